@@ -1,0 +1,48 @@
+#ifndef BASE_PARAM_H
+#define BASE_PARAM_H
+
+/* One row of a parameter table. It gives the Lua check, --help, the JSON form, the editor types and
+ * the README table: nothing is said twice (design.md section 4). A row describes one field of a plain
+ * struct: text fields are `const char *`, all others uint64_t in the unit's base. */
+
+#include "base/arena.h"
+
+enum unit {
+    UNIT_TEXT,        /* const char * */
+    UNIT_COUNT,       /* uint64_t */
+    UNIT_TIME_NS,     /* "250ms" */
+    UNIT_BYTES,       /* "64KiB" */
+    UNIT_SHARE_PPM,   /* "30%" */
+    UNIT_RATE_PER_H,  /* "200/s" */
+    UNIT_BYTES_PER_S, /* "64KiB/s" */
+    UNIT_WORD,        /* one of ${words}: its index, uint64_t */
+    UNIT_PLACE,       /* const char *: a place of the scenario language (plan/place.h checks it) */
+    UNIT_MAP,         /* const char *: a JSON object as text, header names to values */
+};
+
+struct param {
+    const char *name, *help, *fallback; /* fallback: as a user would write it; NULL: unset */
+    enum unit unit;
+    size_t offset;
+    bool required;
+    uint64_t least, most;      /* in base units; most 0: no bound */
+    const char *const *words;  /* UNIT_WORD, NULL-terminated */
+};
+
+/* UINT64_MAX in a number's field means "unset" where a row has no fallback. */
+#define PARAM_UNSET UINT64_MAX
+
+#define PARAM(type, field, unit_, ...)                                                             \
+    {.name = #field, .unit = (unit_), .offset = offsetof(type, field), __VA_ARGS__}
+
+/* Parses ${text} into the row's field of ${params}; text lives in ${arena}. The error names neither
+ * word nor key: "is 400; it must be ...". */
+bool param_parse(const struct param *row, const char *text, void *params, struct arena *arena,
+                 struct error *err) WARN_UNUSED;
+/* Sets every row's fallback (or unset). */
+void param_defaults(const struct param *rows, size_t count, void *params, struct arena *arena);
+/* Prints the field's value as a user would write it; false when it is unset. */
+bool param_print(const struct param *row, const void *params, char *to, size_t size);
+const struct param *param_find(const struct param *rows, size_t count, const char *name);
+
+#endif

@@ -1,0 +1,11 @@
+# libFuzzer targets (clang only): fuzz_X.c lies in harness/fuzz; its first line says its layer: /* layer: policy */.
+file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/harness/fuzz/fuzz_*.c)
+foreach(file IN LISTS fuzzers)
+  get_filename_component(base ${file} NAME_WE)
+  file(STRINGS ${file} first LIMIT_COUNT 1)
+  string(REGEX REPLACE ".*layer: ([a-z]+).*" "\\1" layer "${first}")
+  add_executable(${base} ${file})
+  layers_link(${base} ${layer})
+  target_link_options(${base} PRIVATE -fsanitize=fuzzer)
+  target_compile_options(${base} PRIVATE -fsanitize=fuzzer -Wno-missing-prototypes)
+endforeach()
