@@ -1,0 +1,28 @@
+#ifndef POLICY_EDGE_H
+#define POLICY_EDGE_H
+
+/* The values of an edge_policy as a table, so that its JSON and its print say the same. */
+
+#include "policy/policy.h"
+
+enum edge_unit { EDGE_COUNT, EDGE_NS, EDGE_PERCENT, EDGE_PPM, EDGE_LIST };
+
+struct edge_value {
+    const char *group, *name; /* "retry", "attempts"; group "" at the top */
+    size_t offset;            /* of a struct value in struct edge_policy */
+    enum edge_unit unit;
+};
+
+const struct edge_value *edge_values(size_t *ret_count);
+const struct value *edge_value_get(const struct edge_policy *edge, const struct edge_value *row);
+
+/* The words of a retry rule's conditions: `5xx`, `reset`, ... by bit. NULL-terminated by index. */
+struct edge_word {
+    const char *name;
+    uint32_t bit;
+};
+const struct edge_word *edge_retry_words(size_t *ret_count);
+const char *edge_flavour_name(enum flavour flavour);
+bool edge_flavour_find(const char *name, enum flavour *ret);
+
+#endif

@@ -1,0 +1,224 @@
+#include "policy/testing.h"
+
+/* An HTTPRoute r for Service a with one rule of these lines, which begin in line 10. */
+static struct policy *with_rule(const char *target, const char *lines)
+{
+    struct text t;
+    text_init(&t, 65536);
+    text_add(
+        &t,
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: r\nspec:\n"
+        "  parentRefs:\n  - {group: '', kind: Service, name: a}\n  rules:\n"
+        "  - backendRefs: [{name: a, port: 80}]\n%s",
+        lines);
+    struct policy *p = testing_read(target, 3, text_get(&t));
+    text_release(&t);
+    return p;
+}
+
+static void istio_retries_codes_and_connection_failures(void **state)
+{
+    (void)state;
+    struct policy *p = with_rule("istio@1.25", "    retry: {codes: [500, 504], backoff: 100ms}\n");
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.retry.attempts.number, 2);
+    assert_string_equal(e.retry.attempts.origin, "default of istio@1.25");
+    assert_true(retry_rule_covers(&e, CAUSE_STATUS, 500));
+    assert_true(retry_rule_covers(&e, CAUSE_REFUSED, 0));
+    assert_false(retry_rule_covers(&e, CAUSE_STATUS, 503));
+    assert_false(retry_rule_covers(&e, CAUSE_HOLD, 504));
+    assert_int_equal(e.retry.backoff_base.number, 100 * TESTING_MS);
+    assert_string_equal(e.route, "r/rules[0]");
+    policy_free(p);
+}
+
+static void istio_before_1_25_ignores_retry(void **state)
+{
+    (void)state;
+    struct policy *p = with_rule("istio@1.24", "    retry: {codes: [500], attempts: 5}\n"
+                                               "    timeouts: {request: 2s, backendRequest: 1s}\n");
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    testing_has(p, "gateway.retry_since", 10, "since Istio 1.25");
+    assert_int_equal(e.retry.attempts.number, 2);
+    assert_false(retry_rule_covers(&e, CAUSE_STATUS, 500));
+    assert_int_equal(e.request_timeout.number,
+                     TESTING_S); /* without retry in force it is the total */
+    testing_has(p, "gateway.backend_request_without_retry", 11, "in the place of timeouts.request");
+    policy_free(p);
+}
+
+static void istio_backend_request_is_the_total_without_retry(void **state)
+{
+    (void)state;
+    struct policy *p =
+        with_rule("istio@1.31", "    timeouts: {request: 2s, backendRequest: 500ms}\n");
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.request_timeout.number, 500 * TESTING_MS);
+    assert_string_equal(e.request_timeout.origin, "HTTPRoute r rules[0].timeouts.backendRequest");
+    assert_false(e.retry.per_try_timeout.set);
+    assert_int_equal(e.retry.attempts.number, 2);
+    policy_free(p);
+}
+
+static void istio_backend_request_is_per_try_with_retry(void **state)
+{
+    (void)state;
+    struct policy *p =
+        with_rule("istio@1.31", "    timeouts: {request: 2s, backendRequest: 500ms}\n"
+                                "    retry: {codes: [503], attempts: 1}\n");
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.request_timeout.number, 2 * TESTING_S);
+    assert_int_equal(e.retry.per_try_timeout.number, 500 * TESTING_MS);
+    testing_has(p, "gateway.timed_out_try_not_retried", 10, "504");
+    testing_has_none(p, "gateway.backend_request_without_retry");
+    policy_free(p);
+    p = with_rule("istio@1.31",
+                  "    timeouts: {request: 1s, backendRequest: 1s}\n    retry: {attempts: 1}\n");
+    testing_has(p, "timeout.per_try_inert", 10, "Envoy ignores it");
+    assert_false(testing_resolve(p, "a", "/").retry.per_try_timeout.set);
+    policy_free(p);
+}
+
+static void an_unsupported_filter_discards_all_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *lines, *rule;
+    } rows[] = {
+        {"istio@1.31",
+         "    timeouts: {request: 1s}\n  - filters: [{type: ExtensionRef, extensionRef: {kind: K, "
+         "name: n}}]\n",
+         "gateway.extension_ref"},
+        {"istio@1.31", "    timeouts: {request: 1s}\n  - filters: [{type: Sprinkle}]\n",
+         "gateway.unknown_filter"},
+        {"istio@1.31",
+         "    timeouts: {request: 1s}\n  - backendRefs: [{name: a, filters: [{type: "
+         "ExtensionRef}]}]\n",
+         "gateway.extension_ref"},
+        {"linkerd@2.19", "    timeouts: {request: 1s}\n    filters: [{type: URLRewrite}]\n",
+         "gateway.unknown_filter"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct policy *p = with_rule(rows[i].target, rows[i].lines);
+        assert_non_null(testing_find(p, rows[i].rule, 0));
+        assert_int_equal(testing_find(p, rows[i].rule, 0)->severity, SEVERITY_ERROR);
+        assert_false(testing_resolve(p, "a", "/").request_timeout.set);
+        policy_free(p);
+    }
+    struct policy *p =
+        with_rule("istio@1.31", "    timeouts: {request: 1s}\n    filters: [{type: URLRewrite}]\n");
+    assert_true(testing_resolve(p, "a", "/").request_timeout.set);
+    policy_free(p);
+}
+
+static void values_and_durations_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *rule, *text;
+    } rows[] = {
+        {"    timeouts: {request: 1.5s}\n", "object.value",
+         "is \"1.5s\"; it must be a Gateway API duration"},
+        {"    timeouts: {request: 1s, backendRequest: 2s}\n",
+         "gateway.backend_request_above_request", "API server"},
+        {"    timeouts: {backend: 2s}\n", "gateway.unknown_field",
+         "did you mean \"backendRequest\""},
+        {"    retry: {codes: [399]}\n", "object.value", "400 to 599"},
+        {"    retry: {codes: [\"500\"]}\n", "object.value", "retry.codes[0] is \"500\""},
+        {"    retry: {attempts: 0}\n", "object.value", "at least 1"},
+        {"    retries: {attempts: 1}\n", "gateway.unknown_field", "did you mean \"retry\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct policy *p = with_rule("istio@1.31", rows[i].lines);
+        testing_has(p, rows[i].rule, 10, rows[i].text);
+        policy_free(p);
+    }
+    struct policy *p = with_rule("istio@1.31", "    timeouts: {request: 0s, backendRequest: 2s}\n");
+    testing_has_none(p, "gateway.backend_request_above_request");
+    policy_free(p);
+}
+
+static void exact_paths_and_longer_prefixes_win(void **state)
+{
+    (void)state;
+    struct policy *p =
+        with_rule("istio@1.31",
+                  "    timeouts: {request: 1s}\n"
+                  "  - {matches: [{path: {value: /api}}], timeouts: {request: 2s}}\n"
+                  "  - {matches: [{path: {value: /api/cart}}], timeouts: {request: 3s}}\n"
+                  "  - {matches: [{path: {type: Exact, value: /api}}], timeouts: {request: 4s}}\n"
+                  "  - {matches: [{method: POST}], timeouts: {request: 5s}}\n"
+                  "  - {matches: [{path: {type: RegularExpression, value: /.*}}], timeouts: "
+                  "{request: 6s}}\n");
+    static const struct {
+        const char *path;
+        uint64_t seconds;
+    } rows[] = {{"/", 1}, {"/apis", 1}, {"/api", 4}, {"/api/x", 2}, {"/api/cart/1", 3}, {NULL, 1}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(testing_resolve(p, "a", rows[i].path).request_timeout.number,
+                         rows[i].seconds * TESTING_S);
+    assert_non_null(testing_find(p, "policy.narrowed", 1));
+    policy_free(p);
+}
+
+static void a_parent_must_be_a_service_of_the_core_group(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *ref, *rule;
+    } rows[] = {
+        {"istio@1.31", "{kind: Service, name: a}", "gateway.parent_not_service"},
+        {"istio@1.31", "{group: core, kind: Service, name: a}", "gateway.parent_not_service"},
+        {"istio@1.31", "{name: gw}", "gateway.gateway_only"},
+        {"linkerd@2.19", "{kind: Service, name: a}", NULL},
+        {"linkerd@2.19", "{group: core, kind: Service, name: a}", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char yaml[400];
+        snprintf(yaml, sizeof(yaml),
+                 "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: "
+                 "r}\nspec:\n"
+                 "  parentRefs: [%s]\n  rules: [{timeouts: {request: 1s}}]\n",
+                 rows[i].ref);
+        struct policy *p = testing_read(rows[i].target, 3, yaml);
+        assert_int_equal(testing_resolve(p, "a", "/").request_timeout.set, rows[i].rule == NULL);
+        if (rows[i].rule != NULL)
+            testing_has(p, rows[i].rule, 5, "");
+        policy_free(p);
+    }
+}
+
+static void the_bare_standard_retries_only_what_is_asked(void **state)
+{
+    (void)state;
+    struct policy *p =
+        with_rule("gateway-api@1.6", "    timeouts: {request: 2s, backendRequest: 1s}\n");
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.flavour, FLAVOUR_ENVOY);
+    assert_int_equal(e.retry.attempts.number, 0);
+    assert_int_equal(e.retry.per_try_timeout.number, TESTING_S);
+    assert_int_equal(e.request_timeout.number, 2 * TESTING_S);
+    policy_free(p);
+    p = with_rule("gateway-api@1.6", "    retry: {codes: [503]}\n");
+    e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.retry.attempts.number, 1);
+    testing_has(p, "gateway.attempts_unset", 10, "judged as 1");
+    assert_true(retry_rule_covers(&e, CAUSE_STATUS, 503));
+    policy_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(istio_retries_codes_and_connection_failures),
+        cmocka_unit_test(istio_before_1_25_ignores_retry),
+        cmocka_unit_test(istio_backend_request_is_the_total_without_retry),
+        cmocka_unit_test(istio_backend_request_is_per_try_with_retry),
+        cmocka_unit_test(an_unsupported_filter_discards_all_rules),
+        cmocka_unit_test(values_and_durations_are_checked),
+        cmocka_unit_test(exact_paths_and_longer_prefixes_win),
+        cmocka_unit_test(a_parent_must_be_a_service_of_the_core_group),
+        cmocka_unit_test(the_bare_standard_retries_only_what_is_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,268 @@
+#include "policy/reader.h"
+
+#include "policy/route.h"
+
+/* VirtualService (policy-semantics.md B1). DestinationRule is in istio_destination.c. */
+
+void istio_read_destination(struct policy *p, const struct object *o);
+
+static const char *const spec_fields[] = {"hosts", "gateways", "http", "tls", "tcp", "exportTo"};
+static const char *const http_fields[] = {
+    "name",
+    "match",
+    "route",
+    "redirect",
+    "directResponse",
+    "delegate",
+    "rewrite",
+    "timeout",
+    "retries",
+    "fault",
+    "mirror",
+    "mirrors",
+    "mirrorPercentage",
+    "mirrorPercent",
+    "mirror_percent",
+    "corsPolicy",
+    "headers",
+};
+static const char *const retries_fields[] = {
+    "attempts", "perTryTimeout", "retryOn", "retryRemoteLocalities", "retryIgnorePreviousHosts",
+    "backoff"};
+static const char *const match_fields[] = {
+    "name",
+    "uri",
+    "scheme",
+    "method",
+    "authority",
+    "headers",
+    "port",
+    "sourceLabels",
+    "gateways",
+    "queryParams",
+    "ignoreUriCase",
+    "withoutHeaders",
+    "sourceNamespace",
+    "statPrefix",
+};
+
+static void since(struct place at, const char *key, uint32_t minor)
+{
+    lint_add(at.policy, LINT_ISTIO_FIELD_SINCE, place_source(at, key),
+             "%s is read since Istio 1.%u, the target is older", place_field(at, key), minor);
+}
+
+static void read_backoff(struct place at, struct retry_rule *rule)
+{
+    bool again = false;
+    bool new_enough = target_since(at.policy->options.target, 1, 26);
+    struct value base = {0};
+    rule->backoff_base = value_default(at.policy, UINT64_C(25000000));
+    rule->other_host = true;
+    if (place_go_duration(at, "backoff", &base)) {
+        if (!new_enough)
+            since(at, "backoff", 26);
+        else if (base.number != 0)
+            rule->backoff_base = base;
+    }
+    if (place_bool(at, "retryIgnorePreviousHosts", &again, NULL)) {
+        if (new_enough)
+            rule->other_host = again;
+        else
+            since(at, "retryIgnorePreviousHosts", 26);
+    }
+    rule->backoff_max = rule->backoff_base;
+    rule->backoff_max.number =
+        rule->backoff_base.number > INT64_MAX / 10 ? INT64_MAX : rule->backoff_base.number * 10;
+}
+
+/* A `retries` block replaces the default policy; attempts 0, or none, turns retries off. */
+static void read_retries(struct place at, struct route *route)
+{
+    struct policy *p = at.policy;
+    struct retry_rule *rule = &route->retry, standard;
+    const char *on = NULL;
+    struct source source = {0};
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, retries_fields, COUNT_OF(retries_fields));
+    route->has_retry = true;
+    *rule = (struct retry_rule){0};
+    bool declared = place_count(at, "attempts", INT32_MAX, &rule->attempts);
+    if (!declared)
+        rule->attempts = value_set(0, at.map->source, at.origin);
+    if (rule->attempts.number == 0) {
+        if (at.map->count > (declared ? 1 : 0))
+            lint_add(p, LINT_ISTIO_RETRIES_OFF, rule->attempts.source,
+                     "%s %s: retries are off, and the webhook refuses its other fields", at.origin,
+                     declared ? "has attempts 0" : "has no attempts, which is 0");
+        return;
+    }
+    place_go_duration(at, "perTryTimeout", &rule->per_try_timeout);
+    read_backoff(at, rule);
+    if (place_text(at, "retryOn", &on, &source) && on[0] != '\0') {
+        retry_rule_read_on(p, on, source, place_field(at, "retryOn"), rule);
+    } else {
+        retry_rule_default(p, &standard);
+        rule->on = standard.on;
+        rule->codes = standard.codes;
+        rule->conditions = standard.conditions;
+    }
+}
+
+static bool lists_mesh(const struct yaml_node *gateways)
+{
+    for (size_t i = 0; i < yaml_count(gateways); i++) {
+        const struct yaml_node *n = yaml_item(gateways, i);
+        if (n->kind == YAML_SCALAR && strcmp(n->text, "mesh") == 0)
+            return true;
+    }
+    return yaml_count(gateways) == 0;
+}
+
+/* The caller's app label, when that is the only condition on the source. */
+static const char *caller_of(const struct yaml_node *labels)
+{
+    const char *app = yaml_get_text(labels, "app");
+    if (app == NULL)
+        app = yaml_get_text(labels, "app.kubernetes.io/name");
+    return labels != NULL && labels->count == 1 ? app : NULL;
+}
+
+static void read_uri(struct place uri, struct route *route)
+{
+    if (uri.map == NULL)
+        return;
+    if (place_text(uri, "exact", &route->path, NULL))
+        route->path_kind = PATH_EXACT;
+    else if (place_text(uri, "prefix", &route->path, NULL))
+        route->path_kind = PATH_PREFIX;
+    else
+        route->narrowed = true;
+    if (route->path != NULL && strlen(route->path) > ROUTE_MAX_PATH)
+        route->narrowed = true; /* no request of ours asks for such a path */
+    if (route->path_kind == PATH_PREFIX && strcmp(route->path, "/") == 0)
+        route->path_kind = PATH_ANY;
+}
+
+/* Conditions that the harness's requests do not meet make the route one that is not judged. */
+static void read_match(struct place at, struct route *route)
+{
+    static const char *const narrowing[] = {"scheme",         "headers",   "queryParams",
+                                            "withoutHeaders", "authority", "port",
+                                            "sourceNamespace"};
+    const char *method = NULL;
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, match_fields, COUNT_OF(match_fields));
+    read_uri(place_at(at, "uri"), route);
+    for (size_t i = 0; i < COUNT_OF(narrowing); i++)
+        route->narrowed = route->narrowed || yaml_get(at.map, narrowing[i]) != NULL;
+    struct place by = place_at(at, "method");
+    if (by.map != NULL && !(place_text(by, "exact", &method, NULL) && strcmp(method, "GET") == 0))
+        route->narrowed = true;
+    const struct yaml_node *labels = yaml_get(at.map, "sourceLabels");
+    route->caller = caller_of(labels);
+    if (!lists_mesh(yaml_get(at.map, "gateways")) || (labels != NULL && route->caller == NULL))
+        route->narrowed = true;
+    if (route->narrowed && at.map != NULL)
+        lint_add(at.policy, LINT_POLICY_NARROWED, at.map->source,
+                 "%s holds for some requests only: not judged", at.origin);
+}
+
+/* The one service that the route leads to, when that is another than the host's. */
+static const char *destination_of(struct policy *p, const struct yaml_node *http)
+{
+    const struct yaml_node *routes = yaml_get(http, "route");
+    const char *service = NULL;
+    for (size_t i = 0; i < yaml_count(routes); i++) {
+        const char *text = yaml_get_text(yaml_get(yaml_item(routes, i), "destination"), "host");
+        struct host to = text == NULL ? (struct host){0} : host_parse(text, p->arena);
+        if (to.service == NULL || (service != NULL && strcmp(service, to.service) != 0))
+            return NULL;
+        service = to.service;
+    }
+    return service;
+}
+
+static void check_filters(struct place at)
+{
+    static const char *const mirrors[] = {"mirror", "mirrors"};
+    static const char *const answers[] = {"redirect", "directResponse", "delegate"};
+    if (yaml_get(at.map, "fault") != NULL)
+        lint_add(at.policy, LINT_ISTIO_FAULT_FILTER, yaml_find(at.map, "fault")->source,
+                 "%s answers or delays before the router: what it does is no subject of retries, "
+                 "timeouts and ejection",
+                 place_field(at, "fault"));
+    for (size_t i = 0; i < COUNT_OF(mirrors); i++) {
+        if (yaml_get(at.map, mirrors[i]) != NULL)
+            lint_add(at.policy, LINT_ISTIO_MIRROR, yaml_find(at.map, mirrors[i])->source,
+                     "%s sends copies that no client request stands for",
+                     place_field(at, mirrors[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        if (yaml_get(at.map, answers[i]) != NULL)
+            lint_add(at.policy, LINT_POLICY_NARROWED, yaml_find(at.map, answers[i])->source,
+                     "%s does not lead to the service: not judged", place_field(at, answers[i]));
+    }
+}
+
+/* One `http` entry: a route a host and match. */
+static void read_http(struct place at, size_t index, const struct object *o,
+                      const struct yaml_node *hosts)
+{
+    struct policy *p = at.policy;
+    struct route common = {.object = o};
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
+    common.name = arena_printf(p->arena, "%.253s/http[%zu]", o->name, index);
+    place_go_duration(at, "timeout", &common.request_timeout);
+    struct place retries = place_at(at, "retries");
+    if (retries.map != NULL)
+        read_retries(retries, &common);
+    route_finish(p, &common);
+    check_filters(at);
+    common.destination = destination_of(p, at.map);
+    common.narrowed = yaml_get(at.map, "redirect") != NULL ||
+                      yaml_get(at.map, "delegate") != NULL ||
+                      yaml_get(at.map, "directResponse") != NULL;
+    size_t matches = yaml_count(yaml_get(at.map, "match"));
+    for (size_t m = 0; m < (matches == 0 ? 1 : matches); m++) {
+        struct route one = common;
+        if (matches > 0)
+            read_match(place_item(at, "match", m), &one);
+        for (size_t h = 0; h < yaml_count(hosts); h++) {
+            const struct yaml_node *host = yaml_item(hosts, h);
+            struct route *to = host->kind != YAML_SCALAR ? NULL : store_add_route(p, host->source);
+            if (to == NULL)
+                return;
+            *to = one;
+            to->host = host_parse(host->text, p->arena);
+        }
+    }
+}
+
+static void read_virtual_service(struct policy *p, const struct object *o)
+{
+    struct place at = place_of(p, o);
+    const struct yaml_node *hosts = yaml_get(at.map, "hosts"), *http = yaml_get(at.map, "http");
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
+    if (!lists_mesh(yaml_get(at.map, "gateways"))) {
+        lint_add(p, LINT_ISTIO_GATEWAY_ONLY, yaml_find(at.map, "gateways")->source,
+                 "%s governs what enters by its gateways, not calls between services", at.origin);
+        return;
+    }
+    if (p->options.target.mesh == MESH_ISTIO_AMBIENT)
+        lint_add(p, LINT_AMBIENT_VIRTUAL_SERVICE, o->kind_source,
+                 "%s at a waypoint is alpha: HTTPRoute is what Istio recommends", at.origin);
+    for (size_t h = 0; h < yaml_count(hosts); h++) {
+        const struct yaml_node *host = yaml_item(hosts, h);
+        if (host->kind == YAML_SCALAR)
+            store_add_name(p, host_parse(host->text, p->arena).service);
+    }
+    for (size_t i = 0; i < yaml_count(http); i++)
+        read_http(place_item(at, "http", i), i, o, hosts);
+}
+
+void istio_read(struct policy *p, const struct object *o)
+{
+    if (strcmp(o->kind, "VirtualService") == 0)
+        read_virtual_service(p, o);
+    else
+        istio_read_destination(p, o);
+}

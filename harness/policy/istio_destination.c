@@ -1,0 +1,169 @@
+#include "policy/reader.h"
+
+/* DestinationRule: outlierDetection and connectionPool as Istio gives them to Envoy
+ * (policy-semantics.md B2, B3), with Envoy's defaults where Istio sends nothing (A9). */
+
+#define S UINT64_C(1000000000)
+
+void istio_read_destination(struct policy *p, const struct object *o);
+
+static const char *const spec_fields[] = {"host", "trafficPolicy", "subsets", "exportTo",
+                                          "workloadSelector"};
+static const char *const policy_fields[] = {
+    "loadBalancer",      "connectionPool", "outlierDetection", "tls",
+    "portLevelSettings", "tunnel",         "proxyProtocol",    "retryBudget",
+};
+static const char *const outlier_fields[] = {
+    "consecutiveErrors",
+    "splitExternalLocalOriginErrors",
+    "consecutiveLocalOriginFailures",
+    "consecutiveGatewayErrors",
+    "consecutive5xxErrors",
+    "interval",
+    "baseEjectionTime",
+    "maxEjectionPercent",
+    "minHealthPercent",
+    "outlierDetectionHttpErrorCodes",
+};
+static const char *const pool_fields[] = {"tcp", "http"};
+static const char *const tcp_fields[] = {"maxConnections", "connectTimeout", "tcpKeepalive",
+                                         "maxConnectionDuration", "idleTimeout"};
+static const char *const http_fields[] = {
+    "http1MaxPendingRequests",
+    "http2MaxRequests",
+    "maxRequestsPerConnection",
+    "maxRetries",
+    "idleTimeout",
+    "h2UpgradePolicy",
+    "useClientProtocol",
+    "maxConcurrentStreams",
+    "http2KeepAlive",
+};
+
+/* A count that Istio sends only above 0. */
+static void above_zero(struct place at, const char *key, struct value *ret)
+{
+    struct value found = {0};
+    if (place_count(at, key, INT32_MAX, &found) && found.number > 0)
+        *ret = found;
+}
+
+static void read_detectors(struct place at, struct outlier_rule *rule)
+{
+    struct policy *p = at.policy;
+    rule->consecutive_5xx = value_default(p, 5);
+    rule->consecutive_gateway = value_default(p, 0);
+    place_count(at, "consecutive5xxErrors", UINT32_MAX, &rule->consecutive_5xx);
+    bool gateway =
+        place_count(at, "consecutiveGatewayErrors", UINT32_MAX, &rule->consecutive_gateway);
+    if (gateway && rule->consecutive_5xx.number > 0 && rule->consecutive_gateway.number > 0 &&
+        rule->consecutive_gateway.number >= rule->consecutive_5xx.number)
+        lint_add(
+            p, LINT_ISTIO_GATEWAY_INERT, rule->consecutive_gateway.source,
+            "consecutiveGatewayErrors %llu never decides: consecutive5xxErrors %llu is there first",
+            (unsigned long long)rule->consecutive_gateway.number,
+            (unsigned long long)rule->consecutive_5xx.number);
+    place_bool(at, "splitExternalLocalOriginErrors", &rule->split_local_errors, NULL);
+    struct value local = {0};
+    bool has_local = place_count(at, "consecutiveLocalOriginFailures", UINT32_MAX, &local);
+    if (has_local && !rule->split_local_errors)
+        lint_add(p, LINT_ISTIO_SPLIT, local.source,
+                 "consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true");
+    if (rule->split_local_errors)
+        rule->consecutive_local = has_local && local.number > 0 ? local : value_default(p, 5);
+    if (yaml_get(at.map, "consecutiveErrors") != NULL)
+        lint_add(p, LINT_ISTIO_INERT_FIELD, place_source(at, "consecutiveErrors"),
+                 "consecutiveErrors does nothing: consecutive5xxErrors has taken its place");
+}
+
+static void read_outlier(struct place at, struct outlier_rule *rule)
+{
+    static const char *const not_judged[] = {"outlierDetectionHttpErrorCodes"};
+    struct policy *p = at.policy;
+    struct value percent = {0};
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, outlier_fields, COUNT_OF(outlier_fields));
+    place_not_judged(at, not_judged, COUNT_OF(not_judged));
+    rule->present = true;
+    read_detectors(at, rule);
+    rule->interval = value_default(p, 10 * S);
+    rule->base_ejection = value_default(p, 30 * S);
+    place_go_duration(at, "interval", &rule->interval);
+    place_go_duration(at, "baseEjectionTime", &rule->base_ejection);
+    rule->max_ejection = value_default(p, 300 * S);
+    if (rule->base_ejection.number > rule->max_ejection.number)
+        rule->max_ejection = rule->base_ejection;
+    rule->max_ejection_percent = value_default(p, 10);
+    if (place_count(at, "maxEjectionPercent", 100, &percent)) {
+        if (percent.number == 0)
+            lint_add(p, LINT_ISTIO_PERCENT_ZERO, percent.source,
+                     "maxEjectionPercent 0 is not sent: Envoy's default of 10 stands");
+        else
+            rule->max_ejection_percent = percent;
+    }
+    rule->min_health_percent = value_default(p, 0);
+    place_count(at, "minHealthPercent", 100, &rule->min_health_percent);
+}
+
+static void read_pool(struct place at, struct pool_rule *rule)
+{
+    struct place tcp = place_at(at, "tcp"), http = place_at(at, "http");
+    struct value timeout = {0};
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, pool_fields, COUNT_OF(pool_fields));
+    place_check_fields(tcp, LINT_ISTIO_UNKNOWN_FIELD, tcp_fields, COUNT_OF(tcp_fields));
+    place_check_fields(http, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
+    above_zero(tcp, "maxConnections", &rule->max_connections);
+    above_zero(http, "http1MaxPendingRequests", &rule->max_pending);
+    above_zero(http, "http2MaxRequests", &rule->max_requests);
+    above_zero(http, "maxRetries", &rule->max_retries);
+    above_zero(http, "maxRequestsPerConnection", &rule->requests_per_connection);
+    if (place_go_duration(tcp, "connectTimeout", &timeout) && timeout.number > 0)
+        rule->connect_timeout = timeout;
+}
+
+/* A subset or port with its own policy replaces the host's for what is sent to it. */
+static void check_others(struct place at, const char *key)
+{
+    size_t count = yaml_count(yaml_get(at.map, key));
+    for (size_t i = 0; i < count; i++) {
+        struct place one = place_item(at, key, i);
+        struct place own = strcmp(key, "subsets") == 0 ? place_at(one, "trafficPolicy") : one;
+        place_check_fields(own, LINT_ISTIO_UNKNOWN_FIELD,
+                           strcmp(key, "subsets") == 0
+                               ? policy_fields
+                               : (const char *const[]){"port", "loadBalancer", "connectionPool",
+                                                       "outlierDetection", "tls"},
+                           strcmp(key, "subsets") == 0 ? COUNT_OF(policy_fields) : 5);
+        place_not_judged(own, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
+    }
+}
+
+void istio_read_destination(struct policy *p, const struct object *o)
+{
+    static const char *const not_judged[] = {"retryBudget", "tls"};
+    struct place at = place_of(p, o), traffic = place_at(at, "trafficPolicy");
+    struct place outlier = place_at(traffic, "outlierDetection");
+    struct place pool = place_at(traffic, "connectionPool");
+    const char *host = NULL;
+    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
+    if (!place_text(at, "host", &host, NULL)) {
+        lint_add(p, LINT_OBJECT_VALUE, o->kind_source, "%s has no host", at.origin);
+        return;
+    }
+    place_check_fields(traffic, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
+    place_not_judged(traffic, not_judged, COUNT_OF(not_judged));
+    check_others(at, "subsets");
+    check_others(traffic, "portLevelSettings");
+    if (yaml_get(at.map, "workloadSelector") != NULL) {
+        place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);
+        return; /* it holds for some callers only */
+    }
+    struct destination *d = STORE_ADD(p, destination);
+    d->object = o;
+    d->host = host_parse(host, p->arena);
+    d->consistent_hash = yaml_get(yaml_get(traffic.map, "loadBalancer"), "consistentHash") != NULL;
+    store_add_name(p, d->host.service);
+    if (outlier.map != NULL)
+        read_outlier(outlier, &d->outlier);
+    if (pool.map != NULL)
+        read_pool(pool, &d->pool);
+}

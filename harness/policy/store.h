@@ -1,0 +1,131 @@
+#ifndef POLICY_STORE_H
+#define POLICY_STORE_H
+
+/* What the readers of the dialects fill and resolve.c reads: routes, destinations, services, each
+ * with the host that it is for. Only what the target has in force is in here. Inside this layer
+ * only. */
+
+#include "policy/lint.h"
+#include "policy/object.h"
+#include "policy/policy.h"
+
+#include "base/map.h"
+
+#define STORE_MAX_FINDINGS ((size_t)10000)
+#define STORE_MAX_ROUTES ((size_t)50000)
+#define STORE_MAX_TEXTS ((size_t)100000)
+#define STORE_MAX_ARENA ((size_t)2 << 30)
+
+/* "payments", "payments.ns.svc.cluster.local", "api.example.com", "*.ns.svc.cluster.local", "*". */
+struct host {
+    const char
+        *service; /* "payments"; the whole name of a host outside of the cluster; NULL: a pattern */
+    const char *namespace; /* NULL: not said */
+    const char *pattern;   /* of a wildcard: what follows the star */
+};
+
+enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_SEGMENTS };
+
+struct route {
+    struct host host;
+    const struct object *object;
+    const char *name; /* "payments/http[0]" */
+    enum path_kind path_kind;
+    const char *path;
+    const char *caller;      /* the app label that the caller must have; NULL: any */
+    bool narrowed;           /* holds for requests only that are never sent here */
+    const char *destination; /* the service it leads to, when that is one and not the host's */
+    bool has_retry;
+    struct retry_rule retry;
+    struct value request_timeout;
+};
+
+struct destination {
+    struct host host;
+    const struct object *object;
+    bool consistent_hash;
+    struct outlier_rule outlier;
+    struct pool_rule pool;
+};
+
+/* What Linkerd reads from a Service. */
+struct service_rule {
+    struct host host;
+    const struct object *object;
+    bool has_retry;
+    struct retry_rule retry;
+    struct value request_timeout;
+    struct accrual_rule accrual;
+};
+
+/* An ExtensionRef: for the sentence on the kind that it names. */
+struct extension {
+    const char *kind, *name;
+    const struct object *object;
+};
+
+/* A place that says something of the waypoint of a service, a namespace or all. */
+struct waypoint {
+    const char *service; /* NULL: all services */
+    bool none;
+};
+
+struct policy {
+    struct arena *arena; /* a pointer, so that resolve can intern text on a const policy */
+    struct map *interned;
+    struct policy_options options;
+    const char *default_origin;
+    size_t nodes_left, bytes;
+    struct error limit; /* the first limit that was passed: the read fails with it */
+
+    struct object *objects;
+    size_t object_count, object_capacity;
+    struct route *routes;
+    size_t route_count, route_capacity;
+    struct destination *destinations;
+    size_t destination_count, destination_capacity;
+    struct service_rule *services;
+    size_t service_count, service_capacity;
+    struct extension *extensions;
+    size_t extension_count, extension_capacity;
+    struct waypoint *waypoints;
+    size_t waypoint_count, waypoint_capacity;
+    struct host *profiles; /* of ServiceProfiles */
+    size_t profile_count, profile_capacity;
+    struct finding *findings;
+    size_t finding_count, finding_capacity;
+    const char **names; /* of the services governed */
+    size_t name_count, name_capacity;
+};
+
+/* Appends a zeroed row to one of the arrays above: STORE_ADD(p, route). */
+#define STORE_ADD(p, noun) \
+    ((struct noun *)store_grow((void **)&(p)->noun##s, &(p)->noun##_count, &(p)->noun##_capacity, \
+                               sizeof(struct noun)))
+void *store_grow(void **rows, size_t *count, size_t *capacity, size_t size);
+
+/* A new route; NULL past STORE_MAX_ROUTES, which fails the read. */
+struct route *store_add_route(struct policy *p, struct source source);
+
+/* The same text for ever, once. ${text} may be NULL. */
+const char *store_intern(const struct policy *p, const char *text);
+/* Names a service as governed by an object. */
+void store_add_name(struct policy *p, const char *service);
+
+/* ${text} as an object of ${namespace} writes it. */
+struct host host_parse(const char *text, struct arena *arena);
+/* 0: not for this service; else the higher the more exactly. */
+uint32_t host_match(const struct host *host, const struct host *service);
+
+struct value value_set(uint64_t number, struct source source, const char *origin);
+/* The target's default. */
+struct value value_default(const struct policy *p, uint64_t number);
+
+/* The retries that the target makes where nothing says otherwise. */
+void retry_rule_default(const struct policy *p, struct retry_rule *ret);
+
+bool policy_is_istio(const struct policy *p);
+/* For ambient: something shows that the service has a waypoint. True for other targets. */
+bool policy_has_waypoint(const struct policy *p, const char *service);
+
+#endif
