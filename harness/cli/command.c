@@ -1,0 +1,112 @@
+#include "cli/command.h"
+
+#define COMMAND(name) extern const struct command command_##name;
+#include "cli/commands.def"
+#undef COMMAND
+
+static const struct command *const table[] = {
+#define COMMAND(name) &command_##name,
+#include "cli/commands.def"
+#undef COMMAND
+};
+
+static const char *const colours[] = {"auto", "always", "never", NULL};
+const struct option common_options[] = {
+    {"quiet", 'q', NULL, NULL, "Everywhere", "only the report", NULL, false},
+    {"verbose", 'v', NULL, NULL, "Everywhere", "say more on stderr; twice: debug", NULL, true},
+    {"plain", 0, NULL, NULL, "Everywhere", "lines, no live view", NULL, false},
+    {"color", 0, "WHEN", "auto", "Everywhere", "auto, always, never (NO_COLOR is honoured)",
+     colours, false},
+    {"help", 0, NULL, NULL, "Everywhere", "this page", NULL, false},
+};
+const size_t common_option_count = COUNT_OF(common_options);
+
+const struct command *const *commands(size_t *ret_count)
+{
+    *ret_count = COUNT_OF(table);
+    return table;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        if (strcmp(table[i]->name, name) == 0)
+            return table[i];
+    }
+    return NULL;
+}
+
+static void add_option(const struct option *row, struct text *to)
+{
+    char left[60];
+    int n = snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row->letter != 0 ? "-" : "",
+                     row->letter != 0 ? row->letter : ' ', row->letter != 0 ? " " : " ", row->name,
+                     row->argument != NULL ? " " : "", row->argument != NULL ? row->argument : "");
+    text_add(to, "  %s", left);
+    for (; n < 32; n++)
+        text_add(to, " ");
+    text_add(to, " %s", row->help);
+    if (row->fallback != NULL)
+        text_add(to, " (%s)", row->fallback);
+    text_add(to, "\n");
+}
+
+void command_help(const struct command *command, struct text *to)
+{
+    const char *group = "";
+    text_add(to, "Usage: meshproof %s %s [OPTIONS]\n%s\n", command->name, command->positions,
+             command->about);
+    for (size_t i = 0; i < command->option_count + common_option_count; i++) {
+        const struct option *row = i < command->option_count
+                                       ? &command->options[i]
+                                       : &common_options[i - command->option_count];
+        if (strcmp(row->group, group) != 0)
+            text_add(to, "%s:\n", row->group);
+        group = row->group;
+        add_option(row, to);
+    }
+    text_add(to, "Exits:    %s\nExample:  %s\n", command->exits, command->example);
+}
+
+void commands_help(struct text *to)
+{
+    text_add(to, "meshproof proves, or disproves, that a service mesh does what its policy says.\n"
+                 "Usage: meshproof COMMAND [OPTIONS] [ARGUMENTS]\n");
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        if (!table[i]->internal)
+            text_add(to, "  %-10s %s\n", table[i]->name, table[i]->about);
+    }
+    text_add(to, "First time: meshproof run suites/seed/payments.lua --depth quick\n"
+                 "Help: meshproof COMMAND --help\n");
+}
+
+int command_fail(const struct error *err)
+{
+    char line[600];
+    error_format(err, line, sizeof(line));
+    fprintf(stderr, "meshproof: %s\n", line);
+    switch (err->kind) {
+    case ERROR_USAGE:
+    case ERROR_INPUT:
+    case ERROR_LIMIT:
+        return EXIT_USAGE;
+    case ERROR_SYSTEM:
+    case ERROR_PEER:
+        return EXIT_SURROUNDINGS;
+    case ERROR_NONE:
+        break;
+    }
+    return EXIT_BUG;
+}
+
+int command_worse(int a, int b)
+{
+    static const int order[] = {EXIT_USAGE,        EXIT_JOURNAL,      5,
+                                EXIT_BUG,          EXIT_FAIL,         EXIT_ABORTED,
+                                EXIT_INCONCLUSIVE, EXIT_SURROUNDINGS, EXIT_PASS};
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        if (a == order[i] || b == order[i])
+            return order[i];
+    }
+    return a > b ? a : b;
+}

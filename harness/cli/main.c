@@ -1,0 +1,74 @@
+#include "base/log.h"
+#include "cli/arguments.h"
+
+#include <signal.h>
+
+/* Dispatches: `meshproof COMMAND ...`. All else is in the commands' own files. */
+
+static int print_help(void (*of)(const struct command *command, struct text *to),
+                      const struct command *command)
+{
+    struct text t;
+    text_init(&t, (size_t)64 * 1024);
+    of(command, &t);
+    fputs(text_get(&t), stdout);
+    text_release(&t);
+    return EXIT_PASS;
+}
+
+static void help_of_all(const struct command *command, struct text *to)
+{
+    (void)command;
+    commands_help(to);
+}
+
+static int unknown(const char *name)
+{
+    size_t count;
+    const struct command *const *all = commands(&count);
+    const char *names[32];
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < COUNT_OF(names); i++) {
+        if (!all[i]->internal)
+            names[n++] = all[i]->name;
+    }
+    const char *nearest = text_nearest(name, names, n);
+    fprintf(stderr, "meshproof: there is no command \"%.40s\"%s%s%s: meshproof --help lists them\n",
+            name, nearest != NULL ? " (did you mean \"" : "", nearest != NULL ? nearest : "",
+            nearest != NULL ? "\"?)" : "");
+    return EXIT_USAGE;
+}
+
+static int dispatch(const struct command *command, int argc, char **argv)
+{
+    struct arguments args;
+    struct error err = {0};
+    int code;
+    if (!arguments_parse(&args, command, argc, argv, &err)) {
+        code = command_fail(&err);
+    } else if (arguments_has(&args, "help")) {
+        code = print_help(command_help, command);
+    } else {
+        const char *twice[3];
+        size_t verbose = arguments_all(&args, "verbose", twice, COUNT_OF(twice));
+        log_set_level(verbose > 1 ? LOG_DEBUG : verbose == 1 ? LOG_INFO : LOG_WARN);
+        code = command->run(&args);
+    }
+    arguments_release(&args);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(help_of_all, NULL);
+        return argc < 2 ? EXIT_USAGE : EXIT_PASS;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("meshproof " MESHPROOF_VERSION);
+        return EXIT_PASS;
+    }
+    const struct command *command = command_find(argv[1]);
+    return command == NULL ? unknown(argv[1]) : dispatch(command, argc - 1, argv + 1);
+}

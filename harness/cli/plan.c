@@ -1,0 +1,67 @@
+#include "cli/prepare.h"
+
+#include <stdlib.h>
+
+/* meshproof plan: the dry run. Nothing is touched. */
+
+static const char *const forms[] = {"text", "json", "lua", NULL};
+static const struct option plan_rows[] = {
+    PLAN_OPTIONS,
+    {"as", 0, "FORM", "text", "Results", "text, json (run takes it) or lua (a suite to copy from)",
+     forms, false},
+};
+
+static int print(const struct arguments *args, const struct prepared *p)
+{
+    const char *form = arguments_get(args, "as");
+    char hash[65];
+    struct text t;
+    text_init(&t, (size_t)64 * 1024 * 1024);
+    if (strcmp(form, "json") == 0) {
+        json_t *j = plan_to_json(p->plan);
+        char *line = json_dumps(j, JSON_INDENT(1));
+        puts(line);
+        free(line);
+        json_decref(j);
+    } else if (strcmp(form, "lua") == 0) {
+        plan_print_lua(p->plan, &t);
+        fputs(text_get(&t), stdout);
+    } else {
+        plan_print_text(p->plan, &t);
+        fputs(text_get(&t), stdout);
+        plan_hash(p->plan, hash);
+        printf("plan hash %.8s   seed %s   nothing was changed\n", hash, p->seed_text);
+    }
+    text_release(&t);
+    return EXIT_PASS;
+}
+
+static int run(const struct arguments *args)
+{
+    struct prepared p;
+    struct error err = {0};
+    int code = EXIT_PASS;
+    if (args->position_count == 0) {
+        error_set(&err, ERROR_USAGE, "plan needs a suite: meshproof plan suites/seed/payments.lua");
+        return command_fail(&err);
+    }
+    for (size_t i = 0; i < args->position_count; i++) {
+        int one = prepare(args, args->positions[i], &p);
+        if (one == EXIT_PASS)
+            one = print(args, &p);
+        prepared_release(&p);
+        code = command_worse(one, code);
+    }
+    return code;
+}
+
+const struct command command_plan = {
+    .name = "plan",
+    .about = "Say what a run would do, and how long it takes; nothing is touched.",
+    .positions = "SUITE...",
+    .options = plan_rows,
+    .option_count = COUNT_OF(plan_rows),
+    .exits = "0 planned  4 surroundings  64 usage or bad input",
+    .example = "meshproof plan suites/seed/payments.lua --seed 5eed0001",
+    .run = run,
+};

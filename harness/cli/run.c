@@ -1,0 +1,328 @@
+#include "cli/arguments.h"
+#include "cli/prepare.h"
+#include "cli/progress.h"
+#include "cli/run_find.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* meshproof run: plan, run, judge, report. */
+
+static const char *const inconclusives[] = {"keep", "fail", "pass", NULL};
+static const char *const paces[] = {"spin", "sleep", NULL};
+
+extern const struct command command_run;
+
+static const struct option run_options[] = {
+    PLAN_OPTIONS,
+    {"only-phase", 0, "NAME", NULL, "Choose",
+     "walk this phase alone; claims of others are not judged", NULL, false},
+    {"plan-hash", 0, "HASH", NULL, "Safety", "run only this plan (8 hex digits or more)", NULL,
+     false},
+    {"deadline", 0, "TIME", NULL, "Safety", "abort after this long, undo, exit 3", NULL, false},
+    {"linger", 0, "TIME", "30s", "Safety", "how long agents relay on when we die", NULL, false},
+    {"fail-fast", 0, NULL, NULL, "Safety", "stop after the first suite that fails", NULL, false},
+    {"inflight", 0, "COUNT", "2000", "Safety", "most requests in flight", NULL, false},
+    {"pace", 0, "HOW", "spin", "Safety", "spin or sleep the last 50 us before a send", paces,
+     false},
+    {"output", 'o', "FILE", NULL, "Results", "the journal (.meshproof/runs/ID.db)", NULL, false},
+    {"junit", 0, "FILE", NULL, "Results", "JUnit XML", NULL, false},
+    {"report", 0, "FORMAT=FILE", NULL, "Results",
+     "another report: text, json, junit; FILE - is standard output", NULL, true},
+    {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
+    {"on-inconclusive", 0, "HOW", "keep", "Results", "keep (exit 2), fail or pass", inconclusives,
+     false},
+    {"rerun", 0, "RUN", NULL, "Again", "same suite, parameters and seed as a former run", NULL,
+     false},
+};
+
+static int make_path(const struct arguments *args, const struct prepared *p, char *to, size_t size)
+{
+    struct error err = {0};
+    const char *given = arguments_get(args, "output");
+    if (given != NULL) {
+        snprintf(to, size, "%s", given);
+        if (access(to, F_OK) == 0) {
+            error_set(&err, ERROR_USAGE, "%s is there already: a journal is never overwritten", to);
+            return command_fail(&err);
+        }
+        return EXIT_PASS;
+    }
+    if ((mkdir(".meshproof", 0777) != 0 && errno != EEXIST) ||
+        (mkdir(RUNS_FOLDER, 0777) != 0 && errno != EEXIST)) {
+        error_system(&err, errno, "%s", RUNS_FOLDER);
+        return command_fail(&err);
+    }
+    snprintf(to, size, RUNS_FOLDER "/%s.db", p->run);
+    return EXIT_PASS;
+}
+
+/* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
+ * more. */
+static size_t repeats(void *cookie, const char *path, uint32_t scenario, uint32_t *ret_ordinals,
+                      size_t most)
+{
+    struct progress *progress = cookie;
+    struct journal *journal = NULL;
+    struct judgement *judgement = NULL;
+    struct judge_options options = {.partial = true};
+    size_t count = 0;
+    struct error err = {0};
+    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
+        count = judge_repeats(judgement, scenario, ret_ordinals, most);
+    if (count > 0)
+        progress_say(progress,
+                     "a claim of time or chance failed: its phase is repeated once to confirm it");
+    judgement_free(judgement);
+    journal_free(journal);
+    return count;
+}
+
+static bool engine_options_of(const struct arguments *args, struct prepared *p,
+                              struct progress *progress, struct engine_options *ret,
+                              struct error *err)
+{
+    uint64_t inflight = 2000, deadline = p->plan->scenarios[0].deadline_ns;
+    *ret = (struct engine_options){
+        .run = p->run,
+        .argv = (const char *const *)args->argv,
+        .argc = (size_t)args->argc,
+        .seed = p->seed,
+        .seed_text = p->seed_text,
+        .version = MESHPROOF_VERSION,
+        .only_phase = arguments_get(args, "only-phase"),
+        .linger_ns = UINT64_C(30000000000),
+        .pace_sleep = strcmp(arguments_get(args, "pace"), "sleep") == 0,
+        .on_event = progress_on_event,
+        .repeats = repeats,
+        .cookie = progress,
+    };
+    if (!arguments_duration(args, "deadline", &deadline, err) ||
+        !arguments_count(args, "inflight", &inflight, err) ||
+        !arguments_duration(args, "linger", &ret->linger_ns, err))
+        return false;
+    if (inflight == 0 || inflight > 100000)
+        return error_set(err, ERROR_USAGE, "--inflight is %llu; it must be 1 to 100000",
+                         (unsigned long long)inflight);
+    ret->deadline_ns = deadline;
+    ret->inflight_most = (uint32_t)inflight;
+    return true;
+}
+
+static bool write_verdict(const char *path, int code, struct error *err)
+{
+    FILE *to = fopen(path, "we");
+    if (to == NULL)
+        return error_system(err, errno, "%s", path);
+    bool ok = fprintf(to, "%s\n", report_outcome(code)) > 0;
+    return fclose(to) == 0 && ok ? true : error_system(err, errno, "%s", path);
+}
+
+static bool write_reports(const struct arguments *args, const struct opened *o, int code,
+                          struct error *err)
+{
+    const char *extra[16], *junit = arguments_get(args, "junit"),
+                           *word = arguments_get(args, "verdict-file");
+    size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
+    if (!run_write(o, "text", "-", err))
+        return false;
+    if (junit != NULL && !run_write(o, "junit", junit, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        char format[16];
+        const char *equals = strchr(extra[i], '=');
+        if (equals == NULL || (size_t)(equals - extra[i]) >= sizeof(format))
+            return error_set(err, ERROR_USAGE,
+                             "--report is \"%.60s\"; it must be like json=report.json", extra[i]);
+        snprintf(format, sizeof(format), "%.*s", (int)(equals - extra[i]), extra[i]);
+        if (!run_write(o, format, equals + 1, err))
+            return false;
+    }
+    return word == NULL || write_verdict(word, code, err);
+}
+
+static int judge_and_report(const struct arguments *args, const char *journal)
+{
+    struct opened o;
+    struct error err = {0};
+    struct judge_options options = {.strict = arguments_has(args, "strict")};
+    int code = run_open(journal, &options, &o);
+    if (code == EXIT_PASS) {
+        const char *how = arguments_get(args, "on-inconclusive");
+        o.report.on_inconclusive = strcmp(how, "fail") == 0   ? INCONCLUSIVE_FAIL
+                                   : strcmp(how, "pass") == 0 ? INCONCLUSIVE_PASS
+                                                              : INCONCLUSIVE_KEEP;
+        code = report_exit(&o.report);
+        if (!write_reports(args, &o, code, &err))
+            code = command_worse(command_fail(&err), code);
+    }
+    run_close(&o);
+    return code;
+}
+
+/* An error finding of the policy reader ends a scenario before it begins, unless the suite says
+ * otherwise. */
+static int lint_gate(const struct prepared *p)
+{
+    int code = EXIT_PASS;
+    for (size_t i = 0; i < p->plan->scenario_count; i++) {
+        const struct scenario *s = &p->plan->scenarios[i];
+        size_t count;
+        const struct finding *findings = policy_findings(p->scenarios[i].policy, &count);
+        if (s->lint != NULL && strcmp(s->lint, "fail") != 0)
+            continue;
+        for (size_t k = 0; k < count; k++) {
+            char mark[300];
+            if (findings[k].severity != SEVERITY_ERROR)
+                continue;
+            source_format(findings[k].source, true, mark, sizeof(mark));
+            fprintf(stderr, "%s: error %s: %s\n", mark, findings[k].rule, findings[k].text);
+            code = EXIT_FAIL;
+        }
+    }
+    if (code != EXIT_PASS)
+        fputs("FAIL: the policy has errors, so nothing was run (lint = \"report\" in the scenario "
+              "runs it all the same)\n",
+              stderr);
+    return code;
+}
+
+static int check_hash(const struct arguments *args, const struct plan *plan)
+{
+    const char *wanted = arguments_get(args, "plan-hash");
+    char hash[65];
+    struct error err = {0};
+    plan_hash(plan, hash);
+    if (wanted == NULL || (strlen(wanted) >= 8 && strncmp(hash, wanted, strlen(wanted)) == 0))
+        return EXIT_PASS;
+    error_set(&err, ERROR_USAGE,
+              "the plan's hash is %.8s, not the %.16s of --plan-hash: nothing was run", hash,
+              wanted);
+    return command_fail(&err);
+}
+
+static int run_suite(const struct arguments *args, const char *suite)
+{
+    struct prepared p;
+    struct engine_options options;
+    struct progress progress;
+    struct error err = {0};
+    char path[600], program[600];
+    enum engine_outcome outcome = ENGINE_BROKEN;
+    int code = prepare(args, suite, &p);
+    if (code == EXIT_PASS)
+        code = lint_gate(&p);
+    if (code == EXIT_PASS)
+        code = check_hash(args, p.plan);
+    if (code == EXIT_PASS)
+        code = make_path(args, &p, path, sizeof(path));
+    if (code != EXIT_PASS) {
+        prepared_release(&p);
+        return code;
+    }
+    progress_init(&progress, arguments_has(args, "quiet"), arguments_has(args, "plain"));
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    INVARIANT(n > 0);
+    program[n] = '\0';
+    char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
+    bool ok = engine_options_of(args, &p, &progress, &options, &err);
+    options.journal = path;
+    options.program = program;
+    options.policy_json = policy_json;
+    if (ok) {
+        progress_begin(&progress, &p, path);
+        ok = engine_run(p.plan, p.walks, p.walk_count, &options, &outcome, &err);
+    }
+    progress_end(&progress);
+    if (err.kind != ERROR_NONE)
+        code = command_fail(&err);
+    if (ok)
+        code = command_worse(judge_and_report(args, path),
+                             outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
+    free(policy_json);
+    prepared_release(&p);
+    return code;
+}
+
+static int run(const struct arguments *args);
+
+/* The words of a former run, without what named its own files, and with its seed. */
+static int rerun(const char *former)
+{
+    char path[600];
+    struct error err = {0};
+    struct journal *journal;
+    struct arguments args = {0};
+    if (!run_find(former, path, sizeof(path), &err))
+        return command_fail(&err);
+    if (!journal_open(path, &journal, &err)) {
+        command_fail(&err);
+        return EXIT_JOURNAL;
+    }
+    const json_t *words = json_object_get(journal->run, "argv");
+    size_t count = json_array_size(words), kept = 0;
+    char **argv = check_alloc_zero(count + 3, sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        static const char *const dropped[] = {"-o", "--output", "--run", "--seed", "--rerun"};
+        const char *word = json_string_value(json_array_get(words, i));
+        bool drop = word == NULL;
+        for (size_t k = 0; k < COUNT_OF(dropped) && !drop; k++) {
+            size_t len = strlen(dropped[k]);
+            if (strncmp(word, dropped[k], len) != 0 || (word[len] != '\0' && word[len] != '='))
+                continue;
+            drop = true;
+            i += word[len] == '\0';
+        }
+        if (!drop)
+            argv[kept++] = check_strdup(word);
+    }
+    argv[kept++] = check_strdup("--seed");
+    argv[kept++] = check_strdup(report_run_text(journal, "seed"));
+    fprintf(stderr, "again  run %s  seed %s\n", report_run_text(journal, "run"), argv[kept - 1]);
+    int code = arguments_parse(&args, &command_run, (int)kept, argv, &err) ? run(&args)
+                                                                           : command_fail(&err);
+    arguments_release(&args);
+    for (size_t i = 0; i < kept; i++)
+        free(argv[i]);
+    free(argv);
+    journal_free(journal);
+    return code;
+}
+
+static int run(const struct arguments *args)
+{
+    struct error err = {0};
+    int code = EXIT_PASS;
+    if (arguments_get(args, "rerun") != NULL)
+        return rerun(arguments_get(args, "rerun"));
+    if (args->position_count == 0) {
+        error_set(&err, ERROR_USAGE, "run needs a suite: meshproof run suites/seed/payments.lua");
+        return command_fail(&err);
+    }
+    if (args->position_count > 1 && arguments_get(args, "output") != NULL) {
+        error_set(&err, ERROR_USAGE, "-o names one journal, and there are %zu suites",
+                  args->position_count);
+        return command_fail(&err);
+    }
+    for (size_t i = 0; i < args->position_count; i++) {
+        int one = run_suite(args, args->positions[i]);
+        code = i == 0 ? one : command_worse(one, code);
+        if (one != EXIT_PASS && arguments_has(args, "fail-fast"))
+            break;
+    }
+    return code;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .about = "Run scenarios, judge them, and print the report.",
+    .positions = "SUITE...",
+    .options = run_options,
+    .option_count = COUNT_OF(run_options),
+    .exits = "0 pass  1 fail  2 inconclusive  3 aborted  4 surroundings  64 usage",
+    .example =
+        "meshproof run suites/seed/payments.lua --depth quick --seed \"$GIT_SHA\" --junit out.xml",
+    .run = run,
+};

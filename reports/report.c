@@ -1,0 +1,112 @@
+#include "reports/report.h"
+
+#include <ctype.h>
+
+#define WRITER(file, name, help) extern const struct report_writer report_writer_##file;
+#include "reports/writers.def"
+#undef WRITER
+
+static const struct report_writer *const writers[] = {
+#define WRITER(file, name, help) &report_writer_##file,
+#include "reports/writers.def"
+#undef WRITER
+};
+
+const struct report_writer *const *report_writers(size_t *ret_count)
+{
+    *ret_count = COUNT_OF(writers);
+    return writers;
+}
+
+const struct report_writer *report_writer_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(writers); i++) {
+        if (strcmp(writers[i]->name, name) == 0)
+            return writers[i];
+    }
+    return NULL;
+}
+
+enum report_ending report_ending(const struct journal *j)
+{
+    if (j->end_how == NULL)
+        return ENDED_NOT;
+    if (strncmp(j->end_how, "complete", 8) == 0)
+        return ENDED_COMPLETE;
+    return strncmp(j->end_how, "aborted", 7) == 0 ? ENDED_ABORTED : ENDED_BROKEN;
+}
+
+int report_exit(const struct report *report)
+{
+    enum report_ending ending = report_ending(report->journal);
+    enum verdict_kind outcome = report->judgement->outcome;
+    if (outcome == VERDICT_FAIL)
+        return 1;
+    if (ending == ENDED_ABORTED)
+        return 3;
+    if (ending == ENDED_BROKEN)
+        return 4;
+    if (outcome == VERDICT_PASS && ending == ENDED_COMPLETE)
+        return 0;
+    switch (report->on_inconclusive) {
+    case INCONCLUSIVE_FAIL:
+        return 1;
+    case INCONCLUSIVE_PASS:
+        return ending == ENDED_COMPLETE ? 0 : 2;
+    case INCONCLUSIVE_KEEP:
+        return 2;
+    }
+    UNREACHABLE();
+}
+
+const char *report_outcome(int exit_code)
+{
+    static const char *const names[] = {"PASS", "FAIL", "INCONCLUSIVE", "ABORTED", "SURROUNDINGS"};
+    INVARIANT(exit_code >= 0 && (size_t)exit_code < COUNT_OF(names));
+    return names[exit_code];
+}
+
+const char *verdict_kind_name(enum verdict_kind kind)
+{
+    switch (kind) {
+    case VERDICT_PASS:
+        return "PASS";
+    case VERDICT_FAIL:
+        return "FAIL";
+    case VERDICT_INCONCLUSIVE:
+        return "INCONCLUSIVE";
+    case VERDICT_NOT_APPLICABLE:
+        return "NOT APPLICABLE";
+    }
+    UNREACHABLE();
+}
+
+uint64_t report_zero_ns(const struct journal *j)
+{
+    uint64_t zero = UINT64_MAX;
+    for (size_t i = 0; i < j->phase_count; i++) {
+        if (j->phases[i].t0_ns < zero)
+            zero = j->phases[i].t0_ns;
+    }
+    return zero == UINT64_MAX ? 0 : zero;
+}
+
+void report_add_clean(struct text *to, const char *from)
+{
+    for (; from != NULL && *from != '\0'; from++) {
+        char c = isprint((unsigned char)*from) ? *from : '?';
+        text_add_bytes(to, (struct bytes){(const uint8_t *)&c, 1});
+    }
+}
+
+const char *report_run_text(const struct journal *j, const char *key)
+{
+    const char *text = json_string_value(json_object_get(j->run, key));
+    return text == NULL ? "" : text;
+}
+
+const char *report_policy_text(const struct journal *j, const char *key)
+{
+    const char *text = json_string_value(json_object_get(j->policy, key));
+    return text == NULL ? "" : text;
+}

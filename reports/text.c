@@ -1,0 +1,399 @@
+#include "base/clock.h"
+#include "base/units.h"
+#include "reports/report.h"
+
+#include <time.h>
+
+/* The text report (scenario-language.md section 7): head; scenarios; per phase its faults, then
+ * FAIL, INCONCLUSIVE, PASS; controls; last line. Readable without colour, 100 columns. */
+
+#define WIDTH 100
+#define MARK_COLUMN 60
+
+static void add_pad(struct text *to, size_t line_start, size_t column)
+{
+    while (to->len - line_start < column)
+        text_add(to, " ");
+}
+
+/* "2 min 30 s", "26.4 s" */
+static void add_span(struct text *to, uint64_t ns)
+{
+    uint64_t s = ns / NS_PER_S;
+    if (s >= 60)
+        text_add(to, "%llu min %02llu s", (unsigned long long)(s / 60),
+                 (unsigned long long)(s % 60));
+    else
+        text_add(to, "%.1f s", (double)ns / (double)NS_PER_S);
+}
+
+static void add_count(struct text *to, uint64_t n, const char *one, const char *many)
+{
+    char grouped[32];
+    text_add(to, "%s %s", text_grouped(n, grouped, sizeof(grouped)), n == 1 ? one : many);
+}
+
+static void add_head(const struct report *report, struct text *to)
+{
+    const struct journal *j = report->journal;
+    char when[40] = "";
+    time_t wall =
+        (time_t)(json_integer_value(json_object_get(j->run, "wall_ns")) / (json_int_t)NS_PER_S);
+    struct tm utc;
+    if (gmtime_r(&wall, &utc) != NULL)
+        strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &utc);
+    text_add(to, "meshproof %s  ", report->version);
+    report_add_clean(to, report->plan != NULL ? report->plan->suite : "");
+    text_add(to, "  run %s  seed %s  %s by %s\n%s", report_run_text(j, "run"),
+             report_run_text(j, "seed"), report_policy_text(j, "target"),
+             report_policy_text(j, "driver"), when);
+    uint64_t zero = report_zero_ns(j), end = zero;
+    for (size_t i = 0; i < j->phase_count; i++) {
+        if (j->phases[i].t1_ns != UINT64_MAX && j->phases[i].t1_ns > end)
+            end = j->phases[i].t1_ns;
+    }
+    text_add(to, ", ");
+    add_span(to, end - zero);
+    text_add(to, "   policy ");
+    report_add_clean(to, json_string_value(json_object_get(j->policy, "paths")));
+    size_t findings = json_array_size(json_object_get(j->policy, "findings"));
+    text_add(to, " (");
+    add_count(to, (uint64_t)json_integer_value(json_object_get(j->policy, "objects")), "object",
+              "objects");
+    if (findings == 0)
+        text_add(to, ", lint clean)");
+    else
+        text_add(to, ", %zu lint finding%s)", findings, findings == 1 ? "" : "s");
+    const char *other = json_string_value(json_object_get(j->policy, "mesh_paths"));
+    if (other != NULL) {
+        text_add(to, "\nthe mesh was programmed from ");
+        report_add_clean(to, other);
+        text_add(to, " (--mesh-policy), and is judged by the policy above");
+    }
+    text_add(to, "   journal ");
+    report_add_clean(to, j->path);
+    text_add(to, "\n");
+}
+
+/* The source mark at its column, or on a line of its own where the text is too long. */
+static void add_mark(struct text *to, size_t line_start, struct source source, const char *origin)
+{
+    char mark[200];
+    if (source_format(source, false, mark, sizeof(mark)) == 0) {
+        if (origin == NULL)
+            return;
+        snprintf(mark, sizeof(mark), "%s", origin);
+    }
+    if (to->len - line_start + 2 > MARK_COLUMN && to->len - line_start + strlen(mark) + 3 > WIDTH) {
+        text_add(to, "\n");
+        line_start = to->len;
+    }
+    if (to->len - line_start < MARK_COLUMN)
+        add_pad(to, line_start, MARK_COLUMN);
+    else
+        text_add(to, "   ");
+    report_add_clean(to, mark);
+}
+
+static void add_see(const struct report *report, const struct verdict *v, struct text *to)
+{
+    char name[128];
+    if (v->witness_hi == 0 && v->witness_lo == 0)
+        return;
+    request_name_print(report->journal, v->witness_hi, v->witness_lo, name, sizeof(name));
+    text_add(to, "   see: meshproof show %s --request %s", report_run_text(report->journal, "run"),
+             name);
+}
+
+static void add_line(struct text *to, const char *label, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    text_add(to, "        %-8s ", label);
+    report_add_clean(to, text);
+    text_add(to, "\n");
+}
+
+static void add_block(const struct report *report, const struct judged *d, struct text *to)
+{
+    const struct verdict *v = &d->verdict;
+    char mark[200];
+    size_t start = to->len;
+    text_add(to, "  %s  %-14s ", verdict_kind_name(v->kind), d->claim->word);
+    report_add_clean(to, d->on);
+    add_pad(to, start, 55);
+    text_add(to, " (%s)\n", d->claim->id);
+    start = to->len;
+    if (v->policy != NULL) {
+        text_add(to, "        policy   ");
+        report_add_clean(to, v->policy);
+        add_mark(to, start, v->policy_line, v->policy_origin);
+        text_add(to, "\n");
+    }
+    if (v->kind == VERDICT_FAIL) {
+        add_line(to, "seen", v->text);
+        add_line(to, "certain", v->certain);
+    } else {
+        add_line(to, "why", v->text);
+        add_line(to, "needs", v->needs);
+    }
+    if (source_format(d->asked_by, false, mark, sizeof(mark)) > 0) {
+        text_add(to, "        asked by ");
+        report_add_clean(to, mark);
+        add_see(report, v, to);
+        text_add(to, "\n");
+    }
+}
+
+static void add_pass(const struct judged *d, struct text *to)
+{
+    size_t start = to->len;
+    text_add(to, "  %s  %-14s ", verdict_kind_name(d->verdict.kind), d->claim->word);
+    report_add_clean(to, d->on);
+    add_pad(to, start, 44);
+    text_add(to, "  ");
+    report_add_clean(to, d->verdict.text);
+    if (d->verdict.policy_line.file != NULL) {
+        char mark[200];
+        size_t n = source_format(d->verdict.policy_line, false, mark, sizeof(mark));
+        if (to->len - start + n + 3 > WIDTH) {
+            text_add(to, "\n");
+            start = to->len;
+            add_pad(to, start, 46);
+            report_add_clean(to, mark);
+        } else {
+            text_add(to, "   ");
+            report_add_clean(to, mark);
+        }
+    }
+    text_add(to, "\n");
+}
+
+static bool in_phase(const struct judged *d, uint32_t scenario, uint32_t ordinal)
+{
+    return d->scenario == scenario && d->ordinal == ordinal && strcmp(d->arm, "subject") == 0;
+}
+
+static void add_verdicts(const struct report *report, uint32_t scenario, uint32_t ordinal,
+                         struct text *to)
+{
+    static const enum verdict_kind order[] = {VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_PASS,
+                                              VERDICT_NOT_APPLICABLE};
+    const struct judgement *g = report->judgement;
+    for (size_t k = 0; k < COUNT_OF(order); k++) {
+        if (order[k] == VERDICT_NOT_APPLICABLE && !report->all)
+            continue;
+        for (size_t i = 0; i < g->verdict_count; i++) {
+            const struct judged *d = &g->verdicts[i];
+            if (!in_phase(d, scenario, ordinal) || d->verdict.kind != order[k])
+                continue;
+            if (order[k] == VERDICT_PASS || order[k] == VERDICT_NOT_APPLICABLE)
+                add_pass(d, to);
+            else
+                add_block(report, d, to);
+        }
+    }
+}
+
+static bool same_fault(const struct judged_fault *a, const struct judged_fault *b)
+{
+    return a->scenario == b->scenario && a->ordinal == b->ordinal &&
+           strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
+}
+
+/* Fault ${i} with all later ones that read alike (a fault armed in several spans is one line);
+ * false when an earlier one has told of it already. */
+static bool sum_fault(const struct judgement *g, size_t i, struct judged_fault *ret)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (same_fault(&g->faults[k], &g->faults[i]))
+            return false;
+    }
+    *ret = g->faults[i];
+    for (size_t k = i + 1; k < g->fault_count; k++) {
+        if (!same_fault(&g->faults[k], ret))
+            continue;
+        ret->fired += g->faults[k].fired;
+        ret->guarded += g->faults[k].guarded;
+    }
+    return true;
+}
+
+static void add_faults(const struct report *report, const struct judged_phase *p, struct text *to)
+{
+    const struct judgement *g = report->judgement;
+    char grouped[32], other[32];
+    for (size_t i = 0; i < g->fault_count; i++) {
+        struct judged_fault f;
+        if (g->faults[i].scenario != p->scenario || g->faults[i].ordinal != p->ordinal ||
+            !sum_fault(g, i, &f))
+            continue;
+        size_t start = to->len;
+        text_add(to, "  fault ");
+        report_add_clean(to, f.text);
+        text_add(to, " on ");
+        report_add_clean(to, f.on);
+        add_pad(to, start, MARK_COLUMN - 4);
+        if (f.fired == 0)
+            text_add(to, " FIRED 0");
+        else
+            text_add(to, " fired %s", text_grouped(f.fired, grouped, sizeof(grouped)));
+        if (f.guarded > 0)
+            text_add(to, ", withheld by the streak guard %s",
+                     text_grouped(f.guarded, other, sizeof(other)));
+        text_add(to, "\n");
+    }
+}
+
+static void add_phase(const struct report *report, const struct judged_phase *p, struct text *to)
+{
+    text_add(to, " phase \"");
+    report_add_clean(to, p->name);
+    text_add(to, "\"  ");
+    if (p->t1_ns == UINT64_MAX)
+        text_add(to, "never ended");
+    else
+        add_span(to, p->t1_ns - p->t0_ns);
+    if (p->why != NULL && strcmp(p->why, "clock") != 0) {
+        text_add(to, " (ended by ");
+        report_add_clean(to, p->why);
+        text_add(to, ")");
+    }
+    text_add(to, ", ");
+    add_count(to, p->requests, "request", "requests");
+    text_add(to, ", ");
+    add_count(to, p->tries, "try", "tries");
+    if (p->tainted_ppm > 10000)
+        text_add(to, ", %.0f %% of it is no evidence (stalls)", (double)p->tainted_ppm / 10000.0);
+    text_add(to, "\n");
+    add_faults(report, p, to);
+    add_verdicts(report, p->scenario, p->ordinal, to);
+}
+
+static enum verdict_kind scenario_outcome(const struct judgement *g, uint32_t scenario)
+{
+    enum verdict_kind worst = VERDICT_PASS;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *d = &g->verdicts[i];
+        if (d->scenario != scenario || !d->gates || d->verdict.kind == VERDICT_NOT_APPLICABLE)
+            continue;
+        if (d->verdict.kind > worst)
+            worst = d->verdict.kind;
+    }
+    return worst;
+}
+
+static void add_scenario(const struct report *report, uint32_t scenario, const char *name,
+                         struct text *to)
+{
+    const struct judgement *g = report->judgement;
+    const char *outcome = verdict_kind_name(scenario_outcome(g, scenario));
+    size_t start = to->len;
+    text_add(to, "\n");
+    start = to->len;
+    text_add(to, "scenario \"");
+    report_add_clean(to, name);
+    text_add(to, "\"");
+    add_pad(to, start, WIDTH - 3 - strlen(outcome));
+    text_add(to, "   %s\n", outcome);
+    for (size_t i = 0; i < g->phase_count; i++) {
+        if (g->phases[i].scenario == scenario)
+            add_phase(report, &g->phases[i], to);
+    }
+    bool headed = false;
+    for (size_t i = 0; i < g->verdict_count && !headed; i++) {
+        if (in_phase(&g->verdicts[i], scenario, UINT32_MAX))
+            headed = true;
+    }
+    if (headed) {
+        text_add(to, " over the whole scenario\n");
+        add_verdicts(report, scenario, UINT32_MAX, to);
+    }
+}
+
+static void add_controls(const struct report *report, struct text *to)
+{
+    const struct judgement *g = report->judgement;
+    if (g->control_count == 0)
+        return;
+    text_add(to, "controls ");
+    for (size_t i = 0; i < g->control_count; i++) {
+        const struct judged_control *c = &g->controls[i];
+        text_add(to, "%s%s mesh ", i == 0 ? "" : ", ", c->claim == NULL ? "right" : "broken");
+        if (c->claim != NULL)
+            text_add(to, "(%s: %s) ", c->name, c->claim);
+        text_add(to, "%s%s", verdict_kind_name(c->kind),
+                 c->as_it_must ? " as it must" : ", NOT as it must");
+        if (!c->as_it_must && c->text != NULL) {
+            text_add(to, ": ");
+            report_add_clean(to, c->text);
+        }
+    }
+    text_add(to, "\n");
+}
+
+static void add_last(const struct report *report, struct text *to)
+{
+    const struct judgement *g = report->judgement;
+    int code = report_exit(report);
+    char span[40];
+    if (g->stall_count == 0)
+        text_add(to, "stalls of our own loops: none over 8 ms\n");
+    else
+        text_add(
+            to,
+            "stalls of our own loops over 8 ms: %llu, the longest %s: those spans are no "
+            "evidence\n",
+            (unsigned long long)g->stall_count,
+            units_print_duration(g->longest_stall_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span)));
+    if (g->lost_records > 0)
+        text_add(to, "lost      %llu records of the journal\n",
+                 (unsigned long long)g->lost_records);
+    if (report_ending(report->journal) != ENDED_COMPLETE) {
+        text_add(to, "ended     ");
+        report_add_clean(to, report->journal->end_how == NULL ? "the run did not end"
+                                                              : report->journal->end_how);
+        text_add(to, "\n");
+    }
+    text_add(to, "%s ", report_outcome(code));
+    if (g->fail > 0)
+        text_add(to, " %zu fail,", g->fail);
+    if (g->inconclusive > 0)
+        text_add(to, " %zu inconclusive,", g->inconclusive);
+    text_add(to, " %zu pass of %zu     exit %d", g->pass, g->pass + g->fail + g->inconclusive,
+             code);
+    if (code == 2)
+        text_add(to, " (--on-inconclusive keep)");
+    text_add(to, "     again: meshproof run --rerun %s\n", report_run_text(report->journal, "run"));
+}
+
+static bool write(const struct report *report, FILE *to, struct error *err)
+{
+    struct text t;
+    text_init(&t, (size_t)16 * 1024 * 1024);
+    add_head(report, &t);
+    const struct judgement *g = report->judgement;
+    uint32_t scenario = UINT32_MAX;
+    for (size_t i = 0; i < g->phase_count; i++) {
+        if (g->phases[i].scenario == scenario)
+            continue;
+        scenario = g->phases[i].scenario;
+        const char *name = "?";
+        if (report->plan != NULL && scenario < report->plan->scenario_count)
+            name = report->plan->scenarios[scenario].name;
+        add_scenario(report, scenario, name, &t);
+    }
+    text_add(&t, "\n");
+    add_controls(report, &t);
+    add_last(report, &t);
+    bool ok = !t.full && fwrite(text_get(&t), 1, t.len, to) == t.len;
+    if (t.full)
+        error_set(err, ERROR_LIMIT, "the text report is longer than the %zu bytes allowed",
+                  t.max_bytes);
+    else if (!ok)
+        error_set(err, ERROR_SYSTEM, "the text report could not be written");
+    text_release(&t);
+    return ok;
+}
+
+const struct report_writer report_writer_text = {"text", "what people read on a terminal", write};

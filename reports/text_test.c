@@ -1,0 +1,84 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "reports/report_fixture_test.h"
+
+static void a_failure_names_policy_line_counts_suite_line_and_witness(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    char *text = report_fixture_write(&f, "text");
+    assert_non_null(strstr(text, "  FAIL  retries        client -> payments"));
+    assert_non_null(strstr(text, "(retry.max)"));
+    assert_non_null(strstr(text, "policy   at most 3 retries"));
+    assert_non_null(strstr(text, "k8s/pay<ments>.yaml:14"));
+    assert_non_null(
+        strstr(text, "asked by suites/gate.lua:4   see: meshproof show 7c1e4a90 --request c-18f2"));
+    assert_non_null(strstr(text, "fired 164"));
+    assert_non_null(strstr(text, "FAIL  1 fail, 1 inconclusive, 1 pass of 3     exit 1"));
+    free(text);
+    report_fixture_release(&f);
+}
+
+static void control_characters_of_the_journal_never_reach_a_terminal(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    char *text = report_fixture_write(&f, "text");
+    assert_null(strchr(text, '\x01'));
+    free(text);
+    report_fixture_release(&f);
+}
+
+static void failures_come_before_inconclusives_and_passes(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    char *text = report_fixture_write(&f, "text");
+    const char *fail = strstr(text, "  FAIL "), *open = strstr(text, "  INCONCLUSIVE "),
+               *pass = strstr(text, "  PASS ");
+    assert_non_null(fail);
+    assert_true(fail < open && open < pass);
+    free(text);
+    report_fixture_release(&f);
+}
+
+static void exit_codes_put_a_proven_failure_before_an_abort(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    f.journal->end_how = "aborted: SIGINT";
+    assert_int_equal(report_exit(&f.report), 1);
+    f.judgement.outcome = VERDICT_INCONCLUSIVE;
+    assert_int_equal(report_exit(&f.report), 3);
+    f.journal->end_how = "complete";
+    assert_int_equal(report_exit(&f.report), 2);
+    f.report.on_inconclusive = INCONCLUSIVE_FAIL;
+    assert_int_equal(report_exit(&f.report), 1);
+    f.report.on_inconclusive = INCONCLUSIVE_PASS;
+    assert_int_equal(report_exit(&f.report), 0);
+    f.journal->end_how = NULL;
+    assert_int_equal(report_exit(&f.report), 2);
+    f.judgement.outcome = VERDICT_PASS;
+    f.journal->end_how = "complete";
+    assert_int_equal(report_exit(&f.report), 0);
+    report_fixture_release(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_names_policy_line_counts_suite_line_and_witness),
+        cmocka_unit_test(control_characters_of_the_journal_never_reach_a_terminal),
+        cmocka_unit_test(failures_come_before_inconclusives_and_passes),
+        cmocka_unit_test(exit_codes_put_a_proven_failure_before_an_abort),
+    };
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
