@@ -40,8 +40,9 @@ bool error_system(struct error *err, int sys, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    bool first = err != NULL && err->kind == ERROR_NONE;
     error_set(err, ERROR_SYSTEM, "%s: %s", text, strerror(sys));
-    if (err != NULL && err->sys == 0)
+    if (first)
         err->sys = sys;
     return false;
 }

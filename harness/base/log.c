@@ -28,7 +28,7 @@ static void print(enum log_level level, const char *name, const char *module, co
     {                                                                                              \
         va_list args;                                                                              \
         va_start(args, format);                                                                    \
-        print(level, #function + 4, module, format, args);                                         \
+        print(level, &#function[4], module, format, args);                                         \
         va_end(args);                                                                              \
     }
 

@@ -98,6 +98,8 @@ bool param_parse(const struct param *row, const char *text, void *params, struct
     }
     if (!parse_number(row, text, &value, err))
         return false;
+    if (value == PARAM_UNSET) /* would read as if the user had written nothing */
+        return error_set(err, ERROR_INPUT, "is \"%.40s\", more than any limit", text);
     if (value < row->least)
         return error_set(err, ERROR_INPUT, "is %s, less than the %s allowed",
                          print_number(row, value, shown, sizeof(shown)),

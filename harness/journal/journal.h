@@ -1,0 +1,129 @@
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+/* A finished (or torn) journal in memory: what verify, reports and show read. Records are in arrays
+ * by kind, in order of (proc, seq); names are resolved to one table. Pure: no clock, no socket. */
+
+#include "base/arena.h"
+#include "journal/record.h"
+
+#include <jansson.h>
+
+struct journal_proc {
+    uint32_t proc;
+    const char *role, *arm, *service;
+    int64_t pid;
+};
+struct journal_phase {
+    uint32_t phase, scenario, ordinal; /* ordinal: index of the phase in its scenario's plan */
+    const char *arm, *name, *why;      /* why NULL: it never ended */
+    uint64_t t0_ns, t1_ns;             /* t1 UINT64_MAX when it never ended */
+};
+struct journal_event {
+    uint32_t phase;
+    uint64_t t_ns;
+    const char *what;
+    json_t *json;
+};
+
+/* Each row: the record, and where it came from. Name fields of the record are rewritten to indexes
+ * of journal_name (0: none), the same for equal text over all processes. */
+struct attempt_row {
+    struct attempt_record r;
+    uint32_t proc, seq;
+};
+struct request_row {
+    struct request_record r;
+    uint32_t proc, seq;
+};
+struct connection_row {
+    struct connection_record r;
+    uint32_t proc, seq;
+};
+struct fault_row {
+    struct fault_record r;
+    uint32_t proc, seq;
+};
+struct world_row {
+    struct world_record r;
+    uint32_t proc, seq;
+};
+struct metric_row {
+    struct metric_record r;
+    uint32_t proc, seq;
+};
+struct clock_row {
+    struct clock_record r;
+    uint32_t proc, seq;
+};
+struct stall_row {
+    struct stall_record r;
+    uint32_t proc, seq;
+};
+struct host_row {
+    struct host_record r;
+    uint32_t proc, seq;
+};
+struct lost_row {
+    struct lost_record r;
+    uint32_t proc, seq;
+};
+
+struct journal {
+    const char *path;
+    json_t *run, *plan, *policy; /* NULL where the row is missing */
+    const char *end_how;         /* NULL: the run did not end */
+    json_t *end;
+    uint64_t end_ns;
+    struct journal_proc *procs;
+    struct journal_phase *phases;
+    struct journal_event *events;
+    struct attempt_row *attempts;
+    struct request_row *requests;
+    struct connection_row *connections;
+    struct fault_row *faults;
+    struct world_row *worlds;
+    struct metric_row *metrics;
+    struct clock_row *clocks;
+    struct stall_row *stalls;
+    struct host_row *hosts;
+    struct lost_row *losts;
+    size_t proc_count, phase_count, event_count, attempt_count, request_count, connection_count,
+        fault_count, world_count, metric_count, clock_count, stall_count, host_count, lost_count;
+    const char **names;
+    size_t name_count;
+    struct arena arena;
+    struct journal_index *index; /* the reader's own: look-ups, checksums */
+};
+
+/* Reads a file, during a run too (WAL). ERROR_INPUT: not a journal, damaged, or of a newer format
+ * (exit 65). */
+bool journal_open(const char *path, struct journal **ret, struct error *err) WARN_UNUSED;
+void journal_free(struct journal *j);
+const char *journal_name(const struct journal *j, uint32_t name); /* "" for 0 */
+/* The index of a text, 0 when the journal has no such name. */
+uint32_t journal_find_name(const struct journal *j, const char *text);
+/* False when a row's values are not those that the conductor wrote, or a row is missing or added.
+ */
+bool journal_checksum_good(const struct journal *j);
+const struct journal_proc *journal_proc_of(const struct journal *j,
+                                           uint32_t proc); /* NULL: unknown */
+/* An empty journal in memory, filled by journal_add_*: the simulator and the tests of claims. */
+struct journal *journal_new(void);
+/* Appends; seq counts up by itself, for each process. Name fields are indexes of journal_add_name.
+ */
+void journal_add(struct journal *j, uint32_t proc, enum record_kind kind, const void *record);
+/* Puts the arrays in order of (proc, seq) again, where processes were added in turns. */
+void journal_sort(struct journal *j);
+uint32_t journal_add_name(struct journal *j, const char *text);
+void journal_add_proc(struct journal *j, uint32_t proc, const char *role, const char *arm,
+                      const char *service);
+void journal_add_phase(struct journal *j, const struct journal_phase *phase);
+void journal_add_event(struct journal *j, uint32_t phase, uint64_t t_ns, const char *what,
+                       json_t *take_json);
+/* Writes all of it as a journal file (fixtures, mutation tests). */
+bool journal_save(const struct journal *j, const char *path, struct error *err) WARN_UNUSED;
+/* One JSON object a line, in order of time: `show --json`. */
+bool journal_print_ndjson(const struct journal *j, FILE *to, struct error *err) WARN_UNUSED;
+
+#endif

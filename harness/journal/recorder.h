@@ -1,0 +1,33 @@
+#ifndef JOURNAL_RECORDER_H
+#define JOURNAL_RECORDER_H
+
+/* An agent's side of the journal: records are copied into a ring and written to the conductor's
+ * socket at 32 KiB or when the loop's 50 ms tick says so (engine.md section 6). It never blocks:
+ * when the ring is full a new record is dropped whole and counted, and a `lost` record follows as
+ * soon as there is room. seq rises by one for each record *attempted*. Not a file: the conductor
+ * owns the database. */
+
+#include "journal/frame.h"
+
+struct recorder;
+
+/* ${fd} stays the caller's (non-blocking socket), -1: records are kept until recorder_take (tests).
+ * ${ring_bytes}: 0 means the usual 16 MiB. */
+struct recorder *recorder_new(int fd, size_t ring_bytes);
+void recorder_free(struct recorder *r);
+void recorder_emit(struct recorder *r, enum record_kind kind, const void *record);
+/* The id of a name, sent on first use; 0 for an empty view, or past NAMES_MOST. */
+uint32_t recorder_name(struct recorder *r, struct bytes name);
+/* Queues a control frame behind the records so far, and flushes. */
+bool recorder_control(struct recorder *r, uint8_t kind, struct bytes json,
+                      struct error *err) WARN_UNUSED;
+/* Writes what the socket takes. False when the peer is gone (EPIPE, ECONNRESET). */
+bool recorder_flush(struct recorder *r);
+/* Bytes are waiting: ask for writability. */
+bool recorder_pending(const struct recorder *r);
+/* Records emitted by kind, dropped ones not counted: for BYE. */
+uint64_t recorder_count(const struct recorder *r, enum record_kind kind);
+/* What is in the ring, taken out (tests, and the builtin mesh's unit tests): frames as bytes. */
+void recorder_take(struct recorder *r, struct buffer *to);
+
+#endif

@@ -1,0 +1,120 @@
+#include "journal/rows.h"
+
+#include <stdlib.h>
+
+struct slot {
+    uint8_t kind;
+    size_t array, count;
+};
+#define SLOT(name, kind) \
+    { \
+        kind, offsetof(struct journal, name##s), offsetof(struct journal, name##_count) \
+    }
+static const struct slot slots[] = {
+#define RECORD(name, kind, help) SLOT(name, kind),
+#define FIELD(record, field, kind, type, help)
+#define END(name)
+#include "journal/records.def"
+#undef RECORD
+#undef FIELD
+#undef END
+};
+
+/* proc and seq follow the record at once: generic code finds them at the record's size. */
+#define RECORD(name, kind, help) \
+    _Static_assert(offsetof(struct name##_row, proc) == sizeof(struct name##_record) && \
+                       sizeof(struct name##_row) == sizeof(struct name##_record) + 8, \
+                   "padding in the row of " #name);
+#define FIELD(record, field, kind, type, help)
+#define END(name)
+#include "journal/records.def"
+#undef RECORD
+#undef FIELD
+#undef END
+
+void *rows_grow(void *at, size_t count, size_t bytes)
+{
+    if (count == 0)
+        return check_realloc(at, 16 * bytes);
+    if (count >= 16 && (count & (count - 1)) == 0)
+        return check_realloc(at, count * 2 * bytes);
+    return at;
+}
+
+size_t rows_bytes(const struct record_type *type)
+{
+    return (size_t)type->bytes + 2 * sizeof(uint32_t);
+}
+
+static const struct slot *slot_of(uint8_t kind)
+{
+    for (size_t i = 0; i < COUNT_OF(slots); i++) {
+        if (slots[i].kind == kind)
+            return &slots[i];
+    }
+    UNREACHABLE();
+}
+
+uint8_t *rows_of(const struct journal *j, uint8_t kind, size_t *ret_count)
+{
+    const struct slot *s = slot_of(kind);
+    uint8_t *at;
+    /* by memcpy: the fields have other pointer types, and reading them as one would break aliasing
+     */
+    memcpy(&at, (const uint8_t *)j + s->array, sizeof(at));
+    memcpy(ret_count, (const uint8_t *)j + s->count, sizeof(*ret_count));
+    return at;
+}
+
+void rows_set(struct journal *j, uint8_t kind, void *at, size_t count)
+{
+    const struct slot *s = slot_of(kind);
+    memcpy((uint8_t *)j + s->array, &at, sizeof(at));
+    memcpy((uint8_t *)j + s->count, &count, sizeof(count));
+}
+
+void rows_origin(const struct record_type *type, const void *row, uint32_t *ret_proc,
+                 uint32_t *ret_seq)
+{
+    memcpy(ret_proc, (const uint8_t *)row + type->bytes, sizeof(*ret_proc));
+    memcpy(ret_seq, (const uint8_t *)row + type->bytes + sizeof(*ret_proc), sizeof(*ret_seq));
+}
+
+struct place {
+    uint64_t key; /* process, seq */
+    size_t at;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+void rows_sort(struct journal *j, const struct record_type *type)
+{
+    size_t count, bytes = rows_bytes(type);
+    uint8_t *rows = rows_of(j, type->kind, &count);
+    bool sorted = true;
+    struct place *places = check_alloc(count * sizeof(*places));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t proc, seq;
+        rows_origin(type, rows + i * bytes, &proc, &seq);
+        places[i] = (struct place){(uint64_t)proc << 32 | seq, i};
+        sorted = sorted && (i == 0 || places[i - 1].key <= places[i].key);
+    }
+    if (!sorted) {
+        size_t capacity = 16;
+        while (capacity < count)
+            capacity *= 2;
+        uint8_t *to = check_alloc(capacity * bytes);
+        qsort(places, count, sizeof(*places), compare_places);
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);
+        free(rows);
+        rows_set(j, type->kind, to, count);
+    }
+    free(places);
+}

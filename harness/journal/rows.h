@@ -1,0 +1,28 @@
+#ifndef JOURNAL_ROWS_H
+#define JOURNAL_ROWS_H
+
+/* The row arrays of struct journal by kind of record, for code that treats all kinds alike. */
+
+#include "base/map.h"
+#include "journal/journal.h"
+
+/* What a journal knows beside its arrays. */
+struct journal_index {
+    struct map names; /* text -> index of journal.names */
+    struct map seqs;  /* process -> the last seq that journal_add gave out */
+    bool altered;     /* a checksum did not fit */
+};
+
+/* Room for one more: arrays double at each power of two, so that no capacity needs to be kept. */
+void *rows_grow(void *at, size_t count, size_t bytes);
+/* A row is the record, then its process and seq. */
+size_t rows_bytes(const struct record_type *type);
+/* The array of a kind. */
+uint8_t *rows_of(const struct journal *j, uint8_t kind, size_t *ret_count);
+void rows_set(struct journal *j, uint8_t kind, void *at, size_t count);
+void rows_sort(struct journal *j, const struct record_type *type);
+/* Where row ${at} came from. */
+void rows_origin(const struct record_type *type, const void *row, uint32_t *ret_proc,
+                 uint32_t *ret_seq);
+
+#endif
