@@ -1,0 +1,89 @@
+#ifndef ENGINE_ACTOR_H
+#define ENGINE_ACTOR_H
+
+/* An agent as the conductor knows it: a child, its link, its state, the clock between us, and the
+ * count of its records at the end. It passes records to the journal first and to its walk after.
+ * What to tell it is the walk's business. */
+
+#include "engine/link.h"
+#include "engine/place_local.h"
+#include "engine/protocol.h"
+#include "journal/store.h"
+
+enum actor_state {
+    ACTOR_STARTED, /* waiting for HELLO */
+    ACTOR_WAITING, /* HELLO was good; no SETUP yet */
+    ACTOR_SETTING_UP,
+    ACTOR_READY,
+    ACTOR_DRAINING,
+    ACTOR_ENDED, /* BYE was heard and it has exited, or it is broken */
+};
+
+struct actor;
+struct actor_events {
+    void (*on_hello)(void *cookie, struct actor *a);
+    void (*on_ready)(void *cookie, struct actor *a, const json_t *ready);
+    void (*on_armed)(void *cookie, struct actor *a, const json_t *armed);
+    void (*on_done)(void *cookie, struct actor *a, const json_t *done);
+    void (*on_record)(void *cookie, struct actor *a, uint8_t kind, struct bytes body);
+    /* BYE was heard, its counts were compared, and it has exited well. */
+    void (*on_ended)(void *cookie, struct actor *a);
+    /* It died, failed, or spoke nonsense; ${why} names role and service. Once, last. */
+    void (*on_broken)(void *cookie, struct actor *a, const struct error *why);
+};
+
+/* How children come to be: place_local, or a test's. ${role} and ${service} ("" when it has none)
+ * for the record. */
+struct starter {
+    bool (*start)(void *cookie, const char *role, const char *service, struct child *ret,
+                  struct error *err);
+    void *cookie;
+};
+
+struct actor {
+    const char *role, *service; /* service "": none. Borrowed from the plan */
+    uint32_t proc;
+    pid_t pid;
+    enum actor_state state;
+    bool bye, reaped;
+    struct link link;
+    struct loop *loop;
+    struct store *store;
+    const struct actor_events *events;
+    void *cookie;
+    struct hold clock_hold, drain_hold;
+    uint64_t clock_lo, clock_hi; /* last measured bounds, int64_t bit for bit */
+    bool clock_known;
+    char **addresses; /* of READY */
+    size_t address_count;
+    uint64_t *edges; /* hash of name ${id}, by id (load and stub agents: names of edges) */
+    size_t edge_count;
+    uint32_t last_seq;
+    bool pressed, told_pressed; /* its queue was more than half full */
+    uint16_t generation;        /* of the last ARM */
+    uint16_t armed;             /* of the last ARMED */
+};
+
+/* Starts the child and its row in the journal. The struct must not move. */
+bool actor_open(struct actor *a, struct loop *loop, struct store *store,
+                const struct starter *starter, const char *role, const char *service,
+                const char *arm, uint32_t proc, const struct actor_events *events, void *cookie,
+                struct error *err) WARN_UNUSED;
+/* Ends the child if it still runs (SIGTERM, after 3 s SIGKILL), and frees; when the loop does not
+ * run. */
+void actor_release(struct actor *a);
+bool actor_send(struct actor *a, uint8_t kind, json_t *take_json, struct error *err) WARN_UNUSED;
+/* SETUP: ${take_json} is completed with what all roles get. */
+bool actor_setup(struct actor *a, json_t *take_json, const char *run, uint64_t seed,
+                 uint64_t linger_ns, struct error *err) WARN_UNUSED;
+/* DRAIN; an agent that has not said BYE in ${within_ns} and a little is killed, and its records
+ * count as lost. */
+void actor_drain(struct actor *a, uint64_t within_ns);
+/* SIGCHLD came: a child that ended without BYE breaks the run. */
+void actor_reap(struct actor *a);
+/* True when the name ${id} of this agent is the text with that map_hash. */
+bool actor_name_is(const struct actor *a, uint32_t id, uint64_t hash);
+/* "proxy agent of payments". */
+const char *actor_print(const struct actor *a, char *to, size_t size);
+
+#endif

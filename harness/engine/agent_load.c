@@ -1,0 +1,263 @@
+#include "base/clock.h"
+#include "base/rng.h"
+#include "engine/agent.h"
+#include "load/load.h"
+
+#include <stdlib.h>
+
+/* The load role: each START begins the loads of a phase anew; those before it send nothing more,
+ * and what they have under way ends by itself. */
+
+#define LOADS_MOST 4096 /* opened in one run */
+#define DONE_TICK_NS (20 * NS_PER_MS)
+/* Loads of this process share one range of ids: each has its own upper half. */
+#define SEQ_SHIFT 32
+
+struct running {
+    struct load_agent *owner;
+    const struct load_plan *plan;
+    struct load *load;
+    char *edge;
+    bool stopping, done;
+};
+struct load_agent {
+    struct agent *agent;
+    struct plan *plan;
+    const struct scenario *scenario;
+    const json_t *addresses;
+    struct running *loads[LOADS_MOST];
+    size_t count, current;        /* current: the first of the last START */
+    uint64_t phase, tags_sent_ns; /* sent: when the last tag of the phase was, 0: not yet */
+    bool draining;
+    uint32_t inflight_most;
+    enum load_pace pace;
+    struct hold done_hold, drain_hold;
+};
+
+static bool setup(struct agent *a, const json_t *body, struct error *err)
+{
+    struct load_agent *l = check_alloc_zero(1, sizeof(*l));
+    a->own = l;
+    l->agent = a;
+    if (!plan_from_json(json_object_get(body, "plan"), &l->plan, err))
+        return false;
+    if (l->plan->scenario_count != 1)
+        return error_set(err, ERROR_PEER, "SETUP: the plan has %zu scenarios; it must have one",
+                         l->plan->scenario_count);
+    l->scenario = &l->plan->scenarios[0];
+    l->addresses = json_object_get(body, "addresses");
+    l->inflight_most = (uint32_t)control_number(body, "inflight_most");
+    l->pace = control_flag(body, "pace_sleep") ? LOAD_SLEEP : LOAD_SPIN;
+    agent_ready(a, json_array());
+    return true;
+}
+
+static void running_free(struct running *r)
+{
+    if (r->load != NULL)
+        load_free(r->load);
+    free(r->edge);
+    free(r);
+}
+
+/* Loads that have ended go, but for the places in the list: their numbers make the ids. */
+static void sweep(struct load_agent *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->loads[i] == NULL || !l->loads[i]->done)
+            continue;
+        running_free(l->loads[i]);
+        l->loads[i] = NULL;
+    }
+}
+
+static bool all_ended(const struct load_agent *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (l->loads[i] != NULL && !l->loads[i]->done)
+            return false;
+    return true;
+}
+
+static void on_load_done(void *cookie)
+{
+    struct running *r = cookie;
+    r->done = true; /* freed later: its own code is still on the stack */
+    if (r->owner->draining && all_ended(r->owner))
+        agent_drained(r->owner->agent);
+}
+
+static void stop_all(struct load_agent *l, uint64_t most_ns)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct running *r = l->loads[i];
+        if (r == NULL || r->stopping)
+            continue;
+        uint64_t drain_ns = r->plan->timeout_ns + NS_PER_S;
+        r->stopping = true;
+        load_stop(r->load, drain_ns < most_ns ? drain_ns : most_ns, on_load_done, r);
+    }
+}
+
+static bool open_load(struct load_agent *l, const struct load_plan *plan, uint64_t seed,
+                      struct error *err)
+{
+    struct agent *a = l->agent;
+    const char *from = plan->on.from.service == NULL ? "client" : plan->on.from.service;
+    char edge[160];
+    snprintf(edge, sizeof(edge), "%s -> %s", from,
+             plan->on.to.service == NULL ? "" : plan->on.to.service);
+    const char *address = agent_need_text(json_object_get(l->addresses, edge), edge, err);
+    if (address == NULL)
+        return false;
+    if (l->count == LOADS_MOST)
+        return error_set(err, ERROR_LIMIT, "more than %d loads were started in one run",
+                         LOADS_MOST);
+    struct running *r = check_alloc_zero(1, sizeof(*r));
+    r->owner = l;
+    r->plan = plan;
+    r->edge = check_strdup(edge);
+    struct load_config config = {
+        .plan = plan,
+        .address = address,
+        .edge = r->edge,
+        .run = a->run,
+        .proc = (uint16_t)a->proc,
+        .first_seq = (uint64_t)l->count << SEQ_SHIFT,
+        .seed = seed,
+        .inflight_most = l->inflight_most,
+        .pace = l->pace,
+    };
+    if (!load_open(a->loop, a->recorder, &config, &r->load, err)) {
+        running_free(r);
+        return false;
+    }
+    l->loads[l->count++] = r;
+    return true;
+}
+
+/* The finite part of the phase's loads is over: no tag is left, and nothing is under way, or
+ * (beside a busy background) nothing tagged can be under way any more. */
+static bool are_tags_over(struct load_agent *l, uint64_t now_ns)
+{
+    bool any = false, left = false;
+    uint64_t longest_ns = 0, in_flight = 0;
+    for (size_t i = l->current; i < l->count; i++) {
+        const struct running *r = l->loads[i];
+        if (r == NULL || r->plan->tagged_count == 0)
+            continue;
+        struct load_progress progress = load_progress(r->load);
+        any = true;
+        left = left || progress.tags_left > 0;
+        in_flight += progress.in_flight;
+        longest_ns = r->plan->timeout_ns > longest_ns ? r->plan->timeout_ns : longest_ns;
+    }
+    if (!any || left)
+        return false;
+    if (l->tags_sent_ns == 0)
+        l->tags_sent_ns = now_ns;
+    return in_flight == 0 || now_ns - l->tags_sent_ns > longest_ns;
+}
+
+static void on_done_tick(struct hold *h, uint64_t now_ns)
+{
+    struct load_agent *l =
+        (struct load_agent *)((char *)h - offsetof(struct load_agent, done_hold));
+    if (!are_tags_over(l, now_ns)) {
+        loop_hold_add(l->agent->loop, h, now_ns + DONE_TICK_NS, on_done_tick);
+        return;
+    }
+    agent_send(l->agent, CONTROL_DONE, json_pack("{sI}", "phase", (json_int_t)l->phase));
+}
+
+static bool take_start(struct load_agent *l, const json_t *body, struct error *err)
+{
+    uint64_t ordinal = control_number(body, "ordinal"), seed = control_number(body, "seed");
+    if (ordinal >= l->scenario->phase_count)
+        return error_set(err, ERROR_PEER, "START: phase %llu; the plan has %zu",
+                         (unsigned long long)ordinal, l->scenario->phase_count);
+    const struct phase *phase = &l->scenario->phases[ordinal];
+    bool own = phase->load_count > 0;
+    const struct load_plan *plans = own ? phase->loads : l->scenario->loads;
+    size_t count = own ? phase->load_count : l->scenario->load_count;
+    sweep(l);
+    l->phase = control_number(body, "phase");
+    l->current = l->count;
+    l->tags_sent_ns = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!open_load(l, &plans[i], rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
+            return false;
+    uint64_t now_ns = loop_now_ns(l->agent->loop);
+    for (size_t i = l->current; i < l->count; i++)
+        load_start(l->loads[i]->load, now_ns);
+    loop_hold_remove(l->agent->loop, &l->done_hold);
+    loop_hold_add(l->agent->loop, &l->done_hold, now_ns + DONE_TICK_NS, on_done_tick);
+    return true;
+}
+
+static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
+{
+    struct load_agent *l = a->own;
+    if (kind == CONTROL_START)
+        return take_start(l, body, err);
+    if (kind != CONTROL_STOP)
+        return error_set(err, ERROR_PEER, "%s is not for a load agent", control_name(kind));
+    loop_hold_remove(a->loop, &l->done_hold);
+    stop_all(l, UINT64_MAX);
+    return true;
+}
+
+/* Nobody writes down what the load sees any more. */
+static void orphan(struct agent *a)
+{
+    if (a->own != NULL)
+        stop_all(a->own, 0);
+}
+
+static void on_drain_over(struct hold *h, uint64_t now_ns)
+{
+    (void)now_ns;
+    agent_drained(
+        ((struct load_agent *)((char *)h - offsetof(struct load_agent, drain_hold)))->agent);
+}
+
+static void drain(struct agent *a, uint64_t deadline_ns)
+{
+    struct load_agent *l = a->own;
+    uint64_t now_ns = loop_now_ns(a->loop);
+    if (l == NULL) {
+        agent_drained(a);
+        return;
+    }
+    loop_hold_remove(a->loop, &l->done_hold);
+    l->draining = true;
+    stop_all(l, deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+    if (all_ended(l))
+        agent_drained(a);
+    else /* a little after what the loads themselves were given */
+        loop_hold_add(a->loop, &l->drain_hold, deadline_ns + NS_PER_S, on_drain_over);
+}
+
+static void release(struct agent *a)
+{
+    struct load_agent *l = a->own;
+    if (l == NULL)
+        return;
+    loop_hold_remove(a->loop, &l->done_hold);
+    loop_hold_remove(a->loop, &l->drain_hold);
+    for (size_t i = 0; i < l->count; i++)
+        if (l->loads[i] != NULL)
+            running_free(l->loads[i]);
+    loop_settle(a->loop);
+    plan_free(l->plan);
+    free(l);
+}
+
+const struct agent_role agent_load = {
+    .name = "load",
+    .setup = setup,
+    .control = control,
+    .orphan = orphan,
+    .drain = drain,
+    .release = release,
+};

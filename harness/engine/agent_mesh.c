@@ -1,0 +1,209 @@
+#include "base/clock.h"
+#include "engine/agent.h"
+#include "engine/folder.h"
+#include "mesh/mesh.h"
+
+#include <stdlib.h>
+
+/* The mesh role: one driver, one address an edge, and its counters scraped into the journal. */
+
+#define EDGES_MOST 1000
+#define SCRAPE_EVERY_NS (NS_PER_S)
+#define SCRAPE_LAST_NS (NS_PER_S)
+#define ARENA_MOST_BYTES ((size_t)16 * 1024 * 1024)
+
+struct mesh_agent {
+    struct agent *agent;
+    const struct mesh_driver *driver;
+    struct mesh_run *run;
+    struct mesh_config config;
+    struct arena arena;
+    struct hold scrape_hold, last_hold;
+    uint64_t asked_ns;
+    bool scraping, ready, ending;
+};
+
+static bool read_edge(struct mesh_agent *m, const json_t *from, struct mesh_edge *ret,
+                      struct error *err)
+{
+    const json_t *endpoints = json_object_get(from, "endpoints");
+    size_t count = json_array_size(endpoints);
+    const char **addresses = ARENA_ARRAY(&m->arena, const char *, count + 1);
+    ret->listen = "127.0.0.1:0";
+    ret->endpoints = addresses;
+    ret->endpoint_count = count;
+    if (count > EDGES_MOST)
+        return error_set(err, ERROR_PEER, "SETUP: an edge with %zu endpoints", count);
+    for (size_t i = 0; i < count; i++) {
+        addresses[i] =
+            agent_need_text(json_array_get(endpoints, i), "SETUP: an endpoint of an edge", err);
+        if (addresses[i] == NULL)
+            return false;
+    }
+    return edge_policy_from_json(json_object_get(from, "policy"), &m->arena, &ret->policy, err);
+}
+
+static bool read_config(struct mesh_agent *m, const json_t *setup, struct error *err)
+{
+    const json_t *edges = json_object_get(setup, "edges"),
+                 *defects = json_object_get(setup, "defects");
+    size_t edge_count = json_array_size(edges), defect_count = json_array_size(defects);
+    if (edge_count > EDGES_MOST || defect_count > EDGES_MOST)
+        return error_set(err, ERROR_PEER, "SETUP: %zu edges; at most %d are allowed", edge_count,
+                         EDGES_MOST);
+    struct mesh_edge *list = ARENA_ARRAY(&m->arena, struct mesh_edge, edge_count + 1);
+    const char **names = ARENA_ARRAY(&m->arena, const char *, defect_count + 1);
+    for (size_t i = 0; i < edge_count; i++)
+        if (!read_edge(m, json_array_get(edges, i), &list[i], err))
+            return false;
+    for (size_t i = 0; i < defect_count; i++) {
+        names[i] = agent_need_text(json_array_get(defects, i), "SETUP: a defect", err);
+        if (names[i] == NULL)
+            return false;
+        if (defect_find(names[i]) == NULL)
+            return error_set(err, ERROR_USAGE, "there is no defect \"%.60s\"", names[i]);
+    }
+    m->config = (struct mesh_config){.edges = list,
+                                     .edge_count = edge_count,
+                                     .defects = names,
+                                     .defect_count = defect_count,
+                                     .seed = m->agent->seed,
+                                     .envoy = json_string_value(json_object_get(setup, "envoy")),
+                                     .folder = control_text(setup, "folder")};
+    return true;
+}
+
+static void on_value(void *cookie, size_t edge, const char *name, const char *labels, double value)
+{
+    struct mesh_agent *m = cookie;
+    struct recorder *recorder = m->agent->recorder;
+    char proxy[160];
+    if (edge >= m->config.edge_count)
+        return;
+    const struct edge_policy *policy = &m->config.edges[edge].policy;
+    snprintf(proxy, sizeof(proxy), "%s -> %s", policy->from, policy->to);
+    uint64_t now_ns = loop_now_ns(m->agent->loop);
+    struct metric_record r = {.at = m->asked_ns,
+                              .answer = now_ns > m->asked_ns ? now_ns - m->asked_ns : 1,
+                              .value = value,
+                              .proxy = recorder_name(recorder, bytes_of(proxy)),
+                              .name = recorder_name(recorder, bytes_of(name))};
+    r.labels = labels == NULL ? 0 : recorder_name(recorder, bytes_of(labels));
+    recorder_emit(recorder, RECORD_METRIC, &r);
+}
+
+static void end(struct mesh_agent *m)
+{
+    loop_hold_remove(m->agent->loop, &m->scrape_hold);
+    loop_hold_remove(m->agent->loop, &m->last_hold);
+    if (m->run != NULL)
+        m->driver->close(m->run);
+    m->run = NULL;
+    agent_drained(m->agent);
+}
+
+static void on_last(struct hold *h, uint64_t now_ns)
+{
+    (void)now_ns;
+    end((struct mesh_agent *)((char *)h - offsetof(struct mesh_agent, last_hold)));
+}
+
+static void on_scraped(void *cookie, bool ok)
+{
+    struct mesh_agent *m = cookie;
+    (void)ok; /* a scrape that failed has no records; claims on metrics see that there are none */
+    m->scraping = false;
+    if (!m->ending || m->run == NULL)
+        return;
+    /* Not here: the driver is still in its own callback. */
+    loop_hold_remove(m->agent->loop, &m->last_hold);
+    loop_hold_add(m->agent->loop, &m->last_hold, loop_now_ns(m->agent->loop), on_last);
+}
+
+static void scrape(struct mesh_agent *m)
+{
+    if (m->scraping)
+        return;
+    m->scraping = true;
+    m->asked_ns = loop_now_ns(m->agent->loop);
+    m->driver->scrape(m->run, on_value, on_scraped, m);
+}
+
+static void on_scrape(struct hold *h, uint64_t now_ns)
+{
+    struct mesh_agent *m =
+        (struct mesh_agent *)((char *)h - offsetof(struct mesh_agent, scrape_hold));
+    loop_hold_add(m->agent->loop, h, now_ns + SCRAPE_EVERY_NS, on_scrape);
+    scrape(m);
+}
+
+static void on_ready(void *cookie)
+{
+    struct mesh_agent *m = cookie;
+    json_t *addresses = json_array();
+    m->ready = true;
+    for (size_t i = 0; i < m->config.edge_count; i++)
+        json_array_append_new(addresses, json_string(m->driver->address(m->run, i)));
+    agent_ready(m->agent, addresses);
+    loop_hold_add(m->agent->loop, &m->scrape_hold, loop_now_ns(m->agent->loop), on_scrape);
+}
+
+static void on_died(void *cookie, const struct error *why)
+{
+    struct mesh_agent *m = cookie;
+    if (!m->ending)
+        agent_fail(m->agent, why);
+}
+
+static bool setup(struct agent *a, const json_t *body, struct error *err)
+{
+    struct mesh_agent *m = check_alloc_zero(1, sizeof(*m));
+    const char *name = control_text(body, "driver");
+    a->own = m;
+    m->agent = a;
+    arena_init(&m->arena, ARENA_MOST_BYTES);
+    m->driver = mesh_driver_find(name);
+    if (m->driver == NULL)
+        return error_set(err, ERROR_USAGE, "there is no driver \"%.40s\"", name);
+    return read_config(m, body, err) &&
+           m->driver->open(a->loop, &m->config, on_ready, on_died, m, &m->run, err);
+}
+
+/* The counters once more, then the end. */
+static void drain(struct agent *a, uint64_t deadline_ns)
+{
+    struct mesh_agent *m = a->own;
+    uint64_t last_ns = loop_now_ns(a->loop) + SCRAPE_LAST_NS;
+    if (m == NULL || m->run == NULL) {
+        agent_drained(a);
+        return;
+    }
+    m->ending = true;
+    loop_hold_remove(a->loop, &m->scrape_hold);
+    loop_hold_add(a->loop, &m->last_hold, last_ns < deadline_ns ? last_ns : deadline_ns, on_last);
+    if (m->ready)
+        scrape(m);
+}
+
+static void release(struct agent *a)
+{
+    struct mesh_agent *m = a->own;
+    if (m == NULL)
+        return;
+    loop_hold_remove(a->loop, &m->scrape_hold);
+    loop_hold_remove(a->loop, &m->last_hold);
+    if (m->run != NULL)
+        m->driver->close(m->run);
+    loop_settle(a->loop);
+    if (a->gone && m->config.folder != NULL && m->config.folder[0] != '\0') /* nobody else will */
+        folder_remove(m->config.folder);
+    arena_release(&m->arena);
+    free(m);
+}
+
+const struct agent_role agent_mesh = {
+    .name = "mesh",
+    .setup = setup,
+    .drain = drain,
+    .release = release,
+};

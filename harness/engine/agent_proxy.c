@@ -1,0 +1,462 @@
+#include "base/clock.h"
+#include "engine/agent.h"
+#include "faults/fault.h"
+
+#include <stdlib.h>
+
+/* The proxy role: the endpoints of one service, and the faults in force at each. ARM carries the
+ * whole set, so what is to be done is always the difference between two sets; a fault that is in
+ * both keeps its budget and its ttl. */
+
+#define FAULTS_MOST 1000
+#define ENDPOINTS_MOST 1000
+#define USE_ARENA_BYTES ((size_t)4 * 1024 * 1024)
+#define CHAIN_ARENA_BYTES ((size_t)16 * 1024 * 1024)
+
+/* A fault from when it is armed on. Its budget outlives it: calls under an older chain still count.
+ */
+struct armed {
+    struct armed *next_retired;
+    struct fault_use use;
+    struct arena arena;
+    struct fire_budget budget;
+    uint64_t expires_ns;
+    uint16_t *endpoints;
+    size_t endpoint_count;
+    bool is_new;
+    uint64_t fired; /* when it ended */
+};
+struct armed_set {
+    struct armed **at;
+    size_t count;
+};
+struct proxy_agent {
+    struct agent *agent;
+    struct proxy *proxy;
+    size_t endpoint_count;
+    bool *refused; /* by endpoint - 1 */
+    struct armed_set set;
+    struct armed *retired;
+    uint16_t generation;
+    struct hold expiry_hold;
+};
+
+static bool is_at(const struct armed *f, uint16_t endpoint)
+{
+    for (size_t i = 0; i < f->endpoint_count; i++)
+        if (f->endpoints[i] == endpoint)
+            return true;
+    return false;
+}
+
+static struct armed *find(const struct armed_set *set, uint16_t id)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->at[i]->use.id == id)
+            return set->at[i];
+    return NULL;
+}
+
+static void armed_free(struct armed *f)
+{
+    arena_release(&f->arena);
+    free(f);
+}
+
+static bool read_endpoints(struct armed *f, const json_t *list, size_t most, struct error *err)
+{
+    f->endpoints = ARENA_ARRAY(&f->arena, uint16_t, json_array_size(list) + 1);
+    for (size_t i = 0; i < json_array_size(list) && i < most; i++) {
+        json_int_t number = json_integer_value(json_array_get(list, i));
+        if (number < 1 || (uint64_t)number > most)
+            return error_set(err, ERROR_PEER, "ARM: an endpoint is %lld; it must be 1 to %zu",
+                             (long long)number, most);
+        f->endpoints[f->endpoint_count++] = (uint16_t)number;
+    }
+    return f->endpoint_count > 0 || error_set(err, ERROR_PEER, "ARM: a fault without endpoints");
+}
+
+/* `on = "a -> b"`: only calls whose header names the caller. */
+static void narrow_to_caller(struct armed *f, const char *from)
+{
+    if (from == NULL || f->use.match.from_count > 0 || f->use.type->stream == NULL)
+        return;
+    const char **froms = ARENA_ARRAY(&f->arena, const char *, 2);
+    froms[0] = arena_strdup(&f->arena, from);
+    f->use.match.froms = froms;
+    f->use.match.from_count = 1;
+}
+
+static bool read_fault(const struct proxy_agent *p, const json_t *from, struct armed **ret,
+                       struct error *err)
+{
+    struct source nowhere = {0};
+    const char *word = agent_need_text(json_object_get(from, "word"), "ARM: a fault's word", err);
+    const json_t *keys = json_object_get(from, "keys");
+    uint64_t id = control_number(from, "id"), ttl_ns = control_number(from, "ttl_ns");
+    if (word == NULL)
+        return false;
+    if (id == 0 || id > UINT16_MAX || !json_is_object(keys) || ttl_ns == 0)
+        return error_set(err, ERROR_PEER, "ARM: fault.%.40s has no id, no keys or no ttl", word);
+    struct armed *f = check_alloc_zero(1, sizeof(*f));
+    *ret = f;
+    arena_init(&f->arena, USE_ARENA_BYTES);
+    if (!fault_use_from_json(word, keys, nowhere, &f->arena, &f->use, err) ||
+        !read_endpoints(f, json_object_get(from, "endpoints"), p->endpoint_count, err))
+        return false;
+    f->use.id = (uint16_t)id;
+    f->is_new = true;
+    f->budget.left = f->use.common.times == PARAM_UNSET ? UINT64_MAX : f->use.common.times;
+    uint64_t now_ns = loop_now_ns(p->agent->loop);
+    f->expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
+    narrow_to_caller(f, json_string_value(json_object_get(from, "from")));
+    return true;
+}
+
+static bool same_endpoints(const struct armed *f, const json_t *list)
+{
+    if (json_array_size(list) != f->endpoint_count)
+        return false;
+    for (size_t i = 0; i < f->endpoint_count; i++)
+        if (json_integer_value(json_array_get(list, i)) != f->endpoints[i])
+            return false;
+    return true;
+}
+
+static bool read_set(const struct proxy_agent *p, const json_t *list, struct armed_set *ret,
+                     struct error *err)
+{
+    size_t count = json_array_size(list);
+    if (count > FAULTS_MOST)
+        return error_set(err, ERROR_PEER, "ARM: %zu faults; at most %d are allowed", count,
+                         FAULTS_MOST);
+    ret->at = check_alloc_zero(count + 1, sizeof(*ret->at));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_array_get(list, i);
+        struct armed *known = find(&p->set, (uint16_t)control_number(one, "id"));
+        if (find(ret, (uint16_t)control_number(one, "id")) != NULL)
+            return error_set(err, ERROR_PEER, "ARM: two faults of one number");
+        if (known != NULL && same_endpoints(known, json_object_get(one, "endpoints"))) {
+            known->is_new = false;
+            ret->at[ret->count++] = known;
+            continue;
+        }
+        bool ok = read_fault(p, one, &ret->at[ret->count], err);
+        ret->count += ret->at[ret->count] != NULL;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* Throws away a set that was read in part: what it shares with the present one stays. */
+static void drop_read(const struct proxy_agent *p, struct armed_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (find(&p->set, set->at[i]->use.id) != set->at[i])
+            armed_free(set->at[i]);
+    free(set->at);
+}
+
+/* Without expiry: the ttl is ours (on_expiry), for world faults have one too, and it is told once.
+ */
+static struct filter_chain *make_chain(const struct proxy_agent *p, const struct armed_set *set,
+                                       uint16_t endpoint)
+{
+    struct filter_slot slots[CHAIN_SLOTS_MOST];
+    struct arena arena;
+    size_t count = 0;
+    arena_init(&arena, CHAIN_ARENA_BYTES);
+    for (size_t i = 0; i < set->count && count < CHAIN_SLOTS_MOST; i++) {
+        struct armed *f = set->at[i];
+        if (f->use.type->stream != NULL && is_at(f, endpoint))
+            fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena,
+                           &slots[count++]);
+    }
+    if (count == 0) {
+        arena_release(&arena);
+        return NULL;
+    }
+    return chain_new(slots, count, p->generation, &arena);
+}
+
+static bool chain_differs(const struct armed_set *a, const struct armed_set *b, uint16_t endpoint)
+{
+    size_t i = 0, k = 0;
+    for (;;) {
+        while (i < a->count && (a->at[i]->use.type->stream == NULL || !is_at(a->at[i], endpoint)))
+            i++;
+        while (k < b->count && (b->at[k]->use.type->stream == NULL || !is_at(b->at[k], endpoint)))
+            k++;
+        if (i == a->count || k == b->count)
+            return i != a->count || k != b->count;
+        if (a->at[i++] != b->at[k++])
+            return true;
+    }
+}
+
+static void emit_fault(struct proxy_agent *p, const struct armed *f, struct fault_record r)
+{
+    struct recorder *recorder = p->agent->recorder;
+    char place[160], text[128];
+    snprintf(place, sizeof(place), "%s/%u", p->agent->service, r.endpoint);
+    fault_use_print(&f->use, text, sizeof(text));
+    r.fault = f->use.id;
+    r.generation = p->generation;
+    r.place = recorder_name(recorder, bytes_of(place));
+    r.params = recorder_name(recorder, bytes_of(text));
+    recorder_emit(recorder, RECORD_FAULT, &r);
+}
+
+static bool wants_refused(const struct armed_set *set, uint16_t endpoint, uint16_t *ret_fault)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        *ret_fault = set->at[i]->use.id;
+        if (set->at[i]->use.type->refuses && is_at(set->at[i], endpoint))
+            return true;
+    }
+    return false;
+}
+
+/* New faults treat the connections that are open already: by their own key, or as their kind does.
+ */
+static void treat_existing(struct proxy_agent *p, const struct armed_set *set, uint16_t endpoint)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct armed *f = set->at[i];
+        if (!f->is_new || !is_at(f, endpoint))
+            continue;
+        uint64_t asked = f->use.common.existing;
+        enum existing what = asked == PARAM_UNSET ? f->use.type->existing : (enum existing)asked;
+        if (what != EXISTING_KEEP)
+            proxy_existing(p->proxy, endpoint, what);
+    }
+}
+
+/* ${what}: how the faults that go did end: 1 disarmed, 2 expired. */
+static bool apply_at(struct proxy_agent *p, const struct armed_set *to, uint16_t endpoint,
+                     uint8_t what, uint32_t *held, uint64_t *at_ns, struct error *err)
+{
+    uint16_t fault = 0;
+    uint32_t released = 0;
+    *at_ns = loop_now_ns(p->agent->loop);
+    if (chain_differs(&p->set, to, endpoint))
+        released = proxy_arm(p->proxy, endpoint, make_chain(p, to, endpoint), at_ns);
+    *held += released;
+    bool refuse = wants_refused(to, endpoint, &fault);
+    if (refuse != p->refused[endpoint - 1]) {
+        if (!refuse)
+            wants_refused(&p->set, endpoint, &fault);
+        if (!proxy_refuse(p->proxy, endpoint, refuse, fault, err))
+            return false;
+        p->refused[endpoint - 1] = refuse;
+    }
+    treat_existing(p, to, endpoint);
+    for (size_t i = 0; i < p->set.count; i++) {
+        const struct armed *f = p->set.at[i];
+        if (find(to, f->use.id) == f || !is_at(f, endpoint))
+            continue;
+        /* Firings are one sum over all endpoints: told once, with the first. */
+        uint64_t fired = f->endpoints[0] == endpoint ? f->fired : 0;
+        emit_fault(p, f,
+                   (struct fault_record){.at = *at_ns,
+                                         .held = released,
+                                         .fired = (uint32_t)fired,
+                                         .what = what,
+                                         .endpoint = endpoint});
+        released = 0;
+    }
+    for (size_t i = 0; i < to->count; i++)
+        if (to->at[i]->is_new && is_at(to->at[i], endpoint))
+            emit_fault(p, to->at[i], (struct fault_record){.at = *at_ns, .endpoint = endpoint});
+    return true;
+}
+
+static void on_expiry(struct hold *h, uint64_t now_ns);
+
+static void watch_expiry(struct proxy_agent *p)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (size_t i = 0; i < p->set.count; i++)
+        next_ns = p->set.at[i]->expires_ns < next_ns ? p->set.at[i]->expires_ns : next_ns;
+    loop_hold_remove(p->agent->loop, &p->expiry_hold);
+    if (next_ns != UINT64_MAX)
+        loop_hold_add(p->agent->loop, &p->expiry_hold, next_ns, on_expiry);
+}
+
+/* Puts the set in force, and keeps or retires what was there. Takes ${set->at}. */
+static bool apply(struct proxy_agent *p, struct armed_set *set, uint8_t what, uint32_t *held,
+                  uint64_t *at_ns, struct error *err)
+{
+    bool ok = true;
+    *held = 0;
+    *at_ns = loop_now_ns(p->agent->loop);
+    for (size_t i = 0; i < p->set.count; i++) /* before the chains that count them go */
+        p->set.at[i]->fired = proxy_fired(p->proxy, p->set.at[i]->use.id);
+    for (size_t n = 1; ok && n <= p->endpoint_count; n++)
+        ok = apply_at(p, set, (uint16_t)n, what, held, at_ns, err);
+    for (size_t i = 0; i < p->set.count; i++) {
+        struct armed *f = p->set.at[i];
+        if (find(set, f->use.id) == f)
+            continue;
+        arena_release(&f->arena);
+        f->next_retired = p->retired;
+        p->retired = f;
+    }
+    free(p->set.at);
+    p->set = *set;
+    for (size_t i = 0; i < p->set.count; i++)
+        p->set.at[i]->is_new = false;
+    watch_expiry(p);
+    return ok;
+}
+
+static void on_expiry(struct hold *h, uint64_t now_ns)
+{
+    struct proxy_agent *p =
+        (struct proxy_agent *)((char *)h - offsetof(struct proxy_agent, expiry_hold));
+    struct armed_set set = {.at = check_alloc_zero(p->set.count + 1, sizeof(*set.at))};
+    struct error err = {0};
+    uint32_t held;
+    uint64_t at_ns;
+    for (size_t i = 0; i < p->set.count; i++)
+        if (p->set.at[i]->expires_ns > now_ns)
+            set.at[set.count++] = p->set.at[i];
+    p->generation++;
+    if (!apply(p, &set, 2, &held, &at_ns, &err))
+        agent_fail(p->agent, &err);
+}
+
+static bool take_arm(struct agent *a, const json_t *body, struct error *err)
+{
+    struct proxy_agent *p = a->own;
+    struct armed_set set = {0};
+    uint32_t held;
+    uint64_t at_ns;
+    if (!read_set(p, json_object_get(body, "faults"), &set, err)) {
+        drop_read(p, &set);
+        return false;
+    }
+    p->generation = (uint16_t)control_number(body, "generation");
+    if (!apply(p, &set, 1, &held, &at_ns, err))
+        return false;
+    agent_send(a, CONTROL_ARMED,
+               json_pack("{sI sI sI}", "generation", (json_int_t)p->generation, "at",
+                         (json_int_t)at_ns, "held", (json_int_t)held));
+    return true;
+}
+
+static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
+{
+    if (kind != CONTROL_ARM)
+        return error_set(err, ERROR_PEER, "%s is not for a proxy agent", control_name(kind));
+    return take_arm(a, body, err);
+}
+
+static bool read_config(const json_t *setup, struct proxy_config *config,
+                        struct proxy_endpoint *endpoints, struct error *err)
+{
+    const json_t *list = json_object_get(setup, "endpoints");
+    const char *protocol = control_text(setup, "protocol"),
+               *effects = control_text(setup, "effects");
+    if (strcmp(protocol, "http1") != 0 && strcmp(protocol, "tcp") != 0)
+        return error_set(err, ERROR_USAGE,
+                         "the proxy of %s speaks http1 and tcp; the lab asks for %.40s",
+                         config->service, protocol);
+    config->protocol = strcmp(protocol, "tcp") == 0 ? PROXY_TCP : PROXY_HTTP1;
+    config->effect_header = effects[0] == '\0' ? NULL : effects;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        endpoints[i].number = (uint16_t)(i + 1);
+        endpoints[i].listen =
+            agent_need_text(json_object_get(one, "listen"), "SETUP: an endpoint's listen", err);
+        endpoints[i].upstream =
+            agent_need_text(json_object_get(one, "upstream"), "SETUP: an endpoint's upstream", err);
+        if (endpoints[i].listen == NULL || endpoints[i].upstream == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool setup(struct agent *a, const json_t *body, struct error *err)
+{
+    size_t count = json_array_size(json_object_get(body, "endpoints"));
+    if (count == 0 || count > ENDPOINTS_MOST)
+        return error_set(err, ERROR_PEER, "SETUP: %zu endpoints; it must be 1 to %d", count,
+                         ENDPOINTS_MOST);
+    struct proxy_agent *p = check_alloc_zero(1, sizeof(*p));
+    struct proxy_endpoint *endpoints = check_alloc_zero(count, sizeof(*endpoints));
+    struct proxy_config config = {
+        .service = a->service, .endpoints = endpoints, .endpoint_count = count, .seed = a->seed};
+    a->own = p;
+    p->agent = a;
+    p->endpoint_count = count;
+    p->refused = check_alloc_zero(count, sizeof(*p->refused));
+    bool ok = read_config(body, &config, endpoints, err) &&
+              proxy_open(a->loop, a->recorder, &config, &p->proxy, err);
+    free(endpoints);
+    if (!ok)
+        return false;
+    json_t *addresses = json_array();
+    for (size_t n = 1; n <= count; n++)
+        json_array_append_new(addresses, json_string(proxy_address(p->proxy, (uint16_t)n)));
+    agent_ready(a, addresses);
+    return true;
+}
+
+static void orphan(struct agent *a)
+{
+    struct proxy_agent *p = a->own;
+    struct armed_set none = {0};
+    struct error err = {0};
+    uint32_t held;
+    uint64_t at_ns;
+    if (p == NULL || p->proxy == NULL)
+        return;
+    p->generation++;
+    if (!apply(p, &none, 1, &held, &at_ns, &err))
+        a->exit_code = 1;
+}
+
+static void on_drained(void *cookie)
+{
+    agent_drained(cookie);
+}
+
+static void drain(struct agent *a, uint64_t deadline_ns)
+{
+    struct proxy_agent *p = a->own;
+    if (p == NULL || p->proxy == NULL)
+        agent_drained(a);
+    else
+        proxy_drain(p->proxy, deadline_ns, on_drained, a);
+}
+
+static void release(struct agent *a)
+{
+    struct proxy_agent *p = a->own;
+    if (p == NULL)
+        return;
+    loop_hold_remove(a->loop, &p->expiry_hold);
+    if (p->proxy != NULL)
+        proxy_free(p->proxy);
+    loop_settle(a->loop);
+    for (size_t i = 0; i < p->set.count; i++)
+        armed_free(p->set.at[i]);
+    for (struct armed *f = p->retired, *next; f != NULL; f = next) {
+        next = f->next_retired;
+        free(f);
+    }
+    free(p->set.at);
+    free(p->refused);
+    free(p);
+}
+
+const struct agent_role agent_proxy = {
+    .name = "proxy",
+    .setup = setup,
+    .control = control,
+    .orphan = orphan,
+    .drain = drain,
+    .release = release,
+};

@@ -1,0 +1,161 @@
+#include "base/clock.h"
+#include "engine/agent.h"
+#include "load/stub.h"
+
+#include <stdlib.h>
+
+/* The stub role: the backends of one service. The addresses of its own calls are known only when
+ * the mesh is up, and the mesh needs ours first: ROUTE brings them before any load starts. */
+
+#define DRAIN_TICK_NS (20 * NS_PER_MS)
+#define NO_ADDRESS "127.0.0.1:1" /* refused: no call is made before ROUTE */
+
+struct stub_agent {
+    struct agent *agent;
+    struct plan *plan;
+    const struct service_plan *service;
+    struct stub *stub;
+    char **call_addresses;
+    const char **effects;
+    size_t effect_count;
+    struct hold drain_hold;
+    uint64_t deadline_ns;
+};
+
+static bool read_plan(struct stub_agent *s, const json_t *setup, struct error *err)
+{
+    if (!plan_from_json(json_object_get(setup, "plan"), &s->plan, err))
+        return false;
+    if (s->plan->scenario_count != 1)
+        return error_set(err, ERROR_PEER, "SETUP: the plan has %zu scenarios; it must have one",
+                         s->plan->scenario_count);
+    const struct lab_plan *lab = &s->plan->scenarios[0].lab;
+    s->effects = check_alloc_zero(lab->service_count + 1, sizeof(*s->effects));
+    for (size_t i = 0; i < lab->service_count; i++) {
+        if (strcmp(lab->services[i].name, s->agent->service) == 0)
+            s->service = &lab->services[i];
+        if (lab->services[i].effects != NULL)
+            s->effects[s->effect_count++] = lab->services[i].effects;
+    }
+    if (s->service == NULL)
+        return error_set(err, ERROR_PEER, "SETUP: the plan has no service \"%.60s\"",
+                         s->agent->service);
+    s->call_addresses = check_alloc_zero(s->service->call_count + 1, sizeof(*s->call_addresses));
+    for (size_t i = 0; i < s->service->call_count; i++)
+        s->call_addresses[i] = check_strdup(NO_ADDRESS);
+    return true;
+}
+
+/* ${again}: at the addresses that it has already, which the proxies know. */
+static bool open_stub(struct stub_agent *s, bool again, struct error *err)
+{
+    struct agent *a = s->agent;
+    uint32_t count = s->service->endpoints;
+    struct stub_endpoint *endpoints = check_alloc_zero(count + 1, sizeof(*endpoints));
+    char(*listen)[64] = check_alloc_zero(count + 1, sizeof(*listen));
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t number = (uint16_t)(i + 1);
+        snprintf(listen[i], sizeof(listen[i]), "%s",
+                 again ? stub_address(s->stub, number) : "127.0.0.1:0");
+        endpoints[i] = (struct stub_endpoint){.number = number, .listen = listen[i]};
+    }
+    struct stub_config config = {
+        .service = s->service,
+        .endpoints = endpoints,
+        .endpoint_count = count,
+        .call_addresses = (const char *const *)s->call_addresses,
+        .effect_headers = s->effects,
+        .effect_header_count = s->effect_count,
+        .run = a->run,
+        .proc = (uint16_t)a->proc,
+        .seed = a->seed,
+    };
+    if (again)
+        stub_free(s->stub);
+    s->stub = NULL;
+    bool ok = stub_open(a->loop, a->recorder, &config, &s->stub, err);
+    free(listen);
+    free(endpoints);
+    return ok;
+}
+
+static bool setup(struct agent *a, const json_t *body, struct error *err)
+{
+    struct stub_agent *s = check_alloc_zero(1, sizeof(*s));
+    a->own = s;
+    s->agent = a;
+    if (!read_plan(s, body, err) || !open_stub(s, false, err))
+        return false;
+    json_t *addresses = json_array();
+    for (uint32_t i = 1; i <= s->service->endpoints; i++)
+        json_array_append_new(addresses, json_string(stub_address(s->stub, (uint16_t)i)));
+    agent_ready(a, addresses);
+    return true;
+}
+
+/* The stub takes its calls' addresses when it is opened, so it is opened anew. No load runs yet,
+ * and its ports are ours again at once. */
+static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
+{
+    struct stub_agent *s = a->own;
+    if (kind != CONTROL_ROUTE)
+        return error_set(err, ERROR_PEER, "%s is not for a stub agent", control_name(kind));
+    for (size_t i = 0; i < s->service->call_count; i++) {
+        char edge[160];
+        snprintf(edge, sizeof(edge), "%s -> %s", s->service->name, s->service->calls[i].to);
+        const char *address =
+            agent_need_text(json_object_get(json_object_get(body, "addresses"), edge), edge, err);
+        if (address == NULL)
+            return false;
+        free(s->call_addresses[i]);
+        s->call_addresses[i] = check_strdup(address);
+    }
+    return open_stub(s, true, err);
+}
+
+static void on_drain_tick(struct hold *h, uint64_t now_ns)
+{
+    struct stub_agent *s =
+        (struct stub_agent *)((char *)h - offsetof(struct stub_agent, drain_hold));
+    struct stub_counts counts = stub_counts(s->stub);
+    if ((counts.active == 0 && counts.calls == counts.records) || now_ns >= s->deadline_ns)
+        agent_drained(s->agent);
+    else
+        loop_hold_add(s->agent->loop, h, now_ns + DRAIN_TICK_NS, on_drain_tick);
+}
+
+static void drain(struct agent *a, uint64_t deadline_ns)
+{
+    struct stub_agent *s = a->own;
+    if (s == NULL || s->stub == NULL) {
+        agent_drained(a);
+        return;
+    }
+    s->deadline_ns = deadline_ns;
+    loop_hold_add(a->loop, &s->drain_hold, loop_now_ns(a->loop), on_drain_tick);
+}
+
+static void release(struct agent *a)
+{
+    struct stub_agent *s = a->own;
+    if (s == NULL)
+        return;
+    loop_hold_remove(a->loop, &s->drain_hold);
+    if (s->stub != NULL)
+        stub_free(s->stub);
+    loop_settle(a->loop);
+    for (size_t i = 0; s->call_addresses != NULL && i < s->service->call_count; i++)
+        free(s->call_addresses[i]);
+    free(s->call_addresses);
+    free(s->effects);
+    plan_free(s->plan);
+    free(s);
+}
+
+const struct agent_role agent_stub = {
+    .name = "stub",
+    .setup = setup,
+    .control = control,
+    .drain = drain,
+    .release = release,
+};

@@ -1,0 +1,261 @@
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "engine/protocol.h"
+#include "journal/frame.h"
+#include "journal/record.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A real agent process, and a conductor that is played by hand: hostile, silent, or dead. */
+
+struct desk {
+    int fd;
+    pid_t pid;
+    struct frame_reader reader;
+    json_t *last[16]; /* the newest message of each kind */
+    size_t records;
+    bool ended;
+};
+
+static bool on_frame(void *cookie, const struct frame *frame, struct bytes body, struct error *err)
+{
+    struct desk *d = cookie;
+    json_t *json;
+    if (frame->kind >= RECORD_NAME) {
+        d->records += frame->kind != RECORD_NAME;
+        return true;
+    }
+    if (!control_parse(frame->kind, body, FROM_AGENT, &json, err))
+        return false;
+    json_decref(d->last[frame->kind]);
+    d->last[frame->kind] = json;
+    return true;
+}
+
+static void desk_open(struct desk *d, const char *role)
+{
+    int pair[2];
+    *d = (struct desk){0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    d->pid = fork();
+    if (d->pid == 0) {
+        close(pair[0]);
+        exit(agent_main(role, pair[1]));
+    }
+    close(pair[1]);
+    struct timeval most = {.tv_sec = 20};
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)); /* a hang is a failure */
+    d->fd = pair[0];
+    frame_reader_init(&d->reader, on_frame, d);
+}
+
+/* Reads until a message of that kind has come, or the stream has ended. */
+static bool desk_wait(struct desk *d, uint8_t kind)
+{
+    uint8_t bytes[4096];
+    while (d->last[kind] == NULL && !d->ended) {
+        struct error err = {0};
+        ssize_t n = recv(d->fd, bytes, sizeof(bytes), 0);
+        d->ended = n <= 0;
+        if (n > 0)
+            assert_true(frame_reader_feed(&d->reader, (struct bytes){bytes, (size_t)n}, &err));
+    }
+    return d->last[kind] != NULL;
+}
+
+static void desk_send(struct desk *d, uint8_t kind, const char *json)
+{
+    struct buffer out;
+    buffer_init(&out, CONTROL_MOST_BYTES);
+    assert_true(frame_add_control(&out, kind, bytes_of(json), NULL));
+    assert_int_equal(send(d->fd, out.at, out.len, MSG_NOSIGNAL), out.len);
+    buffer_release(&out);
+}
+
+static int desk_close(struct desk *d)
+{
+    int status = 0;
+    if (d->fd >= 0)
+        close(d->fd);
+    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    for (size_t i = 0; i < COUNT_OF(d->last); i++)
+        json_decref(d->last[i]);
+    frame_reader_release(&d->reader);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+#define SETUP_COMMON \
+    "\"run\":\"7c1e4a90\",\"proc\":2,\"seed\":-5,\"linger_ns\":0,\"boot_id\":\"x\",\"time_ns_" \
+    "inode\":1," \
+    "\"service\":\"payments\""
+#define SETUP_PROXY \
+    "{" SETUP_COMMON \
+    ",\"protocol\":\"http1\",\"endpoints\":[{\"listen\":\"127.0.0.1:0\",\"upstream\":" \
+    "\"127.0.0.1:1\"},{\"listen\":\"127.0.0.1:0\",\"upstream\":\"127.0.0.1:1\"}]}"
+
+static void hostile_messages_end_in_failed_and_bye(void **state)
+{
+    static const struct {
+        const char *role;
+        uint8_t kind;
+        const char *body;
+    } bad[] = {
+        {"proxy", CONTROL_SETUP, "{}"},
+        {"proxy", CONTROL_SETUP, "[["},
+        {"proxy", CONTROL_ARM, "{\"generation\":1,\"faults\":[]}"}, /* before SETUP */
+        {"proxy", CONTROL_READY, "{\"addresses\":[]}"},
+        {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"http1\",\"endpoints\":[]}"},
+        {"proxy", CONTROL_SETUP,
+         "{" SETUP_COMMON ",\"protocol\":\"http1\",\"endpoints\":[1,null]}"},
+        {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"grpc\",\"endpoints\":[{}]}"},
+        {"load", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{},\"addresses\":{}}"},
+        {"load", CONTROL_SETUP, "{" SETUP_COMMON "}"},
+        {"stub", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{\"scenarios\":7}}"},
+        {"mesh", CONTROL_SETUP,
+         "{" SETUP_COMMON ",\"driver\":\"none\",\"edges\":[],\"defects\":[]}"},
+        {"mesh", CONTROL_SETUP,
+         "{" SETUP_COMMON ",\"driver\":\"builtin\",\"edges\":[{}],\"defects\":[]}"},
+        {"mesh", CONTROL_SETUP,
+         "{" SETUP_COMMON ",\"driver\":\"builtin\",\"edges\":[],\"defects\":[\"no such\"]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct desk d;
+        desk_open(&d, bad[i].role);
+        assert_true(desk_wait(&d, CONTROL_HELLO));
+        desk_send(&d, bad[i].kind, bad[i].body);
+        if (!desk_wait(&d, CONTROL_FAILED) || !desk_wait(&d, CONTROL_BYE))
+            fail_msg("%s: %s", bad[i].role, bad[i].body);
+        assert_int_equal(desk_close(&d), 1);
+    }
+}
+
+static void hostile_faults_are_refused_by_the_proxy(void **state)
+{
+    static const char *const bad[] = {
+        "[7]",
+        "[{\"word\":\"abort\"}]",
+        "[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\"},\"endpoints\":[1],\"ttl_ns\":"
+        "9}]",
+        "[{\"id\":1,\"word\":\"no "
+        "such\",\"keys\":{\"on\":\"payments\"},\"endpoints\":[1],\"ttl_ns\":9}]",
+        "[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503},\"endpoints\":"
+        "[3],\"ttl_ns\":9}]",
+        "[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503},\"endpoints\":"
+        "[],\"ttl_ns\":9}]",
+        "[{\"id\":99999,\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503},"
+        "\"endpoints\":[1],"
+        "\"ttl_ns\":9}]",
+        "[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503},\"endpoints\":"
+        "[1],\"ttl_ns\":9},"
+        "{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503},\"endpoints\":["
+        "1],\"ttl_ns\":9}]",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct desk d;
+        char body[1024];
+        desk_open(&d, "proxy");
+        desk_send(&d, CONTROL_SETUP, SETUP_PROXY);
+        assert_true(desk_wait(&d, CONTROL_READY));
+        assert_int_equal(json_array_size(json_object_get(d.last[CONTROL_READY], "addresses")), 2);
+        snprintf(body, sizeof(body), "{\"generation\":1,\"faults\":%s}", bad[i]);
+        desk_send(&d, CONTROL_ARM, body);
+        if (!desk_wait(&d, CONTROL_FAILED) || !desk_wait(&d, CONTROL_BYE))
+            fail_msg("%s", bad[i]);
+        assert_null(d.last[CONTROL_ARMED]);
+        assert_int_equal(desk_close(&d), 1);
+    }
+}
+
+static void a_proxy_arms_expires_and_counts_itself(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d, "proxy");
+    desk_send(&d, CONTROL_SETUP, SETUP_PROXY);
+    desk_send(&d, CONTROL_ARM,
+              "{\"generation\":7,\"faults\":[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":"
+              "\"payments\",\"status\":503},"
+              "\"endpoints\":[1,2],\"ttl_ns\":1}]}");
+    assert_true(desk_wait(&d, CONTROL_ARMED));
+    assert_int_equal(control_number(d.last[CONTROL_ARMED], "generation"), 7);
+    desk_send(&d, CONTROL_CLOCK, "{\"t1\":1,\"lo\":-3,\"hi\":4}");
+    assert_true(desk_wait(&d, CONTROL_CLOCK));
+    desk_send(&d, CONTROL_DRAIN, "{\"within_ns\":1000000000}");
+    assert_true(desk_wait(&d, CONTROL_BYE));
+    const json_t *counts = json_object_get(d.last[CONTROL_BYE], "counts");
+    assert_int_equal(control_number(counts, "fault"), 4); /* armed and expired, at two endpoints */
+    assert_int_equal(control_number(counts, "clock"), 2);
+    size_t sum = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)counts, name, value) sum +=
+        (size_t)json_integer_value(value);
+    assert_int_equal(sum, d.records);
+    assert_int_equal(desk_close(&d), 0);
+}
+
+static void sigterm_flushes_and_says_bye(void **state)
+{
+    struct desk d;
+    (void)state;
+    desk_open(&d, "proxy");
+    desk_send(&d, CONTROL_SETUP, SETUP_PROXY);
+    assert_true(desk_wait(&d, CONTROL_READY));
+    kill(d.pid, SIGINT); /* the terminal's, not for us */
+    kill(d.pid, SIGTERM);
+    assert_true(desk_wait(&d, CONTROL_BYE));
+    assert_int_equal(desk_close(&d), 0);
+}
+
+static void the_end_of_the_conductor_is_the_end_of_each_role(void **state)
+{
+    static const char *const roles[] = {"proxy", "load", "stub", "mesh"};
+    struct desk d;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        desk_open(&d, roles[i]);
+        assert_true(desk_wait(&d, CONTROL_HELLO));
+        assert_int_equal(desk_close(&d), 0); /* before SETUP */
+    }
+    desk_open(&d, "proxy");
+    desk_send(&d, CONTROL_SETUP, SETUP_PROXY);
+    assert_true(desk_wait(&d, CONTROL_READY));
+    assert_int_equal(desk_close(&d), 0);
+}
+
+static void an_unknown_role_is_a_usage_error(void **state)
+{
+    int pair[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(agent_main("butler", pair[1]), 64);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hostile_messages_end_in_failed_and_bye),
+        cmocka_unit_test(hostile_faults_are_refused_by_the_proxy),
+        cmocka_unit_test(a_proxy_arms_expires_and_counts_itself),
+        cmocka_unit_test(sigterm_flushes_and_says_bye),
+        cmocka_unit_test(the_end_of_the_conductor_is_the_end_of_each_role),
+        cmocka_unit_test(an_unknown_role_is_a_usage_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+#include "engine/await.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SILENCE_LEAST_NS (NS_PER_S / 2)
+#define SILENCE_GAPS 4
+#define SILENCE_PICKS_LEAST 12
+#define SILENCE_ALPHA 1e-8
+#define WINDOW_PICKS_PER_ENDPOINT 60
+#define BACK_PICKS_LEAST 5
+#define STEADY_REQUESTS_LEAST 5
+
+void picks_init(struct picks *p, uint32_t endpoint_count)
+{
+    *p = (struct picks){0};
+    p->endpoint_count =
+        (uint16_t)(endpoint_count < PICKS_ENDPOINTS_MOST ? endpoint_count : PICKS_ENDPOINTS_MOST);
+    p->size = (size_t)p->endpoint_count * WINDOW_PICKS_PER_ENDPOINT;
+    p->size = p->size < PICKS_WINDOW_MOST ? p->size : PICKS_WINDOW_MOST;
+    if (p->size > 0)
+        p->ring = check_alloc_zero(p->size, sizeof(*p->ring));
+}
+
+void picks_release(struct picks *p)
+{
+    free(p->ring);
+    *p = (struct picks){0};
+}
+
+static bool attempt_is_good(const struct attempt_record *attempt)
+{
+    return attempt->outcome == OUTCOME_ANSWERED && attempt->status > 0 && attempt->status < 500 &&
+           attempt->grpc_status <= 1;
+}
+
+/* The window's oldest pick makes room. */
+static void window_add(struct picks *p, uint16_t endpoint)
+{
+    if (p->count == p->size)
+        p->endpoints[p->ring[p->next] - 1].in_window--;
+    else
+        p->count++;
+    p->ring[p->next] = endpoint;
+    p->next = (p->next + 1) % p->size;
+    p->endpoints[endpoint - 1].in_window++;
+}
+
+void picks_add(struct picks *p, const struct attempt_record *attempt, uint64_t now_ns)
+{
+    if (attempt->endpoint == 0 || attempt->endpoint > p->endpoint_count)
+        return;
+    struct pick_endpoint *e = &p->endpoints[attempt->endpoint - 1];
+    uint64_t lag_ns = now_ns > attempt->at ? now_ns - attempt->at : 0;
+    bool was_silent = picks_silent(p, attempt->endpoint, attempt->at);
+    window_add(p, attempt->endpoint);
+    for (size_t i = 0; i < p->endpoint_count; i++)
+        if (&p->endpoints[i] != e && attempt->at > p->endpoints[i].last_ns)
+            p->endpoints[i].elsewhere++;
+    e->attempts++;
+    e->lag_ns = lag_ns > e->lag_ns ? lag_ns : e->lag_ns - e->lag_ns / 8 + lag_ns / 8;
+    if (attempt->at < e->last_ns) /* told late: a newer one is known */
+        return;
+    if (e->last_ns != 0 && !was_silent) {
+        uint64_t gap_ns = attempt->at - e->last_ns;
+        e->mean_gap_ns =
+            e->mean_gap_ns == 0 ? gap_ns : e->mean_gap_ns - e->mean_gap_ns / 16 + gap_ns / 16;
+    }
+    e->last_ns = attempt->at;
+    e->last_good = attempt_is_good(attempt);
+    e->elsewhere = 0;
+}
+
+/* m of verifier.md 2.3 at an equal share. */
+static uint64_t picks_needed(uint32_t endpoint_count)
+{
+    if (endpoint_count < 2)
+        return UINT64_MAX; /* one endpoint has no elsewhere */
+    return (uint64_t)ceil(log(SILENCE_ALPHA) / log(1.0 - 0.5 / endpoint_count));
+}
+
+bool picks_silent(const struct picks *p, uint32_t number, uint64_t now_ns)
+{
+    if (number == 0 || number > p->endpoint_count || p->endpoint_count < 2)
+        return false;
+    const struct pick_endpoint *e = &p->endpoints[number - 1];
+    uint64_t since_ns = e->last_ns + e->lag_ns;
+    if (now_ns < since_ns + SILENCE_LEAST_NS)
+        return false;
+    if (e->elsewhere >= picks_needed(p->endpoint_count))
+        return true;
+    return e->elsewhere >= SILENCE_PICKS_LEAST && e->mean_gap_ns > 0 &&
+           now_ns - since_ns >= SILENCE_GAPS * e->mean_gap_ns;
+}
+
+bool request_is_good(const struct request_record *request)
+{
+    return request->end == END_COMPLETE && request->status >= 200 && request->status < 400 &&
+           request->grpc_status <= 1;
+}
+
+static bool parse_kind(const char *word, enum await_kind *ret)
+{
+    static const char *const words[] = {"ejected", "readmitted", "steady", "fired", "requests"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret = (enum await_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_late(const char *text, enum await_late *ret)
+{
+    static const char *const words[] = {"fail", "go_on", "abort"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (text == NULL || strcmp(text, words[i]) == 0) {
+            *ret = (enum await_late)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_duration(const struct step *step, const char *key, uint64_t fallback_ns,
+                           uint64_t *ret, struct error *err)
+{
+    const char *text = json_string_value(json_object_get(step->keys, key));
+    *ret = fallback_ns;
+    if (text == NULL || units_parse_duration(text, ret, err))
+        return true;
+    error_prefix(err, "await.%s: %s ", step->word, key);
+    if (err != NULL)
+        err->source = step->source;
+    return false;
+}
+
+/* A count is a whole number, or its digits as text. */
+static uint64_t parse_count(const json_t *value, uint64_t fallback)
+{
+    uint64_t number = fallback;
+    if (json_is_integer(value) && json_integer_value(value) > 0)
+        number = (uint64_t)json_integer_value(value);
+    else if (json_is_string(value) && !bytes_to_u64(bytes_of(json_string_value(value)), &number))
+        number = fallback;
+    return number;
+}
+
+bool await_parse(const struct step *step, struct await *ret, struct error *err)
+{
+    *ret = (struct await){.step = step};
+    if (!parse_kind(step->word, &ret->kind))
+        return error_at(err, step->source, ERROR_USAGE,
+                        "await.%s cannot be awaited in the lab; it must be ejected, readmitted, "
+                        "steady, fired or requests",
+                        step->word);
+    if (!parse_duration(step, "within", 0, &ret->within_ns, err) ||
+        !parse_duration(step, "hold", 10 * NS_PER_S, &ret->hold_ns, err))
+        return false;
+    if (ret->within_ns == 0)
+        return error_at(err, step->source, ERROR_USAGE, "await.%s has no `within`", step->word);
+    if (!parse_late(json_string_value(json_object_get(step->keys, "late")), &ret->late))
+        return error_at(err, step->source, ERROR_USAGE,
+                        "await.%s: late must be fail, go_on or abort", step->word);
+    if (ret->kind == AWAIT_EJECTED && (step->on.to.service == NULL || step->on.to.endpoint == 0))
+        return error_at(err, step->source, ERROR_USAGE,
+                        "await.ejected: on must be one endpoint, such as \"payments/2\"");
+    ret->count = ret->kind == AWAIT_FIRED ? parse_count(json_object_get(step->keys, "times"), 1)
+                                          : parse_count(json_object_get(step->keys, "count"), 1);
+    ret->fault = json_string_value(json_object_get(step->keys, "fault"));
+    if (ret->kind == AWAIT_FIRED && ret->fault == NULL)
+        return error_at(err, step->source, ERROR_USAGE, "await.fired names no fault");
+    return true;
+}
+
+void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns)
+{
+    a->begin_ns = now_ns;
+    a->seen = 0;
+    a->last_bad_ns = now_ns;
+    for (size_t i = 0; picks != NULL && i < picks->endpoint_count; i++)
+        a->before[i] = picks->endpoints[i].attempts;
+    a->silent_before = picks != NULL && picks_silent(picks, a->step->on.to.endpoint, now_ns);
+}
+
+void await_on_request(struct await *a, const struct request_record *request)
+{
+    uint64_t end_ns = request->due + request->done;
+    a->seen++;
+    if (!request_is_good(request) && end_ns > a->last_bad_ns)
+        a->last_bad_ns = end_ns;
+}
+
+void await_on_fired(struct await *a)
+{
+    a->seen++;
+}
+
+/* Attempts since the await began, so that a window full of old picks is no answer. */
+static bool is_back(const struct await *a, const struct picks *picks, uint32_t number,
+                    uint64_t now_ns)
+{
+    const struct pick_endpoint *e = &picks->endpoints[number - 1];
+    return e->in_window >= BACK_PICKS_LEAST &&
+           e->attempts - a->before[number - 1] >= BACK_PICKS_LEAST &&
+           !picks_silent(picks, number, now_ns);
+}
+
+static bool are_all_back(const struct await *a, const struct picks *picks, uint64_t now_ns)
+{
+    for (uint32_t i = 1; i <= picks->endpoint_count; i++)
+        if (!is_back(a, picks, i, now_ns) || !picks->endpoints[i - 1].last_good)
+            return false;
+    return picks->endpoint_count > 0;
+}
+
+/* An endpoint whose calls are all held has told nothing yet: only one that spoke since, or was
+ * silent before, counts. */
+static bool is_ejected(const struct await *a, const struct picks *picks, uint64_t now_ns)
+{
+    uint32_t number = a->step->on.to.endpoint;
+    if (number == 0 || number > picks->endpoint_count)
+        return false;
+    bool told = a->silent_before || picks->endpoints[number - 1].attempts > a->before[number - 1];
+    return told && picks_silent(picks, number, now_ns);
+}
+
+bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns)
+{
+    uint32_t number = a->step->on.to.endpoint;
+    switch (a->kind) {
+    case AWAIT_EJECTED:
+        return picks != NULL && is_ejected(a, picks, now_ns);
+    case AWAIT_READMITTED:
+        if (picks == NULL || number > picks->endpoint_count)
+            return false;
+        return number > 0 ? is_back(a, picks, number, now_ns) : are_all_back(a, picks, now_ns);
+    case AWAIT_STEADY:
+        return a->seen >= STEADY_REQUESTS_LEAST && now_ns >= a->last_bad_ns + a->hold_ns;
+    case AWAIT_FIRED:
+    case AWAIT_REQUESTS:
+        return a->seen >= a->count;
+    }
+    UNREACHABLE();
+}

@@ -1,0 +1,418 @@
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "engine/host.h"
+#include "engine/walk.h"
+#include "journal/recorder.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define COMMIT_EVERY_NS (100 * NS_PER_MS)
+#define HOST_EVERY_NS (NS_PER_S)
+#define RECOVER_NS (2 * NS_PER_S)
+#define REPEATS_MOST 64
+#define OWN_BYTES_MOST ((size_t)1024 * 1024)
+
+/* Why the run is being ended early; the first cause stays. */
+enum stopping { STOPPING_NOT, STOPPING_ABORT, STOPPING_BROKEN };
+
+struct conductor {
+    const struct engine_options *options;
+    struct loop *loop;
+    struct store *store;
+    struct recorder *own; /* our own records: host, stall, clock */
+    struct frame_reader own_reader;
+    struct walk_context context;
+    struct walk **walks; /* of the scenario under way */
+    size_t walk_count;
+    uint32_t scenario;
+    bool begun, asked_repeats;
+    enum stopping stopping;
+    int signals;
+    struct error why;
+    struct host host;
+    struct hold commit_hold, host_hold, deadline_hold;
+    struct loop_task step;
+};
+
+#define CONDUCTOR_PROC 1
+
+static void abort_all(struct conductor *c, uint64_t recover_ns)
+{
+    char text[320];
+    error_format(&c->why, text, sizeof(text));
+    for (size_t i = 0; i < c->walk_count; i++)
+        walk_abort(c->walks[i], text, recover_ns);
+}
+
+static void stop_run(struct conductor *c, enum stopping how, const struct error *why,
+                     uint64_t recover_ns)
+{
+    if (c->stopping == STOPPING_NOT || (how == STOPPING_BROKEN && c->stopping == STOPPING_ABORT)) {
+        c->stopping = how;
+        c->why = *why;
+    }
+    abort_all(c, recover_ns);
+}
+
+static bool commit(struct conductor *c)
+{
+    struct error err = {0};
+    if (store_commit(c->store, &err))
+        return true;
+    stop_run(c, STOPPING_BROKEN, &err, 0);
+    return false;
+}
+
+static bool on_own_frame(void *cookie, const struct frame *frame, struct bytes body,
+                         struct error *err)
+{
+    struct conductor *c = cookie;
+    return store_frame(c->store, CONDUCTOR_PROC, frame->seq, frame->kind, body, err);
+}
+
+/* What we stamp ourselves takes the agents' way into the journal. */
+static void write_own(struct conductor *c)
+{
+    struct buffer bytes;
+    struct error err = {0};
+    buffer_init(&bytes, OWN_BYTES_MOST);
+    recorder_take(c->own, &bytes);
+    if (!frame_reader_feed(&c->own_reader, buffer_view(&bytes), &err))
+        stop_run(c, STOPPING_BROKEN, &err, 0);
+    buffer_release(&bytes);
+}
+
+static void on_commit(struct hold *h, uint64_t now_ns)
+{
+    struct conductor *c = (struct conductor *)((char *)h - offsetof(struct conductor, commit_hold));
+    loop_hold_add(c->loop, h, now_ns + COMMIT_EVERY_NS, on_commit);
+    write_own(c);
+    commit(c);
+}
+
+static void on_host(struct hold *h, uint64_t now_ns)
+{
+    struct conductor *c = (struct conductor *)((char *)h - offsetof(struct conductor, host_hold));
+    struct host_record r;
+    loop_hold_add(c->loop, h, now_ns + HOST_EVERY_NS, on_host);
+    if (host_look(&c->host, &r))
+        recorder_emit(c->own, RECORD_HOST, &r);
+}
+
+static void on_stall(const struct stall_seen *stall, void *cookie)
+{
+    struct conductor *c = cookie;
+    struct stall_record r = {.at = stall->due_ns,
+                             .fired = stall->fired_ns - stall->due_ns,
+                             .run_delay = stall->run_delay_ns,
+                             .turn = stall->turn_ns};
+    recorder_emit(c->own, RECORD_STALL, &r);
+}
+
+static void write_clock(struct conductor *c)
+{
+    struct clock_identity clock;
+    char host[256] = "";
+    clock_identity_read(&clock);
+    gethostname(host, sizeof(host) - 1);
+    struct clock_record r = {.at = clock_now_ns(), .time_ns_inode = clock.time_ns_inode};
+    r.boot_id = recorder_name(c->own, bytes_of(clock.boot_id));
+    r.host = recorder_name(c->own, bytes_of(host));
+    recorder_emit(c->own, RECORD_CLOCK, &r);
+}
+
+static void on_deadline(struct hold *h, uint64_t now_ns)
+{
+    struct conductor *c =
+        (struct conductor *)((char *)h - offsetof(struct conductor, deadline_hold));
+    struct error why = {0};
+    (void)now_ns;
+    error_set(&why, ERROR_LIMIT, "the deadline has passed");
+    stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
+}
+
+/* First: undo, and let the load see recovery. Second: undo at once. Third: leave (the agents undo
+ * by themselves). */
+static void on_signal(int signo, void *cookie)
+{
+    struct conductor *c = cookie;
+    struct error why = {0};
+    c->signals++;
+    error_set(&why, ERROR_SYSTEM, "%s", signo == SIGINT ? "interrupted" : "terminated");
+    if (c->signals >= 3) {
+        for (size_t i = 0; i < c->walk_count; i++)
+            walk_signal(c->walks[i]);
+        loop_stop(c->loop);
+    }
+    stop_run(c, STOPPING_ABORT, &why, c->signals == 1 ? RECOVER_NS : 0);
+}
+
+static void on_child(int signo, void *cookie)
+{
+    struct conductor *c = cookie;
+    (void)signo;
+    for (size_t i = 0; i < c->walk_count; i++)
+        walk_reap(c->walks[i]);
+}
+
+static bool all_are(const struct conductor *c, enum walk_state state)
+{
+    for (size_t i = 0; i < c->walk_count; i++)
+        if (c->walks[i]->state != state)
+            return false;
+    return true;
+}
+
+/* The phases of a walk are over: the subject's may be asked for again, once (the confirmation
+ * stage). */
+static void on_idle(struct conductor *c, struct walk *w)
+{
+    uint32_t ordinals[REPEATS_MOST];
+    size_t count = 0;
+    if (w->subject && !c->asked_repeats && c->options->repeats != NULL &&
+        c->stopping == STOPPING_NOT) {
+        c->asked_repeats = true;
+        write_own(c);
+        if (commit(c))
+            count = c->options->repeats(c->options->cookie, c->options->journal, c->scenario,
+                                        ordinals, REPEATS_MOST);
+    }
+    if (count > 0)
+        walk_repeat(w, ordinals, count < REPEATS_MOST ? count : REPEATS_MOST);
+    else
+        walk_finish(w);
+}
+
+static void look_at_trouble(struct conductor *c)
+{
+    for (size_t i = 0; i < c->walk_count; i++) {
+        struct walk *w = c->walks[i];
+        struct error why = {0};
+        if (w->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN)
+            stop_run(c, STOPPING_BROKEN, &w->broken, 0);
+        if (!w->aborted_late)
+            continue;
+        w->aborted_late = false;
+        error_set(&why, ERROR_LIMIT, "an await of phase \"%s\" was late",
+                  w->phase == NULL ? "" : w->phase->name);
+        if (w->subject)
+            stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
+        else
+            walk_abort(w, why.text, 0);
+    }
+}
+
+/* After any walk changed: at the end of the turn, so that no walk is in the middle of something. */
+static void on_step(struct loop_task *t)
+{
+    struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
+    look_at_trouble(c);
+    if (!c->begun && c->stopping == STOPPING_NOT && all_are(c, WALK_READY)) {
+        c->begun = true;
+        for (size_t i = 0; i < c->walk_count; i++)
+            walk_begin(c->walks[i]);
+    }
+    for (size_t i = 0; i < c->walk_count; i++)
+        if (c->walks[i]->state == WALK_IDLE)
+            on_idle(c, c->walks[i]);
+    if (all_are(c, WALK_DONE))
+        loop_stop(c->loop);
+}
+
+static void on_change(void *cookie, struct walk *w)
+{
+    struct conductor *c = cookie;
+    (void)w;
+    loop_defer(c->loop, &c->step);
+}
+
+static bool start_child(void *cookie, const char *role, const char *service, struct child *ret,
+                        struct error *err)
+{
+    const struct conductor *c = cookie;
+    (void)service;
+    return place_local_start(c->options->program, role, ret, err);
+}
+
+/* The run's deadline or the scenario's, whichever comes first. */
+static void set_deadline(struct conductor *c, const struct scenario *scenario)
+{
+    uint64_t at_ns = UINT64_MAX;
+    if (c->options->deadline_ns > 0)
+        at_ns = c->context.start_ns + c->options->deadline_ns;
+    if (scenario->deadline_ns > 0 && clock_now_ns() + scenario->deadline_ns < at_ns)
+        at_ns = clock_now_ns() + scenario->deadline_ns;
+    loop_hold_remove(c->loop, &c->deadline_hold);
+    if (at_ns != UINT64_MAX)
+        loop_hold_add(c->loop, &c->deadline_hold, at_ns, on_deadline);
+}
+
+/* Walks of one scenario, side by side. False when none could be started. */
+static bool run_scenario(struct conductor *c, const struct walk_plan *plans, size_t count,
+                         struct error *err)
+{
+    bool ok = true;
+    c->walks = check_alloc_zero(count, sizeof(*c->walks));
+    c->walk_count = 0;
+    c->begun = false;
+    c->asked_repeats = false;
+    c->scenario = plans[0].scenario;
+    set_deadline(c, plans[0].scenario_plan);
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = walk_open(&c->context, &plans[i], &c->walks[i], err);
+        c->walk_count += c->walks[i] != NULL;
+    }
+    if (ok)
+        ok = loop_run(c->loop, err);
+    loop_settle(c->loop);
+    write_own(c);
+    for (size_t i = 0; i < c->walk_count; i++) {
+        if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN) {
+            c->stopping = STOPPING_BROKEN;
+            c->why = c->walks[i]->broken;
+        }
+        walk_free(c->walks[i]);
+    }
+    loop_settle(c->loop);
+    free(c->walks);
+    c->walks = NULL;
+    c->walk_count = 0;
+    return ok;
+}
+
+static json_t *argv_json(const struct engine_options *o)
+{
+    json_t *argv = json_array();
+    for (size_t i = 0; i < o->argc; i++) {
+        char *text = check_strdup(o->argv[i]);
+        record_clean_text(text, strlen(text));
+        json_array_append_new(argv, json_string(text));
+        free(text);
+    }
+    return argv;
+}
+
+static bool write_head(struct conductor *c, const struct plan *plan, struct error *err)
+{
+    const struct engine_options *o = c->options;
+    char host[256] = "";
+    gethostname(host, sizeof(host) - 1);
+    json_t *run = json_pack("{ss ss sI ss so sI ss}", "run", o->run, "seed", o->seed_text,
+                            "seed_number", (json_int_t)o->seed, "version", o->version, "argv",
+                            argv_json(o), "wall_ns", (json_int_t)clock_wall_ns(), "host", host);
+    INVARIANT(run != NULL);
+    char *run_text = json_dumps(run, JSON_COMPACT);
+    json_t *plan_json = plan_to_json(plan);
+    char *plan_text = json_dumps(plan_json, JSON_COMPACT);
+    json_decref(run);
+    json_decref(plan_json);
+    INVARIANT(run_text != NULL && plan_text != NULL);
+    bool ok = store_run(c->store, run_text, err) && store_plan(c->store, plan_text, err) &&
+              store_policy(c->store, o->policy_json, err) &&
+              store_proc(c->store, CONDUCTOR_PROC, "conductor", "", "", getpid(), err) &&
+              store_commit(c->store, err);
+    free(run_text);
+    free(plan_text);
+    return ok;
+}
+
+static bool open_parts(struct conductor *c, const struct plan *plan, struct error *err)
+{
+    const struct engine_options *o = c->options;
+    static const int signals[] = {SIGINT, SIGTERM};
+    c->own = recorder_new(-1, OWN_BYTES_MOST);
+    frame_reader_init(&c->own_reader, on_own_frame, c);
+    if (!store_open(o->journal, &c->store, err) || !loop_new(&c->loop, err) ||
+        !write_head(c, plan, err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        if (!loop_signal(c->loop, signals[i], on_signal, c, err))
+            return false;
+    if (!loop_signal(c->loop, SIGCHLD, on_child, c, err))
+        return false;
+    c->context = (struct walk_context){
+        .loop = c->loop,
+        .store = c->store,
+        .options = o,
+        .starter = {.start = start_child, .cookie = c},
+        .next_proc = CONDUCTOR_PROC,
+        .start_ns = clock_now_ns(),
+        .on_change = on_change,
+        .cookie = c,
+    };
+    c->step.run = on_step;
+    write_clock(c);
+    loop_on_stall(c->loop, on_stall, c);
+    loop_hold_add(c->loop, &c->commit_hold, c->context.start_ns + COMMIT_EVERY_NS, on_commit);
+    loop_hold_add(c->loop, &c->host_hold, c->context.start_ns, on_host);
+    return true;
+}
+
+/* The end row: without it every verdict is INCONCLUSIVE, so a failure to write it is the run's. */
+static bool write_end(struct conductor *c, struct error *err)
+{
+    char how[400], text[320];
+    error_format(&c->why, text, sizeof(text));
+    if (c->stopping == STOPPING_NOT)
+        snprintf(how, sizeof(how), "complete");
+    else
+        snprintf(how, sizeof(how), "%s: %s", c->stopping == STOPPING_ABORT ? "aborted" : "broken",
+                 text);
+    write_own(c);
+    json_t *json =
+        json_pack("{sb si}", "complete", c->stopping == STOPPING_NOT, "signals", c->signals);
+    char *json_text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    INVARIANT(json_text != NULL);
+    bool ok = store_end(c->store, how, json_text, clock_now_ns(), err);
+    free(json_text);
+    return ok;
+}
+
+static void release(struct conductor *c)
+{
+    if (c->loop != NULL) {
+        loop_on_stall(c->loop, NULL, NULL);
+        loop_hold_remove(c->loop, &c->commit_hold);
+        loop_hold_remove(c->loop, &c->host_hold);
+        loop_hold_remove(c->loop, &c->deadline_hold);
+    }
+    loop_free(c->loop);
+    frame_reader_release(&c->own_reader);
+    recorder_free(c->own);
+}
+
+bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t walk_count,
+                const struct engine_options *options, enum engine_outcome *ret_outcome,
+                struct error *err)
+{
+    struct conductor c = {.options = options};
+    struct error why = {0};
+    bool ok = open_parts(&c, plan, err);
+    for (size_t i = 0, next; ok && i < walk_count && c.stopping == STOPPING_NOT; i = next) {
+        for (next = i + 1; next < walk_count && walks[next].scenario == walks[i].scenario; next++)
+            ;
+        ok = run_scenario(&c, walks + i, next - i, &why);
+        if (!ok && i > 0) { /* what went before is evidence all the same */
+            c.stopping = STOPPING_BROKEN;
+            c.why = why;
+            ok = true;
+        } else if (!ok && err != NULL) {
+            *err = why;
+        }
+    }
+    if (ok && !write_end(&c, err))
+        ok = false;
+    if (c.store != NULL && !store_close(c.store, ok && c.signals < 3, ok ? err : NULL))
+        ok = false;
+    release(&c);
+    if (ok && c.stopping != STOPPING_NOT && err != NULL)
+        *err = c.why;
+    *ret_outcome = c.stopping == STOPPING_NOT     ? ENGINE_COMPLETE
+                   : c.stopping == STOPPING_ABORT ? ENGINE_ABORTED
+                                                  : ENGINE_BROKEN;
+    return ok;
+}

@@ -1,0 +1,60 @@
+#ifndef ENGINE_PROTOCOL_H
+#define ENGINE_PROTOCOL_H
+
+/* The control messages between the conductor and its agents (engine.md section 6): JSON bodies in
+ * frames of kinds below 16, records between them. Every body is checked against one table before
+ * anyone looks into it, so a hostile or broken peer yields an error and never a crash. No I/O. */
+
+#include "base/bytes.h"
+
+#include <jansson.h>
+
+#define PROTOCOL_VERSION 1
+
+enum control {
+    CONTROL_HELLO = 1,  /* agent: who it is, on which clock */
+    CONTROL_SETUP = 2,  /* conductor: its part of the plan */
+    CONTROL_READY = 3,  /* agent: it works; its addresses */
+    CONTROL_FAILED = 4, /* agent: it cannot, or can no more; ends the run */
+    CONTROL_START = 5,  /* conductor to load: the loads of a phase, instead of what runs now */
+    CONTROL_STOP = 6,   /* conductor to load: no new requests */
+    CONTROL_ARM =
+        7, /* conductor to proxy: all faults that are in force from now on, in declared order */
+    CONTROL_ARMED = 8,  /* proxy: the set is in force since ${at} */
+    CONTROL_CLOCK = 9,  /* conductor: its time and the last bounds; agent: with its own two times */
+    CONTROL_ROUTE = 10, /* conductor to stub: where its calls go */
+    CONTROL_DONE = 11,  /* load: the finite loads of the last START have ended */
+    CONTROL_DRAIN = 12, /* conductor: finish, flush, say BYE and exit */
+    CONTROL_BYE = 13,   /* agent: the last frame; counts of records by kind */
+};
+
+enum control_from { FROM_CONDUCTOR = 1, FROM_AGENT = 2 };
+
+/* Parses and checks a body. ${from}: who sent it; a message of the other side is an error. ${ret}
+ * is an object in which every needed field is there and every known field has its type; unknown
+ * fields are left alone. */
+bool control_parse(uint8_t kind, struct bytes body, enum control_from from, json_t **ret,
+                   struct error *err) WARN_UNUSED;
+/* "HELLO"; "?" for an unknown kind. */
+const char *control_name(uint8_t kind);
+/* Fields of a parsed body; absent ones are "", 0. Numbers are kept bit for bit (a seed may print
+ * negative). */
+const char *control_text(const json_t *body, const char *field);
+uint64_t control_number(const json_t *body, const char *field);
+bool control_flag(const json_t *body, const char *field);
+
+/* Which clock a process stamps with: equal values mean that times may be subtracted
+ * (verifier.md 1.1). */
+struct clock_identity {
+    char boot_id[40];
+    uint64_t time_ns_inode;
+};
+void clock_identity_read(struct clock_identity *ret);
+
+json_t *hello_make(const char *role);
+/* False when the agent is another build, another role than was asked for, or not the process that
+ * was started
+ * (${pid} 0: any). */
+bool hello_check(const json_t *hello, const char *role, int64_t pid, struct error *err) WARN_UNUSED;
+
+#endif

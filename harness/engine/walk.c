@@ -1,0 +1,358 @@
+#include "engine/walk.h"
+
+#include "base/clock.h"
+#include "engine/folder.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define ARENA_MOST_BYTES ((size_t)32 * 1024 * 1024)
+#define SERVICES_MOST 200
+#define RUNS_MOST 4096
+#define LOAD_HASTY_NS (NS_PER_S)
+
+/* How long each role may take to end: the load's calls and the proxies' may still be under way. */
+struct drain_stage {
+    const char *role;
+    uint64_t within_ns;
+};
+static const struct drain_stage drains[] = {
+    {"load", 0}, /* load_drain_ns */
+    {"mesh", 5 * NS_PER_S},
+    {"proxy", 2 * NS_PER_S},
+    {"stub", 1 * NS_PER_S},
+};
+
+void walk_tell(struct walk *w, const char *what, const char *format, ...)
+{
+    char line[512];
+    const struct engine_options *o = w->context->options;
+    if (o->on_event == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    struct engine_event event = {.since_start_ns =
+                                     loop_now_ns(w->context->loop) - w->context->start_ns,
+                                 .arm = w->plan->arm,
+                                 .what = what,
+                                 .text = line};
+    o->on_event(o->cookie, &event);
+}
+
+void walk_event(struct walk *w, const char *what, json_t *take_json, uint64_t t_ns)
+{
+    struct error err = {0};
+    char *text = take_json == NULL ? NULL : json_dumps(take_json, JSON_COMPACT);
+    json_decref(take_json);
+    bool ok =
+        store_event(w->context->store, w->phase_id, what, text == NULL ? "{}" : text, t_ns, &err);
+    free(text);
+    if (!ok)
+        walk_break(w, &err);
+}
+
+size_t walk_find_service(const struct walk *w, const char *name)
+{
+    for (size_t i = 0; i < w->service_count; i++)
+        if (strcmp(w->services[i].plan->name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+static void drain_step(struct walk *w);
+
+static void on_hello(void *cookie, struct actor *a)
+{
+    (void)a;
+    walk_setup_step(cookie);
+}
+
+static void on_ready(void *cookie, struct actor *a, const json_t *ready)
+{
+    (void)a;
+    (void)ready;
+    walk_setup_step(cookie);
+}
+
+static void on_armed(void *cookie, struct actor *a, const json_t *armed)
+{
+    walk_arm_on_armed(cookie, a, armed);
+    walk_phase_on_armed(cookie);
+}
+
+static void on_done(void *cookie, struct actor *a, const json_t *done)
+{
+    (void)a;
+    walk_phase_on_done(cookie, done);
+}
+
+static void on_record(void *cookie, struct actor *a, uint8_t kind, struct bytes body)
+{
+    char who[96];
+    if (a->pressed && !a->told_pressed) {
+        a->told_pressed = true;
+        walk_tell(cookie, "journal.pressed", "the %s has more records than we take",
+                  actor_print(a, who, sizeof(who)));
+    }
+    walk_phase_on_record(cookie, a, kind, body);
+}
+
+static void on_ended(void *cookie, struct actor *a)
+{
+    (void)a;
+    drain_step(cookie);
+}
+
+static void on_broken(void *cookie, struct actor *a, const struct error *why)
+{
+    struct walk *w = cookie;
+    (void)a;
+    walk_break(w, why);
+    if (w->state == WALK_DRAINING)
+        drain_step(w);
+}
+
+static const struct actor_events actor_events = {
+    .on_hello = on_hello,
+    .on_ready = on_ready,
+    .on_armed = on_armed,
+    .on_done = on_done,
+    .on_record = on_record,
+    .on_ended = on_ended,
+    .on_broken = on_broken,
+};
+
+static bool start_actor(struct walk *w, const char *role, const char *service, struct actor **ret,
+                        struct error *err)
+{
+    struct walk_context *c = w->context;
+    struct actor *a = &w->actors[w->actor_count++];
+    *ret = a;
+    return actor_open(a, c->loop, c->store, &c->starter, role, service, w->plan->arm,
+                      ++c->next_proc, &actor_events, w, err);
+}
+
+static bool start_actors(struct walk *w, struct error *err)
+{
+    w->actors = check_alloc_zero(w->service_count * 2 + 2, sizeof(*w->actors));
+    for (size_t i = 0; i < w->service_count; i++) {
+        struct walk_service *s = &w->services[i];
+        if (!start_actor(w, "stub", s->plan->name, &s->stub, err) ||
+            !start_actor(w, "proxy", s->plan->name, &s->proxy, err))
+            return false;
+    }
+    if (w->plan->driver != DRIVER_EXTERNAL &&
+        (!folder_new(w->context->options->run, &w->folder, err) ||
+         !start_actor(w, "mesh", "", &w->mesh, err)))
+        return false;
+    return start_actor(w, "load", "", &w->load, err);
+}
+
+static bool list_runs(struct walk *w, struct error *err)
+{
+    const char *only = w->context->options->only_phase;
+    const struct scenario *s = w->scenario;
+    w->runs = ARENA_ARRAY(&w->arena, struct walk_run, RUNS_MOST);
+    if (s->phase_count > RUNS_MOST / 2)
+        return error_at(err, s->source, ERROR_LIMIT,
+                        "scenario \"%s\" has %zu phases; at most %d are allowed", s->name,
+                        s->phase_count, RUNS_MOST / 2);
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (only == NULL || strcmp(s->phases[i].name, only) == 0)
+            w->runs[w->run_count++] =
+                (struct walk_run){.ordinal = (uint32_t)i, .seed = w->context->options->seed};
+    return true;
+}
+
+static bool open_parts(struct walk *w, struct error *err)
+{
+    const struct lab_plan *lab = &w->scenario->lab;
+    if (lab->service_count > SERVICES_MOST)
+        return error_at(err, lab->source, ERROR_LIMIT,
+                        "the lab has %zu services; at most %d are allowed", lab->service_count,
+                        SERVICES_MOST);
+    w->services = ARENA_ARRAY(&w->arena, struct walk_service, lab->service_count);
+    for (size_t i = 0; i < lab->service_count; i++) {
+        w->services[i].plan = &lab->services[i];
+        picks_init(&w->services[i].picks, lab->services[i].endpoints);
+    }
+    w->service_count = lab->service_count;
+    return list_runs(w, err) && walk_setup_check(w, err) && walk_arm_collect(w, err) &&
+           start_actors(w, err);
+}
+
+bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
+               struct error *err)
+{
+    struct walk *w = check_alloc_zero(1, sizeof(*w));
+    *ret = w;
+    w->context = context;
+    w->plan = plan;
+    w->scenario = plan->scenario_plan;
+    w->subject = strcmp(plan->arm, "subject") == 0;
+    arena_init(&w->arena, ARENA_MOST_BYTES);
+    return open_parts(w, err);
+}
+
+static void stop_holds(struct walk *w)
+{
+    walk_phase_stop_holds(w);
+    loop_hold_remove(w->context->loop, &w->stage_hold);
+}
+
+void walk_free(struct walk *w)
+{
+    if (w == NULL)
+        return;
+    stop_holds(w);
+    for (size_t i = 0; i < w->actor_count; i++)
+        actor_release(&w->actors[i]);
+    free(w->actors);
+    for (size_t i = 0; i < w->service_count; i++)
+        picks_release(&w->services[i].picks);
+    free(w->awaits);
+    if (w->folder != NULL)
+        folder_remove(w->folder);
+    free(w->folder);
+    arena_release(&w->arena);
+    free(w);
+}
+
+void walk_begin(struct walk *w)
+{
+    INVARIANT(w->state == WALK_READY);
+    walk_phase_next(w);
+}
+
+void walk_repeat(struct walk *w, const uint32_t *ordinals, size_t count)
+{
+    INVARIANT(w->state == WALK_IDLE);
+    for (size_t i = 0; i < count && w->run_count < RUNS_MOST; i++) {
+        if (ordinals[i] >= w->scenario->phase_count)
+            continue;
+        struct rng rng =
+            rng_for(w->context->options->seed, 0x616761696e, w->plan->scenario, ordinals[i], 1);
+        w->runs[w->run_count++] =
+            (struct walk_run){.ordinal = ordinals[i], .again = true, .seed = rng_next(&rng)};
+    }
+    walk_phase_next(w);
+}
+
+static void done(struct walk *w)
+{
+    w->state = WALK_DONE;
+    stop_holds(w);
+    w->context->on_change(w->context->cookie, w);
+}
+
+/* Calls under way end by themselves, at the latest by the client's own time-out; after an abort
+ * nobody waits for them. */
+static uint64_t load_drain_ns(const struct walk *w)
+{
+    uint64_t longest_ns = 0;
+    const struct scenario *s = w->scenario;
+    if (w->hasty)
+        return LOAD_HASTY_NS;
+    for (size_t i = 0; i < s->load_count; i++)
+        longest_ns = s->loads[i].timeout_ns > longest_ns ? s->loads[i].timeout_ns : longest_ns;
+    for (size_t i = 0; i < s->phase_count; i++)
+        for (size_t k = 0; k < s->phases[i].load_count; k++)
+            if (s->phases[i].loads[k].timeout_ns > longest_ns)
+                longest_ns = s->phases[i].loads[k].timeout_ns;
+    return longest_ns + NS_PER_S;
+}
+
+/* Drains one role after the other, from the client's side on, so that no agent loses its peer
+ * before it is done. */
+static void drain_step(struct walk *w)
+{
+    if (w->state != WALK_DRAINING)
+        return;
+    for (; w->stage < (int)COUNT_OF(drains); w->stage++) {
+        const struct drain_stage *stage = &drains[w->stage];
+        bool busy = false;
+        for (size_t i = 0; i < w->actor_count; i++) {
+            if (strcmp(w->actors[i].role, stage->role) != 0)
+                continue;
+            actor_drain(&w->actors[i], stage->within_ns == 0 ? load_drain_ns(w) : stage->within_ns);
+            busy = busy || w->actors[i].state != ACTOR_ENDED;
+        }
+        if (busy || w->state != WALK_DRAINING)
+            return;
+    }
+    done(w);
+}
+
+static void drain(struct walk *w)
+{
+    stop_holds(w);
+    walk_arm_update(w, true);
+    w->phase = NULL;
+    w->phase_id = 0;
+    w->state = WALK_DRAINING;
+    w->stage = 0;
+    drain_step(w);
+}
+
+void walk_finish(struct walk *w)
+{
+    if (w->state < WALK_DRAINING)
+        drain(w);
+}
+
+static void on_recovered(struct hold *h, uint64_t now_ns)
+{
+    (void)now_ns;
+    walk_finish((struct walk *)((char *)h - offsetof(struct walk, stage_hold)));
+}
+
+void walk_abort(struct walk *w, const char *why, uint64_t recover_ns)
+{
+    struct error err = {0};
+    if (w->state >= WALK_DRAINING)
+        return;
+    stop_holds(w);
+    if (w->state != WALK_RECOVERING) {
+        walk_tell(w, "abort", "%s", why);
+        walk_arm_update(w, true);
+        if ((w->state == WALK_ARMING || w->state == WALK_RUNNING) && w->phase != NULL &&
+            !store_phase_end(w->context->store, w->phase_id, "abort", loop_now_ns(w->context->loop),
+                             &err))
+            w->broken = err;
+    }
+    w->hasty = true;
+    bool has_load = w->load_started && w->load->state == ACTOR_READY;
+    w->state = WALK_RECOVERING;
+    w->phase = NULL;
+    w->phase_id = 0;
+    if (recover_ns > 0 && has_load)
+        loop_hold_add(w->context->loop, &w->stage_hold, loop_now_ns(w->context->loop) + recover_ns,
+                      on_recovered);
+    else
+        drain(w);
+}
+
+void walk_break(struct walk *w, const struct error *why)
+{
+    if (w->broken.kind != ERROR_NONE)
+        return;
+    w->broken = *why;
+    walk_tell(w, "broken", "%s", why->text);
+    w->context->on_change(w->context->cookie, w);
+}
+
+void walk_reap(struct walk *w)
+{
+    for (size_t i = 0; i < w->actor_count; i++)
+        actor_reap(&w->actors[i]);
+}
+
+void walk_signal(struct walk *w)
+{
+    for (size_t i = 0; i < w->actor_count; i++)
+        if (!w->actors[i].reaped && w->actors[i].pid > 0)
+            kill(w->actors[i].pid, SIGTERM);
+}

@@ -1,0 +1,319 @@
+#include "engine/walk.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+
+/* Without a ttl of its own a fault lives for its phase; the agent's own limit only guards against
+ * our death without an end of the socket (scenario-language.md 2, guard.limits.ttl). */
+#define TTL_FALLBACK_NS (15 * 60 * NS_PER_S)
+#define USES_MOST 1000
+
+struct span {
+    uint32_t owner;
+    uint64_t from_ns, to_ns;
+};
+
+static uint32_t find_phase(const struct scenario *s, const char *name)
+{
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (strcmp(s->phases[i].name, name) == 0)
+            return (uint32_t)i;
+    return UINT32_MAX;
+}
+
+static bool check_place(const struct walk *w, const struct step *step, size_t *ret_service,
+                        struct error *err)
+{
+    const struct place_end *to = &step->on.to;
+    if (!step->has_on || to->service == NULL || to->zone != NULL || to->subset != NULL)
+        return error_at(err, step->source, ERROR_USAGE,
+                        "fault.%s: on must be a service, an endpoint or an edge of the lab",
+                        step->word);
+    *ret_service = walk_find_service(w, to->service);
+    if (*ret_service == SIZE_MAX)
+        return error_at(err, step->source, ERROR_USAGE, "fault.%s: the lab has no service \"%s\"",
+                        step->word, to->service);
+    uint32_t count = w->services[*ret_service].plan->endpoints;
+    if (to->endpoint > count)
+        return error_at(err, step->source, ERROR_USAGE, "fault.%s: \"%s\" has %u endpoints, not %u",
+                        step->word, to->service, count, to->endpoint);
+    return true;
+}
+
+static bool add_use(struct walk *w, const struct step *step, struct span span, struct error *err)
+{
+    struct walk_use *u = &w->uses[w->use_count];
+    *u = (struct walk_use){.step = step,
+                           .owner = span.owner,
+                           .until = UINT32_MAX,
+                           .from_ns = span.from_ns,
+                           .to_ns = span.to_ns};
+    if (!check_place(w, step, &u->service, err) ||
+        !fault_use_from_json(step->word, step->keys, step->source, &w->arena, &u->fault, err))
+        return false;
+    u->fault.id = step->fault;
+    if (u->fault.common.to_end_of != NULL) {
+        u->until = find_phase(w->scenario, u->fault.common.to_end_of);
+        if (u->until == UINT32_MAX || (span.owner != USE_WHOLE_SCENARIO && u->until < span.owner))
+            return error_at(err, step->source, ERROR_USAGE,
+                            "fault.%s: to_end_of names no later phase: \"%s\"", step->word,
+                            u->fault.common.to_end_of);
+    }
+    u->endpoints = ARENA_ARRAY(&w->arena, uint16_t, w->services[u->service].plan->endpoints);
+    w->use_count++;
+    return true;
+}
+
+static size_t count_faults(const struct step *steps, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += steps[i].kind == STEP_FAULT ? 1 : count_faults(steps[i].steps, steps[i].step_count);
+    return n;
+}
+
+static bool collect(struct walk *w, const struct step *steps, size_t count, struct span span,
+                    struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        struct span within = span;
+        if (s->kind == STEP_FAULT && !add_use(w, s, span, err))
+            return false;
+        if (s->kind == STEP_AT || s->kind == STEP_DURING)
+            within.from_ns = s->from_ns;
+        if (s->kind == STEP_DURING)
+            within.to_ns = s->to_ns;
+        if (s->step_count > 0 && !collect(w, s->steps, s->step_count, within, err))
+            return false;
+    }
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct walk_use *x = a, *y = b;
+    return (x->fault.id > y->fault.id) - (x->fault.id < y->fault.id);
+}
+
+bool walk_arm_collect(struct walk *w, struct error *err)
+{
+    const struct scenario *s = w->scenario;
+    size_t count = count_faults(s->steps, s->step_count);
+    for (size_t i = 0; i < s->phase_count; i++)
+        count += count_faults(s->phases[i].steps, s->phases[i].step_count);
+    if (count > USES_MOST)
+        return error_at(err, s->source, ERROR_LIMIT,
+                        "scenario \"%s\" has %zu faults; at most %d are allowed", s->name, count,
+                        USES_MOST);
+    w->uses = ARENA_ARRAY(&w->arena, struct walk_use, count);
+    struct span whole = {.owner = USE_WHOLE_SCENARIO, .to_ns = UINT64_MAX};
+    if (!collect(w, s->steps, s->step_count, whole, err))
+        return false;
+    for (size_t i = 0; i < s->phase_count; i++) {
+        struct span span = {.owner = (uint32_t)i, .to_ns = UINT64_MAX};
+        if (!collect(w, s->phases[i].steps, s->phases[i].step_count, span, err))
+            return false;
+    }
+    /* Declared order is the order of the numbers, and overlaps compose in it. */
+    if (w->use_count > 1)
+        qsort(w->uses, w->use_count, sizeof(*w->uses), by_id);
+    return true;
+}
+
+static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t now_ns)
+{
+    bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING);
+    if (u->owner == USE_WHOLE_SCENARIO)
+        return u->until == UINT32_MAX || w->ordinal <= u->until;
+    if (u->carried)
+        return true;
+    if (!in_phase || u->owner != w->ordinal)
+        return false;
+    uint64_t elapsed_ns = now_ns - w->phase_t0_ns;
+    return elapsed_ns >= u->from_ns && elapsed_ns < u->to_ns;
+}
+
+/* How many of ${count} endpoints `mode` asks for. */
+static uint32_t mode_count(const struct walk_use *u, uint32_t count)
+{
+    const char *mode = u->fault.common.mode;
+    uint64_t number = 0;
+    if (u->step->on.to.any || (mode != NULL && strcmp(mode, "one") == 0))
+        return 1;
+    if (mode == NULL || strcmp(mode, "all") == 0)
+        return count;
+    if (bytes_to_u64(bytes_of(mode), &number))
+        return number < count ? (uint32_t)number : count;
+    if (!units_parse_share(mode, &number, NULL))
+        return count;
+    number = (uint64_t)count * number / 1000000;
+    return number == 0 ? 1 : (uint32_t)number;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+/* Drawn once, when armed, from (seed, scenario, step). */
+static void draw_endpoints(const struct walk *w, struct walk_use *u)
+{
+    uint32_t count = w->services[u->service].plan->endpoints;
+    uint32_t wanted = mode_count(u, count);
+    if (u->step->on.to.endpoint != 0) {
+        u->endpoints[0] = (uint16_t)u->step->on.to.endpoint;
+        u->endpoint_count = 1;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        u->endpoints[i] = (uint16_t)(i + 1);
+    if (wanted < count) {
+        uint64_t seed = w->run_next > 0 ? w->runs[w->run_next - 1].seed : w->context->options->seed;
+        struct rng rng = rng_for(seed, 0x647261, w->plan->scenario, u->fault.id, 0);
+        rng_shuffle(&rng, u->endpoints, count, sizeof(*u->endpoints));
+        qsort(u->endpoints, wanted, sizeof(*u->endpoints), by_number);
+    }
+    u->endpoint_count = (uint16_t)wanted;
+}
+
+static uint64_t ttl_of(const struct walk *w, const struct walk_use *u)
+{
+    uint64_t ttl_ns = u->fault.common.ttl_ns;
+    if (ttl_ns != PARAM_UNSET && ttl_ns != 0)
+        return ttl_ns;
+    uint64_t longest_ns =
+        w->scenario->deadline_ns > TTL_FALLBACK_NS ? w->scenario->deadline_ns : TTL_FALLBACK_NS;
+    return longest_ns;
+}
+
+static json_t *numbers_json(const struct walk_use *u)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < u->endpoint_count; i++)
+        json_array_append_new(list, json_integer(u->endpoints[i]));
+    return list;
+}
+
+/* The whole set that is in force at one service from now on. */
+static void send_set(struct walk *w, size_t service)
+{
+    struct actor *proxy = w->services[service].proxy;
+    struct error err = {0};
+    json_t *faults = json_array();
+    for (size_t i = 0; i < w->use_count; i++) {
+        const struct walk_use *u = &w->uses[i];
+        if (!u->on || u->service != service)
+            continue;
+        json_t *one = json_pack("{sI ss sO so sI}", "id", (json_int_t)u->fault.id, "word",
+                                u->step->word, "keys", u->step->keys, "endpoints", numbers_json(u),
+                                "ttl_ns", (json_int_t)ttl_of(w, u));
+        if (u->step->on.from.service != NULL)
+            json_object_set_new(one, "from", json_string(u->step->on.from.service));
+        json_array_append_new(faults, one);
+    }
+    proxy->generation++;
+    json_t *body =
+        json_pack("{sI so}", "generation", (json_int_t)proxy->generation, "faults", faults);
+    if (!actor_send(proxy, CONTROL_ARM, body, &err))
+        walk_break(w, &err);
+}
+
+static void tell_disarmed(struct walk *w, struct walk_use *u, uint64_t now_ns)
+{
+    u->told_armed = false;
+    walk_event(
+        w, "fault_disarmed",
+        json_pack("{sI sI}", "fault", (json_int_t)u->fault.id, "fired", (json_int_t)u->fired),
+        now_ns);
+}
+
+void walk_arm_update(struct walk *w, bool none)
+{
+    uint64_t now_ns = loop_now_ns(w->context->loop);
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        bool wanted = !none && is_wanted(w, u, now_ns);
+        if (wanted == u->on)
+            continue;
+        w->services[u->service].arm_due = true;
+        u->on = wanted;
+        if (wanted) {
+            u->carried = u->until != UINT32_MAX && u->owner != USE_WHOLE_SCENARIO;
+            u->fired = 0;
+            u->told_first = false;
+            draw_endpoints(w, u);
+        } else if (u->told_armed) {
+            tell_disarmed(w, u, now_ns);
+        }
+    }
+    for (size_t i = 0; i < w->service_count; i++) {
+        bool due = w->services[i].arm_due;
+        w->services[i].arm_due = false;
+        if (due && w->services[i].proxy != NULL && w->services[i].proxy->state == ACTOR_READY)
+            send_set(w, i);
+    }
+}
+
+bool walk_arm_settled(const struct walk *w)
+{
+    for (size_t i = 0; i < w->service_count; i++) {
+        const struct actor *proxy = w->services[i].proxy;
+        if (proxy != NULL && proxy->state == ACTOR_READY && proxy->armed != proxy->generation)
+            return false;
+    }
+    return true;
+}
+
+static void tell_armed(struct walk *w, struct walk_use *u, uint64_t at_ns)
+{
+    char text[128];
+    fault_use_print(&u->fault, text, sizeof(text));
+    u->told_armed = true;
+    json_t *event =
+        json_pack("{sI ss ss so ss}", "fault", (json_int_t)u->fault.id, "word", u->step->word, "on",
+                  u->step->on.text, "endpoints", numbers_json(u), "text", text);
+    if (event != NULL && u->fault.common.name != NULL)
+        json_object_set_new(event, "name", json_string(u->fault.common.name));
+    walk_event(w, "fault_armed", event, at_ns);
+    walk_tell(w, "fault.armed", "%s on %s", text, u->step->on.text);
+}
+
+void walk_arm_on_armed(struct walk *w, struct actor *a, const json_t *armed)
+{
+    if (a->armed != a->generation) /* an answer to an older set */
+        return;
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        if (u->on && !u->told_armed && w->services[u->service].proxy == a)
+            tell_armed(w, u, control_number(armed, "at"));
+    }
+}
+
+uint64_t walk_arm_next_edge_ns(const struct walk *w, uint64_t now_ns)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (size_t i = 0; i < w->use_count; i++) {
+        const struct walk_use *u = &w->uses[i];
+        if (u->owner != w->ordinal)
+            continue;
+        uint64_t edges[] = {u->from_ns, u->to_ns};
+        for (size_t k = 0; k < COUNT_OF(edges); k++) {
+            if (edges[k] >= UINT64_MAX - w->phase_t0_ns || edges[k] == 0)
+                continue;
+            uint64_t at_ns = w->phase_t0_ns + edges[k];
+            if (at_ns > now_ns && at_ns < next_ns)
+                next_ns = at_ns;
+        }
+    }
+    return next_ns;
+}
+
+void walk_arm_phase_ended(struct walk *w, uint32_t ordinal)
+{
+    for (size_t i = 0; i < w->use_count; i++)
+        if (w->uses[i].until == ordinal)
+            w->uses[i].carried = false;
+}

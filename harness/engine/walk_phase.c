@@ -1,0 +1,353 @@
+#include "engine/walk.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+
+#define AWAIT_TICK_NS (50 * NS_PER_MS)
+#define ARMED_WITHIN_NS (10 * NS_PER_S)
+#define AWAITS_MOST 64
+
+#define WALK_OF(hold_, field) ((struct walk *)((char *)(hold_)-offsetof(struct walk, field)))
+
+static struct picks *picks_of(struct walk *w, const struct await *a)
+{
+    const char *service = a->step->on.to.service;
+    size_t i = service == NULL ? SIZE_MAX : walk_find_service(w, service);
+    return i == SIZE_MAX ? NULL : &w->services[i].picks;
+}
+
+void walk_phase_stop_holds(struct walk *w)
+{
+    struct loop *loop = w->context->loop;
+    loop_hold_remove(loop, &w->end_hold);
+    loop_hold_remove(loop, &w->edge_hold);
+    loop_hold_remove(loop, &w->tick_hold);
+}
+
+static void await_over(struct walk *w, const struct await *a, bool met, uint64_t now_ns)
+{
+    char after[32];
+    const char *on = a->step->has_on ? a->step->on.text : a->fault != NULL ? a->fault : "";
+    uint64_t after_ns = now_ns - a->begin_ns;
+    walk_event(w, "await",
+               json_pack("{ss ss sb sI}", "word", a->step->word, "on", on, "met", met, "after_ns",
+                         (json_int_t)after_ns),
+               now_ns);
+    units_print_duration(after_ns / NS_PER_MS * NS_PER_MS, after, sizeof(after));
+    walk_tell(w, "await", "%s %s: %s after %s", a->step->word, on, met ? "seen" : "not seen",
+              after);
+}
+
+/* The next await of the phase, or its end. */
+static void await_next(struct walk *w, uint64_t now_ns)
+{
+    w->await_next++;
+    if (w->await_next < w->await_count) {
+        struct await *a = &w->awaits[w->await_next];
+        await_begin(a, picks_of(w, a), now_ns);
+    } else if (w->phase->ends == PHASE_BY_AWAITS) {
+        walk_phase_end(w, "event");
+    }
+}
+
+static void await_late(struct walk *w, const struct await *a, uint64_t now_ns)
+{
+    enum await_late late = a->late;
+    await_over(w, a, false, now_ns);
+    if (late == AWAIT_LATE_ABORT) {
+        w->aborted_late = true;
+        w->context->on_change(w->context->cookie, w);
+    } else if (w->phase->ends == PHASE_BY_AWAITS) {
+        walk_phase_end(w, "late");
+    } else {
+        await_next(w, now_ns);
+    }
+}
+
+static void on_tick(struct hold *h, uint64_t now_ns)
+{
+    struct walk *w = WALK_OF(h, tick_hold);
+    loop_hold_add(w->context->loop, h, now_ns + AWAIT_TICK_NS, on_tick);
+    if (w->state != WALK_RUNNING || w->await_next >= w->await_count)
+        return;
+    struct await *a = &w->awaits[w->await_next];
+    if (await_met(a, picks_of(w, a), now_ns)) {
+        await_over(w, a, true, now_ns);
+        await_next(w, now_ns);
+    } else if (now_ns - a->begin_ns >= a->within_ns) {
+        await_late(w, a, now_ns);
+    }
+}
+
+static void on_edge(struct hold *h, uint64_t now_ns)
+{
+    struct walk *w = WALK_OF(h, edge_hold);
+    walk_arm_update(w, false);
+    uint64_t next_ns = walk_arm_next_edge_ns(w, now_ns);
+    if (next_ns != UINT64_MAX && hold_is_idle(h) && w->state == WALK_RUNNING)
+        loop_hold_add(w->context->loop, h, next_ns, on_edge);
+}
+
+static void on_phase_over(struct hold *h, uint64_t now_ns)
+{
+    struct walk *w = WALK_OF(h, end_hold);
+    (void)now_ns;
+    walk_phase_end(w, w->phase->ends == PHASE_BY_AWAITS ? "late" : "clock");
+}
+
+static bool parse_awaits(struct walk *w, const struct phase *phase, struct error *err)
+{
+    w->await_count = 0;
+    w->await_next = 0;
+    free(w->awaits);
+    w->awaits = check_alloc_zero(phase->step_count + 1, sizeof(*w->awaits));
+    for (size_t i = 0; i < phase->step_count; i++) {
+        if (phase->steps[i].kind != STEP_AWAIT)
+            continue;
+        if (!await_parse(&phase->steps[i], &w->awaits[w->await_count], err))
+            return false;
+        w->await_count++;
+    }
+    return true;
+}
+
+static void begin(struct walk *w, const struct walk_run *run)
+{
+    struct error err = {0};
+    char name[256];
+    w->ordinal = run->ordinal;
+    w->phase = &w->scenario->phases[run->ordinal];
+    w->phase_id = ++w->context->next_phase;
+    w->state = WALK_ARMING;
+    w->phase_t0_ns = loop_now_ns(w->context->loop);
+    snprintf(name, sizeof(name), "%s%s", w->phase->name, run->again ? " (again)" : "");
+    if (!parse_awaits(w, w->phase, &err) ||
+        !store_phase_begin(w->context->store, w->phase_id, w->plan->scenario, w->plan->arm, name,
+                           run->ordinal, w->phase_t0_ns, &err)) {
+        walk_break(w, &err);
+        return;
+    }
+    walk_tell(w, "phase.start", "%s", name);
+    walk_arm_update(w, false);
+    walk_phase_on_armed(w);
+}
+
+void walk_phase_next(struct walk *w)
+{
+    if (w->run_next >= w->run_count) {
+        w->state = WALK_IDLE;
+        w->context->on_change(w->context->cookie, w);
+        return;
+    }
+    const struct walk_run *run = &w->runs[w->run_next++];
+    begin(w, run);
+}
+
+/* The phase's faults are in force: now its load. */
+static void start_load(struct walk *w)
+{
+    struct error err = {0};
+    uint64_t seed = w->runs[w->run_next - 1].seed;
+    bool ok = !w->load_started || actor_send(w->load, CONTROL_STOP, json_object(), &err);
+    w->load_started = true;
+    ok = ok && actor_send(w->load, CONTROL_START,
+                          json_pack("{sI sI sI}", "phase", (json_int_t)w->phase_id, "ordinal",
+                                    (json_int_t)w->ordinal, "seed", (json_int_t)seed),
+                          &err);
+    if (!ok)
+        walk_break(w, &err);
+}
+
+static void run(struct walk *w)
+{
+    struct loop *loop = w->context->loop;
+    uint64_t now_ns = loop_now_ns(loop);
+    uint64_t lasting_ns =
+        w->phase->ends == PHASE_BY_CLOCK ? w->phase->lasting_ns : w->phase->atmost_ns;
+    w->state = WALK_RUNNING;
+    start_load(w);
+    if (w->state != WALK_RUNNING)
+        return;
+    if (lasting_ns > 0)
+        loop_hold_add(loop, &w->end_hold, w->phase_t0_ns + lasting_ns, on_phase_over);
+    uint64_t edge_ns = walk_arm_next_edge_ns(w, w->phase_t0_ns);
+    if (edge_ns != UINT64_MAX)
+        loop_hold_add(loop, &w->edge_hold, edge_ns, on_edge);
+    if (w->await_count == 0)
+        return;
+    await_begin(&w->awaits[0], picks_of(w, &w->awaits[0]), now_ns);
+    loop_hold_add(loop, &w->tick_hold, now_ns + AWAIT_TICK_NS, on_tick);
+}
+
+static void on_settled(struct hold *h, uint64_t now_ns)
+{
+    (void)now_ns;
+    walk_phase_next(WALK_OF(h, stage_hold));
+}
+
+static uint64_t settle_of(const struct walk *w)
+{
+    uint64_t own_ns = w->phase->settle_ns;
+    return own_ns == 0 || own_ns == UINT64_MAX ? w->scenario->settle_ns : own_ns;
+}
+
+static void settle(struct walk *w)
+{
+    uint64_t settle_ns = settle_of(w);
+    w->phase = NULL;
+    w->phase_id = 0;
+    w->state = WALK_SETTLING;
+    if (settle_ns == 0 || w->run_next >= w->run_count)
+        walk_phase_next(w);
+    else
+        loop_hold_add(w->context->loop, &w->stage_hold, loop_now_ns(w->context->loop) + settle_ns,
+                      on_settled);
+}
+
+static void on_armed_late(struct hold *h, uint64_t now_ns)
+{
+    struct walk *w = WALK_OF(h, stage_hold);
+    struct error err = {0};
+    (void)now_ns;
+    error_set(&err, ERROR_PEER, "a proxy agent did not answer ARM within %d s",
+              (int)(ARMED_WITHIN_NS / NS_PER_S));
+    walk_break(w, &err);
+}
+
+void walk_phase_on_armed(struct walk *w)
+{
+    struct loop *loop = w->context->loop;
+    if (w->state != WALK_ARMING && w->state != WALK_DISARMING)
+        return;
+    loop_hold_remove(loop, &w->stage_hold);
+    if (!walk_arm_settled(w)) {
+        loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + ARMED_WITHIN_NS, on_armed_late);
+        return;
+    }
+    if (w->state == WALK_ARMING)
+        run(w);
+    else
+        settle(w);
+}
+
+void walk_phase_end(struct walk *w, const char *why)
+{
+    struct error err = {0};
+    if (w->state != WALK_RUNNING && w->state != WALK_ARMING)
+        return;
+    uint64_t now_ns = loop_now_ns(w->context->loop);
+    walk_phase_stop_holds(w);
+    w->state = WALK_DISARMING;
+    walk_arm_phase_ended(w, w->ordinal);
+    if (!store_phase_end(w->context->store, w->phase_id, why, now_ns, &err)) {
+        walk_break(w, &err);
+        return;
+    }
+    walk_tell(w, "phase.end", "%s (%s)", w->phase->name, why);
+    walk_arm_update(w, false);
+    walk_phase_on_armed(w);
+}
+
+void walk_phase_on_done(struct walk *w, const json_t *done)
+{
+    if (w->state == WALK_RUNNING && w->phase->ends == PHASE_DECIDED &&
+        control_number(done, "phase") == w->phase_id)
+        walk_phase_end(w, "decided");
+}
+
+static struct await *current_await(struct walk *w)
+{
+    return w->state == WALK_RUNNING && w->await_next < w->await_count ? &w->awaits[w->await_next]
+                                                                      : NULL;
+}
+
+static bool is_of_await(const struct await *a, const struct walk_use *u)
+{
+    char usual[160];
+    if (u->fault.common.name != NULL)
+        return strcmp(u->fault.common.name, a->fault) == 0;
+    snprintf(usual, sizeof(usual), "%s %s", u->step->word, u->step->on.text);
+    return strcmp(usual, a->fault) == 0;
+}
+
+static void fired(struct walk *w, struct walk_use *u)
+{
+    struct await *a = current_await(w);
+    char text[128];
+    u->fired++;
+    if (!u->told_first) {
+        u->told_first = true;
+        fault_use_print(&u->fault, text, sizeof(text));
+        walk_tell(w, "fault.first", "%s on %s", text, u->step->on.text);
+    }
+    if (a != NULL && a->kind == AWAIT_FIRED && is_of_await(a, u))
+        await_on_fired(a);
+}
+
+/* ${bits}: faults that fired, by number modulo 32; ${id}: the one that ended it, which is exact. */
+static void see_fired(struct walk *w, const struct actor *proxy, uint32_t bits, uint16_t id)
+{
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        bool by_bit = (bits >> (u->fault.id % 32) & 1) != 0;
+        if (u->on && w->services[u->service].proxy == proxy && (by_bit || u->fault.id == id))
+            fired(w, u);
+    }
+}
+
+static void see_attempt(struct walk *w, struct actor *a, struct bytes body)
+{
+    struct attempt_record r;
+    memcpy(&r, body.at, sizeof(r));
+    for (size_t i = 0; i < w->service_count; i++)
+        if (w->services[i].proxy == a)
+            picks_add(&w->services[i].picks, &r, loop_now_ns(w->context->loop));
+    if (r.fired != 0 || r.fault != 0)
+        see_fired(w, a, r.fired, r.fault);
+}
+
+static void see_request(struct walk *w, struct actor *a, struct bytes body)
+{
+    struct request_record r;
+    struct await *await = current_await(w);
+    char edge[160];
+    memcpy(&r, body.at, sizeof(r));
+    if (await == NULL || (await->kind != AWAIT_STEADY && await->kind != AWAIT_REQUESTS))
+        return;
+    const struct place *on = &await->step->on;
+    snprintf(edge, sizeof(edge), "%s -> %s", on->from.service == NULL ? "client" : on->from.service,
+             on->to.service == NULL ? "" : on->to.service);
+    if (actor_name_is(a, r.edge, map_hash(edge, strlen(edge))))
+        await_on_request(await, &r);
+}
+
+static void see_connection(struct walk *w, struct actor *a, struct bytes body)
+{
+    struct connection_record r;
+    memcpy(&r, body.at, sizeof(r));
+    if (r.fault != 0 && r.requests == 0) /* with requests the attempt told it */
+        see_fired(w, a, 0, r.fault);
+}
+
+static void see_fault(struct walk *w, struct bytes body)
+{
+    struct fault_record r;
+    memcpy(&r, body.at, sizeof(r));
+    if (r.what == 2)
+        walk_tell(w, "fault.expired", "fault %u reached its ttl", r.fault);
+}
+
+void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct bytes body)
+{
+    if (kind == RECORD_ATTEMPT)
+        see_attempt(w, a, body);
+    else if (kind == RECORD_REQUEST)
+        see_request(w, a, body);
+    else if (kind == RECORD_CONNECTION)
+        see_connection(w, a, body);
+    else if (kind == RECORD_FAULT)
+        see_fault(w, body);
+}
