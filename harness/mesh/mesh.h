@@ -1,0 +1,59 @@
+#ifndef MESH_MESH_H
+#define MESH_MESH_H
+
+/* Who plays the mesh locally: a driver takes the effective policies of the edges that start at its
+ * callers and gives an address for each edge, behind which the endpoints (our fault proxies) are.
+ * It runs in the agent process `mesh`; a real proxy is its child. */
+
+#include "net/loop.h"
+#include "policy/policy.h"
+
+struct mesh_edge {
+    struct edge_policy policy;    /* from, to, and what the mesh is programmed with */
+    const char *listen;           /* "127.0.0.1:0" */
+    const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
+    size_t endpoint_count;
+};
+struct mesh_config {
+    const struct mesh_edge *edges;
+    size_t edge_count;
+    const char *const *defects; /* builtin only: names of defects.def */
+    size_t defect_count;
+    uint64_t seed;
+    const char
+        *envoy; /* path of the program; NULL: search $MESHPROOF_ENVOY, the build folder's, $PATH */
+    const char *folder; /* 0700, for configuration and logs; the conductor removes it */
+};
+struct mesh_run; /* a started mesh */
+struct mesh_driver {
+    const char *name, *help;
+    /* Starts; ${on_ready} is called once when every edge can be sent to, ${on_died} when the mesh
+     * ended by itself. */
+    bool (*open)(struct loop *loop, const struct mesh_config *config,
+                 void (*on_ready)(void *cookie),
+                 void (*on_died)(void *cookie, const struct error *why), void *cookie,
+                 struct mesh_run **ret, struct error *err);
+    const char *(*address)(const struct mesh_run *m, size_t edge);
+    /* Asks for the counters of all edges; ${on_value} for each (Envoy's names for the builtin one
+     * too: "upstream_rq_retry", "outlier_detection.ejections_active", ...), then ${on_done}. */
+    void (*scrape)(struct mesh_run *m,
+                   void (*on_value)(void *cookie, size_t edge, const char *name, const char *labels,
+                                    double value),
+                   void (*on_done)(void *cookie, bool ok), void *cookie);
+    void (*close)(
+        struct mesh_run *m); /* ends every child, waits for it (SIGTERM, then SIGKILL after 2 s) */
+};
+const struct mesh_driver *mesh_driver_find(const char *name); /* "builtin", "envoy"; NULL: none */
+const struct mesh_driver *const *mesh_drivers(size_t *ret_count);
+
+/* The builtin mesh's known ways to be wrong (verifier.md 6.1). */
+struct defect {
+    const char *name, *help;
+    const char *claim;   /* the id of the claim that must catch it */
+    const char *coupled; /* further ids that it may fail too, comma list, or NULL */
+    enum flavour flavour;
+};
+const struct defect *defects(size_t *ret_count);
+const struct defect *defect_find(const char *name);
+
+#endif
