@@ -1,0 +1,47 @@
+#ifndef NET_HTTP_SERVER_H
+#define NET_HTTP_SERVER_H
+
+/* A small HTTP/1.1 server on the loop for our own ends: stub backends and the builtin mesh's front.
+ * It reads a whole request (body up to a maximum), then hands it over; the handler answers now or
+ * later. Not the relay: no filters, no streaming, no records. */
+
+#include "net/http1.h"
+#include "net/loop.h"
+
+struct http_server;
+struct http_exchange; /* one request waiting for its answer; valid until answered, or on_gone */
+
+struct http_request {
+    struct bytes method, target;
+    enum verb verb;
+    struct fields fields;
+    struct bytes body;
+    uint64_t head_ns, body_ns; /* when the head and the body were complete */
+    const char *peer;          /* "127.0.0.1:51234" */
+};
+
+struct http_server_config {
+    const char *listen;
+    size_t body_most_bytes, connections_most;
+    /* The views live as long as the exchange. */
+    void (*on_request)(void *cookie, struct http_exchange *x, const struct http_request *request);
+    /* The client left (FIN or RST) before the answer: the exchange is gone when this returns. May
+     * be NULL. */
+    void (*on_gone)(void *cookie, struct http_exchange *x, bool by_reset);
+    void *cookie;
+};
+
+bool http_server_open(struct loop *loop, const struct http_server_config *config,
+                      struct http_server **ret, struct error *err) WARN_UNUSED;
+void http_server_free(struct http_server *s);
+const char *http_server_address(const struct http_server *s);
+/* The handler's own pointer, NULL at first. */
+void http_exchange_set(struct http_exchange *x, void *own);
+void *http_exchange_get(const struct http_exchange *x);
+/* Writes the answer (Content-Length is added), then goes on with the connection or closes it. */
+void http_exchange_answer(struct http_exchange *x, uint16_t status, struct fields fields,
+                          struct bytes body, bool close);
+/* Verbatim bytes, then end (FIN after them, or RST). For truncated and broken answers. */
+void http_exchange_raw(struct http_exchange *x, struct bytes wire, bool reset);
+
+#endif
