@@ -1,0 +1,201 @@
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+/* A suite as plain data: what `run` walks, `plan` prints and the journal keeps. Loading a suite
+ * gives this value and has no other effect. Words and keys stay as their author wrote them
+ * ("250ms"), each with its line; the parameter tables check them (plan_check). Everything lives in
+ * the plan's arena; JSON values are counted. */
+
+#include "base/param.h"
+#include "base/text.h"
+#include "plan/place.h"
+
+#include <jansson.h>
+
+enum step_kind {
+    STEP_FAULT,  /* word: "abort", ... */
+    STEP_EXPECT, /* word: "retries", ... */
+    STEP_AWAIT,  /* word: "readmitted", ... */
+    STEP_AT,     /* steps armed from_ns after the phase began, undone at its end */
+    STEP_DURING, /* steps armed in [from_ns, to_ns), to_ns UINT64_MAX: to the phase's end */
+    STEP_GROUP,
+};
+struct step {
+    enum step_kind kind;
+    const char *word;
+    struct source source;
+    json_t *keys; /* object: every named key but `on`'s place, which is parsed too */
+    struct place on;
+    bool has_on;
+    uint64_t from_ns, to_ns;
+    struct step *steps; /* of at, during, group */
+    size_t step_count;
+    uint16_t fault; /* STEP_FAULT: number in its scenario, from 1; set by plan_check */
+};
+
+/* load.open / load.closed, with the language's keys parsed. */
+struct tagged {
+    const char *tag;
+    uint32_t count;
+};
+struct load_plan {
+    bool closed;
+    struct source source;
+    struct place on;     /* an edge */
+    uint64_t rate_per_h; /* open; 0 with enough */
+    bool enough;
+    bool poisson;
+    uint64_t ramp_ns;
+    uint32_t users; /* closed */
+    uint64_t think_ns;
+    const char *protocol, *method, *path, *call;
+    json_t *headers; /* object or NULL */
+    const char *body_text;
+    uint64_t body_bytes; /* of seeded bytes, when no text */
+    uint64_t timeout_ns, warmup_ns, tag_every_ns;
+    uint32_t connections, clients;
+    enum { REUSE_KEEP, REUSE_EACH, REUSE_SHARE } reuse;
+    struct tagged *tagged;
+    size_t tagged_count;
+    /* Of generated plans only: each tagged request of a closed load is followed by so many clean
+     * ones. */
+    uint32_t heal;
+};
+
+enum phase_end { PHASE_BY_CLOCK, PHASE_BY_AWAITS, PHASE_DECIDED };
+struct phase {
+    const char *name, *about;
+    struct source source;
+    enum phase_end ends;
+    uint64_t lasting_ns, atmost_ns, settle_ns;
+    struct load_plan *loads; /* NULL: the scenario's */
+    size_t load_count;
+    struct step *steps;
+    size_t step_count;
+};
+
+/* A stub service of the lab, and its calls. */
+struct call_plan {
+    const char *to, *method, *path;
+    struct source source;
+    uint64_t share_ppm, timeout_ns, deadline_ns, backoff_ns;
+    uint32_t retries;
+    const char *const *retry_on;
+    size_t retry_on_count;
+    bool together;
+    uint16_t fallback_status; /* 0: none */
+    const char *fallback_body;
+    uint32_t breaker_failures; /* 0: none */
+    uint64_t breaker_open_ns;
+};
+struct service_plan {
+    const char *name;
+    struct source source;
+    uint32_t endpoints, slots;
+    const char *protocol;
+    uint64_t work_ns, jitter_ns, body_bytes;
+    const char *body_text, *effects;
+    uint16_t status;
+    struct call_plan *calls;
+    size_t call_count;
+};
+enum driver { DRIVER_BUILTIN, DRIVER_ENVOY, DRIVER_ISTIO, DRIVER_EXTERNAL };
+struct lab_plan {
+    struct source source;
+    enum driver driver;
+    struct service_plan *services;
+    size_t service_count;
+    const char **defects; /* builtin: switched on */
+    size_t defect_count;
+    json_t *external; /* {"to": {"payments": "127.0.0.1:15001"}, "endpoint": {"payments/1":
+                         "127.0.0.11:18080"}} or NULL */
+};
+struct mesh_plan {
+    const char *word; /* istio, istio_ambient, linkerd, gateway_api, none */
+    const char *name, *version;
+    struct source source;
+    const char **policy; /* paths as resolved from the suite's folder */
+    size_t policy_count;
+    const char **ignore;
+    size_t ignore_count;
+};
+
+enum depth { DEPTH_FULL, DEPTH_QUICK };
+enum controls { CONTROLS_NONE, CONTROLS_DRAWN, CONTROLS_ALL };
+struct scenario {
+    const char *name, *about, *owner;
+    struct source source;
+    const char **tags;
+    size_t tag_count;
+    struct mesh_plan mesh;
+    struct lab_plan lab;
+    struct load_plan *loads;
+    size_t load_count;
+    uint64_t deadline_ns, settle_ns;
+    const char *lint; /* fail, report, ignore */
+    struct phase *phases;
+    size_t phase_count;
+    struct step *steps; /* scenario-long faults and expectations */
+    size_t step_count;
+    /* scenario.from_policy: made from the policy alone. While ${from_policy} is set and phase_count
+     * is 0, the planner (verify/generate.h) fills the phases in. */
+    bool from_policy;
+    const char **edges, **claims, **except, **methods;
+    size_t edge_count, claim_count, except_count, method_count;
+    uint64_t budget_ns, patience_ns;
+    enum depth depth;
+    enum controls controls;
+};
+
+struct plan {
+    const char *suite; /* file of the suite */
+    struct scenario *scenarios;
+    size_t scenario_count;
+    json_t *files;  /* [{path, sha256}] */
+    json_t *params; /* {name: value used} */
+    double false_alarms;
+    struct arena arena;
+    json_t *owned; /* array: keeps every json_t of the plan alive */
+};
+
+struct plan *plan_new(void);
+void plan_free(struct plan *p);
+/* JSON, and back: `plan --as json`, `run plan.json`, the journal's plan row. Exact. */
+json_t *plan_to_json(const struct plan *p);
+bool plan_from_json(const json_t *from, struct plan **ret, struct error *err) WARN_UNUSED;
+/* SHA-256 of the JSON form, hex (64 characters + NUL). */
+void plan_hash(const struct plan *p, char to[65]);
+/* Everything that can be checked without a policy: places against the lab, windows, words and their
+ * keys (faults by fault_use_from_json, expectations and awaits by their rows), ends, names; numbers
+ * the faults. The first error. */
+bool plan_check(struct plan *p, struct error *err) WARN_UNUSED;
+/* The same, going on: all errors, as many as ${errors} keeps. What is missing as a whole (no phase,
+ * no mesh, no load, no lab) is said only when nothing else is wrong. */
+struct errors;
+void plan_check_all(struct plan *p, struct errors *errors);
+/* Gives every fault of the scenario its number, in the order in which they are written. plan_check
+ * and plan_from_json do so too; generators call it after adding phases. */
+void plan_number_faults(struct scenario *s);
+/* An ordinary suite to copy from (`plan --as lua`). */
+void plan_print_lua(const struct plan *p, struct text *to);
+/* The dry run as people read it (scenario-language.md 2.8, situation 10), but for its last line:
+ * the hash and the seed are the command's to print. */
+void plan_print_text(const struct plan *p, struct text *to);
+
+/* Builders for generated plans: keys are name, value pairs ended by NULL; values as a user writes
+ * them. */
+struct step step_make(struct plan *p, enum step_kind kind, const char *word, const char *on,
+                      struct source source, const char *const *keys);
+void step_set_json(struct plan *p, struct step *s, const char *key, json_t *take_value);
+
+/* The rows of expect.* and await.* words (keys, types, help): words.def. */
+struct word_type {
+    const char *family, *word, *help; /* "expect", "retries" */
+    const struct param *params;       /* text rows: values are checked by unit only */
+    size_t param_count;
+    bool needs_on;
+};
+const struct word_type *word_types(size_t *ret_count);
+const struct word_type *word_type_find(const char *family, const char *word);
+
+#endif

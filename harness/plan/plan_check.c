@@ -1,0 +1,265 @@
+#include "plan/check.h"
+
+#include "plan/row.h"
+
+/* Everything about a plan that needs no policy, no cluster and no machine. */
+
+const struct phase *check_find_phase(const struct scenario *s, const char *name)
+{
+    for (size_t i = 0; i < s->phase_count; i++) {
+        if (strcmp(s->phases[i].name, name) == 0)
+            return &s->phases[i];
+    }
+    return NULL;
+}
+
+static void number_steps(struct step *steps, size_t count, uint32_t *next)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind == STEP_FAULT)
+            steps[i].fault = (uint16_t)(*next < UINT16_MAX ? (*next)++ : UINT16_MAX);
+        number_steps(steps[i].steps, steps[i].step_count, next);
+    }
+}
+
+void plan_number_faults(struct scenario *s)
+{
+    uint32_t next = 1;
+    number_steps(s->steps, s->step_count, &next);
+    for (size_t i = 0; i < s->phase_count; i++)
+        number_steps(s->phases[i].steps, s->phases[i].step_count, &next);
+}
+
+static size_t count_faults(const struct step *steps, size_t count)
+{
+    size_t faults = 0;
+    for (size_t i = 0; i < count; i++)
+        faults += (steps[i].kind == STEP_FAULT) + count_faults(steps[i].steps, steps[i].step_count);
+    return faults;
+}
+
+static bool has_await(const struct phase *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kind == STEP_AWAIT)
+            return true;
+    }
+    return false;
+}
+
+static void check_loads(const struct scenario *s, const struct load_plan *loads, size_t count,
+                        struct errors *errors)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct error err = {0};
+        const struct load_plan *l = &loads[i];
+        const char *word = l->closed ? "load.closed" : "load.open";
+        if (l->on.from.service == NULL || l->on.to.service == NULL || l->on.to.endpoint != 0 ||
+            l->on.to.any)
+            error_set(&err, ERROR_INPUT,
+                      "on is \"%.80s\"; it must be an edge such as \"client -> b\"", l->on.text);
+        else if (check_place(s, "on", &l->on, &err) && l->protocol != NULL &&
+                 (strcmp(l->protocol, "http2") == 0 || strcmp(l->protocol, "grpc") == 0))
+            error_set(&err, ERROR_INPUT, "protocol \"%s\" is not built yet", l->protocol);
+        error_prefix(&err, "%s: ", word);
+        if (err.kind != ERROR_NONE)
+            errors_take(errors, l->source, &err);
+    }
+}
+
+static void check_ends(const struct phase *p, struct errors *errors)
+{
+    bool awaits = has_await(p);
+    if (p->ends != PHASE_BY_AWAITS && awaits)
+        errors_add(errors, p->source, ERROR_INPUT,
+                   "phase \"%.80s\" has both lasting and await; a phase ends one way", p->name);
+    else if (p->ends == PHASE_DECIDED && p->atmost_ns == 0)
+        errors_add(errors, p->source, ERROR_INPUT,
+                   "phase \"%.80s\": lasting = \"decided\" needs atmost", p->name);
+    else if ((p->ends == PHASE_BY_AWAITS && !awaits) ||
+             (p->ends == PHASE_BY_CLOCK && p->lasting_ns == 0))
+        errors_add(errors, p->source, ERROR_INPUT,
+                   "phase \"%.80s\" has no end: give it lasting = \"...\" or an await", p->name);
+}
+
+static void check_phases(struct scenario *s, struct errors *errors)
+{
+    for (size_t i = 0; i < s->phase_count; i++) {
+        struct phase *p = &s->phases[i];
+        if (check_find_phase(s, p->name) != p)
+            errors_add(errors, s->source, ERROR_INPUT, "two phases are called \"%.80s\"", p->name);
+        check_ends(p, errors);
+        check_loads(s, p->loads, p->load_count, errors);
+        struct check c = {s, p, STANDS_PHASE, errors};
+        check_steps(&c, p->steps, p->step_count);
+    }
+}
+
+static bool is_name(const char *text)
+{
+    struct arena arena;
+    struct place place;
+    arena_init(&arena, 16 * 1024);
+    bool good = place_parse(text, &arena, &place, NULL) && place.from.service == NULL &&
+                place.to.service != NULL && strcmp(place.to.service, text) == 0;
+    arena_release(&arena);
+    return good;
+}
+
+static void check_service(const struct scenario *s, const struct service_plan *service,
+                          struct errors *errors)
+{
+    if (!is_name(service->name))
+        errors_add(errors, service->source, ERROR_INPUT,
+                   "service \"%.60s\": a name has only a-z 0-9 and -, and at most 63 of them",
+                   service->name);
+    else if (strcmp(service->name, "client") == 0)
+        errors_add(errors, service->source, ERROR_INPUT,
+                   "service \"client\": client is the load generator");
+    if (service->protocol != NULL &&
+        (strcmp(service->protocol, "http2") == 0 || strcmp(service->protocol, "grpc") == 0))
+        errors_add(errors, service->source, ERROR_INPUT,
+                   "service: protocol \"%s\" is not built yet", service->protocol);
+    for (size_t i = 0; i < service->call_count; i++) {
+        struct error err = {0};
+        struct place to = {.to.service = service->calls[i].to};
+        if (!check_place(s, "call", &to, &err))
+            errors_take(errors, service->calls[i].source, &err);
+    }
+}
+
+static void check_external(const struct lab_plan *lab, struct errors *errors)
+{
+    const char *key, *inner;
+    json_t *value, *address;
+    if (lab->external == NULL)
+        return;
+    if (lab->driver != DRIVER_EXTERNAL)
+        errors_add(errors, lab->source, ERROR_INPUT, "lab: external is for driver = \"external\"");
+    json_object_foreach(lab->external, key, value)
+    {
+        if ((strcmp(key, "to") != 0 && strcmp(key, "endpoint") != 0) || !json_is_object(value)) {
+            errors_add(errors, lab->source, ERROR_INPUT,
+                       "lab: external has no key \"%.40s\"; it has endpoint to", key);
+            continue;
+        }
+        json_object_foreach(value, inner, address)
+        {
+            if (!json_is_string(address) || strchr(json_string_value(address), ':') == NULL)
+                errors_add(errors, lab->source, ERROR_INPUT,
+                           "lab: external: %.40s must be an address such as \"127.0.0.1:15001\"",
+                           inner);
+        }
+    }
+}
+
+static void check_lab(const struct scenario *s, struct errors *errors)
+{
+    const struct lab_plan *lab = &s->lab;
+    for (size_t i = 0; i < lab->service_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(lab->services[i].name, lab->services[j].name) == 0)
+                errors_add(errors, lab->services[i].source, ERROR_INPUT,
+                           "two services are called \"%.60s\"", lab->services[i].name);
+        }
+        check_service(s, &lab->services[i], errors);
+    }
+    if (lab->defect_count > 0 && lab->driver != DRIVER_BUILTIN)
+        errors_add(errors, lab->source, ERROR_INPUT, "lab: defects are for driver = \"builtin\"");
+    check_external(lab, errors);
+}
+
+static void check_edges(const struct scenario *s, struct errors *errors)
+{
+    for (size_t i = 0; i < s->edge_count; i++) {
+        struct error err = {0};
+        struct arena arena;
+        struct place place;
+        arena_init(&arena, 64 * 1024);
+        if (!place_parse(s->edges[i], &arena, &place, &err))
+            error_prefix(&err, "scenario.from_policy: edges ");
+        else if (!check_place(s, "edges", &place, &err))
+            error_prefix(&err, "scenario.from_policy: ");
+        arena_release(&arena);
+        if (err.kind != ERROR_NONE)
+            errors_take(errors, s->source, &err);
+    }
+}
+
+static bool every_phase_has_load(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->phase_count; i++) {
+        if (s->phases[i].load_count == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Said last, and only when all that is there is right: a reader with one wrong key wants to hear of
+ * that. */
+static void check_whole(const struct scenario *s, struct errors *errors)
+{
+    bool generated = s->from_policy && s->phase_count == 0;
+    if (s->mesh.word == NULL)
+        errors_add(
+            errors, s->source, ERROR_INPUT,
+            "scenario \"%.80s\" has no mesh: give it mesh = mesh.istio { ... } or mesh.none {}",
+            s->name);
+    if (generated)
+        return;
+    if (s->phase_count == 0)
+        errors_add(errors, s->source, ERROR_INPUT, "scenario \"%.80s\" has no phase", s->name);
+    else if (s->load_count == 0 && !every_phase_has_load(s))
+        errors_add(
+            errors, s->source, ERROR_INPUT,
+            "scenario \"%.80s\" has no load: give it, or each phase, load = load.open { ... }",
+            s->name);
+    if (s->lab.service_count == 0)
+        errors_add(errors, s->source, ERROR_INPUT,
+                   "scenario \"%.80s\" has no lab: give it lab = lab { service \"b\" {} }",
+                   s->name);
+}
+
+static void check_scenario(struct scenario *s, struct errors *errors)
+{
+    struct check c = {s, NULL, STANDS_SCENARIO, errors};
+    size_t faults = count_faults(s->steps, s->step_count);
+    for (size_t i = 0; i < s->phase_count; i++)
+        faults += count_faults(s->phases[i].steps, s->phases[i].step_count);
+    if (faults >= UINT16_MAX)
+        errors_add(errors, s->source, ERROR_LIMIT,
+                   "scenario \"%.80s\" has %zu faults; at most 65534", s->name, faults);
+    plan_number_faults(s);
+    check_lab(s, errors);
+    check_edges(s, errors);
+    check_loads(s, s->loads, s->load_count, errors);
+    check_steps(&c, s->steps, s->step_count);
+    check_phases(s, errors);
+}
+
+void plan_check_all(struct plan *p, struct errors *errors)
+{
+    for (size_t i = 0; i < p->scenario_count; i++) {
+        check_scenario(&p->scenarios[i], errors);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(p->scenarios[i].name, p->scenarios[j].name) == 0 &&
+                !p->scenarios[i].from_policy)
+                errors_add(errors, p->scenarios[i].source, ERROR_INPUT,
+                           "two scenarios are called \"%.80s\"", p->scenarios[i].name);
+        }
+    }
+    for (size_t i = 0; i < p->scenario_count && errors->count == 0; i++)
+        check_whole(&p->scenarios[i], errors);
+}
+
+bool plan_check(struct plan *p, struct error *err)
+{
+    struct error first = {0};
+    struct errors errors = {.at = &first, .most = 1};
+    plan_check_all(p, &errors);
+    if (errors.count == 0)
+        return true;
+    if (err != NULL && err->kind == ERROR_NONE)
+        *err = first;
+    return false;
+}

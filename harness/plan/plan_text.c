@@ -1,0 +1,226 @@
+#include "plan/plan.h"
+
+#include "base/units.h"
+#include "faults/fault.h"
+
+/* The dry run as people read it. Claims, their n and minutes are the planner's (verify) to add. */
+
+#define WIDTH 100
+
+/* "5 min 40 s", "90 s", "200 ms". */
+static const char *spoken(uint64_t ns, char *to, size_t size)
+{
+    uint64_t s = (ns + 500000000) / 1000000000;
+    if (ns < UINT64_C(1000000000))
+        snprintf(to, size, "%llu ms", (unsigned long long)(ns / 1000000));
+    else if (s <= 90)
+        snprintf(to, size, "%llu s", (unsigned long long)s);
+    else if (s % 60 == 0)
+        snprintf(to, size, "%llu min", (unsigned long long)(s / 60));
+    else
+        snprintf(to, size, "%llu min %llu s", (unsigned long long)(s / 60),
+                 (unsigned long long)(s % 60));
+    return to;
+}
+
+/* Words of a line, broken at WIDTH with a hanging indent. */
+struct line {
+    struct text *to;
+    size_t column, indent;
+};
+
+static void line_add(struct line *l, const char *word)
+{
+    size_t len = strlen(word);
+    if (l->column + 2 + len > WIDTH && l->column > l->indent) {
+        text_add(l->to, "\n%*s", (int)l->indent, "");
+        l->column = l->indent;
+    } else if (l->column > l->indent) {
+        text_add(l->to, "  ");
+        l->column += 2;
+    }
+    text_add(l->to, "%s", word);
+    l->column += len;
+}
+
+static void add_value(struct text *to, const char *key, const json_t *value)
+{
+    if (json_is_string(value))
+        text_add(to, " %s %s", key, json_string_value(value));
+    else if (json_is_integer(value))
+        text_add(to, " %s %lld", key, (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        text_add(to, " %s %g", key, json_real_value(value));
+    else if (json_is_array(value)) {
+        text_add(to, " %s", key);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            text_add(to, "%s%s", i == 0 ? " " : ",", json_string_value(json_array_get(value, i)));
+    }
+}
+
+static void fault_words(const struct step *s, struct text *to)
+{
+    static const char *const shown[] = {"mode", "share", "first", "times", "streak", "to_end_of"};
+    char kind[96];
+    struct arena arena;
+    struct fault_use use;
+    arena_init(&arena, 1 << 20);
+    if (fault_use_from_json(s->word, s->keys, s->source, &arena, &use, NULL))
+        text_add(to, "%s", fault_use_print(&use, kind, sizeof(kind)));
+    else
+        text_add(to, "%s", s->word);
+    arena_release(&arena);
+    if (s->has_on)
+        text_add(to, " on %s", s->on.text);
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        add_value(to, shown[i], json_object_get(s->keys, shown[i]));
+    if (json_object_get(s->keys, "times") != NULL)
+        text_add(to, " (not replayable)");
+    const char *tag = json_string_value(json_object_get(json_object_get(s->keys, "match"), "tag"));
+    if (tag != NULL)
+        text_add(to, " tag %s", tag);
+}
+
+static void claim_words(const struct step *s, struct text *to)
+{
+    const char *key;
+    json_t *value;
+    text_add(to, "%s %s", s->kind == STEP_EXPECT ? "expect" : "await", s->word);
+    if (s->has_on)
+        text_add(to, " %s", s->on.text);
+    json_object_foreach(s->keys, key, value)
+    {
+        if (strcmp(key, "on") != 0 && strcmp(key, "note") != 0)
+            add_value(to, key, value);
+    }
+}
+
+static void add_steps(struct line *l, const struct step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char from[32], end[32] = "";
+        struct text words;
+        const struct step *s = &steps[i];
+        text_init(&words, 4096);
+        units_print_duration(s->from_ns, from, sizeof(from));
+        if (s->kind == STEP_FAULT)
+            fault_words(s, &words);
+        else if (s->kind <= STEP_AWAIT)
+            claim_words(s, &words);
+        else if (s->kind == STEP_AT)
+            text_add(&words, "at %s:", from);
+        else if (s->kind == STEP_GROUP)
+            text_add(&words, "together:");
+        else
+            text_add(&words, "during %s..%s:", from,
+                     s->to_ns == UINT64_MAX ? ""
+                                            : units_print_duration(s->to_ns, end, sizeof(end)));
+        line_add(l, text_get(&words));
+        text_release(&words);
+        add_steps(l, s->steps, s->step_count);
+    }
+}
+
+static uint64_t awaits_most_ns(const struct phase *p)
+{
+    uint64_t total = 0, within;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const char *text = json_string_value(json_object_get(p->steps[i].keys, "within"));
+        if (p->steps[i].kind == STEP_AWAIT && text != NULL &&
+            units_parse_duration(text, &within, NULL))
+            total += within;
+    }
+    return total;
+}
+
+static uint64_t phase_most_ns(const struct phase *p)
+{
+    switch (p->ends) {
+    case PHASE_BY_CLOCK:
+        return p->lasting_ns;
+    case PHASE_BY_AWAITS:
+        return awaits_most_ns(p);
+    case PHASE_DECIDED:
+        return p->atmost_ns;
+    }
+    UNREACHABLE();
+}
+
+static void print_load(const struct load_plan *l, const char *indent, struct text *to)
+{
+    char rate[32];
+    text_add(to, "%sload %s  %s  ", indent, l->closed ? "closed" : "open", l->on.text);
+    if (l->closed)
+        text_add(to, "%u user%s", l->users, l->users == 1 ? "" : "s");
+    else
+        text_add(to, "%s",
+                 l->enough ? "as much as the claims need"
+                           : units_print_rate(l->rate_per_h, rate, sizeof(rate)));
+    text_add(to, "  %s %s", l->method != NULL ? l->method : "GET", l->path != NULL ? l->path : "/");
+    uint64_t tagged = 0;
+    for (size_t i = 0; i < l->tagged_count; i++)
+        tagged += l->tagged[i].count;
+    if (tagged > 0)
+        text_add(to, "  %llu tagged (%zu tag%s)", (unsigned long long)tagged, l->tagged_count,
+                 l->tagged_count == 1 ? "" : "s");
+    text_add(to, "\n");
+}
+
+static void print_phase(const struct phase *p, struct text *to)
+{
+    char lasts[40], name[120];
+    snprintf(name, sizeof(name), "phase \"%.80s\"", p->name);
+    text_add(to, "  %s %s%s", name, p->ends == PHASE_BY_CLOCK ? "" : "at most ",
+             spoken(phase_most_ns(p), lasts, sizeof(lasts)));
+    text_add(to, "\n");
+    for (size_t i = 0; i < p->load_count; i++)
+        print_load(&p->loads[i], "    ", to);
+    struct line l = {to, 4, 4};
+    if (p->step_count > 0) {
+        text_add(to, "    ");
+        add_steps(&l, p->steps, p->step_count);
+        text_add(to, "\n");
+    }
+}
+
+static void print_scenario(const struct scenario *s, struct text *to)
+{
+    char lasts[40];
+    uint64_t total = 0;
+    bool fixed = true;
+    for (size_t i = 0; i < s->phase_count; i++) {
+        total += phase_most_ns(&s->phases[i]) + s->phases[i].settle_ns;
+        fixed = fixed && s->phases[i].ends == PHASE_BY_CLOCK;
+    }
+    text_add(to, "scenario \"%s\"", s->name);
+    if (s->phase_count > 0)
+        text_add(to, "      %s %s", fixed ? "about" : "at most",
+                 spoken(total, lasts, sizeof(lasts)));
+    if (s->mesh.word != NULL)
+        text_add(to, "     %s%s%s", s->mesh.word, s->mesh.version != NULL ? "@" : "",
+                 s->mesh.version != NULL ? s->mesh.version : "");
+    text_add(to, "\n");
+    for (size_t i = 0; i < s->mesh.policy_count; i++)
+        text_add(to, "  policy %s\n", s->mesh.policy[i]);
+    for (size_t i = 0; i < s->lab.service_count; i++)
+        text_add(to, "  service %s  %u endpoint%s\n", s->lab.services[i].name,
+                 s->lab.services[i].endpoints, s->lab.services[i].endpoints == 1 ? "" : "s");
+    for (size_t i = 0; i < s->load_count; i++)
+        print_load(&s->loads[i], "  ", to);
+    if (s->from_policy && s->phase_count == 0)
+        text_add(to, "  phases: made from the policy, one scenario an edge\n");
+    for (size_t i = 0; i < s->phase_count; i++)
+        print_phase(&s->phases[i], to);
+    struct line l = {to, 2, 2};
+    if (s->step_count > 0) {
+        text_add(to, "  ");
+        add_steps(&l, s->steps, s->step_count);
+        text_add(to, "\n");
+    }
+}
+
+void plan_print_text(const struct plan *p, struct text *to)
+{
+    for (size_t i = 0; i < p->scenario_count; i++)
+        print_scenario(&p->scenarios[i], to);
+}
