@@ -78,8 +78,10 @@ static bool expand_edge(struct prepared *p, const struct arguments *args,
     ret->settle_ns = 0;
     default_lab(p->plan, ret, right);
     policy_resolve(policy, left, right, NULL, endpoints_in(&ret->lab, right), &edge);
-    return prepare_generate_options(args, from, p->seed, &options, err) &&
-           generate_phases(p->plan, ret, &edge, &options, err);
+    if (!prepare_generate_options(args, from, p->seed, &options, err))
+        return false;
+    ret->depth = options.depth; /* the judge asks no more than was planned */
+    return generate_phases(p->plan, ret, &edge, &options, err);
 }
 
 static bool left_and_right(struct prepared *p, const struct scenario *s, const char *text,

@@ -203,6 +203,24 @@ static int check_hash(const struct arguments *args, const struct plan *plan)
     return command_fail(&err);
 }
 
+/* --only-phase names a phase of some scenario, or nothing would be walked. */
+static int check_phase(const struct arguments *args, const struct plan *plan)
+{
+    const char *name = arguments_get(args, "only-phase");
+    struct error err = {0};
+    for (size_t i = 0; name != NULL && i < plan->scenario_count; i++) {
+        for (size_t k = 0; k < plan->scenarios[i].phase_count; k++) {
+            if (strcmp(plan->scenarios[i].phases[k].name, name) == 0)
+                return EXIT_PASS;
+        }
+    }
+    if (name == NULL)
+        return EXIT_PASS;
+    error_set(&err, ERROR_USAGE,
+              "--only-phase is \"%.60s\"; no phase has that name: meshproof plan lists them", name);
+    return command_fail(&err);
+}
+
 static int run_suite(const struct arguments *args, const char *suite)
 {
     struct prepared p;
@@ -216,6 +234,8 @@ static int run_suite(const struct arguments *args, const char *suite)
         code = lint_gate(&p);
     if (code == EXIT_PASS)
         code = check_hash(args, p.plan);
+    if (code == EXIT_PASS)
+        code = check_phase(args, p.plan);
     if (code == EXIT_PASS)
         code = make_path(args, &p, path, sizeof(path));
     if (code != EXIT_PASS) {

@@ -1,0 +1,179 @@
+/* The listener of an endpoint, and the ACCEPT moment of its connections. */
+
+#include "net/relay.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <unistd.h>
+
+#define ACCEPTS_A_TURN 64
+#define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
+
+/* What a filter made of a new connection, for the streak guard. */
+static void settle_streak(struct conn *c, bool failed)
+{
+    struct streak *streak = &c->endpoint->streak;
+    if (c->accept_run.counted_open) {
+        c->accept_run.counted_open = false;
+        streak->open--;
+    }
+    if (failed)
+        streak_end(streak, true);
+}
+
+static void begin(struct conn *c)
+{
+    settle_streak(c, false);
+    c->parked = false;
+    if (c->endpoint->proxy->protocol == PROXY_TCP)
+        request_start_raw(c);
+}
+
+static void on_parked(struct hold *h, uint64_t now_ns)
+{
+    struct conn *c = (struct conn *)(void *)((char *)h - offsetof(struct conn, hold));
+    (void)now_ns;
+    accept_resume(c);
+}
+
+static void ask(struct conn *c)
+{
+    struct accept_view seen = {.nth = c->nth};
+    struct halt halt = chain_run_accept(&c->accept_run, c->accept_slot, &seen, clock_now_ns());
+    c->accept_slot = halt.slot;
+    if (halt.answer.act == ACT_PASS) {
+        begin(c);
+        return;
+    }
+    if (halt.answer.act == ACT_HOLD) {
+        c->parked = true;
+        if (halt.answer.until_ns != HOLD_FOREVER)
+            loop_hold_add(c->endpoint->proxy->loop, &c->hold, halt.answer.until_ns, on_parked);
+        return;
+    }
+    c->record.fault = chain_run_fault(&c->accept_run, halt.slot);
+    settle_streak(c, true);
+    c->parked = false;
+    if (halt.answer.act == ACT_RESET)
+        conn_close(c, CONN_BY_FAULT, true);
+    else
+        conn_finish(c, CONN_BY_FAULT);
+}
+
+void accept_begin(struct conn *c)
+{
+    struct endpoint *e = c->endpoint;
+    c->nth = ++e->accepted;
+    if (!chain_wants(e->chain, MOMENT_ACCEPT, SIDE_REQUEST)) {
+        begin(c);
+        return;
+    }
+    chain_run_init(&c->accept_run, e->chain, &c->accept_arena, &e->proxy->chunk_arena);
+    c->accept_run.view = (struct call_view){
+        .id_hi = e->number, .id_lo = c->nth, .conn = c->record.conn, .endpoint = e->number};
+    chain_run_select_accept(&c->accept_run, c->nth, &e->streak, clock_now_ns());
+    endpoint_count_fired(e, &c->accept_run);
+    ask(c);
+}
+
+void accept_resume(struct conn *c)
+{
+    ask(c);
+    relay_run_client(c);
+}
+
+void accept_watch(struct conn *c)
+{
+    bool gone = c->ended;
+    if (!gone && c->edge) {
+        c->edge = false;
+        gone = socket_error(c->endpoint->proxy->loop, c->watch.fd) != 0;
+    }
+    if (!gone)
+        return;
+    c->record.fault = chain_run_fault(&c->accept_run, c->accept_slot);
+    settle_streak(c, true); /* the mesh gave up: its connect or its try timed out */
+    conn_close(c, CONN_BY_PEER, false);
+}
+
+/* The address without its port: ports would fill the table of names. */
+static uint32_t peer_name(struct endpoint *e, const struct socket_address *peer)
+{
+    char host[64];
+    if (e->proxy->recorder == NULL ||
+        getnameinfo((const struct sockaddr *)&peer->storage, peer->len, host, sizeof(host), NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        return 0;
+    return endpoint_name(e, bytes_of(host));
+}
+
+static void on_accept(struct watch *w, unsigned what);
+
+static void on_accept_again(struct hold *h, uint64_t now_ns)
+{
+    struct endpoint *e =
+        (struct endpoint *)(void *)((char *)h - offsetof(struct endpoint, accept_again));
+    struct error err = {0};
+    if (listener_is_open(e) && e->watch.event == NULL &&
+        !loop_watch_add_level(e->proxy->loop, &e->watch, e->watch.fd, on_accept, &err))
+        loop_hold_add(e->proxy->loop, h, now_ns + ACCEPT_PAUSE_NS, on_accept_again);
+}
+
+/* Out of descriptors: a level-triggered listener would spin, so it rests (engine.md rule 15). */
+static void pause_accept(struct endpoint *e)
+{
+    e->accept_failures++;
+    loop_watch_remove(&e->watch);
+    if (hold_is_idle(&e->accept_again))
+        loop_hold_add(e->proxy->loop, &e->accept_again, clock_now_ns() + ACCEPT_PAUSE_NS,
+                      on_accept_again);
+}
+
+static void on_accept(struct watch *w, unsigned what)
+{
+    struct endpoint *e = (struct endpoint *)(void *)((char *)w - offsetof(struct endpoint, watch));
+    struct socket_address peer;
+    struct error err = {0};
+    (void)what;
+    for (unsigned i = 0; i < ACCEPTS_A_TURN && listener_is_open(e); i++) {
+        int fd = socket_accept(e->proxy->loop, w->fd, &peer);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accept(e);
+            return; /* EAGAIN; or a connection that died in the queue: the next event is due anyway
+                     */
+        }
+        struct conn *c = conn_open(e, fd, CONN_CLIENT, relay_on_client, &err);
+        if (c == NULL) {
+            pause_accept(e);
+            return;
+        }
+        c->record.peer = peer_name(e, &peer);
+        accept_begin(c);
+    }
+}
+
+bool listener_open(struct endpoint *e, const char *address, struct error *err)
+{
+    int fd = -1;
+    if (!socket_listen(address, &fd, NULL, err))
+        return false;
+    if (!loop_watch_add_level(e->proxy->loop, &e->watch, fd, on_accept, err)) {
+        close(fd);
+        e->watch.fd = -1;
+        return false;
+    }
+    return true;
+}
+
+void listener_close(struct endpoint *e)
+{
+    if (!listener_is_open(e))
+        return;
+    loop_hold_remove(e->proxy->loop, &e->accept_again);
+    loop_watch_remove(&e->watch);
+    close(e->watch.fd);
+    e->watch.fd = -1;
+}

@@ -1,0 +1,322 @@
+#include "net/call.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "net/relay.h"
+
+#include <stdlib.h>
+
+#define CALL_ARENA_MOST_BYTES ((size_t)8 * 1024 * 1024)
+#define KEPT_MOST_BYTES (HTTP1_HEAD_MOST_BYTES + LOOP_SCRATCH_BYTES)
+
+struct call *call_new(struct conn *client, uint64_t at_ns)
+{
+    struct endpoint *e = client->endpoint;
+    struct proxy *p = e->proxy;
+    struct call *call = p->free_calls;
+    struct buffer kept;
+    if (call != NULL) {
+        p->free_calls = call->next;
+        kept = call->kept; /* its memory serves again */
+        kept.len = 0;
+    } else {
+        call = check_alloc(sizeof(*call));
+        buffer_init(&kept, KEPT_MOST_BYTES);
+    }
+    *call = (struct call){.endpoint = e, .client = client, .kept = kept};
+    arena_init(&call->arena, CALL_ARENA_MOST_BYTES);
+    call->flow[SIDE_RESPONSE].side = SIDE_RESPONSE;
+    call->record.at = at_ns;
+    call->record.conn = client->record.conn;
+    call->record.sequence = ++client->record.requests;
+    call->record.peer = client->record.peer;
+    call->record.endpoint = e->number;
+    call->record.k = 1;
+    chain_run_init(&call->run, e->chain, &call->arena, &p->chunk_arena);
+    call->record.generation = e->chain != NULL ? e->chain->generation : 0;
+    call->next = e->calls;
+    if (e->calls != NULL)
+        e->calls->previous = call;
+    e->calls = call;
+    client->call = call;
+    if (hold_is_idle(&e->sweep))
+        loop_hold_add(p->loop, &e->sweep, at_ns + RELAY_SWEEP_NS, relay_on_sweep);
+    p->counts.calls_begun++;
+    p->counts.calls_active++;
+    return call;
+}
+
+static void flow_release(struct call *call, struct flow *flow)
+{
+    loop_hold_remove(call->endpoint->proxy->loop, &flow->hold);
+    http1_body_release(&flow->body);
+    if (flow->pipe.stages != NULL)
+        pipe_release(&flow->pipe);
+}
+
+/* Whether the mesh takes this end for a failure of the host; false in ${ret_counts}: neither. */
+static bool has_failed(const struct call *call, enum attempt_outcome outcome, bool *ret_counts)
+{
+    *ret_counts = true;
+    switch (outcome) {
+    case OUTCOME_ANSWERED:
+        return call->record.status >= 500;
+    case OUTCOME_LEFT:
+        *ret_counts =
+            call->held_ever; /* else the client of the mesh may have left: no word on the host */
+        return true;
+    case OUTCOME_RESET_BY_FAULT:
+    case OUTCOME_CLOSED_BY_FAULT:
+    case OUTCOME_UPSTREAM_RESET:
+    case OUTCOME_UPSTREAM_CLOSED:
+    case OUTCOME_UPSTREAM_REFUSED:
+    case OUTCOME_BAD_RESPONSE:
+        return true;
+    case OUTCOME_BAD_REQUEST:
+    case OUTCOME_ABANDONED:
+        *ret_counts = false;
+        return false;
+    }
+    UNREACHABLE();
+}
+
+void call_end(struct call *call, enum attempt_outcome outcome)
+{
+    struct endpoint *e = call->endpoint;
+    struct proxy *p = e->proxy;
+    bool counts = false, failed = has_failed(call, outcome, &counts);
+    if (call->run.counted_open) {
+        INVARIANT(e->streak.open > 0);
+        e->streak.open--;
+    }
+    if (counts)
+        streak_end(&e->streak, failed);
+    call->record.outcome = (uint16_t)outcome;
+    call->record.fired = call->run.fired;
+    call->record.guarded = call->run.guarded;
+    call->record.bytes_in = call->flow[SIDE_REQUEST].body.payload_bytes;
+    call->record.bytes_out = call->flow[SIDE_RESPONSE].written;
+    if (call->flow[SIDE_REQUEST].state == FLOW_DONE && call->record.reply != 0)
+        call->record.flags |= ATTEMPT_EFFECT;
+    endpoint_emit(e, RECORD_ATTEMPT, &call->record);
+    p->counts.records++;
+    flow_release(call, &call->flow[SIDE_REQUEST]);
+    flow_release(call, &call->flow[SIDE_RESPONSE]);
+    if (call->run.chain != NULL)
+        chain_run_release(&call->run, true, clock_now_ns());
+    arena_release(&call->arena);
+    if (call->client != NULL)
+        call->client->call = NULL;
+    if (call->backend != NULL)
+        call->backend->call = NULL;
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        e->calls = call->next;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    p->counts.calls_active--;
+    call->next = p->free_calls;
+    p->free_calls = call;
+    INVARIANT(p->counts.calls_begun == p->counts.records + p->counts.calls_active);
+    endpoint_settle_drain(p);
+}
+
+void call_free_all(struct proxy *p)
+{
+    for (struct call *call = p->free_calls, *next; call != NULL; call = next) {
+        next = call->next;
+        buffer_release(&call->kept);
+        free(call);
+    }
+    p->free_calls = NULL;
+}
+
+/* 32 hex digits, dashes between them left out (a UUID, a trace id); else two hashes of the text. */
+static void id_of(struct bytes text, uint64_t *ret_hi, uint64_t *ret_lo)
+{
+    uint8_t hex[32];
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '-')
+            continue;
+        if (count == sizeof(hex)) {
+            count = 0;
+            break;
+        }
+        hex[count++] = text.at[i];
+    }
+    if (count == sizeof(hex) && bytes_hex_to_u64((struct bytes){hex, 16}, ret_hi) &&
+        bytes_hex_to_u64((struct bytes){hex + 16, 16}, ret_lo))
+        return;
+    struct map_key key = map_key_of(text.at, text.len);
+    *ret_hi = key.hi;
+    *ret_lo = key.lo;
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context 3.2): the trace id. */
+static struct bytes trace_id(struct bytes text)
+{
+    if (text.len < 55 || text.at[2] != '-' || text.at[35] != '-')
+        return (struct bytes){NULL, 0};
+    return (struct bytes){text.at + 3, 32};
+}
+
+static uint64_t number_of(struct bytes text, uint64_t most)
+{
+    uint64_t value = 0;
+    if (!bytes_to_u64(text, &value))
+        return 0;
+    return value > most ? most : value;
+}
+
+struct ids {
+    struct bytes own, request, trace;
+};
+
+static void tie(struct call *call, const struct ids *ids)
+{
+    struct attempt_record *r = &call->record;
+    struct bytes trace = trace_id(ids->trace);
+    if (ids->own.at != NULL && record_id_parse(ids->own, &r->id_hi, &r->id_lo)) {
+        r->how_tied = TIED_OWN_ID;
+    } else if (ids->request.len > 0) {
+        id_of(ids->request, &r->id_hi, &r->id_lo);
+        r->how_tied = TIED_REQUEST_ID;
+    } else if (trace.at != NULL) {
+        id_of(trace, &r->id_hi, &r->id_lo);
+        r->how_tied = TIED_TRACE;
+    }
+    if (r->how_tied != TIED_NOT)
+        r->k = tries_next(call->endpoint->proxy->tries, r->id_hi, r->id_lo);
+}
+
+static bool is_named(const struct field *f, const char *name)
+{
+    return bytes_equal_nocase(f->name, (struct bytes){(const uint8_t *)name, f->name.len});
+}
+
+/* By the length of the name first: most fields cost one switch. */
+static void read_field(struct call *call, const struct field *f, struct ids *ids)
+{
+    const struct proxy *p = call->endpoint->proxy;
+    struct attempt_record *r = &call->record;
+    switch (f->name.len) {
+    case 11:
+        if (is_named(f, "traceparent"))
+            ids->trace = f->value;
+        break;
+    case 12:
+        if (is_named(f, "x-request-id"))
+            ids->request = f->value;
+        else if (is_named(f, "content-type"))
+            call->is_grpc = bytes_starts(f->value, BYTES("application/grpc"));
+        break;
+    case 14:
+        if (is_named(f, "x-meshproof-id"))
+            ids->own = f->value;
+        break;
+    case 15:
+        if (is_named(f, "x-meshproof-tag"))
+            r->tag = endpoint_name(call->endpoint, f->value);
+        break;
+    case 16:
+        if (is_named(f, "x-meshproof-from"))
+            r->from = endpoint_name(call->endpoint, f->value);
+        break;
+    case 21:
+        if (is_named(f, "x-envoy-attempt-count"))
+            r->n_mesh = (uint16_t)number_of(f->value, UINT16_MAX);
+        break;
+    case 30:
+        if (is_named(f, "x-envoy-expected-rq-timeout-ms"))
+            r->expected_timeout_ms = (uint32_t)number_of(f->value, UINT32_MAX);
+        break;
+    default:
+        break;
+    }
+    if (p->effect_header != NULL && f->name.len == p->effect_header_len &&
+        is_named(f, p->effect_header))
+        r->key = map_hash(f->value.at, f->value.len);
+}
+
+static struct bytes field_of(const struct http1_head *head, const char *name)
+{
+    return fields_find((struct fields){head->field, head->field_count}, name);
+}
+
+void call_read_head(struct call *call, const struct http1_head *head)
+{
+    struct ids ids = {0};
+    for (size_t i = 0; i < head->field_count; i++)
+        read_field(call, &head->field[i], &ids);
+    tie(call, &ids);
+    struct bytes path = select_path(head->target);
+    if (path.len > NAME_MOST_BYTES)
+        path.len = NAME_MOST_BYTES;
+    call->record.path = endpoint_name(call->endpoint, path);
+    call->record.verb = (uint16_t)head->verb;
+    call->client_keeps = head->keep_alive;
+    call->client_1_0 = head->http_1_0;
+    call->upgrade = head->upgrade;
+    call->expects_continue = head->expect_continue;
+    http1_body_init(&call->flow[SIDE_REQUEST].body, head);
+    call->flow[SIDE_REQUEST].head_bytes = head->head_bytes;
+}
+
+bool call_read_raw_line(struct call *call, struct bytes in)
+{
+    struct attempt_record *r = &call->record;
+    if (in.len < CALL_RAW_LINE_BYTES || !bytes_starts(in, BYTES("MP1 ")) || in.at[34] != ' ' ||
+        in.at[39] != '\n' || !record_id_parse((struct bytes){in.at + 4, 30}, &r->id_hi, &r->id_lo))
+        return false;
+    r->how_tied = TIED_RAW_LINE;
+    r->tag = endpoint_name(call->endpoint, (struct bytes){in.at + 35, 4});
+    r->k = tries_next(call->endpoint->proxy->tries, r->id_hi, r->id_lo);
+    return true;
+}
+
+static struct bytes keep(struct arena *arena, struct bytes text)
+{
+    return (struct bytes){(const uint8_t *)arena_strndup(arena, (const char *)text.at, text.len),
+                          text.len};
+}
+
+void call_select(struct call *call, const struct http1_head *head, uint64_t now_ns)
+{
+    struct endpoint *e = call->endpoint;
+    struct chain_run *run = &call->run;
+    struct conn *c = call->client;
+    call->selected = true;
+    if (run->chain == NULL)
+        return;
+    run->view = (struct call_view){.id_hi = call->record.id_hi,
+                                   .id_lo = call->record.id_lo,
+                                   .attempt = call->record.k,
+                                   .conn = call->record.conn,
+                                   .sequence = call->record.sequence,
+                                   .endpoint = e->number,
+                                   .is_grpc = call->is_grpc};
+    if (call->record.how_tied == TIED_NOT && call->record.n_mesh > 0)
+        run->view.attempt = call->record.n_mesh;
+    struct select_view seen = {.attempt = run->view.attempt};
+    if (head != NULL) {
+        seen.method = head->method;
+        seen.target = head->target;
+        seen.fields = (struct fields){head->field, head->field_count};
+        seen.authority = field_of(head, "host");
+        seen.tag = field_of(head, "x-meshproof-tag");
+        seen.from = field_of(head, "x-meshproof-from");
+    }
+    if (c->conn_fired_generation != run->chain->generation) {
+        c->conn_fired_generation = run->chain->generation;
+        c->conn_fired = 0;
+    }
+    chain_run_select(run, &seen, &e->streak, &c->conn_fired, now_ns);
+    endpoint_count_fired(e, run);
+    if ((run->chosen | run->waiting) != 0 && head != NULL) {
+        call->method = keep(&call->arena, seen.method);
+        call->target = keep(&call->arena, seen.target);
+        call->authority = keep(&call->arena, seen.authority);
+    }
+}

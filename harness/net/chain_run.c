@@ -1,0 +1,268 @@
+#include "net/chain_run.h"
+
+#include <stdalign.h>
+
+/* A slot's state in one try: its random numbers, then state_bytes. */
+struct slot_state {
+    struct rng rng;
+    alignas(max_align_t) uint8_t bytes[];
+};
+
+#define SLOT_BIT(slot) (UINT64_C(1) << (slot))
+
+void chain_run_init(struct chain_run *run, struct filter_chain *chain, struct arena *arena,
+                    struct arena *chunk_arena)
+{
+    *run = (struct chain_run){.chain = chain, .arena = arena, .chunk_arena = chunk_arena};
+    chain_hold(chain);
+}
+
+/* A try that carries no id is drawn by itself (scenario-language.md 1.5). */
+static struct rng draw_for(const struct chain_run *run, const struct filter_slot *slot)
+{
+    const struct call_view *v = &run->view;
+    if (slot->when.per == SELECT_PER_CONNECTION)
+        return rng_for(slot->when.seed, slot->fault, 0, 0, v->conn);
+    if (v->id_hi == 0 && v->id_lo == 0)
+        return rng_for(slot->when.seed, slot->fault, v->conn, v->sequence, UINT64_MAX);
+    return rng_for(slot->when.seed, slot->fault, v->id_hi, v->id_lo, 0);
+}
+
+static uint32_t fault_bit(const struct filter_slot *slot)
+{
+    return UINT32_C(1) << (slot->fault % 32);
+}
+
+/* The streak guard withholds after the draw and before `times`: a withheld firing costs no budget.
+ */
+static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct streak *streak,
+                   uint64_t *conn_fired)
+{
+    struct filter_slot *slot = &run->chain->slots[i];
+    const struct selector *when = &slot->when;
+    bool again = when->per == SELECT_PER_CONNECTION && conn_fired != NULL &&
+                 (*conn_fired & SLOT_BIT(i)) != 0;
+    if (when->share_ppm < 1000000 && !rng_chance_ppm(rng, when->share_ppm))
+        return;
+    if (when->times != NULL && when->times->left == 0 && !again)
+        return;
+    if (when->streak > 0 && streak != NULL &&
+        streak_withholds(streak, when->streak, streak->open - (run->counted_open ? 1 : 0))) {
+        run->guarded |= fault_bit(slot);
+        return;
+    }
+    if (when->times != NULL && when->times->left != UINT64_MAX && !again)
+        when->times->left--;
+    if (conn_fired != NULL)
+        *conn_fired |= SLOT_BIT(i);
+    run->chosen |= SLOT_BIT(i);
+    run->fresh |= SLOT_BIT(i);
+    run->fired |= fault_bit(slot);
+    slot->fired++;
+    if (streak != NULL && !run->counted_open) {
+        run->counted_open = true;
+        streak->open++;
+    }
+}
+
+void chain_run_select(struct chain_run *run, const struct select_view *seen, struct streak *streak,
+                      uint64_t *conn_fired, uint64_t now_ns)
+{
+    run->fresh = 0;
+    for (uint16_t i = 0; i < run->chain->count; i++) {
+        const struct filter_slot *slot = &run->chain->slots[i];
+        const struct selector *when = &slot->when;
+        uint32_t nth = when->per == SELECT_PER_CONNECTION ? run->view.sequence : run->view.attempt;
+        if (now_ns >= when->expires_ns || (when->first > 0 && nth > when->first) ||
+            !select_request(&when->match, seen))
+            continue;
+        if (select_wants_status(&when->match)) {
+            run->waiting |= SLOT_BIT(i);
+            continue;
+        }
+        struct rng rng = draw_for(run, slot);
+        choose(run, i, &rng, streak, conn_fired);
+    }
+}
+
+void chain_run_select_status(struct chain_run *run, uint16_t status, struct streak *streak,
+                             uint64_t *conn_fired, uint64_t now_ns)
+{
+    run->fresh = 0;
+    for (uint16_t i = 0; run->waiting != 0 && i < run->chain->count; i++) {
+        const struct filter_slot *slot = &run->chain->slots[i];
+        if ((run->waiting & SLOT_BIT(i)) == 0 || now_ns >= slot->when.expires_ns ||
+            !select_status(&slot->when.match, status))
+            continue;
+        struct rng rng = draw_for(run, slot);
+        choose(run, i, &rng, streak, conn_fired);
+    }
+    run->waiting = 0;
+}
+
+void chain_run_select_accept(struct chain_run *run, uint64_t nth, struct streak *streak,
+                             uint64_t now_ns)
+{
+    run->fresh = 0;
+    for (uint16_t i = 0; i < run->chain->count; i++) {
+        const struct filter_slot *slot = &run->chain->slots[i];
+        if ((slot->moments & MOMENT_BIT(MOMENT_ACCEPT, SIDE_REQUEST)) == 0 ||
+            now_ns >= slot->when.expires_ns || !select_is_open(&slot->when.match) ||
+            (slot->when.first > 0 && nth > slot->when.first))
+            continue;
+        struct rng rng = rng_for(slot->when.seed, slot->fault, run->view.endpoint, nth, 0);
+        choose(run, i, &rng, streak, NULL);
+    }
+}
+
+bool chain_run_wants(const struct chain_run *run, enum moment moment, enum side side)
+{
+    uint64_t left = run->chosen | run->waiting;
+    if (left == 0 || !chain_wants(run->chain, moment, side))
+        return false;
+    for (uint16_t i = 0; i < run->chain->count; i++) {
+        if ((left & SLOT_BIT(i)) != 0 &&
+            (run->chain->slots[i].moments & MOMENT_BIT(moment, side)) != 0)
+            return true;
+    }
+    return false;
+}
+
+static struct slot_state *state_of(struct chain_run *run, uint16_t i)
+{
+    const struct filter_slot *slot = &run->chain->slots[i];
+    if (run->states == NULL)
+        run->states = ARENA_ARRAY(run->arena, struct slot_state *, run->chain->count);
+    if (run->states[i] == NULL) {
+        const struct call_view *v = &run->view;
+        run->states[i] =
+            arena_take(run->arena, sizeof(struct slot_state) + slot->filter->state_bytes);
+        bool tied = v->id_hi != 0 || v->id_lo != 0;
+        run->states[i]->rng = rng_for(slot->when.seed, slot->fault, tied ? v->id_hi : v->conn,
+                                      tied ? v->id_lo : v->sequence, v->attempt);
+    }
+    return run->states[i];
+}
+
+static struct filter_context context_of(struct chain_run *run, uint16_t i, struct arena *arena,
+                                        uint64_t now_ns)
+{
+    struct slot_state *state = state_of(run, i);
+    return (struct filter_context){.params = run->chain->slots[i].params,
+                                   .state = state->bytes,
+                                   .now_ns = now_ns,
+                                   .rng = &state->rng,
+                                   .arena = arena};
+}
+
+void chain_run_release(struct chain_run *run, bool closing, uint64_t now_ns)
+{
+    for (uint16_t i = 0; closing && run->states != NULL && i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (run->states[i] == NULL || f->on_close == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        f->on_close(&at);
+    }
+    chain_release(run->chain);
+    *run = (struct chain_run){0};
+}
+
+/* True when slot ${i} is to be asked now. A fault past its TTL passes: its hold ends at that time.
+ */
+static bool asks(const struct chain_run *run, uint16_t i, uint32_t moment_bit, uint64_t now_ns)
+{
+    const struct filter_slot *slot = &run->chain->slots[i];
+    return (run->chosen & SLOT_BIT(i)) != 0 && (slot->moments & moment_bit) != 0 &&
+           now_ns < slot->when.expires_ns;
+}
+
+/* A hold is asked again no later than the fault's TTL. */
+static struct answer bounded(const struct chain_run *run, uint16_t i, struct answer answer)
+{
+    if (answer.act == ACT_HOLD && answer.until_ns > run->chain->slots[i].when.expires_ns)
+        answer.until_ns = run->chain->slots[i].when.expires_ns;
+    return answer;
+}
+
+struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_view *seen,
+                           uint64_t now_ns, void (*edit)(void *cookie, const struct reply *reply),
+                           void *cookie)
+{
+    uint32_t bit = MOMENT_BIT(MOMENT_HEAD, seen->side);
+    seen->call = &run->view;
+    for (uint16_t i = from; i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (!asks(run, i, bit, now_ns) || f->on_head == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        struct answer answer = bounded(run, i, f->on_head(&at, seen));
+        if (answer.act == ACT_REPLACE)
+            edit(cookie, answer.reply);
+        else if (answer.act != ACT_PASS)
+            return (struct halt){answer, i};
+    }
+    return (struct halt){ANSWER_PASS, 0};
+}
+
+struct halt chain_run_end(struct chain_run *run, uint16_t from, struct end_view *seen,
+                          uint64_t now_ns, void (*edit)(void *cookie, const struct reply *reply),
+                          void *cookie)
+{
+    uint32_t bit = MOMENT_BIT(MOMENT_END, seen->side);
+    seen->call = &run->view;
+    for (uint16_t i = from; i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (!asks(run, i, bit, now_ns) || f->on_end == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        struct answer answer = bounded(run, i, f->on_end(&at, seen));
+        if (answer.act == ACT_REPLACE)
+            edit(cookie, answer.reply);
+        else if (answer.act != ACT_PASS)
+            return (struct halt){answer, i};
+    }
+    return (struct halt){ANSWER_PASS, 0};
+}
+
+struct halt chain_run_accept(struct chain_run *run, uint16_t from, const struct accept_view *seen,
+                             uint64_t now_ns)
+{
+    uint32_t bit = MOMENT_BIT(MOMENT_ACCEPT, SIDE_REQUEST);
+    for (uint16_t i = from; i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (!asks(run, i, bit, now_ns) || f->on_accept == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        struct answer answer = bounded(run, i, f->on_accept(&at, seen));
+        if (answer.act != ACT_PASS && answer.act != ACT_REPLACE)
+            return (struct halt){answer, i};
+    }
+    return (struct halt){ANSWER_PASS, 0};
+}
+
+struct answer chain_run_ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,
+                                 uint64_t now_ns)
+{
+    const struct stream_filter *f = run->chain->slots[i].filter;
+    if (!asks(run, i, MOMENT_BIT(MOMENT_DATA, seen->side), now_ns) || f->on_data == NULL)
+        return (struct answer){.act = ACT_PASS, .take = (uint32_t)seen->chunk.len};
+    struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
+    struct answer answer = bounded(run, i, f->on_data(&at, seen));
+    if (answer.take > seen->chunk.len)
+        answer.take = (uint32_t)seen->chunk.len;
+    /* a PASS of nothing would be asked for ever (engine.md section 3) */
+    INVARIANT(answer.take > 0 || seen->chunk.len == 0 ||
+              (answer.act != ACT_PASS && answer.act != ACT_REPLACE));
+    return answer;
+}
+
+void chain_run_drop(struct chain_run *run, uint16_t slot)
+{
+    run->chosen &= ~SLOT_BIT(slot);
+}
+
+bool chain_run_shadows(const struct chain_run *run, uint16_t slot)
+{
+    return slot + 1 < CHAIN_SLOTS_MOST && (run->chosen >> (slot + 1)) != 0;
+}

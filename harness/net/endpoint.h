@@ -1,0 +1,83 @@
+#ifndef NET_ENDPOINT_H
+#define NET_ENDPOINT_H
+
+/* The proxy's insides, shared by its own files only (proxy.h is what others see): one service, its
+ * endpoints, and the lists that own connections and calls. */
+
+#include "net/proxy.h"
+#include "net/socket.h"
+#include "net/streak.h"
+#include "net/tries.h"
+
+struct conn;
+struct call;
+
+struct endpoint {
+    struct proxy *proxy;
+    uint16_t number;
+    char address[80]; /* bound */
+    struct socket_address upstream;
+
+    struct watch watch; /* of the listener; fd -1: refused */
+    struct hold accept_again;
+    uint64_t accepted, accept_failures;
+
+    struct filter_chain *chain;
+    struct streak streak;
+    struct hold expiry; /* of the chain's earliest TTL */
+
+    struct conn *conns; /* all, both sides */
+    struct conn *idle;  /* backend connections, the warmest first */
+    size_t idle_count;
+    struct call *calls;
+    struct hold sweep; /* while there are calls: clients whose RST came with their last bytes */
+};
+
+struct fault_seen {
+    uint64_t fired; /* since it was armed */
+    bool expired;   /* and told so */
+};
+
+struct proxy {
+    struct loop *loop;
+    struct recorder *recorder; /* NULL: records off */
+    enum proxy_protocol protocol;
+    char *service, *effect_header;
+    size_t effect_header_len;
+    bool affinity_connection, freeing, draining;
+    uint64_t seed;
+    struct endpoint *endpoints;
+    size_t endpoint_count;
+    struct tries *tries;
+    struct conn *free_conns;
+    struct call *free_calls;
+    struct arena chunk_arena;
+    uint32_t conn_numbers;
+    struct proxy_counts counts;
+    struct fault_seen *faults; /* by fault number */
+    size_t fault_count;
+    struct hold drain_deadline;
+    struct loop_task drain_done;
+    void (*on_drained)(void *cookie);
+    void *drain_cookie;
+};
+
+/* The interned name, 0 when records are off. */
+uint32_t endpoint_name(const struct endpoint *e, struct bytes name);
+void endpoint_emit(struct endpoint *e, enum record_kind kind, const void *record);
+/* Counts what the last selection chose. */
+struct chain_run;
+void endpoint_count_fired(struct endpoint *e, const struct chain_run *run);
+/* Makes p->faults[fault] exist. */
+void proxy_room_for_fault(struct proxy *p, uint16_t fault);
+/* Something ended: a drain may be done. */
+void endpoint_settle_drain(struct proxy *p);
+
+bool listener_open(struct endpoint *e, const char *address, struct error *err) WARN_UNUSED;
+void listener_close(struct endpoint *e);
+static inline bool listener_is_open(const struct endpoint *e)
+{
+    return e->watch.fd >= 0;
+}
+
+#endif

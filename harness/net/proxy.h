@@ -1,0 +1,64 @@
+#ifndef NET_PROXY_H
+#define NET_PROXY_H
+
+/* The fault proxy of one service: its endpoints (a listener and a backend address each), one
+ * process and one clock for all of them. It relays HTTP/1.1 (and raw TCP after an upgrade), asks
+ * the chain, acts, and writes one record a try. It never retries, times out or mends anything
+ * (engine.md rule 12). */
+
+#include "journal/recorder.h"
+#include "net/chain.h"
+#include "net/loop.h"
+
+struct proxy;
+
+enum proxy_protocol { PROXY_HTTP1, PROXY_TCP };
+
+struct proxy_endpoint {
+    uint16_t number;      /* from 1: "payments/1" */
+    const char *listen;   /* "127.0.0.1:0" */
+    const char *upstream; /* "127.0.0.1:41234" */
+};
+
+struct proxy_config {
+    const char *service;
+    enum proxy_protocol protocol;
+    const struct proxy_endpoint *endpoints;
+    size_t endpoint_count;
+    const char *effect_header; /* header whose value counts one effect; NULL: none */
+    bool affinity_connection;  /* one backend connection for each client connection */
+    uint64_t seed;
+};
+
+/* ${recorder} may be NULL (records off: the bench). Both outlive the proxy. */
+bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy_config *config,
+                struct proxy **ret, struct error *err) WARN_UNUSED;
+void proxy_free(struct proxy *p);
+/* The bound address of endpoint ${number}: "127.0.0.1:43001". Borrowed. */
+const char *proxy_address(const struct proxy *p, uint16_t number);
+
+/* Swaps the endpoint's chain (${take_chain} may be NULL: none); holds of faults that are not in the
+ * new chain (by fault number) are released at once. Returns the released holds; ${ret_at} is the
+ * edge. */
+uint32_t proxy_arm(struct proxy *p, uint16_t number, struct filter_chain *take_chain,
+                   uint64_t *ret_at_ns);
+/* What happens to connections that are open now: `existing` of a fault that starts. Drain:
+ * `connection: close` on the next answer, idle ones closed. Reset: RST to all. */
+enum existing { EXISTING_KEEP, EXISTING_DRAIN, EXISTING_RESET };
+void proxy_existing(struct proxy *p, uint16_t number, enum existing what);
+/* fault.refuse: closes the endpoint's listener (kernel answers RST to SYN), and opens it again on
+ * the same port. Records world rows. */
+bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault,
+                  struct error *err) WARN_UNUSED;
+/* Firings per fault number since it was armed, summed over endpoints: for disarm records and
+ * progress. */
+uint64_t proxy_fired(const struct proxy *p, uint16_t fault);
+/* No new work; calls end or are cut at ${deadline_ns}; ${on_done} is called once. */
+void proxy_drain(struct proxy *p, uint64_t deadline_ns, void (*on_done)(void *cookie),
+                 void *cookie);
+struct proxy_counts {
+    uint64_t calls_begun, calls_active, records, connections;
+};
+struct proxy_counts proxy_counts(const struct proxy *p);
+
+#endif

@@ -1,0 +1,104 @@
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+/* What a filter may see of a stream, and what it may answer (spec/engine.md section 3). Faults
+ * implement stream_filter; only the chain calls them; only relay acts on the answer. A fault
+ * decides, relay does. */
+
+#include "base/arena.h"
+#include "base/rng.h"
+
+enum moment { MOMENT_ACCEPT, MOMENT_HANDSHAKE, MOMENT_HEAD, MOMENT_DATA, MOMENT_END, MOMENT_COUNT };
+enum side { SIDE_REQUEST, SIDE_RESPONSE };
+enum scope { SCOPE_STREAM, SCOPE_CONNECTION };
+enum act { ACT_PASS, ACT_HOLD, ACT_REPLACE, ACT_RESPOND, ACT_CLOSE, ACT_RESET };
+
+#define TAKE_ALL UINT32_MAX
+#define HOLD_FOREVER UINT64_MAX
+
+/* One header line, as views. */
+struct field {
+    struct bytes name, value;
+};
+struct fields {
+    const struct field *at;
+    size_t count;
+};
+/* The first field of that name, without case; an empty view (at NULL) when there is none. */
+struct bytes fields_find(struct fields fields, const char *name);
+
+/* HOLD means "ask me again with the same view at until_ns", not "then pass". PASS and REPLACE cover
+ * ${take} bytes of the chunk, CLOSE, RESET and RESPOND let that prefix out first. */
+struct reply;
+struct answer {
+    enum act act;
+    enum scope scope;
+    uint32_t take, code; /* RST_STREAM, GOAWAY or TLS alert code */
+    uint64_t until_ns;
+    struct bytes bytes;        /* REPLACE: lives in the call's arena */
+    const struct reply *reply; /* RESPOND */
+};
+/* REPLACE at a HEAD: ${status} 0 keeps the status; a field with a value sets, one without drops;
+ * ${body}, when its ${at} is set, takes the whole body's place (framed by relay). REPLACE at an END
+ * edits trailers. */
+struct reply {
+    uint16_t status, grpc_status; /* grpc_status plus 1, as in the record; 0: none */
+    bool in_trailers;
+    struct fields fields;
+    struct bytes body, raw; /* raw: verbatim wire bytes, then close */
+};
+#define ANSWER_PASS ((struct answer){.act = ACT_PASS, .take = TAKE_ALL})
+
+struct call_view {
+    uint64_t id_hi, id_lo;
+    uint32_t attempt, conn, sequence; /* attempt: from 1, at this service */
+    uint16_t endpoint;
+    bool is_grpc;
+};
+struct accept_view {
+    struct bytes peer;
+    uint64_t nth; /* connection at this endpoint, from 1 */
+};
+struct head_view {
+    const struct call_view *call;
+    enum side side;
+    struct bytes method, path, authority; /* path with the query */
+    uint16_t status;
+    struct fields fields;
+};
+struct data_view {
+    const struct call_view *call;
+    enum side side;
+    struct bytes chunk;
+    uint64_t offset;
+    bool last;
+};
+struct end_view {
+    const struct call_view *call;
+    enum side side;
+    struct fields trailers;
+    uint16_t grpc_status;
+};
+struct filter_context {
+    const void *params;
+    void *state; /* state_bytes, zeroed, per call (ACCEPT: per connection) */
+    uint64_t now_ns;
+    struct rng
+        *rng; /* keyed by (seed, fault, request, attempt); ACCEPT: (seed, fault, endpoint, nth) */
+    struct arena
+        *arena; /* the call's; at DATA one that is emptied when the answer has been acted on */
+};
+struct stream_filter {
+    size_t state_bytes;
+    struct answer (*on_accept)(struct filter_context *at, const struct accept_view *seen);
+    struct answer (*on_head)(struct filter_context *at, const struct head_view *seen);
+    struct answer (*on_data)(struct filter_context *at, const struct data_view *seen);
+    struct answer (*on_end)(struct filter_context *at, const struct end_view *seen);
+    void (*on_close)(struct filter_context *at);
+    /* The moments that this use of the filter has a taker for, by its parameters: bit moment * 2 +
+     * side. NULL: those whose functions are set, both sides. */
+    uint32_t (*moments)(const void *params);
+};
+#define MOMENT_BIT(moment, side) (UINT32_C(1) << ((moment)*2 + (side)))
+
+#endif
