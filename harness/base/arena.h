@@ -2,7 +2,8 @@
 #define BASE_ARENA_H
 
 /* Memory by lifetime: everything taken from an arena goes with it. Callers bound their input first
- * (a policy file is at most 4 MiB, ...), so passing ${max_bytes} is our own bug, not an input error. */
+ * (a policy file is at most 4 MiB, ...), so passing ${max_bytes} is our own bug, not an input
+ * error. */
 
 #include "base/bytes.h"
 

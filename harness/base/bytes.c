@@ -98,7 +98,8 @@ uint8_t *buffer_room(struct buffer *b, size_t len)
     if (len > b->max_bytes || b->len > b->max_bytes - len)
         return NULL;
     size_t need = b->len + len;
-    if (need > b->capacity || b->at == NULL) { /* NULL means "full", so no room for 0 bytes is not NULL */
+    if (need > b->capacity ||
+        b->at == NULL) { /* NULL means "full", so no room for 0 bytes is not NULL */
         size_t capacity = b->capacity == 0 ? 256 : b->capacity;
         while (capacity < need)
             capacity *= 2;

@@ -14,7 +14,7 @@ struct bytes {
 
 #define BYTES(literal) ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
 
-struct bytes bytes_of(const char *text);       /* without the NUL; borrows ${text} */
+struct bytes bytes_of(const char *text); /* without the NUL; borrows ${text} */
 bool bytes_equal(struct bytes a, struct bytes b);
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
 bool bytes_starts(struct bytes of, struct bytes prefix);
@@ -34,7 +34,8 @@ struct buffer {
 
 void buffer_init(struct buffer *b, size_t max_bytes);
 void buffer_release(struct buffer *b);
-/* False with ERROR_LIMIT, naming the maximum, when ${max_bytes} would be passed; nothing is added. */
+/* False with ERROR_LIMIT, naming the maximum, when ${max_bytes} would be passed; nothing is added.
+ */
 bool buffer_add(struct buffer *b, const void *from, size_t len, struct error *err) WARN_UNUSED;
 /* Room for ${len} more bytes at the end (not yet counted in len). NULL at the maximum. */
 uint8_t *buffer_room(struct buffer *b, size_t len);

@@ -2,7 +2,8 @@
 #define BASE_CHECK_H
 
 /* Checks on ourselves, always on. INVARIANT is for what only our own bug can break, never for data
- * from a peer or a file; it prints and aborts, and the guardian or the agents' end of file undoes. */
+ * from a peer or a file; it prints and aborts, and the guardian or the agents' end of file undoes.
+ */
 
 #include <stddef.h>
 
@@ -12,10 +13,10 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-#define INVARIANT(condition)                                                                       \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            check_failed(__FILE__, __LINE__, #condition);                                          \
+#define INVARIANT(condition) \
+    do { \
+        if (!(condition)) \
+            check_failed(__FILE__, __LINE__, #condition); \
     } while (0)
 
 #define UNREACHABLE() check_failed(__FILE__, __LINE__, "unreachable")
@@ -23,7 +24,8 @@
 /* Prints "FILE:LINE: our bug: TEXT" to stderr and aborts. */
 NORETURN void check_failed(const char *file, int line, const char *text);
 
-/* Heap that cannot fail: out of memory ends the process (ADR 0004), so no caller has an OOM path. */
+/* Heap that cannot fail: out of memory ends the process (ADR 0004), so no caller has an OOM path.
+ */
 void *check_alloc(size_t bytes);
 void *check_alloc_zero(size_t count, size_t bytes);
 void *check_realloc(void *at, size_t bytes);

@@ -24,7 +24,8 @@ bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
     return false;
 }
 
-bool error_at(struct error *err, struct source source, enum error_kind kind, const char *format, ...)
+bool error_at(struct error *err, struct source source, enum error_kind kind, const char *format,
+              ...)
 {
     va_list args;
     va_start(args, format);

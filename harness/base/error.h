@@ -3,10 +3,10 @@
 
 /* One error value for the whole house: what went wrong, and the line that the *user* wrote.
  *
- * A function that can fail is `bool f(..., struct error *err)`; it fills ${err} only when it returns
- * false. The first cause stays: error_set on a filled error changes nothing, so callers may only put
- * words before it (error_prefix). A sentence is lower case, without a full stop, and names what was
- * expected and what was found. Only cli prints errors. */
+ * A function that can fail is `bool f(..., struct error *err)`; it fills ${err} only when it
+ * returns false. The first cause stays: error_set on a filled error changes nothing, so callers may
+ * only put words before it (error_prefix). A sentence is lower case, without a full stop, and names
+ * what was expected and what was found. Only cli prints errors. */
 
 #include "base/check.h"
 
@@ -24,8 +24,8 @@ enum error_kind {
     ERROR_LIMIT,  /* a declared maximum was reached; the text names it: exit 64 */
 };
 
-/* Where the user wrote it. Lines and columns count from 1; 0 is "not known". ${file} is borrowed and
- * must outlive the mark (interned in the arena of what was read). */
+/* Where the user wrote it. Lines and columns count from 1; 0 is "not known". ${file} is borrowed
+ * and must outlive the mark (interned in the arena of what was read). */
 struct source {
     const char *file;
     uint32_t line, column;
@@ -40,8 +40,8 @@ struct error {
 
 /* Each returns false, so that `return error_set(err, ...)` is the whole failure path. */
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...) PRINTF(3, 4);
-bool error_at(struct error *err, struct source source, enum error_kind kind, const char *format, ...)
-    PRINTF(4, 5);
+bool error_at(struct error *err, struct source source, enum error_kind kind, const char *format,
+              ...) PRINTF(4, 5);
 /* ERROR_SYSTEM, with ": " and the text of ${sys} added. */
 bool error_system(struct error *err, int sys, const char *format, ...) PRINTF(3, 4);
 /* Puts the words before the text ("reading x.db: ..."). Does nothing to an empty error. */

@@ -23,13 +23,13 @@ static void print(enum log_level level, const char *name, const char *module, co
     fprintf(stderr, "%s\n", line);
 }
 
-#define LOG_FUNCTION(function, level)                                                              \
-    void function(const char *module, const char *format, ...)                                     \
-    {                                                                                              \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        print(level, &#function[4], module, format, args);                                         \
-        va_end(args);                                                                              \
+#define LOG_FUNCTION(function, level) \
+    void function(const char *module, const char *format, ...) \
+    { \
+        va_list args; \
+        va_start(args, format); \
+        print(level, &#function[4], module, format, args); \
+        va_end(args); \
     }
 
 LOG_FUNCTION(log_error, LOG_ERROR)

@@ -1,8 +1,8 @@
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
-/* A hash map from 128-bit keys to 64-bit values (ids to counters, hashes to indexes), open addressed,
- * with a maximum number of entries given at birth. Not ordered. */
+/* A hash map from 128-bit keys to 64-bit values (ids to counters, hashes to indexes), open
+ * addressed, with a maximum number of entries given at birth. Not ordered. */
 
 #include "base/error.h"
 
@@ -26,8 +26,8 @@ void map_release(struct map *m);
 void map_clear(struct map *m);
 /* NULL when it is not there. The pointer is good until the next map_at. */
 uint64_t *map_find(const struct map *m, struct map_key key);
-/* The entry, made with value 0 when it was not there (${ret_new}, may be NULL, says so); NULL at the
- * maximum. */
+/* The entry, made with value 0 when it was not there (${ret_new}, may be NULL, says so); NULL at
+ * the maximum. */
 uint64_t *map_at(struct map *m, struct map_key key, bool *ret_new);
 void map_remove(struct map *m, struct map_key key);
 /* A 64-bit hash of bytes, the same on every machine and for ever (names, keys, digests). */

@@ -31,7 +31,8 @@ static bool parse_word(const struct param *row, const char *text, uint64_t *ret,
     return error_set(err, ERROR_INPUT, "is \"%.40s\"; it is one of %s", text, list);
 }
 
-static bool parse_number(const struct param *row, const char *text, uint64_t *ret, struct error *err)
+static bool parse_number(const struct param *row, const char *text, uint64_t *ret,
+                         struct error *err)
 {
     switch (row->unit) {
     case UNIT_COUNT:

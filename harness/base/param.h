@@ -2,8 +2,8 @@
 #define BASE_PARAM_H
 
 /* One row of a parameter table. It gives the Lua check, --help, the JSON form, the editor types and
- * the README table: nothing is said twice (design.md section 4). A row describes one field of a plain
- * struct: text fields are `const char *`, all others uint64_t in the unit's base. */
+ * the README table: nothing is said twice (design.md section 4). A row describes one field of a
+ * plain struct: text fields are `const char *`, all others uint64_t in the unit's base. */
 
 #include "base/arena.h"
 
@@ -25,15 +25,17 @@ struct param {
     enum unit unit;
     size_t offset;
     bool required;
-    uint64_t least, most;      /* in base units; most 0: no bound */
-    const char *const *words;  /* UNIT_WORD, NULL-terminated */
+    uint64_t least, most;     /* in base units; most 0: no bound */
+    const char *const *words; /* UNIT_WORD, NULL-terminated */
 };
 
 /* UINT64_MAX in a number's field means "unset" where a row has no fallback. */
 #define PARAM_UNSET UINT64_MAX
 
-#define PARAM(type, field, unit_, ...)                                                             \
-    {.name = #field, .unit = (unit_), .offset = offsetof(type, field), __VA_ARGS__}
+#define PARAM(type, field, unit_, ...) \
+    { \
+        .name = #field, .unit = (unit_), .offset = offsetof(type, field), __VA_ARGS__ \
+    }
 
 /* Parses ${text} into the row's field of ${params}; text lives in ${arena}. The error names neither
  * word nor key: "is 400; it must be ...". */

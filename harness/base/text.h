@@ -1,8 +1,9 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
-/* A string builder. It grows up to its maximum; what does not fit is left out whole and ${full} says
- * so, so that a writer checks once, at the end. ${at} is always NUL-terminated after the first add. */
+/* A string builder. It grows up to its maximum; what does not fit is left out whole and ${full}
+ * says so, so that a writer checks once, at the end. ${at} is always NUL-terminated after the first
+ * add. */
 
 #include "base/bytes.h"
 

@@ -11,16 +11,23 @@ struct unit_row {
 };
 
 static const struct unit_row duration_units[] = {
-    {"ns", 1},         {"us", NS_PER_US},     {"ms", NS_PER_MS},       {"s", NS_PER_S},
-    {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S}, {"d", 86400 * NS_PER_S},
+    {"ns", 1},
+    {"us", NS_PER_US},
+    {"ms", NS_PER_MS},
+    {"s", NS_PER_S},
+    {"m", 60 * NS_PER_S},
+    {"h", 3600 * NS_PER_S},
+    {"d", 86400 * NS_PER_S},
 };
 static const struct unit_row size_units[] = {
-    {"B", 1},           {"kB", 1000},           {"KiB", 1024},
-    {"MB", 1000000},    {"MiB", 1048576},       {"GB", 1000000000},
-    {"GiB", 1073741824},
+    {"B", 1},         {"kB", 1000},       {"KiB", 1024},       {"MB", 1000000},
+    {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824},
 };
 static const struct unit_row bit_units[] = {
-    {"bit", 1}, {"kbit", 1000}, {"Mbit", 1000000}, {"Gbit", 1000000000},
+    {"bit", 1},
+    {"kbit", 1000},
+    {"Mbit", 1000000},
+    {"Gbit", 1000000000},
 };
 
 /* Digits at *at, moved past them; false on none or on overflow. */
@@ -90,7 +97,8 @@ bool units_parse_duration(const char *text, uint64_t *ret_ns, struct error *err)
     do {
         uint64_t number, part;
         const struct unit_row *u;
-        if (!digits(&p, &number) || (u = unit(&p, duration_units, COUNT_OF(duration_units))) == NULL)
+        if (!digits(&p, &number) ||
+            (u = unit(&p, duration_units, COUNT_OF(duration_units))) == NULL)
             return bad(text, wanted, err);
         if (u->factor >= last || !scale(number, u->factor, &part) || !add(&total, part))
             return bad(text, wanted, err);
@@ -145,7 +153,8 @@ bool units_parse_rate(const char *text, uint64_t *ret_per_h, struct error *err)
     const char *p = text;
     uint64_t number;
     const struct unit_row *u;
-    if (!digits(&p, &number) || *p++ != '/' || (u = unit(&p, per, COUNT_OF(per))) == NULL || *p != '\0')
+    if (!digits(&p, &number) || *p++ != '/' || (u = unit(&p, per, COUNT_OF(per))) == NULL ||
+        *p != '\0')
         return bad(text, wanted, err);
     if (!scale(number, u->factor, ret_per_h))
         return bad(text, wanted, err);
@@ -157,8 +166,8 @@ bool units_parse_size(const char *text, uint64_t *ret_bytes, struct error *err)
     const char *p = text;
     uint64_t number;
     const struct unit_row *u;
-    if (!digits(&p, &number) || (u = unit(&p, size_units, COUNT_OF(size_units))) == NULL || *p != '\0' ||
-        !scale(number, u->factor, ret_bytes))
+    if (!digits(&p, &number) || (u = unit(&p, size_units, COUNT_OF(size_units))) == NULL ||
+        *p != '\0' || !scale(number, u->factor, ret_bytes))
         return bad(text, "a size such as \"64KiB\"", err);
     return true;
 }
@@ -237,8 +246,13 @@ bool units_parse_gep_duration(const char *text, uint64_t *ret_ns, struct error *
 const char *units_print_duration(uint64_t ns, char *to, size_t size)
 {
     static const struct unit_row rows[] = {
-        {"d", 86400 * NS_PER_S}, {"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S}, {"s", NS_PER_S},
-        {"ms", NS_PER_MS},       {"us", NS_PER_US},      {"ns", 1},
+        {"d", 86400 * NS_PER_S},
+        {"h", 3600 * NS_PER_S},
+        {"m", 60 * NS_PER_S},
+        {"s", NS_PER_S},
+        {"ms", NS_PER_MS},
+        {"us", NS_PER_US},
+        {"ns", 1},
     };
     size_t used = 0;
     if (ns == 0) {
@@ -288,7 +302,8 @@ const char *units_print_size(uint64_t bytes, char *to, size_t size)
     static const struct unit_row rows[] = {{"GiB", 1073741824}, {"MiB", 1048576}, {"KiB", 1024}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (bytes > 0 && bytes % rows[i].factor == 0) {
-            snprintf(to, size, "%llu%s", (unsigned long long)(bytes / rows[i].factor), rows[i].name);
+            snprintf(to, size, "%llu%s", (unsigned long long)(bytes / rows[i].factor),
+                     rows[i].name);
             return to;
         }
     }

@@ -1,10 +1,11 @@
 #ifndef BASE_UNITS_H
 #define BASE_UNITS_H
 
-/* Quantities as people write them (spec/scenario-language.md 1.1): "250ms", "1m30s", "30%", "200/s",
- * "64KiB", "1Mbit". Exact: no floating point decides a value. Each parser takes the whole text, or
- * fails with ERROR_INPUT and a sentence without a name: "is 400; it must be a duration such as ...";
- * callers put the name before it. Zero is written with its unit; negative values do not exist. */
+/* Quantities as people write them (spec/scenario-language.md 1.1): "250ms", "1m30s", "30%",
+ * "200/s", "64KiB", "1Mbit". Exact: no floating point decides a value. Each parser takes the whole
+ * text, or fails with ERROR_INPUT and a sentence without a name: "is 400; it must be a duration
+ * such as ..."; callers put the name before it. Zero is written with its unit; negative values do
+ * not exist. */
 
 #include "base/error.h"
 
@@ -16,7 +17,8 @@ bool units_parse_rate(const char *text, uint64_t *ret_per_h, struct error *err) 
 /* "4096B", "64KiB", "1MiB", "2kB": bytes. */
 bool units_parse_size(const char *text, uint64_t *ret_bytes, struct error *err) WARN_UNUSED;
 /* "64KiB/s", "1Mbit": bytes a second. */
-bool units_parse_byterate(const char *text, uint64_t *ret_bytes_per_s, struct error *err) WARN_UNUSED;
+bool units_parse_byterate(const char *text, uint64_t *ret_bytes_per_s,
+                          struct error *err) WARN_UNUSED;
 /* Go's and protobuf's durations of Istio fields: "1.5s", "1m30s", "300ms", "2h45m". */
 bool units_parse_go_duration(const char *text, uint64_t *ret_ns, struct error *err) WARN_UNUSED;
 /* Gateway API durations (GEP-2257): ^([0-9]{1,5}(h|m|s|ms)){1,4}$. */

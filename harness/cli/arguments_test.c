@@ -47,7 +47,8 @@ static void what_is_wrong_is_named_with_what_is_near(void **state)
 {
     struct arguments a;
     struct error err;
-    const char *unknown[] = {"run", "--sead", "1"}, *word[] = {"run", "--depth", "deep"}, *none[] = {"run", "--seed"};
+    const char *unknown[] = {"run", "--sead", "1"}, *word[] = {"run", "--depth", "deep"},
+               *none[] = {"run", "--seed"};
     (void)state;
     assert_false(parse(&a, &err, 3, unknown));
     assert_string_equal(err.text, "run has no option --sead (did you mean --seed?)");

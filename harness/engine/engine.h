@@ -1,20 +1,22 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
-/* The conductor: walks a plan. It starts the agents (children of the same program on unix sockets), arms and
- * disarms, starts and stops load, waits for events, ends phases, writes the journal, and undoes everything on every
- * way out. It judges nothing: what it must ask of the judge while it runs is a function that cli hands it. */
+/* The conductor: walks a plan. It starts the agents (children of the same program on unix sockets),
+ * arms and disarms, starts and stops load, waits for events, ends phases, writes the journal, and
+ * undoes everything on every way out. It judges nothing: what it must ask of the judge while it
+ * runs is a function that cli hands it. */
 
 #include "plan/plan.h"
 #include "policy/policy.h"
 
-/* One scenario to be walked in one arm. The subject, and each control, is a walk of its own; they run side by side
- * on one loop, with agents of their own. */
+/* One scenario to be walked in one arm. The subject, and each control, is a walk of its own; they
+ * run side by side on one loop, with agents of their own. */
 struct walk_plan {
-    const char *arm;        /* "subject", or a control's name */
-    uint32_t scenario;      /* index in the plan */
+    const char *arm;   /* "subject", or a control's name */
+    uint32_t scenario; /* index in the plan */
     const struct scenario *scenario_plan;
-    const struct edge_policy *mesh_edges; /* what the mesh is programmed with: --mesh-policy, or the declared */
+    const struct edge_policy
+        *mesh_edges; /* what the mesh is programmed with: --mesh-policy, or the declared */
     size_t mesh_edge_count;
     enum driver driver;
     const char *const *defects;
@@ -29,9 +31,9 @@ struct engine_event {
 };
 
 struct engine_options {
-    const char *journal;  /* path, made here; its folder must exist */
-    const char *program;  /* for the children: /proc/self/exe */
-    const char *run;      /* eight hex digits */
+    const char *journal; /* path, made here; its folder must exist */
+    const char *program; /* for the children: /proc/self/exe */
+    const char *run;     /* eight hex digits */
     const char *const *argv;
     size_t argc;
     uint64_t seed;
@@ -39,14 +41,16 @@ struct engine_options {
     const char *policy_json; /* the journal's policy row */
     const char *only_phase;  /* NULL: all */
     const char *envoy;
-    uint64_t deadline_ns;    /* 0: none; abort afterwards */
-    uint64_t linger_ns;      /* of the agents when we die */
+    uint64_t deadline_ns; /* 0: none; abort afterwards */
+    uint64_t linger_ns;   /* of the agents when we die */
     uint32_t inflight_most;
     bool pace_sleep;
     void (*on_event)(void *cookie, const struct engine_event *event);
-    /* Asked when the phases of the subject's scenario are done: ordinals to repeat once with a fresh seed (the
-     * confirmation stage). The journal is committed when it is called. NULL: never. */
-    size_t (*repeats)(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret_ordinals, size_t most);
+    /* Asked when the phases of the subject's scenario are done: ordinals to repeat once with a
+     * fresh seed (the confirmation stage). The journal is committed when it is called. NULL: never.
+     */
+    size_t (*repeats)(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret_ordinals,
+                      size_t most);
     void *cookie;
 };
 enum engine_outcome {
@@ -54,10 +58,12 @@ enum engine_outcome {
     ENGINE_ABORTED, /* SIGINT, SIGTERM, deadline: exit 3 */
     ENGINE_BROKEN,  /* an agent or the mesh died, a port was taken, ...: exit 4, see the error */
 };
-/* Runs the walks of one scenario after another (walks of equal scenario index run side by side). False only when
- * nothing could be started; ${ret_outcome} tells the rest, and ${err} why it was not complete. */
+/* Runs the walks of one scenario after another (walks of equal scenario index run side by side).
+ * False only when nothing could be started; ${ret_outcome} tells the rest, and ${err} why it was
+ * not complete. */
 bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t walk_count,
-                const struct engine_options *options, enum engine_outcome *ret_outcome, struct error *err) WARN_UNUSED;
+                const struct engine_options *options, enum engine_outcome *ret_outcome,
+                struct error *err) WARN_UNUSED;
 
 /* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. Returns the exit code. */
 int agent_main(const char *role, int fd);
