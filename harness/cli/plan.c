@@ -6,7 +6,7 @@
 
 static const char *const forms[] = {"text", "json", "lua", NULL};
 static const struct option plan_rows[] = {
-    PLAN_OPTIONS,
+#include "cli/plan_options.def"
     {"as", 0, "FORM", "text", "Results", "text, json (run takes it) or lua (a suite to copy from)",
      forms, false},
 };

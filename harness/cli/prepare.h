@@ -57,38 +57,7 @@ bool prepare_target(const struct arguments *args, const struct mesh_plan *mesh, 
  * bytes, and the 64-bit key made of them. */
 void seed_of_text(const char *text, char to[9], uint64_t *ret_key);
 
-/* The rows of options that run and plan share, for their tables. */
+/* Words of options in plan_options.def. */
 extern const char *const prepare_depths[], *const prepare_drivers[];
-#define PLAN_OPTIONS \
-    {"tag", 0, "A,B", NULL, "Choose", "scenarios with any of these tags", NULL, false}, \
-        {"skip-tag", 0, "A", NULL, "Choose", "not those with any of these", NULL, false}, \
-        {"scenario", 0, "GLOB", NULL, "Choose", "scenarios by name", NULL, true}, \
-        {"set", 0, "NAME=VALUE", NULL, "Choose", "a param of the suite", NULL, true}, \
-        {"seed", 0, "TEXT", NULL, "Choose", "of every random choice; default: random", NULL, false}, \
-        {"depth",        0,    "HOW", NULL, "Choose", "full, or quick: no repeat ejection", \
-         prepare_depths, false}, \
-        {"strict", 0, NULL, NULL, "Choose", "66 instead of 10 of each cause", NULL, false}, \
-        {"patience", 0,        "TIME", \
-         NULL,       "Choose", "how long a reply is held where no timeout is declared", \
-         NULL,       false}, \
-        {"driver",        0, \
-         "NAME",          NULL, \
-         "Where",         "builtin, envoy or external: who plays the mesh", \
-         prepare_drivers, false}, \
-        {"target", 0,    "NAME@VERSION", NULL, "Where", "whose semantics, such as istio@1.31", \
-         NULL,     false}, \
-        {"policy", 0,   "PATH", NULL, "Where", "the policy that is judged, instead of the suite's", \
-         NULL,     true}, \
-        {"mesh-policy", 0,       "PATH", \
-         NULL,          "Where", "program the mesh from this one, judge by the declared", \
-         NULL,          true}, \
-        {"defect", 0, "NAME", NULL, "Where", "builtin: switch on a known defect", NULL, true}, \
-        {"to", 0,   "SERVICE=HOST:PORT", NULL, "Where", "external: where the client sends", \
-         NULL, true}, \
-        {"endpoint", 0,   "SERVICE/N=HOST:PORT", NULL, "Where", "external: where we listen", \
-         NULL,       true}, \
-    { \
-        "run", 0, "TEXT", NULL, "Where", "names the run beforehand", NULL, false \
-    }
 
 #endif

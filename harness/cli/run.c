@@ -16,7 +16,7 @@ static const char *const paces[] = {"spin", "sleep", NULL};
 extern const struct command command_run;
 
 static const struct option run_options[] = {
-    PLAN_OPTIONS,
+#include "cli/plan_options.def"
     {"only-phase", 0, "NAME", NULL, "Choose",
      "walk this phase alone; claims of others are not judged", NULL, false},
     {"plan-hash", 0, "HASH", NULL, "Safety", "run only this plan (8 hex digits or more)", NULL,

@@ -107,7 +107,7 @@ bool child_start(struct child *c, struct loop *loop, const char *const *argv, co
                  void (*on_exit)(void *cookie, const struct error *why), void *cookie,
                  struct error *err)
 {
-    int pipe_fd[2], log_fd, null_fd;
+    int pipe_fd[2], log_fd = -1, null_fd = -1;
     *c = (struct child){.on_exit = on_exit, .cookie = cookie, .log = check_strdup(log)};
     if (!open_all(c, pipe_fd, &log_fd, &null_fd, err)) {
         free(c->log);
