@@ -1,6 +1,7 @@
 #include "cli/prepare.h"
 
 #include "lua/suite.h"
+#include "mesh/mesh.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -189,6 +190,19 @@ static bool external_of(const struct arguments *args, struct prepared *p, struct
     return true;
 }
 
+static bool check_defects(const char *const *names, size_t count, enum driver driver,
+                          struct error *err)
+{
+    if (driver != DRIVER_BUILTIN)
+        return error_set(err, ERROR_USAGE, "--defect is for the builtin mesh: --driver builtin");
+    for (size_t i = 0; i < count; i++) {
+        if (defect_find(names[i]) == NULL)
+            return error_set(err, ERROR_USAGE,
+                             "--defect is \"%.40s\"; meshproof defects lists them", names[i]);
+    }
+    return true;
+}
+
 static bool prepare_scenarios(const struct arguments *args, struct prepared *p, struct error *err)
 {
     const char *defects[32];
@@ -201,9 +215,12 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
         if (!driver_of(args, s, &p->scenarios[i].driver))
             return error_at(err, s->lab.source, ERROR_USAGE,
                             "driver istio is not built yet: --driver builtin, envoy or external");
+        s->lab.driver = p->scenarios[i].driver;
         if (p->scenarios[i].driver == DRIVER_EXTERNAL && !external_of(args, p, s, err))
             return false;
         if (defect_count > 0) {
+            if (!check_defects(defects, defect_count, s->lab.driver, err))
+                return false;
             s->lab.defects = arena_take(&p->plan->arena, sizeof(char *) * defect_count);
             for (size_t k = 0; k < defect_count; k++)
                 s->lab.defects[k] = arena_strdup(&p->plan->arena, defects[k]);

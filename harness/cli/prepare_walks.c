@@ -86,7 +86,7 @@ static bool add_policy_edges(json_t *list, const char *arm, uint32_t scenario,
 /* The control's scenario: the same claims on its own policy, whose intervals are short enough to
  * end beside the subject. */
 static bool add_control(struct prepared *p, const struct arguments *args, uint32_t scenario,
-                        const char *arm, const char *defect, struct error *err)
+                        const char *arm, const struct defect *defect, struct error *err)
 {
     const struct scenario *subject = &p->plan->scenarios[scenario];
     const struct prepared_scenario *ps = &p->scenarios[scenario];
@@ -115,7 +115,11 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
         return false;
     }
     const char **defects = arena_take(&p->arena, sizeof(char *));
-    defects[0] = defect;
+    defects[0] = defect == NULL ? NULL : defect->name;
+    if (defect != NULL)
+        json_array_append_new(json_object_get(p->policy_row, "controls"),
+                              json_pack("{s:s, s:s, s:s}", "arm", arm, "defect", defect->name,
+                                        "claim", defect->claim));
     p->walks[p->walk_count++] = (struct walk_plan){
         .arm = arm,
         .scenario = scenario,
@@ -151,20 +155,28 @@ static bool asked(const struct scenario *s, const char *claim)
     return false;
 }
 
+/* False where the defect cannot show: a repeat ejection that --depth quick does not ask for, a
+ * time-out that is not declared. */
+static bool can_show(const struct scenario *s, const struct edge_policy *edge,
+                     const struct defect *defect)
+{
+    const struct claim_type *claim = claim_type_find(defect->claim);
+    if (defect->flavour != edge->flavour || claim == NULL || !asked(s, defect->claim) ||
+        (claim->applies != NULL && !claim->applies(edge)))
+        return false;
+    if (strcmp(defect->name, "ejection_repeat_not_grown") == 0)
+        return s->depth == DEPTH_FULL;
+    return strcmp(defect->claim, "honest") != 0 || edge->request_timeout.number > 0;
+}
+
 static size_t eligible_defects(const struct prepared *p, uint32_t scenario,
                                const struct defect **ret, size_t most)
 {
-    const struct scenario *s = &p->plan->scenarios[scenario];
     const struct edge_policy *edge = &p->scenarios[scenario].edges[0];
     size_t all_count, count = 0;
     const struct defect *all = defects(&all_count);
     for (size_t i = 0; i < all_count && count < most; i++) {
-        const struct claim_type *claim = claim_type_find(all[i].claim);
-        /* A repeat ejection is not asked for at --depth quick. */
-        bool repeat = strcmp(all[i].name, "ejection_repeat_not_grown") == 0;
-        if (all[i].flavour != edge->flavour || claim == NULL || (repeat && s->depth == DEPTH_QUICK))
-            continue;
-        if (asked(s, all[i].claim) && (claim->applies == NULL || claim->applies(edge)))
+        if (can_show(&p->plan->scenarios[scenario], edge, &all[i]))
             ret[count++] = &all[i];
     }
     return count;
@@ -184,7 +196,7 @@ static bool add_controls(struct prepared *p, const struct arguments *args, uint3
     if (!add_control(p, args, scenario, "right", NULL, err))
         return false;
     for (size_t i = 0; i < take && p->walk_count < WALKS_MOST; i++) {
-        if (!add_control(p, args, scenario, list[i]->name, list[i]->name, err))
+        if (!add_control(p, args, scenario, list[i]->name, list[i], err))
             return false;
     }
     return true;
@@ -225,11 +237,11 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
     const char *text =
         count > 0 ? joined(&p->arena, paths, count)
                   : joined(&p->arena, (const char *const *)mesh->policy, mesh->policy_count);
-    json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:[], s:o}", "target",
+    json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:[], s:[], s:o}", "target",
                             target_print(first->target, target, sizeof(target)), "driver",
                             drivers[first->driver], "paths", text, "objects",
-                            (json_int_t)policy_object_count(first->policy), "edges", "findings",
-                            findings_json(first->policy));
+                            (json_int_t)policy_object_count(first->policy), "edges", "controls",
+                            "findings", findings_json(first->policy));
     INVARIANT(row != NULL);
     if (mesh_count > 0)
         json_object_set_new(row, "mesh_paths",

@@ -46,6 +46,21 @@ void progress_begin(struct progress *p, const struct prepared *prepared, const c
     print(p, line, true);
 }
 
+/* "phase.start" reads "phase": what happened, in a word of its own column. */
+static const char *word_of(const char *what)
+{
+    static const struct {
+        const char *what, *word;
+    } words[] = {{"phase.start", "phase"}, {"phase.end", "ended"}, {"fault.armed", "armed"},
+                 {"fault.first", "fired"}, {"await", "await"},     {"fault.expired", "expired"},
+                 {"abort", "abort"},       {"broken", "broken"},   {"journal.pressed", "journal"}};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (strcmp(words[i].what, what) == 0)
+            return words[i].word;
+    }
+    return what;
+}
+
 void progress_on_event(void *cookie, const struct engine_event *event)
 {
     struct progress *p = cookie;
@@ -54,7 +69,8 @@ void progress_on_event(void *cookie, const struct engine_event *event)
     bool passing = strcmp(event->what, "progress") == 0;
     if (control || (passing && !p->terminal))
         return;
-    snprintf(line, sizeof(line), "%s %s", units_print_time(event->since_start_ns, at, sizeof(at)),
+    snprintf(line, sizeof(line), "%s %-7s %s",
+             units_print_time(event->since_start_ns, at, sizeof(at)), word_of(event->what),
              event->text);
     print(p, line, !passing);
 }
