@@ -1,0 +1,149 @@
+/* amplify (spec/verifier.md 3.7): the tries on one service that one request of the user may cause,
+ * over all hops before it. */
+#include "verify/claims.h"
+#include "verify/window.h"
+
+#include "base/map.h"
+
+#include <stdlib.h>
+
+#define LEAST 100
+#define HOPS_MOST 16
+
+static bool applies(const struct edge_policy *edge)
+{
+    return edge->retry.attempts.set;
+}
+
+static const struct call_plan *call_to(const struct scenario *s, const char *service,
+                                       const char **ret_caller)
+{
+    for (size_t i = 0; s != NULL && i < s->lab.service_count; i++)
+        for (size_t k = 0; k < s->lab.services[i].call_count; k++)
+            if (strcmp(s->lab.services[i].calls[k].to, service) == 0) {
+                *ret_caller = s->lab.services[i].name;
+                return &s->lab.services[i].calls[k];
+            }
+    return NULL;
+}
+
+static uint64_t mesh_tries(const struct window *w, const char *service)
+{
+    for (size_t i = 0; i < w->edge_count; i++)
+        if (strcmp(w->edges[i].to, service) == 0)
+            return 1 + w->edges[i].retry.attempts.number;
+    return 1;
+}
+
+/* The product of tries over the hops that lead here, mesh and application; ${ret_text}: "9 = 3 x
+ * 3". */
+static uint64_t product(const struct window *w, struct text *ret_text)
+{
+    const char *service = w->track->service;
+    uint64_t bound = 1;
+    for (int hop = 0; hop < HOPS_MOST && service != NULL; hop++) {
+        const char *caller = NULL;
+        const struct call_plan *call = call_to(w->scenario, service, &caller);
+        uint64_t mesh = mesh_tries(w, service),
+                 app = call == NULL ? 1 : 1 + (uint64_t)call->retries;
+        bound *= mesh * app;
+        text_add(ret_text, "%s%llu", hop == 0 ? "" : " x ", (unsigned long long)mesh);
+        if (app > 1)
+            text_add(ret_text, " x %llu", (unsigned long long)app);
+        service = caller;
+    }
+    return bound;
+}
+
+struct sums {
+    uint64_t requests, tries, most, over, roots;
+    uint64_t seen, tied;
+};
+
+static void add_up(const struct window *w, uint64_t bound, struct sums *sums, struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct map roots;
+    map_init(&roots, (size_t)(w->to - w->from) + 1);
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &t->requests[i];
+        if (!window_has(w, r))
+            continue;
+        bool none = r->r->root_hi == 0 && r->r->root_lo == 0, made;
+        struct map_key key = {none ? r->r->id_hi : r->r->root_hi,
+                              none ? r->r->id_lo : r->r->root_lo};
+        uint64_t *sum = map_at(&roots, key, &made), tries = window_tries(r);
+        if (sum == NULL)
+            continue;
+        *sum += tries;
+        sums->requests++;
+        sums->roots += made;
+        sums->tries += tries;
+        sums->most = *sum > sums->most ? *sum : sums->most;
+        if (*sum > bound) {
+            sums->over++;
+            window_witness(ret, r, r->start_ns);
+        }
+    }
+    map_release(&roots);
+    uint32_t end = track_try_at(t, w->span.to_ns);
+    for (uint32_t i = track_try_at(t, w->span.from_ns); i < end; i++) {
+        sums->seen++;
+        sums->tied += t->tries[i].request != TRACK_NONE;
+    }
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    struct text factors;
+    struct sums sums = {0};
+    text_init(&factors, 256);
+    uint64_t bound = product(w, &factors);
+    add_up(w, bound, &sums, ret);
+    const json_t *wish = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "atmost");
+    double mean = sums.roots == 0 ? 0 : (double)sums.tries / (double)sums.roots;
+    ret->seen = sums.requests;
+    ret->eligible = sums.roots;
+    ret->wrong = sums.over;
+    ret->needed = window_floor(w, LEAST);
+    ret->unit = "requests";
+    verdict_policy(ret, &edge->retry.attempts, arena, "at most %llu tries a request",
+                   (unsigned long long)bound);
+    if (sums.over > 0) {
+        verdict_fail(ret, arena, "%llu tries on %llu requests; mean %.2f%s",
+                     (unsigned long long)sums.most, (unsigned long long)sums.over, mean,
+                     window_when(w, ret, arena));
+        ret->certain = "one witness is enough (class D)";
+    } else if (sums.seen > 0 && sums.tied * 100 < sums.seen * 99) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "%llu of %llu tries carry no id: the application does not pass it on",
+                     (unsigned long long)(sums.seen - sums.tied), (unsigned long long)sums.seen);
+        ret->needs = "x-meshproof-root passed on with each call";
+    } else if (sums.roots < ret->needed) {
+        window_too_few(w, ret, arena, sums.roots, ret->needed, ret->unit);
+    } else if (json_is_number(wish) && mean > json_number_value(wish)) {
+        verdict_fail(ret, arena, "%.2f tries a request; wish: at most %g", mean,
+                     json_number_value(wish));
+        ret->certain = "a census of the phase, no inference";
+    } else {
+        verdict_pass(ret, arena, "%.2f tries a request; at most %llu seen of %llu%s%s%s", mean,
+                     (unsigned long long)sums.most, (unsigned long long)bound,
+                     strchr(text_get(&factors), 'x') != NULL ? " = " : "",
+                     strchr(text_get(&factors), 'x') != NULL ? text_get(&factors) : "",
+                     json_is_number(wish)
+                         ? arena_printf(arena, "; wish: at most %g", json_number_value(wish))
+                         : "");
+    }
+    text_release(&factors);
+}
+
+const struct claim_type claim_amplify = {
+    .id = "amplify",
+    .word = "amplification",
+    .only = "amplification",
+    .help = "tries that one request causes, over all hops",
+    .class = CLAIM_DETERMINISTIC,
+    .applies = applies,
+    .judge = judge,
+};

@@ -1,0 +1,82 @@
+/* await.* (spec/scenario-language.md 1.7): what the conductor waited for came in time, or late. */
+#include "verify/claims.h"
+#include "verify/window.h"
+
+#include "base/clock.h"
+
+static bool applies(const struct edge_policy *edge)
+{
+    (void)edge;
+    return true;
+}
+
+/* The event of this await in the window's phase; NULL: the phase ended before it was reached. */
+static const json_t *event_of(const struct window *w, uint64_t *ret_ns)
+{
+    const struct journal *j = w->journal;
+    const char *word = w->asked->word;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (strcmp(e->what, "await") != 0 || e->t_ns < w->span.from_ns || e->t_ns > w->span.to_ns)
+            continue;
+        bool ours = false;
+        for (size_t p = 0; p < j->phase_count; p++)
+            ours = ours ||
+                   (j->phases[p].phase == e->phase && strcmp(j->phases[p].arm, w->track->arm) == 0);
+        const char *named = json_string_value(json_object_get(e->json, "word"));
+        const char *on = json_string_value(json_object_get(e->json, "on"));
+        if (!ours || named == NULL || strcmp(named, word) != 0 ||
+            (w->asked->has_on && (on == NULL || strcmp(on, w->asked->on.text) != 0)))
+            continue;
+        *ret_ns = e->t_ns;
+        return e->json;
+    }
+    return NULL;
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    (void)edge;
+    uint64_t t_ns = 0;
+    const json_t *event = event_of(w, &t_ns);
+    const char *late = window_key(w, "late"), *within = window_key(w, "within");
+    const char *on = w->asked->has_on ? w->asked->on.text : "it";
+    char span[32];
+    verdict_policy(ret, NULL, arena, "%s within %s", w->asked->word,
+                   within == NULL ? "its time" : within);
+    if (event == NULL) {
+        verdict_open(ret, WHY_NOT_ENDED, arena, "the phase ended before this was waited for");
+        ret->needs = "the awaits before it to be met";
+        return;
+    }
+    verdict_span((uint64_t)json_integer_value(json_object_get(event, "after_ns")), span,
+                 sizeof(span));
+    if (json_is_true(json_object_get(event, "met"))) {
+        verdict_pass(ret, arena, "after %s", span);
+        return;
+    }
+    window_witness(ret, NULL, t_ns);
+    if (late == NULL || strcmp(late, "fail") == 0)
+        verdict_fail(ret, arena, "%s not %s within %s", on, w->asked->word, span);
+    else {
+        verdict_open(ret, WHY_EXPIRED, arena, "%s not %s within %s", on, w->asked->word, span);
+        ret->needs = "what the phase's other claims say";
+    }
+}
+
+#define AWAIT(name, help_) \
+    const struct claim_type claim_await_##name = { \
+        .id = "await." #name, \
+        .word = #name, \
+        .only = #name, \
+        .help = help_, \
+        .class = CLAIM_DETERMINISTIC, \
+        .applies = applies, \
+        .judge = judge, \
+    };
+AWAIT(ejected, "an endpoint goes out in time")
+AWAIT(readmitted, "an endpoint comes back in time")
+AWAIT(steady, "the service is steady again in time")
+AWAIT(fired, "a fault fires in time")
+AWAIT(requests, "so many requests are done in time")

@@ -1,0 +1,56 @@
+#include "verify/backoff.h"
+
+#include "base/clock.h"
+
+/* Defaults of the proxies, where the policy gives none (policy-semantics.md A2, D2). */
+#define ENVOY_BASE_NS (25 * NS_PER_MS)
+#define LINKERD_BASE_NS (25 * NS_PER_MS)
+#define LINKERD_MOST_NS (250 * NS_PER_MS)
+
+static uint64_t base_ns(const struct edge_policy *edge)
+{
+    bool set = edge->retry.backoff_base.set && edge->retry.backoff_base.number != 0;
+    return set ? edge->retry.backoff_base.number : ENVOY_BASE_NS;
+}
+
+static uint64_t linkerd_base_ns(uint32_t n)
+{
+    uint64_t base = LINKERD_BASE_NS << (n - 1);
+    return base < LINKERD_MOST_NS ? base : LINKERD_MOST_NS;
+}
+
+uint64_t backoff_least_ns(const struct edge_policy *edge, uint32_t n)
+{
+    return edge->flavour == FLAVOUR_LINKERD ? linkerd_base_ns(n) : 0;
+}
+
+uint64_t backoff_most_ns(const struct edge_policy *edge, uint32_t n)
+{
+    if (edge->flavour == FLAVOUR_LINKERD) {
+        uint64_t most = 2 * linkerd_base_ns(n);
+        return most < LINKERD_MOST_NS ? most : LINKERD_MOST_NS;
+    }
+    uint64_t base = base_ns(edge), most = base * ((UINT64_C(1) << n) - 1);
+    bool set = edge->retry.backoff_max.set && edge->retry.backoff_max.number != 0;
+    uint64_t limit = set ? edge->retry.backoff_max.number : 10 * base;
+    return most < limit ? most : limit;
+}
+
+uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n)
+{
+    return edge->flavour == FLAVOUR_LINKERD ? linkerd_base_ns(n) : base_ns(edge);
+}
+
+bool backoff_gap(const struct edge_policy *edge, const struct window *w, const struct try *x,
+                 uint64_t *ret_ns)
+{
+    const struct try *next = window_after(w, x);
+    struct failure f = window_failure(x);
+    if (next == NULL || next->late_read || f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD ||
+        x->out_ns == 0 || next->head_ns < x->out_ns || !retry_rule_covers(edge, f.cause, f.status))
+        return false;
+    if (next->r->n_mesh != 0 && next->r->n_mesh != x->r->n_mesh + 1)
+        return false;
+    *ret_ns = next->head_ns - x->out_ns;
+    return window_clean(w, x->out_ns, next->head_ns);
+}

@@ -1,0 +1,21 @@
+#ifndef VERIFY_BACKOFF_H
+#define VERIFY_BACKOFF_H
+
+/* The gaps between tries, for both back-off claims (spec/verifier.md 3.1). */
+
+#include "verify/window.h"
+
+#define BACKOFF_GAPS_MOST 3
+
+/* The bounds of gap ${n} (from 1) by the target's law: Envoy [0, b(2^n - 1)] up to the maximum,
+ * Linkerd [b_n, 2 b_n]. */
+uint64_t backoff_least_ns(const struct edge_policy *edge, uint32_t n);
+uint64_t backoff_most_ns(const struct edge_policy *edge, uint32_t n);
+/* The width of gap ${n}'s uniform law: Envoy b, Linkerd b_n. */
+uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n);
+/* The gap after ${x}, when it is evidence: an immediate listed failure, followed by the mesh's next
+ * try, both ends clean. */
+bool backoff_gap(const struct edge_policy *edge, const struct window *w, const struct try *x,
+                 uint64_t *ret_ns);
+
+#endif

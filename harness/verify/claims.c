@@ -1,0 +1,35 @@
+#include "verify/claims.h"
+
+#include <string.h>
+
+static const struct claim_type *const types[] = {
+#define CLAIM(name) &claim_##name,
+#include "verify/claims.def"
+#undef CLAIM
+};
+
+const struct claim_type *const *claim_types(size_t *ret_count)
+{
+    *ret_count = COUNT_OF(types);
+    return types;
+}
+
+const struct claim_type *claim_type_find(const char *id)
+{
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (strcmp(types[i]->id, id) == 0)
+            return types[i];
+    return NULL;
+}
+
+bool claim_type_is(const struct claim_type *type, const char *text)
+{
+    size_t len = strlen(text);
+    return strcmp(type->id, text) == 0 || strcmp(type->word, text) == 0 ||
+           (strncmp(type->id, text, len) == 0 && type->id[len] == '.');
+}
+
+unsigned claim_type_sides(const struct claim_type *type)
+{
+    return type->class == CLAIM_DETERMINISTIC ? 0 : 2;
+}

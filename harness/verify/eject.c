@@ -1,0 +1,217 @@
+#include "verify/eject.h"
+
+#include "base/clock.h"
+
+/* Defaults of Envoy (policy-semantics.md A9); Istio leaves the merge window at 1 s. */
+#define INTERVAL_NS (10 * NS_PER_S)
+#define BASE_NS (30 * NS_PER_S)
+#define MAX_NS (300 * NS_PER_S)
+#define MERGE_NS (1 * NS_PER_S)
+#define LOOK_BACK 300
+#define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
+#define TAINT_LOOK_NS (4 * NS_PER_S)
+
+static uint64_t number_or(const struct value *v, uint64_t otherwise)
+{
+    return v->set && v->number != 0 ? v->number : otherwise;
+}
+
+/* Envoy before 1.28 always ejected one host, and rounded up. */
+static uint32_t cap_of(const struct edge_policy *edge, uint32_t endpoints)
+{
+    uint32_t cap = outlier_rule_cap(&edge->outlier, endpoints);
+    bool old = edge->target.mesh == MESH_ISTIO && edge->target.major != 0 &&
+               !target_since(edge->target, 1, 20);
+    if (!old)
+        return cap;
+    uint64_t up = (endpoints * edge->outlier.max_ejection_percent.number + 99) / 100;
+    return up == 0 ? 1 : (uint32_t)up;
+}
+
+bool ejector_init(struct ejector *e, const struct edge_policy *edge, uint32_t endpoints)
+{
+    const struct outlier_rule *rule = &edge->outlier;
+    *e = (struct ejector){
+        .c = {rule->consecutive_5xx.number, rule->consecutive_gateway.number},
+        .interval_ns = number_or(&rule->interval, INTERVAL_NS),
+        .base_ns = number_or(&rule->base_ejection, BASE_NS),
+        .max_ns = number_or(&rule->max_ejection, MAX_NS),
+        .merge_ns = MERGE_NS,
+        .cap = rule->present ? cap_of(edge, endpoints) : 0,
+    };
+    if (e->max_ns < e->base_ns)
+        e->max_ns = e->base_ns;
+    return rule->present && e->cap > 0 && ejector_least(e) > 0;
+}
+
+uint64_t ejector_least(const struct ejector *e)
+{
+    if (e->c[0] == 0 || e->c[1] == 0)
+        return e->c[0] + e->c[1];
+    return e->c[0] < e->c[1] ? e->c[0] : e->c[1];
+}
+
+uint64_t ejector_length_ns(const struct ejector *e, uint64_t k)
+{
+    uint64_t length = e->base_ns * k;
+    return length < e->max_ns ? length : e->max_ns;
+}
+
+bool eject_applies(const struct edge_policy *edge)
+{
+    struct ejector e;
+    return edge->flavour == FLAVOUR_ENVOY && ejector_init(&e, edge, edge->endpoints);
+}
+
+static bool reached(const struct track *t, const struct ejector *e, uint32_t host,
+                    uint32_t position, bool must)
+{
+    for (int gateway = 0; gateway < 2; gateway++) {
+        if (e->c[gateway] == 0)
+            continue;
+        uint64_t run = must ? track_smin(t, host, position, gateway != 0)
+                            : track_smax(t, host, position, gateway != 0);
+        if (run >= e->c[gateway])
+            return true;
+    }
+    return false;
+}
+
+bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position)
+{
+    return reached(t, e, host, position, false);
+}
+
+bool eject_must(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position)
+{
+    return reached(t, e, host, position, true);
+}
+
+bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns)
+{
+    uint64_t look = e->merge_ns + NS_PER_S / 4, from = t_ns > look ? t_ns - look : 0;
+    if (!track_quiet(t, t_ns))
+        return false;
+    for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns <= t_ns; i++)
+        if (t->tries[i].r->endpoint != 0 &&
+            track_may_have_been_out(t, t->tries[i].r->endpoint - 1u, track_position(t, i)))
+            return false;
+    return true;
+}
+
+uint32_t eject_first(const struct track *t, const struct ejector *e, const struct silence *s,
+                     bool must)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    uint32_t position = track_position(t, s->before), found = TRACK_NONE;
+    for (uint32_t i = 0; i < LOOK_BACK; i++) {
+        const struct try *x = &t->tries[host->tries[position]];
+        bool fails = ((x->rule[0] | x->rule[1]) & (must ? RULE_FAILED : RULE_FAILS)) != 0;
+        if (fails && reached(t, e, s->host, position, must))
+            found = position;
+        else if (found != TRACK_NONE && fails)
+            break;
+        if (position == 0 || x->after_silence || track_may_have_been_out(t, s->host, position))
+            break;
+        position--;
+    }
+    return found;
+}
+
+/* Tries that were refused leave no record on their host: since its last certain success they may
+ * have been enough. */
+static bool hidden_could(const struct track *t, const struct ejector *e, const struct silence *s,
+                         uint64_t *ret_since_ns)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    *ret_since_ns = t->from_ns;
+    for (uint32_t position = track_position(t, s->before) + 1; position > 0; position--) {
+        const struct try *x = &t->tries[host->tries[position - 1]];
+        if ((x->rule[0] & RULE_CLEARED) != 0) {
+            *ret_since_ns = x->lo_ns;
+            break;
+        }
+    }
+    return track_hidden(t, *ret_since_ns, s->end_ns) >= ejector_least(e);
+}
+
+bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
+                        uint64_t *ret_ns)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    uint64_t look = s->begin_ns > TAINT_LOOK_NS ? s->begin_ns - TAINT_LOOK_NS : 0;
+    uint64_t back = e->merge_ns + LEAK_NS + spans_within(&t->taint, look, s->begin_ns);
+    uint64_t from = s->begin_ns > back ? s->begin_ns - back : 0;
+    bool found = hidden_could(t, e, s, ret_ns);
+    for (uint32_t position = track_position(t, s->before);; position--) {
+        const struct try *x = &t->tries[host->tries[position]];
+        bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= from;
+        if (fails && (!found || x->lo_ns < *ret_ns) && reached(t, e, s->host, position, false)) {
+            *ret_ns = x->lo_ns;
+            found = true;
+        }
+        if (position == 0 || x->after_silence || (x->seen_ns < from && x->head_ns + back < from))
+            return found;
+    }
+}
+
+bool eject_explained(const struct window *w, const struct silence *s)
+{
+    const struct journal *j = w->journal;
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *r = &j->worlds[i].r;
+        const struct journal_proc *p = journal_proc_of(j, j->worlds[i].proc);
+        bool ours = p != NULL && p->arm != NULL && p->service != NULL &&
+                    strcmp(p->arm, w->track->arm) == 0 &&
+                    strcmp(p->service, w->track->service) == 0;
+        if (ours && (r->endpoint == 0 || r->endpoint == s->host + 1) &&
+            r->at + NS_PER_S >= s->begin_ns && r->at <= s->end_ns)
+            return true;
+    }
+    return false;
+}
+
+bool eject_touches(const struct silence *s, const struct span *span)
+{
+    return s->begin_ns < span->to_ns && s->end_ns >= span->from_ns;
+}
+
+uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns)
+{
+    uint32_t out = 0;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        out +=
+            s->host != host && s->begin_ns <= t_ns && (s->end_ns > t_ns || s->after == TRACK_NONE);
+    }
+    return out;
+}
+
+uint64_t eject_wait_ns(const struct track *t, const struct silence *s)
+{
+    uint64_t least = t->hosts[s->host].least;
+    uint32_t back = s->after == TRACK_NONE ? t->try_count - 1 : s->after;
+    uint32_t from = back > least ? back - (uint32_t)least : 0;
+    if (from < s->before)
+        from = s->before;
+    return t->tries[back].head_ns - t->tries[from].head_ns;
+}
+
+bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
+{
+    uint64_t window = e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        if (s->host == host)
+            continue;
+        if ((s->begin_ns >= from && s->begin_ns <= t_ns) ||
+            (s->end_ns >= from && s->end_ns <= t_ns))
+            return true;
+    }
+    return false;
+}
+
+const char *eject_name(const struct window *w, uint32_t host, struct arena *arena)
+{
+    return arena_printf(arena, "%s/%u", w->track->service, host + 1);
+}

@@ -1,0 +1,55 @@
+#ifndef VERIFY_EJECT_H
+#define VERIFY_EJECT_H
+
+/* What all ejection claims share (spec/verifier.md 3.3): the rule's numbers, and where a run of
+ * failures could have, and certainly had, reached the threshold before a silence. */
+
+#include "verify/window.h"
+
+struct ejector {
+    uint64_t
+        c[2]; /* failures in a row: [0] of any kind, [1] gateway errors; 0: that detector is off */
+    uint64_t interval_ns, base_ns, max_ns;
+    uint64_t merge_ns; /* host updates wait so long after another one */
+    uint32_t cap;
+};
+
+bool ejector_init(struct ejector *e, const struct edge_policy *edge, uint32_t endpoints);
+/* The smaller of the thresholds that are on. */
+uint64_t ejector_least(const struct ejector *e);
+/* min(B k, max(300 s, B)). */
+uint64_t ejector_length_ns(const struct ejector *e, uint64_t k);
+
+/* Could (certainly: did) some detector reach its threshold at ${position} of the host's list? */
+bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position);
+bool eject_must(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position);
+/* The first failure of the run before the silence at which it could (must) have tripped: its
+ * position, TRACK_NONE. */
+uint32_t eject_first(const struct track *t, const struct ejector *e, const struct silence *s,
+                     bool must);
+
+/* The earliest moment before the silence at which the host could have been ejected, by what the
+ * mesh could have seen within the merge window (and tainted time) before; false: at none. */
+bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
+                        uint64_t *ret_ns);
+
+/* track_quiet, and no host may have come back unseen just before. */
+bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
+
+/* Something else than ejection explains the silence: its listener was down. */
+bool eject_explained(const struct window *w, const struct silence *s);
+/* Silences that have begun or ended in ${span}. */
+bool eject_touches(const struct silence *s, const struct span *span);
+/* Hosts other than ${host} that were silent at that time. */
+uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
+/* How long the cluster took for the m picks before the host came back: it may have been free so
+ * long. */
+uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
+/* Another host's health changed in the merge window before. */
+bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+/* "payments/2". */
+const char *eject_name(const struct window *w, uint32_t host, struct arena *arena);
+/* Envoy's detector with something to eject is declared. */
+bool eject_applies(const struct edge_policy *edge);
+
+#endif

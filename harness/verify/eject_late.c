@@ -1,0 +1,88 @@
+/* eject.late (spec/verifier.md 3.3): in a quiet, paced episode no try reaches the host after the
+ * one that filled the count. Never judged at a repeat ejection, which may leak for the merge
+ * window. */
+#include "verify/claims.h"
+#include "verify/eject.h"
+
+#include "base/clock.h"
+
+#define AFTER_NS (100 * NS_PER_MS)
+#define PACE_NS (90 * NS_PER_MS)
+
+/* Every failure of the run came alone: the mesh had time to act on each. */
+static bool is_paced(const struct track *t, const struct track_host *host, uint32_t last,
+                     uint64_t c)
+{
+    if (last + 1 < c)
+        return false;
+    for (uint32_t i = last + 1 - (uint32_t)c; i < last; i++) {
+        const struct try *x = &t->tries[host->tries[i]], *next = &t->tries[host->tries[i + 1]];
+        if (next->head_ns < x->head_ns + PACE_NS)
+            return false;
+    }
+    return true;
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct ejector e;
+    ejector_init(&e, edge, t->host_count);
+    uint64_t episodes = 0, late = 0, extra = 0;
+    uint32_t at = 0;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        uint32_t last = s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns
+                            ? TRACK_NONE
+                            : eject_first(t, &e, s, true);
+        if (last == TRACK_NONE)
+            continue;
+        const struct track_host *host = &t->hosts[s->host];
+        const struct try *full = &t->tries[host->tries[last]];
+        if (!eject_quiet(t, &e, full->head_ns - 1) || !is_paced(t, host, last, ejector_least(&e)) ||
+            spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) > 0)
+            continue;
+        episodes++;
+        /* After half of an ejection the host may have been out and back, unseen at so few picks. */
+        uint64_t after = 0, until = full->seen_ns + e.base_ns / 2;
+        for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
+            uint64_t head = t->tries[host->tries[k]].head_ns;
+            after += head > full->seen_ns + AFTER_NS && head < until;
+        }
+        if (after == 0)
+            continue;
+        late++;
+        extra = after > extra ? after : extra;
+        at = s->host;
+        window_witness(ret, NULL, full->lo_ns);
+    }
+    unsigned long long c = ejector_least(&e);
+    ret->seen = ret->eligible = episodes;
+    ret->wrong = late;
+    ret->needed = 1;
+    ret->unit = "quiet, paced ejections";
+    verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
+                   "out after %llu failures in a row, not later", c);
+    if (window_starved(w, ret, arena))
+        return;
+    if (late > 0) {
+        verdict_fail(ret, arena, "%s got %llu more %s after %llu failures in a row%s",
+                     eject_name(w, at, arena), (unsigned long long)extra,
+                     extra == 1 ? "try" : "tries", c, window_when(w, ret, arena));
+        ret->certain = "nothing else changed just before, and no stall lies between (class T)";
+    } else if (episodes == 0)
+        window_too_few(w, ret, arena, 0, 1, ret->unit);
+    else
+        verdict_pass(ret, arena, "out at once after %llu failures in a row", c);
+}
+
+const struct claim_type claim_eject_late = {
+    .id = "eject.late",
+    .word = "ejection",
+    .only = "trips",
+    .help = "an endpoint goes out at the threshold, not later",
+    .class = CLAIM_TIMING,
+    .applies = eject_applies,
+    .judge = judge,
+};

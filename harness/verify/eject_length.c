@@ -1,0 +1,259 @@
+/* eject.length and eject.return (spec/verifier.md 3.3): a host stays out for base x count, up to
+ * the next sweep, and comes back. */
+#include "verify/claims.h"
+#include "verify/eject.h"
+
+#include "base/clock.h"
+
+#define SHORT_NS (20 * NS_PER_MS)
+#define LONG_NS (100 * NS_PER_MS)
+#define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
+
+/* What a silence was, measured from the failure that tripped it. */
+struct outing {
+    uint64_t least_ns,
+        most_ns; /* it lasted: from the first failure that certainly, that could have tripped it */
+    uint64_t k_least,
+        k_most; /* how many ejections the host may have behind it, this one included */
+    uint64_t short_ns, long_ns; /* the bounds */
+    bool ended;
+};
+
+/* When the host's run before the silence could have, and certainly had, tripped. */
+static void tripped(const struct track *t, const struct ejector *e, const struct silence *s,
+                    uint64_t *ret_could_ns, uint64_t *ret_must_ns)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    uint32_t must = eject_first(t, e, s, true);
+    if (!eject_could_before(t, e, s, ret_could_ns))
+        *ret_could_ns = s->begin_ns;
+    *ret_must_ns = must == TRACK_NONE ? s->end_ns : t->tries[host->tries[must]].seen_ns;
+}
+
+/* Ejections that no silence shows: gaps at too low a rate. */
+static uint64_t unseen_before(const struct track *t, const struct silence *s)
+{
+    uint32_t end = track_position(t, s->before);
+    uint64_t unseen = 0;
+    for (uint32_t i = 1; i <= end; i++)
+        unseen += !t->tries[t->hosts[s->host].tries[i]].after_silence &&
+                  track_may_have_been_out(t, s->host, i);
+    return unseen;
+}
+
+/* How often the host has been out before: it grows with each, and falls by one with each sweep that
+ * finds the host in. The sweep that let it back came at most the wait before it was seen back. */
+static void count_before(const struct track *t, const struct ejector *e, size_t index,
+                         uint64_t *ret_least, uint64_t *ret_most)
+{
+    uint64_t least = 0, most = 0;
+    const struct silence *last = &t->silences[index], *before = NULL;
+    for (size_t i = 0; i <= index; i++) {
+        const struct silence *s = &t->silences[i];
+        uint64_t could_ns, must_ns;
+        if (s->host != last->host)
+            continue;
+        if (before != NULL) {
+            tripped(t, e, s, &could_ns, &must_ns);
+            uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
+            uint64_t fewest = could_ns > back ? (could_ns - back) / e->interval_ns : 0;
+            uint64_t sweeps = must_ns > back ? (must_ns - back + wait) / e->interval_ns : 0;
+            most = most > fewest ? most - fewest : 0;
+            least = least > sweeps ? least - sweeps : 0;
+        }
+        most++;
+        least++;
+        before = s;
+    }
+    *ret_least = least;
+    *ret_most = most + unseen_before(t, last);
+}
+
+static bool outing_of(const struct window *w, const struct ejector *e, size_t index,
+                      struct outing *ret)
+{
+    const struct track *t = w->track;
+    const struct silence *s = &t->silences[index];
+    uint64_t could_ns, must_ns;
+    if (!eject_could_before(t, e, s, &could_ns) || eject_first(t, e, s, true) == TRACK_NONE ||
+        eject_explained(w, s))
+        return false;
+    tripped(t, e, s, &could_ns, &must_ns);
+    if (must_ns > s->end_ns)
+        return false;
+    *ret = (struct outing){
+        .least_ns = s->end_ns - must_ns,
+        .most_ns = s->end_ns - could_ns,
+        .ended = s->after != TRACK_NONE,
+    };
+    count_before(t, e, index, &ret->k_least, &ret->k_most);
+    uint64_t least = ejector_length_ns(e, ret->k_least), most = ejector_length_ns(e, ret->k_most);
+    ret->short_ns = least > SHORT_NS ? least - SHORT_NS : 0;
+    ret->long_ns = most + e->interval_ns + LONG_NS + eject_wait_ns(t, s) +
+                   spans_within(&t->raw, s->begin_ns, s->end_ns) +
+                   (eject_merged(t, e, s->host, s->end_ns) ? e->merge_ns : 0);
+    return true;
+}
+
+struct lengths {
+    uint64_t firsts, repeats, soon, late, open;
+    struct extent first, repeat;
+    struct outing worst;
+    uint32_t host;
+};
+
+static void collect(const struct window *w, const struct ejector *e, struct lengths *l,
+                    struct verdict *ret)
+{
+    const struct track *t = w->track;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        struct outing o;
+        if (!eject_touches(&t->silences[i], &w->wide) || !outing_of(w, e, i, &o))
+            continue;
+        bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns;
+        if (!o.ended && !late) {
+            l->open++;
+            continue;
+        }
+        bool repeat = o.k_most > 1;
+        l->firsts += !repeat;
+        l->repeats += repeat;
+        extent_add(repeat ? &l->repeat : &l->first, o.most_ns);
+        l->soon += soon;
+        l->late += late;
+        if (soon || late) {
+            if (l->soon + l->late == 1) {
+                l->worst = o;
+                l->host = t->silences[i].host;
+            }
+            window_witness(ret, NULL, t->silences[i].begin_ns);
+        }
+    }
+}
+
+static const char *seconds(uint64_t least_ns, uint64_t most_ns, struct arena *arena)
+{
+    double least = (double)least_ns / (double)NS_PER_S, most = (double)most_ns / (double)NS_PER_S;
+    return most - least < 0.05 ? arena_printf(arena, "%.1f s", most)
+                               : arena_printf(arena, "%.1f..%.1f s", least, most);
+}
+
+static void fail(const struct window *w, const struct lengths *l, struct arena *arena,
+                 struct verdict *ret)
+{
+    const struct outing *o = &l->worst;
+    bool soon = o->most_ns < o->short_ns;
+    ret->wrong = l->soon + l->late;
+    verdict_fail(ret, arena, "%s was out for %s; %s %s%s", eject_name(w, l->host, arena),
+                 seconds(o->most_ns, o->most_ns, arena), soon ? "at least" : "at most",
+                 seconds(soon ? o->short_ns : o->long_ns, soon ? o->short_ns : o->long_ns, arena),
+                 window_when(w, ret, arena));
+    ret->certain =
+        soon ? "the low side is sound: measured from the first failure that could have tripped it"
+             : "counted from the failure that certainly tripped it, with sweep, merge and stalls";
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    struct ejector e;
+    ejector_init(&e, edge, w->track->host_count);
+    struct lengths l = {0};
+    collect(w, &e, &l, ret);
+    bool full = w->scenario != NULL && w->scenario->from_policy && w->scenario->depth == DEPTH_FULL;
+    const char *base = seconds(e.base_ns, e.base_ns, arena);
+    ret->seen = ret->eligible = l.firsts + l.repeats;
+    ret->needed =
+        e.base_ns + e.interval_ns <= BRIEF_NS && w->scenario != NULL && w->scenario->from_policy
+            ? 2
+            : 1;
+    ret->unit = "ejections";
+    verdict_policy(ret, &edge->outlier.base_ejection, arena,
+                   "out for %s times its count, up to the next sweep", base);
+    if (window_starved(w, ret, arena))
+        return;
+    if (l.soon + l.late > 0)
+        fail(w, &l, arena, ret);
+    else if (l.firsts + l.repeats < ret->needed)
+        window_too_few(w, ret, arena, l.firsts + l.repeats, ret->needed,
+                       "ejections from trip to return");
+    else if (full && l.repeats == 0)
+        window_too_few(w, ret, arena, 0, 1, "repeat ejections");
+    else if (l.repeats == 0)
+        verdict_pass(ret, arena, "out for %s of %s", seconds(l.first.least, l.first.most, arena),
+                     seconds(e.base_ns, e.base_ns + e.interval_ns, arena));
+    else
+        verdict_pass(
+            ret, arena, "out for %s of %s, again for %s of %s",
+            seconds(l.first.least, l.first.most, arena),
+            seconds(e.base_ns, e.base_ns + e.interval_ns, arena),
+            seconds(l.repeat.least, l.repeat.most, arena),
+            seconds(ejector_length_ns(&e, 2), ejector_length_ns(&e, 2) + e.interval_ns, arena));
+}
+
+const struct claim_type claim_eject_length = {
+    .id = "eject.length",
+    .word = "ejection",
+    .only = "stays",
+    .help = "an endpoint stays out for the base time, times its count",
+    .class = CLAIM_TIMING,
+    .applies = eject_applies,
+    .judge = judge,
+};
+
+/* Long enough for the sweep, the merge window and m picks: it would have come back if it ever did.
+ */
+static void judge_return(const struct edge_policy *edge, const struct window *w,
+                         struct arena *arena, struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct ejector e;
+    ejector_init(&e, edge, t->host_count);
+    uint64_t back = 0, gone = 0, longest = 0;
+    uint32_t host = 0;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        struct outing o;
+        const struct silence *s = &t->silences[i];
+        if (!eject_touches(s, &w->wide) || !outing_of(w, &e, i, &o))
+            continue;
+        uint64_t due = s->end_ns - o.least_ns + ejector_length_ns(&e, o.k_most) + e.interval_ns +
+                       e.merge_ns + LONG_NS;
+        bool is_gone = due < s->end_ns &&
+                       track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
+                       o.least_ns > o.long_ns + e.merge_ns;
+        back += o.ended && !is_gone;
+        gone += is_gone;
+        if (is_gone && o.least_ns > longest) {
+            longest = o.least_ns;
+            host = s->host;
+        }
+        if (is_gone)
+            window_witness(ret, NULL, s->begin_ns);
+    }
+    ret->seen = ret->eligible = back + gone;
+    ret->wrong = gone;
+    ret->needed = 1;
+    ret->unit = "ejections";
+    verdict_policy(ret, &edge->outlier.base_ejection, arena, "back after its time");
+    if (gone > 0) {
+        verdict_fail(ret, arena, "%s was not back after %s%s", eject_name(w, host, arena),
+                     seconds(longest, longest, arena), window_when(w, ret, arena));
+        ret->certain =
+            "one witness is enough (class D): enough picks went elsewhere since it was due";
+    } else if (window_starved(w, ret, arena))
+        return;
+    else if (back < ret->needed)
+        window_too_few(w, ret, arena, back, ret->needed, "ejections from trip to return");
+    else
+        verdict_pass(ret, arena, "back after each of %llu ejections", (unsigned long long)back);
+}
+
+const struct claim_type claim_eject_return = {
+    .id = "eject.return",
+    .word = "ejection",
+    .only = "returns",
+    .help = "an ejected endpoint comes back",
+    .class = CLAIM_DETERMINISTIC,
+    .applies = eject_applies,
+    .judge = judge_return,
+};

@@ -1,0 +1,93 @@
+/* eject.metrics (spec/verifier.md 3.3): the mesh's own gauge says that an endpoint is out while it
+ * is. */
+#include "verify/claims.h"
+#include "verify/eject.h"
+
+#include "base/clock.h"
+
+#define SILENCE_LEAST_NS (1500 * NS_PER_MS)
+#define INSIDE_NS (300 * NS_PER_MS)
+#define SCRAPES_LEAST 3
+#define GAUGE "ejections_active"
+
+struct gauge {
+    uint64_t scrapes, shown;
+};
+
+/* Envoy prefixes the name with the cluster's, and joins several of ours with the edge's name. */
+static bool is_gauge(const struct window *w, const struct metric_row *m)
+{
+    const char *name = journal_name(w->journal, m->r.name), *found = strstr(name, GAUGE);
+    const struct journal_proc *p = journal_proc_of(w->journal, m->proc);
+    const char *proxy = journal_name(w->journal, m->r.proxy), *arrow = strstr(proxy, " -> ");
+    bool ours = p != NULL && p->arm != NULL && strcmp(p->arm, w->track->arm) == 0;
+    bool edge = arrow == NULL || strcmp(arrow + 4, w->track->service) == 0;
+    return ours && edge && found != NULL && found[strlen(GAUGE)] == '\0';
+}
+
+static struct gauge gauge_within(const struct window *w, uint64_t from_ns, uint64_t to_ns)
+{
+    struct gauge g = {0};
+    for (size_t i = 0; i < w->journal->metric_count; i++) {
+        const struct metric_row *m = &w->journal->metrics[i];
+        if (m->r.at < from_ns || m->r.at + m->r.answer > to_ns || !is_gauge(w, m))
+            continue;
+        g.scrapes++;
+        g.shown += m->r.value >= 1;
+    }
+    return g;
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct ejector e;
+    ejector_init(&e, edge, t->host_count);
+    uint64_t shown = 0, hidden = 0;
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        /* Up to M passes from the last try to the ejection: only what is left of the silence must
+         * show it. */
+        uint64_t from = s->begin_ns + INSIDE_NS, to = s->end_ns - INSIDE_NS;
+        if (!eject_touches(s, &w->wide) || eject_explained(w, s) ||
+            s->end_ns - s->begin_ns < SILENCE_LEAST_NS ||
+            eject_first(t, &e, s, false) == TRACK_NONE)
+            continue;
+        struct gauge g = gauge_within(w, from, to);
+        if (g.scrapes < SCRAPES_LEAST)
+            continue;
+        shown += g.shown > 0;
+        hidden += g.shown == 0;
+        if (g.shown == 0)
+            window_witness(ret, NULL, s->begin_ns);
+    }
+    ret->seen = ret->eligible = shown + hidden;
+    ret->wrong = hidden;
+    ret->needed = 1;
+    ret->unit = "ejections with three scrapes inside";
+    verdict_policy(ret, &edge->outlier.base_ejection, arena, "the mesh's gauge shows an ejection");
+    if (hidden > 0) {
+        verdict_fail(ret, arena, "%llu of %llu ejections did not show in %s%s",
+                     (unsigned long long)hidden, (unsigned long long)(shown + hidden), GAUGE,
+                     window_when(w, ret, arena));
+        ret->certain = "one witness is enough (class D): three scrapes lie within it";
+    } else if (gauge_within(w, 0, UINT64_MAX).scrapes == 0) {
+        verdict_open(ret, WHY_CAPABILITY, arena, "metrics not reachable");
+        ret->needs = "a scrape of the mesh's proxies";
+    } else if (shown == 0)
+        window_too_few(w, ret, arena, 0, 1, ret->unit);
+    else
+        verdict_pass(ret, arena, "%s shows %llu of %llu ejections", GAUGE,
+                     (unsigned long long)shown, (unsigned long long)shown);
+}
+
+const struct claim_type claim_eject_metrics = {
+    .id = "eject.metrics",
+    .word = "ejection",
+    .only = "metrics",
+    .help = "the mesh's own gauge shows an ejection",
+    .class = CLAIM_DETERMINISTIC,
+    .applies = eject_applies,
+    .judge = judge,
+};

@@ -1,0 +1,342 @@
+/* The phases of a generated plan, in order (spec/verifier.md 4.2; names: scenario-language.md 1.8).
+ */
+#include "verify/making.h"
+
+#include "base/clock.h"
+#include "verify/timeout.h"
+
+#include <math.h>
+
+#define PER_S 3600 /* rates are kept per hour */
+#define WARM_NS NS_PER_S
+#define TAG_EVERY_NS (60 * NS_PER_MS)
+#define AFTER_TAGS_NS (200 * NS_PER_MS)
+#define THINK_NS (100 * NS_PER_MS)
+#define ALONE_NS (30 * NS_PER_MS) /* between requests that are sent one at a time */
+#define MET_LEAST 10
+#define EARLY_RATE 150
+#define EARLY_ROUNDS 10
+#define QUIET_NS (300 * NS_PER_MS)
+#define AWAIT_MORE_NS (2 * NS_PER_S)
+#define PATIENCE_NS (16 * NS_PER_S)
+#define HEALED_NS (2 * NS_PER_S)
+#define TRIP_TRIES 48 /* enough to show that a host is never put out (eject.trip) */
+
+static const char *endpoint(const struct making *m, uint32_t number)
+{
+    return arena_printf(&m->p->arena, "%s/%u", m->to, number);
+}
+
+static struct load_plan new_load(const struct making *m)
+{
+    struct load_plan load = {
+        .source = m->options->source,
+        .protocol = "http1",
+        .method = m->options->method == NULL ? "GET" : m->options->method,
+        .path = m->edge->path == NULL ? "/" : arena_strdup(&m->p->arena, m->edge->path),
+        .timeout_ns = 30 * NS_PER_S,
+        .tag_every_ns = TAG_EVERY_NS,
+        .connections = 8,
+        .clients = 1,
+    };
+    INVARIANT(place_parse(m->edge_text, &m->p->arena, &load.on, NULL));
+    return load;
+}
+
+static void add_open(struct making *m, uint64_t per_s)
+{
+    struct load_plan load = new_load(m);
+    load.rate_per_h = per_s * PER_S;
+    m->loads[m->load_count++] = load;
+}
+
+static void add_closed(struct making *m, uint64_t think_ns)
+{
+    struct load_plan load = new_load(m);
+    load.closed = true;
+    load.users = 1;
+    load.think_ns = think_ns;
+    m->loads[m->load_count++] = load;
+}
+
+static void begin(struct making *m)
+{
+    struct arena *arena = &m->p->arena;
+    m->steps = ARENA_ARRAY(arena, struct step, MAKING_STEPS_MOST);
+    m->loads = ARENA_ARRAY(arena, struct load_plan, 2);
+    m->tags = ARENA_ARRAY(arena, struct tagged, MAKING_TAGS_MOST);
+    m->step_count = m->load_count = m->tag_count = 0;
+}
+
+/* ${lasting_ns} 0: ended by its awaits. */
+static void end(struct making *m, const char *name, const char *about, uint64_t lasting_ns)
+{
+    INVARIANT(m->phase_count < MAKING_PHASES_MOST);
+    if (m->tag_count > 0) {
+        m->loads[0].tagged = m->tags;
+        m->loads[0].tagged_count = m->tag_count;
+    }
+    m->phases[m->phase_count++] = (struct phase){
+        .name = arena_strdup(&m->p->arena, name),
+        .about = about,
+        .source = m->options->source,
+        .ends = lasting_ns == 0 ? PHASE_BY_AWAITS : PHASE_BY_CLOCK,
+        .lasting_ns = lasting_ns,
+        .loads = m->loads,
+        .load_count = m->load_count,
+        .steps = m->steps,
+        .step_count = m->step_count,
+    };
+}
+
+static void add_await(struct making *m, const char *word, const char *on, uint64_t within_ns)
+{
+    making_step(m, step_make(m->p, STEP_AWAIT, word, on, m->options->source,
+                             (const char *const[]){"within", making_ms(m, within_ns), "late",
+                                                   "go_on", NULL}));
+}
+
+/* Picks elsewhere that make a silence, at an equal share (spec/verifier.md 2.3). */
+static uint64_t silence_picks(const struct making *m)
+{
+    return (uint64_t)ceil(log(1e-8) / log1p(-0.5 / m->n));
+}
+
+/* The longest legal way back of a host that was ejected ${k} times. */
+static uint64_t back_ns(const struct making *m, uint64_t k)
+{
+    if (!m->ejects)
+        return AWAIT_MORE_NS;
+    return ejector_length_ns(&m->ejector, k) + m->ejector.interval_ns + m->ejector.merge_ns +
+           AWAIT_MORE_NS;
+}
+
+/* Every endpoint, one after the other: each must have got tries since the one before was seen. */
+static void await_all(struct making *m, uint64_t within_ns)
+{
+    for (uint32_t i = 1; i <= m->n; i++)
+        add_await(m, "readmitted", endpoint(m, i), within_ns);
+}
+
+static void heal(struct making *m)
+{
+    begin(m);
+    add_open(m, m->n > 3 ? 35 * (uint64_t)m->n : 100);
+    await_all(m, back_ns(m, 2));
+    end(m, arena_printf(&m->p->arena, "heal %u", ++m->heals), "every endpoint answers again", 0);
+}
+
+static void warm(struct making *m)
+{
+    begin(m);
+    add_open(m, 100);
+    end(m, "warm", "shares and latency without faults", WARM_NS);
+}
+
+static void mixed(struct making *m)
+{
+    static const char *const retries[] = {"atmost",  "happen",     "conditions", "committed",
+                                          "spacing", "other_host", NULL};
+    static const char *const timeouts[] = {"per_try", "request", "none", NULL};
+    static const char *const status[] = {"status", NULL};
+    begin(m);
+    add_open(m, 100);
+    making_tags(m);
+    if (m->tag_count == 0)
+        return;
+    making_expect(m, "retries", m->edge_text, retries);
+    making_expect(m, "timeout", m->edge_text, timeouts);
+    making_expect(m, "status", m->edge_text, status);
+    uint64_t whole = timeout_request_ns(m->edge), p = timeout_try_ns(m->edge);
+    uint64_t longest = whole != 0 ? whole : p * (1 + m->edge->retry.attempts.number);
+    if (making_wants(m, "timeout.none"))
+        longest = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
+    end(m, "mixed", "each cause on requests of its own tag",
+        making_tag_total(m) * TAG_EVERY_NS + longest + AFTER_TAGS_NS);
+}
+
+/* So many endpoints may be dead that a retry still finds a live one. */
+static uint32_t dead_count(const struct making *m)
+{
+    uint64_t retries = m->edge->retry.attempts.number;
+    return m->n - 1 < retries ? m->n - 1 : (uint32_t)retries;
+}
+
+/* Down for at most c - 1 requests, then up until every endpoint has answered: nothing is ejected
+ * meanwhile. */
+static uint64_t add_windows(struct making *m, const char *word, const char *const *keys)
+{
+    uint32_t dead = dead_count(m);
+    uint64_t down_ns = (m->c - 1) * ALONE_NS - ALONE_NS / 6, up_ns = 4 * m->n * ALONE_NS;
+    uint64_t per_window = (m->c - 1) * dead / m->n;
+    uint64_t windows = (MET_LEAST * 3 / 2 + per_window) / (per_window == 0 ? 1 : per_window);
+    while (windows * dead + windows + 8 > MAKING_STEPS_MOST)
+        windows--;
+    for (uint64_t i = 0; i < windows; i++) {
+        struct step during = step_make(m->p, STEP_DURING, "during", NULL, m->options->source, NULL);
+        during.from_ns = i * (down_ns + up_ns) + ALONE_NS;
+        during.to_ns = during.from_ns + down_ns;
+        during.steps = ARENA_ARRAY(&m->p->arena, struct step, dead);
+        during.step_count = dead;
+        for (uint32_t k = 0; k < dead; k++)
+            during.steps[k] =
+                step_make(m->p, STEP_FAULT, word, endpoint(m, k + 1), m->options->source, keys);
+        making_step(m, during);
+    }
+    return windows * (down_ns + up_ns) + 2 * ALONE_NS;
+}
+
+static uint64_t add_throughout(struct making *m, const char *word, const char *const *keys)
+{
+    uint32_t dead = dead_count(m);
+    for (uint32_t k = 0; k < dead; k++)
+        making_step(
+            m, step_make(m->p, STEP_FAULT, word, endpoint(m, k + 1), m->options->source, keys));
+    return (MET_LEAST * 5 / 2) * m->n / dead * (ALONE_NS + 3 * NS_PER_MS);
+}
+
+static void one_at_a_time(struct making *m, enum cause cause, const char *name, const char *word,
+                          const char *const *keys)
+{
+    static const char *const happen[] = {"happen", NULL};
+    if (!making_wants(m, "retry.must") || m->n < 2 || !m->edge->retry.other_host ||
+        m->edge->flavour != FLAVOUR_ENVOY || !retry_rule_covers(m->edge, cause, 0) ||
+        (m->ejects && m->c <= 2))
+        return;
+    begin(m);
+    add_closed(m, ALONE_NS);
+    uint64_t lasting = m->ejects ? add_windows(m, word, keys) : add_throughout(m, word, keys);
+    making_expect(m, "retries", m->edge_text, happen);
+    end(m, name, "one request at a time, so that each failed connection is one request's", lasting);
+    heal(m);
+}
+
+static void early(struct making *m)
+{
+    static const char *const parts[] = {"not_before", NULL};
+    if (!making_wants(m, "eject.early") || m->c < 2)
+        return;
+    uint64_t lasting = EARLY_ROUNDS * (m->c + 1) * m->n * NS_PER_S / EARLY_RATE;
+    begin(m);
+    add_open(m, EARLY_RATE);
+    struct step fault = step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one),
+                                  m->options->source, (const char *const[]){"status", "503", NULL});
+    step_set_json(m->p, &fault, "streak", json_integer((json_int_t)m->c));
+    making_step(m, fault);
+    making_expect(m, "ejection", m->to, parts);
+    end(m, "early", "one failure fewer than ejects, again and again",
+        lasting > 2 * NS_PER_S ? lasting : 2 * NS_PER_S);
+    heal(m);
+}
+
+/* An ejection just after another change may leak for the merge window: let that pass. */
+static void quiet(struct making *m, const char *name)
+{
+    begin(m);
+    add_open(m, 50);
+    end(m, name, "nothing changes, so that the next ejection is the only one",
+        m->ejector.merge_ns + QUIET_NS);
+}
+
+static void trip_and_length(struct making *m)
+{
+    static const char *const trips[] = {"trips", NULL}, *const stays[] = {"stays", "returns", NULL};
+    bool length = making_wants(m, "eject.length") || making_wants(m, "eject.return");
+    if (!making_wants(m, "eject.trip") && !making_wants(m, "eject.late") && !length)
+        return;
+    bool full = m->options->depth == DEPTH_FULL;
+    const char *bad = endpoint(m, m->other);
+    quiet(m, "quiet");
+    begin(m);
+    add_closed(m, THINK_NS);
+    struct step fault = step_make(m->p, STEP_FAULT, "abort", bad, m->options->source,
+                                  (const char *const[]){"status", "503", NULL});
+    if (full)
+        step_set_json(m->p, &fault, "to_end_of", json_string("length"));
+    making_step(m, fault);
+    making_expect(m, "ejection", m->to, trips);
+    add_await(m, "ejected", bad, (TRIP_TRIES + m->c) * m->n * THINK_NS + AWAIT_MORE_NS);
+    end(m, "trip", "one endpoint fails every try, one request at a time", 0);
+    begin(m);
+    uint64_t rate = silence_picks(m) * 2 * NS_PER_S / m->ejector.base_ns + 1;
+    /* A short ejection leaves little time after it was awaited: enough picks must fit into the
+     * rest. */
+    uint64_t least_rate = m->ejector.base_ns < 4 * NS_PER_S ? 300 : 200;
+    add_open(m, rate > least_rate ? rate : least_rate);
+    making_expect(m, "ejection", m->to, stays);
+    add_await(m, "readmitted", bad, back_ns(m, 1));
+    if (full)
+        add_await(m, "ejected", bad,
+                  m->ejector.interval_ns + m->ejector.merge_ns + 2 * AWAIT_MORE_NS);
+    end(m, "length", full ? "out, back, and out again for longer" : "out, and back", 0);
+    if (!full)
+        return;
+    begin(m);
+    add_open(m, 200);
+    await_all(m, back_ns(m, 2));
+    end(m, "return", "the fault is gone", 0);
+}
+
+static void cap(struct making *m)
+{
+    static const char *const parts[] = {"cap", NULL};
+    if (!making_wants(m, "eject.cap") || m->ejector.cap + 1 > m->n)
+        return;
+    uint64_t lasting = m->ejector.merge_ns + NS_PER_S + m->c * m->n * NS_PER_S / EARLY_RATE +
+                       silence_picks(m) * NS_PER_S / EARLY_RATE;
+    quiet(m, "quiet again");
+    begin(m);
+    add_open(m, EARLY_RATE);
+    for (uint32_t i = 0; i <= m->ejector.cap; i++)
+        making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, (m->other + i) % m->n + 1),
+                                 m->options->source, (const char *const[]){"status", "503", NULL}));
+    making_expect(m, "ejection", m->to, parts);
+    end(m, "cap", "one endpoint more fails than may be out", lasting);
+}
+
+static void never(struct making *m)
+{
+    static const char *const parts[] = {"cap", NULL};
+    if (!making_wants(m, "eject.never"))
+        return;
+    uint64_t by_picks = 3 * silence_picks(m) * NS_PER_S / EARLY_RATE,
+             by_sweep = m->ejector.interval_ns + 2 * NS_PER_S;
+    begin(m);
+    add_open(m, EARLY_RATE);
+    making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one), m->options->source,
+                             (const char *const[]){"status", "503", NULL}));
+    making_expect(m, "ejection", m->to, parts);
+    end(m, "never", "one endpoint fails, and must stay in",
+        (by_picks > by_sweep ? by_picks : by_sweep) + NS_PER_S / 2);
+    heal(m);
+}
+
+static void healed(struct making *m)
+{
+    static const char *const success[] = {"success", NULL};
+    heal(m);
+    begin(m);
+    add_open(m, 200);
+    size_t before = m->step_count;
+    making_expect(m, "success", m->edge_text, success);
+    if (m->step_count > before)
+        step_set_json(m->p, &m->steps[before], "atleast", json_string("99%"));
+    end(m, "healed", "everything answers as before", HEALED_NS);
+}
+
+void making_phases(struct making *m)
+{
+    warm(m);
+    size_t before = m->phase_count;
+    mixed(m);
+    if (m->phase_count > before)
+        heal(m);
+    one_at_a_time(m, CAUSE_REFUSED, "one at a time", "refuse", NULL);
+    one_at_a_time(m, CAUSE_ACCEPT, "one at a time, at accept", "reset",
+                  (const char *const[]){"when", "accept", "existing", "reset", NULL});
+    early(m);
+    trip_and_length(m);
+    cap(m);
+    never(m);
+    healed(m);
+}

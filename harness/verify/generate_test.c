@@ -1,0 +1,239 @@
+#include "verify/simulator_run_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct plan *made(const struct edge_policy *edge, enum depth depth, struct scenario **ret,
+                         struct error *err, uint64_t budget_ns, bool *ret_ok)
+{
+    struct plan *p = plan_new();
+    struct generate_options options = {.depth = depth,
+                                       .seed = 7,
+                                       .method = "GET",
+                                       .budget_ns = budget_ns,
+                                       .source = {"gate.lua", 3, 0}};
+    p->suite = "gate.lua";
+    p->scenarios = ARENA_ARRAY(&p->arena, struct scenario, 1);
+    p->scenario_count = 1;
+    *ret = &p->scenarios[0];
+    **ret = (struct scenario){.name = "policy: client -> payments",
+                              .from_policy = true,
+                              .depth = depth,
+                              .source = options.source,
+                              .deadline_ns = 1800 * NS_PER_S};
+    (*ret)->mesh.word = "istio";
+    (*ret)->mesh.version = "1.31";
+    (*ret)->lab.services = ARENA_ARRAY(&p->arena, struct service_plan, 1);
+    (*ret)->lab.service_count = 1;
+    (*ret)->lab.services[0] = (struct service_plan){
+        .name = "payments", .endpoints = edge->endpoints, .slots = 64, .protocol = "http1"};
+    *ret_ok = generate_phases(p, *ret, edge, &options, err);
+    return p;
+}
+
+static const struct phase *phase_of(const struct scenario *s, const char *name)
+{
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (strcmp(s->phases[i].name, name) == 0)
+            return &s->phases[i];
+    return NULL;
+}
+
+static uint32_t tags_of(const struct phase *p, const char *tag)
+{
+    for (size_t i = 0; p != NULL && i < p->loads[0].tagged_count; i++)
+        if (strcmp(p->loads[0].tagged[i].tag, tag) == 0)
+            return p->loads[0].tagged[i].count;
+    return 0;
+}
+
+static void the_plan_of_the_worked_example_has_its_phases_in_order(void **state)
+{
+    static const char *const names[] = {
+        "warm",        "mixed", "heal 1", "one at a time", "heal 2", "one at a time, at accept",
+        "heal 3",      "early", "heal 4", "quiet",         "trip",   "length",
+        "quiet again", "cap",   "heal 5", "healed"};
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_true(ok);
+    assert_int_equal(s->phase_count, COUNT_OF(names));
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_string_equal(s->phases[i].name, names[i]);
+    assert_true(plan_check(p, &err));
+    plan_free(p);
+}
+
+static void the_quick_gate_of_the_seed_policy_takes_about_forty_seconds(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_true(ok && generate_length_ns(s) <= 48 * NS_PER_S &&
+                generate_length_ns(s) >= 25 * NS_PER_S);
+    plan_free(p);
+}
+
+static void each_listed_cause_has_its_tags_and_each_unlisted_status_five(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    const struct phase *mixed = phase_of(s, "mixed");
+    static const char *const listed[] = {"f1:503", "f3:503",   "all:503",   "f1:500",  "f1:502",
+                                         "f1:504", "f1:reset", "all:reset", "f1:hold", "all:hold"};
+    for (size_t i = 0; i < COUNT_OF(listed); i++)
+        assert_true(tags_of(mixed, listed[i]) >= 10);
+    static const char *const unlisted[] = {"all:400", "all:401", "all:404", "all:409",
+                                           "all:412", "all:422", "all:429"};
+    for (size_t i = 0; i < COUNT_OF(unlisted); i++)
+        assert_true(tags_of(mixed, unlisted[i]) >= 5);
+    assert_true(tags_of(mixed, "f1:slow") >= 8);
+    assert_true(tags_of(mixed, "all:started") >= 10);
+    plan_free(p);
+}
+
+static void the_streak_guard_is_on_only_where_an_ejection_can_happen(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_int_equal(
+        json_integer_value(json_object_get(phase_of(s, "mixed")->steps[0].keys, "streak")), 4);
+    plan_free(p);
+    edge.outlier.present = false;
+    p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_null(json_object_get(phase_of(s, "mixed")->steps[0].keys, "streak"));
+    assert_null(phase_of(s, "early"));
+    assert_null(phase_of(s, "trip"));
+    plan_free(p);
+}
+
+static void a_cap_of_nobody_asks_that_nobody_is_ever_out(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    edge.outlier.max_ejection_percent.number = 30;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_true(ok);
+    assert_non_null(phase_of(s, "never"));
+    assert_null(phase_of(s, "trip"));
+    assert_true(plan_check(p, &err));
+    plan_free(p);
+}
+
+static void a_full_gate_asks_for_the_repeat_ejection(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    struct plan *p = made(&edge, DEPTH_FULL, &s, &err, 0, &ok);
+    const struct phase *trip = phase_of(s, "trip");
+    assert_non_null(phase_of(s, "return"));
+    assert_string_equal(json_string_value(json_object_get(trip->steps[0].keys, "to_end_of")),
+                        "length");
+    assert_true(plan_check(p, &err));
+    plan_free(p);
+}
+
+static void more_than_the_budget_is_refused_with_the_costs(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    edge.outlier.base_ejection.number = 600 * NS_PER_S;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 60 * NS_PER_S, &ok);
+    assert_false(ok);
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_non_null(strstr(err.text, "more than the budget of 1m"));
+    assert_non_null(strstr(err.text, "ejection stays"));
+    plan_free(p);
+}
+
+static void nothing_declared_waits_for_the_patience(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct scenario *s;
+    struct error err = {0};
+    bool ok;
+    (void)state;
+    edge.request_timeout.set = false;
+    edge.request_timeout.number = 0;
+    edge.retry.per_try_timeout.set = false;
+    edge.retry.per_try_timeout.number = 0;
+    struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+    assert_true(ok && tags_of(phase_of(s, "mixed"), "all:patience") >= 3);
+    assert_true(phase_of(s, "mixed")->lasting_ns > 16 * NS_PER_S);
+    plan_free(p);
+}
+
+static void needs_name_each_claim_and_why_some_are_not_asked(void **state)
+{
+    struct edge_policy edge = sim_policy();
+    struct generate_options options = {.depth = DEPTH_QUICK, .seed = 7, .method = "GET"};
+    struct claim_need needs[64];
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 65536);
+    size_t count = generate_needs(&edge, &options, &arena, needs, COUNT_OF(needs)), asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        asked += needs[i].text == NULL;
+        if (strcmp(needs[i].claim->id, "eject.never") == 0)
+            assert_non_null(needs[i].text);
+        if (strcmp(needs[i].claim->id, "retry.must") == 0)
+            assert_true(needs[i].text == NULL && needs[i].n == 10 && needs[i].seconds > 5);
+    }
+    assert_true(asked >= 18);
+    arena_release(&arena);
+}
+
+static void a_control_has_short_ejections_and_all_else_alike(void **state)
+{
+    struct edge_policy edge = sim_policy(), control;
+    (void)state;
+    edge.outlier.base_ejection.number = 30 * NS_PER_S;
+    edge.outlier.interval.number = 30 * NS_PER_S;
+    generate_control_policy(&edge, &control);
+    assert_int_equal(control.outlier.base_ejection.number, 2 * NS_PER_S);
+    assert_int_equal(control.outlier.interval.number, 1 * NS_PER_S);
+    assert_int_equal(control.retry.attempts.number, edge.retry.attempts.number);
+    assert_int_equal(control.request_timeout.number, edge.request_timeout.number);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_plan_of_the_worked_example_has_its_phases_in_order),
+        cmocka_unit_test(the_quick_gate_of_the_seed_policy_takes_about_forty_seconds),
+        cmocka_unit_test(each_listed_cause_has_its_tags_and_each_unlisted_status_five),
+        cmocka_unit_test(the_streak_guard_is_on_only_where_an_ejection_can_happen),
+        cmocka_unit_test(a_cap_of_nobody_asks_that_nobody_is_ever_out),
+        cmocka_unit_test(a_full_gate_asks_for_the_repeat_ejection),
+        cmocka_unit_test(more_than_the_budget_is_refused_with_the_costs),
+        cmocka_unit_test(nothing_declared_waits_for_the_patience),
+        cmocka_unit_test(needs_name_each_claim_and_why_some_are_not_asked),
+        cmocka_unit_test(a_control_has_short_ejections_and_all_else_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+#ifndef VERIFY_HEARING_H
+#define VERIFY_HEARING_H
+
+/* One judgement while it is made: the journal's plan and policies, the tracks built so far, and the
+ * verdicts. */
+
+#include "verify/judge.h"
+#include "verify/window.h"
+
+#define SUBJECT "subject"
+#define AGAIN " (again)"
+
+struct arm_edge {
+    const char *arm;
+    uint32_t scenario;
+    struct edge_policy edge;
+};
+/* A track that was built, for (scenario, arm, service). */
+struct known_track {
+    uint32_t scenario;
+    struct track *track;
+};
+/* A verdict's case, before it is in the list. */
+struct hearing {
+    const struct journal *journal;
+    const struct judge_options *options;
+    struct plan *plan;
+    struct arm_edge *edges;
+    size_t edge_count;
+    struct known_track *tracks;
+    size_t track_count, track_room;
+    struct judgement *g;
+    size_t verdict_room;
+    double alpha; /* for one side */
+};
+
+bool hearing_init(struct hearing *h, const struct journal *j, const struct judge_options *options,
+                  struct judgement *g, struct error *err) WARN_UNUSED;
+void hearing_release(struct hearing *h);
+
+/* A place's service, NULL where it names none. */
+const char *hearing_service(const struct step *s);
+/* The policy of the edge that ${s} speaks of; NULL: the journal has none. */
+const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenario, const char *arm,
+                                       const struct step *s);
+const struct track *hearing_track(struct hearing *h, uint32_t scenario, const char *arm,
+                                  const char *service, const struct edge_policy *edge);
+/* The run of a planned phase by an arm; ${again}: its repetition. NULL: it did not run. */
+const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
+                                          const char *arm, const struct phase *phase, bool again);
+/* From the first phase of the arm's walk to its last. */
+struct span hearing_span(const struct hearing *h, uint32_t scenario, const char *arm);
+/* Arms of the scenario in order of appearance, the subject first. */
+size_t hearing_arms(const struct hearing *h, uint32_t scenario, const char **ret, size_t most);
+/* Whether the options want this claim. */
+bool hearing_wants(const struct hearing *h, const struct claim_type *type);
+/* Whether an expectation's word, and its `only`, mean this claim. */
+bool expectation_means(const struct step *s, const struct claim_type *type);
+struct judged *hearing_add(struct hearing *h);
+
+/* hearing_rules.c: what turns a verdict around after it was found. */
+void hearing_couple(struct hearing *h);
+void hearing_controls(struct hearing *h);
+/* hearing_lists.c: phases and faults of the report. */
+void hearing_list(struct hearing *h);
+
+#endif

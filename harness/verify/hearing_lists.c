@@ -1,0 +1,150 @@
+/* The report's lists: what each phase held, and what each fault did. */
+#include "verify/hearing.h"
+
+static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
+                      const struct phase *phase, bool again)
+{
+    struct judgement *g = h->g;
+    const struct journal_phase *run = hearing_phase(h, scenario, SUBJECT, phase, again);
+    if (run == NULL)
+        return;
+    struct judged_phase *p = &g->phases[g->phase_count++];
+    *p = (struct judged_phase){
+        .scenario = scenario,
+        .ordinal = ordinal,
+        .name = run->name,
+        .why = run->why,
+        .t0_ns = run->t0_ns,
+        .t1_ns = run->t1_ns,
+    };
+    uint64_t tainted = 0;
+    for (size_t i = 0; i < h->track_count; i++) {
+        const struct track *t = h->tracks[i].track;
+        if (h->tracks[i].scenario != scenario || strcmp(t->arm, SUBJECT) != 0)
+            continue;
+        p->requests += track_request_at(t, run->t1_ns) - track_request_at(t, run->t0_ns);
+        p->tries += track_try_at(t, run->t1_ns) - track_try_at(t, run->t0_ns);
+        uint64_t in = spans_within(&t->taint, run->t0_ns, run->t1_ns);
+        tainted = in > tainted ? in : tainted;
+    }
+    uint64_t length = run->t1_ns == UINT64_MAX ? 0 : run->t1_ns - run->t0_ns;
+    p->tainted_ppm = length == 0 ? 0 : (uint64_t)((double)tainted * 1e6 / (double)length);
+}
+
+static const char *fault_text(struct hearing *h, const struct step *s)
+{
+    static const char *const keys[] = {"status", "add", "kind", "when", "grpc"};
+    const char *text = arena_strdup(&h->g->arena, s->word);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const json_t *value = json_object_get(s->keys, keys[i]);
+        if (json_is_integer(value))
+            text =
+                arena_printf(&h->g->arena, "%s %lld", text, (long long)json_integer_value(value));
+        else if (json_is_string(value))
+            text = arena_printf(&h->g->arena, "%s %s", text, json_string_value(value));
+    }
+    const json_t *tag = json_object_get(json_object_get(s->keys, "match"), "tag");
+    if (json_is_string(tag))
+        text = arena_printf(&h->g->arena, "%s on %s", text, json_string_value(tag));
+    return text;
+}
+
+static bool place_has(const struct step *s, const struct try *x)
+{
+    return s->on.to.endpoint == 0 || s->on.to.endpoint == x->r->endpoint;
+}
+
+static void count_fault(struct hearing *h, const struct step *s, const struct judged_phase *p,
+                        struct judged_fault *f)
+{
+    const char *service = hearing_service(s);
+    uint32_t bit = UINT32_C(1) << (s->fault % 32);
+    for (size_t i = 0; i < h->track_count; i++) {
+        const struct track *t = h->tracks[i].track;
+        if (h->tracks[i].scenario != f->scenario || strcmp(t->arm, SUBJECT) != 0 ||
+            service == NULL || strcmp(t->service, service) != 0)
+            continue;
+        uint32_t end = track_try_at(t, p->t1_ns);
+        for (uint32_t k = track_try_at(t, p->t0_ns); k < end; k++) {
+            const struct try *x = &t->tries[k];
+            bool at = place_has(s, x);
+            /* The number that ended it is exact; the bits are shared by every 32nd fault. */
+            bool fired = x->r->fault == s->fault || (x->r->fault == 0 && (x->r->fired & bit) != 0);
+            f->fired += fired;
+            f->guarded += !fired && (x->r->guarded & bit) != 0;
+            f->eligible += at || fired;
+        }
+    }
+}
+
+static void add_faults(struct hearing *h, const struct step *steps, size_t count,
+                       const struct judged_phase *p, size_t most)
+{
+    struct judgement *g = h->g;
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        add_faults(h, s->steps, s->step_count, p, most);
+        if (s->kind != STEP_FAULT || g->fault_count == most)
+            continue;
+        struct judged_fault *f = &g->faults[g->fault_count++];
+        *f = (struct judged_fault){
+            .scenario = p->scenario,
+            .ordinal = p->ordinal,
+            .fault = s->fault,
+            .text = fault_text(h, s),
+            .on = s->has_on ? arena_strdup(&g->arena, s->on.text) : "",
+        };
+        count_fault(h, s, p, f);
+    }
+}
+
+static size_t count_steps(const struct step *steps, size_t count)
+{
+    size_t all = count;
+    for (size_t i = 0; i < count; i++)
+        all += count_steps(steps[i].steps, steps[i].step_count);
+    return all;
+}
+
+static void sum_up(struct hearing *h)
+{
+    const struct journal *j = h->journal;
+    for (size_t i = 0; i < j->stall_count; i++) {
+        uint64_t late = j->stalls[i].r.fired;
+        if (late <= UINT64_C(8000000))
+            continue;
+        h->g->stall_count++;
+        h->g->longest_stall_ns = late > h->g->longest_stall_ns ? late : h->g->longest_stall_ns;
+    }
+    for (size_t i = 0; i < j->lost_count; i++)
+        h->g->lost_records += j->losts[i].r.count;
+}
+
+void hearing_list(struct hearing *h)
+{
+    struct judgement *g = h->g;
+    size_t phases = 0, steps = 0;
+    for (size_t i = 0; i < h->plan->scenario_count; i++) {
+        const struct scenario *s = &h->plan->scenarios[i];
+        phases += 2 * s->phase_count;
+        steps += count_steps(s->steps, s->step_count) * (s->phase_count + 1);
+        for (size_t k = 0; k < s->phase_count; k++)
+            steps += 2 * count_steps(s->phases[k].steps, s->phases[k].step_count);
+    }
+    g->phases = ARENA_ARRAY(&g->arena, struct judged_phase, phases + 1);
+    g->faults = ARENA_ARRAY(&g->arena, struct judged_fault, steps + 1);
+    for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
+        const struct scenario *s = &h->plan->scenarios[i];
+        for (uint32_t k = 0; k < s->phase_count; k++)
+            for (int again = 0; again < 2; again++) {
+                size_t before = g->phase_count;
+                add_phase(h, i, k, &s->phases[k], again != 0);
+                if (g->phase_count == before)
+                    continue;
+                const struct judged_phase *p = &g->phases[before];
+                add_faults(h, s->phases[k].steps, s->phases[k].step_count, p, steps);
+                add_faults(h, s->steps, s->step_count, p, steps);
+            }
+    }
+    sum_up(h);
+}

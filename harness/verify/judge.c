@@ -1,0 +1,336 @@
+#include "verify/judge.h"
+
+#include "verify/claims.h"
+#include "verify/hearing.h"
+
+#include <stdlib.h>
+
+#define ARENA_MOST ((size_t)256 * 1024 * 1024)
+#define ARMS_MOST 64
+#define CONFIRM_ALPHA 1e-3 /* of the repeated phase (spec/verifier.md 5.5) */
+
+/* Where an expectation stands, while its claims are judged. */
+struct stand {
+    struct hearing *h;
+    uint32_t scenario, ordinal; /* UINT32_MAX: the whole scenario */
+    const struct phase *phase;
+    const char *arm;
+    struct span within; /* of the phase's own time: `during` */
+};
+
+static uint64_t later(uint64_t t_ns, uint64_t span_ns)
+{
+    return span_ns > UINT64_MAX - t_ns ? UINT64_MAX : t_ns + span_ns;
+}
+
+/* Ejection of a generated plan is one story over several phases. */
+static struct span story_of(const struct stand *st, const struct step *asked, bool again,
+                            struct span own)
+{
+    const struct scenario *s = &st->h->plan->scenarios[st->scenario];
+    struct span story = own;
+    if (!s->from_policy || strcmp(asked->word, "ejection") != 0)
+        return own;
+    for (size_t i = 0; i < s->phase_count; i++) {
+        bool asks = false;
+        for (size_t k = 0; k < s->phases[i].step_count; k++)
+            asks = asks || (s->phases[i].steps[k].kind == STEP_EXPECT &&
+                            strcmp(s->phases[i].steps[k].word, "ejection") == 0);
+        const struct journal_phase *p =
+            asks ? hearing_phase(st->h, st->scenario, st->arm, &s->phases[i], again) : NULL;
+        if (p == NULL)
+            continue;
+        story.from_ns = p->t0_ns < story.from_ns ? p->t0_ns : story.from_ns;
+        story.to_ns = p->t1_ns > story.to_ns ? p->t1_ns : story.to_ns;
+    }
+    return story;
+}
+
+/* The window of one run of the phase; false: it did not run. */
+static bool window_of(const struct stand *st, const struct step *asked,
+                      const struct edge_policy *edge, bool again, struct window *ret)
+{
+    struct hearing *h = st->h;
+    struct span span = hearing_span(h, st->scenario, st->arm);
+    if (st->phase != NULL) {
+        const struct journal_phase *run = hearing_phase(h, st->scenario, st->arm, st->phase, again);
+        if (run == NULL)
+            return false;
+        span.from_ns = later(run->t0_ns, st->within.from_ns);
+        span.to_ns = later(run->t0_ns, st->within.to_ns);
+        span.to_ns = span.to_ns < run->t1_ns ? span.to_ns : run->t1_ns;
+    }
+    const char *service = hearing_service(asked);
+    if (span.from_ns >= span.to_ns)
+        return false;
+    *ret = (struct window){
+        .journal = h->journal,
+        .track =
+            hearing_track(h, st->scenario, st->arm, service == NULL ? edge->to : service, edge),
+        .scenario = &h->plan->scenarios[st->scenario],
+        .phase = st->phase,
+        .asked = asked,
+        .policy = edge,
+        .span = span,
+        .wide = story_of(st, asked, again, span),
+        .alpha = again ? CONFIRM_ALPHA : h->alpha,
+        .strict = h->options->strict,
+    };
+    if (asked->has_on && asked->on.from.service != NULL)
+        ret->edge = journal_find_name(h->journal, asked->on.text);
+    struct edge_policy *edges = ARENA_ARRAY(&h->g->arena, struct edge_policy, h->edge_count + 1);
+    for (size_t i = 0; i < h->edge_count; i++)
+        if (h->edges[i].scenario == st->scenario && strcmp(h->edges[i].arm, st->arm) == 0)
+            edges[ret->edge_count++] = h->edges[i].edge;
+    ret->edges = edges;
+    window_cut(ret);
+    return true;
+}
+
+/* Claims whose FAIL is a witness: records that are missing cannot make one. */
+static bool fails_by_witness(const struct claim_type *type)
+{
+    return strcmp(type->id, "retry.max") == 0 || strcmp(type->id, "retry.only") == 0 ||
+           strcmp(type->id, "retry.started") == 0 || strcmp(type->id, "success") == 0 ||
+           strcmp(type->id, "amplify") == 0;
+}
+
+static void mind_lost(struct hearing *h, const struct claim_type *type, const struct window *w,
+                      struct verdict *v)
+{
+    if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
+        (v->kind == VERDICT_FAIL && fails_by_witness(type)))
+        return;
+    const char *was = v->text;
+    verdict_open(v, WHY_LOST, &h->g->arena,
+                 "the journal lost %llu records of this phase (else: %s)",
+                 (unsigned long long)w->lost, was);
+    v->needs = "a faster disk, or a lower rate";
+}
+
+static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
+                     struct verdict *v)
+{
+    if (h->options->partial)
+        return;
+    if (h->journal->end_how == NULL) {
+        *v = (struct verdict){.unit = v->unit};
+        verdict_open(v, WHY_NOT_ENDED, &h->g->arena, "the run did not end");
+        v->needs = "a run that ends";
+        return;
+    }
+    const struct journal_phase *run =
+        st->phase == NULL ? NULL : hearing_phase(h, st->scenario, st->arm, st->phase, false);
+    bool cut = run != NULL && (run->why == NULL || strcmp(run->why, "abort") == 0);
+    if (cut && v->kind != VERDICT_INCONCLUSIVE &&
+        !(v->kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC &&
+          fails_by_witness(type))) {
+        verdict_open(v, WHY_NOT_ENDED, &h->g->arena, "the phase was cut short: %s",
+                     h->journal->end_how);
+        v->needs = "a run that is not aborted";
+    }
+}
+
+/* A FAIL of class P or T stands when the phase's repetition, where there is one, agrees. */
+static void confirm(const struct stand *st, const struct claim_type *type, const struct step *asked,
+                    const struct edge_policy *edge, struct verdict *v)
+{
+    struct window again;
+    struct arena *arena = &st->h->g->arena;
+    if (v->kind != VERDICT_FAIL || type->class == CLAIM_DETERMINISTIC ||
+        strcmp(st->arm, SUBJECT) != 0 || !window_of(st, asked, edge, true, &again))
+        return;
+    struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
+    type->judge(edge, &again, arena, &second);
+    if (second.kind == VERDICT_FAIL) {
+        v->certain = arena_printf(arena, "%s; the phase was repeated, and said the same",
+                                  v->certain == NULL ? "" : v->certain);
+        return;
+    }
+    const char *first = v->text, *then = second.text;
+    verdict_open(v, WHY_NOT_REPEATED, arena, "seen once, not repeated: %s (then: %s)", first,
+                 then == NULL ? "nothing" : then);
+    v->needs = "another run";
+}
+
+static void judge_claim(const struct stand *st, const struct step *asked,
+                        const struct claim_type *type)
+{
+    struct hearing *h = st->h;
+    const struct edge_policy *edge = hearing_edge(h, st->scenario, st->arm, asked);
+    struct judged *d = hearing_add(h);
+    struct verdict v = {.kind = VERDICT_NOT_APPLICABLE};
+    struct window w;
+    const char *gates = json_string_value(json_object_get(asked->keys, "gates"));
+    *d = (struct judged){
+        .claim = type,
+        .scenario = st->scenario,
+        .ordinal = st->ordinal,
+        .scenario_name = arena_strdup(&h->g->arena, h->plan->scenarios[st->scenario].name),
+        .phase_name = st->phase == NULL ? NULL : arena_strdup(&h->g->arena, st->phase->name),
+        .arm = st->arm,
+        .on = asked->has_on ? arena_strdup(&h->g->arena, asked->on.text) : NULL,
+        .asked_by = asked->source,
+        .gates = strcmp(st->arm, SUBJECT) == 0 && (gates == NULL || strcmp(gates, "no") != 0),
+    };
+    if (asked->source.file != NULL)
+        d->asked_by.file = arena_strdup(&h->g->arena, asked->source.file);
+    if (edge == NULL) {
+        verdict_open(&v, WHY_CAPABILITY, &h->g->arena, "the journal has no policy for %s",
+                     d->on == NULL ? "this edge" : d->on);
+    } else if (!type->applies(edge) &&
+               window_key(&(struct window){.asked = asked}, "never") == NULL) {
+        v.text = "the policy gives this claim nothing to judge";
+    } else if (!window_of(st, asked, edge, false, &w)) {
+        verdict_open(&v, WHY_NOT_ENDED, &h->g->arena, "the phase did not run");
+        v.needs = "a run that reaches it";
+    } else {
+        v.kind = VERDICT_INCONCLUSIVE;
+        type->judge(edge, &w, &h->g->arena, &v);
+        confirm(st, type, asked, edge, &v);
+        mind_lost(h, type, &w, &v);
+    }
+    if (v.kind != VERDICT_NOT_APPLICABLE)
+        mind_end(h, st, type, &v);
+    h->g->verdicts[h->g->verdict_count - 1].verdict = v;
+}
+
+static void judge_step(const struct stand *st, const struct step *s)
+{
+    size_t count;
+    const struct claim_type *const *types = claim_types(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool meant =
+            s->kind == STEP_AWAIT
+                ? strncmp(types[i]->id, "await.", 6) == 0 && strcmp(types[i]->only, s->word) == 0
+                : strncmp(types[i]->id, "await.", 6) != 0 && expectation_means(s, types[i]);
+        if (meant && hearing_wants(st->h, types[i]))
+            judge_claim(st, s, types[i]);
+    }
+}
+
+static void judge_steps(const struct stand *st, const struct step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        struct stand inner = *st;
+        if (s->kind == STEP_EXPECT || s->kind == STEP_AWAIT)
+            judge_step(st, s);
+        if (s->kind == STEP_DURING)
+            inner.within = (struct span){s->from_ns, s->to_ns};
+        judge_steps(&inner, s->steps, s->step_count);
+    }
+}
+
+static void judge_arm(struct hearing *h, uint32_t scenario, const char *arm)
+{
+    const struct scenario *s = &h->plan->scenarios[scenario];
+    struct stand st = {.h = h, .scenario = scenario, .arm = arm, .within = {0, UINT64_MAX}};
+    for (size_t i = 0; i < s->phase_count; i++) {
+        st.ordinal = (uint32_t)i;
+        st.phase = &s->phases[i];
+        /* A control, and a run under way, are asked only for what they have reached. */
+        bool all = strcmp(arm, SUBJECT) == 0 && !h->options->partial;
+        if (all || hearing_phase(h, scenario, arm, st.phase, false) != NULL)
+            judge_steps(&st, st.phase->steps, st.phase->step_count);
+    }
+    st.ordinal = UINT32_MAX;
+    st.phase = NULL;
+    judge_steps(&st, s->steps, s->step_count);
+}
+
+static void count_up(struct judgement *g)
+{
+    g->outcome = VERDICT_NOT_APPLICABLE;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *d = &g->verdicts[i];
+        if (!d->gates)
+            continue;
+        g->pass += d->verdict.kind == VERDICT_PASS;
+        g->fail += d->verdict.kind == VERDICT_FAIL;
+        g->inconclusive += d->verdict.kind == VERDICT_INCONCLUSIVE;
+        g->not_applicable += d->verdict.kind == VERDICT_NOT_APPLICABLE;
+        g->outcome = verdict_worse(g->outcome, d->verdict.kind);
+    }
+    /* Nothing that gates was asked: nothing was found wrong. */
+    if (g->outcome == VERDICT_NOT_APPLICABLE)
+        g->outcome = VERDICT_PASS;
+}
+
+bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
+               struct error *err)
+{
+    static const struct judge_options usual = {0};
+    struct judgement *g = check_alloc_zero(1, sizeof(*g));
+    struct hearing h;
+    arena_init(&g->arena, ARENA_MOST);
+    if (!hearing_init(&h, j, options == NULL ? &usual : options, g, err)) {
+        judgement_free(g);
+        return false;
+    }
+    for (uint32_t i = 0; i < h.plan->scenario_count; i++) {
+        const char *arms[ARMS_MOST], *glob = h.options->scenario;
+        if (glob != NULL && !text_glob(bytes_of(h.plan->scenarios[i].name), bytes_of(glob)))
+            continue;
+        size_t count = hearing_arms(&h, i, arms, COUNT_OF(arms));
+        for (size_t k = 0; k < count; k++)
+            judge_arm(&h, i, arms[k]);
+    }
+    hearing_couple(&h);
+    hearing_controls(&h);
+    hearing_list(&h);
+    count_up(g);
+    hearing_release(&h);
+    *ret = g;
+    return true;
+}
+
+void judgement_free(struct judgement *g)
+{
+    if (g == NULL)
+        return;
+    free(g->verdicts);
+    arena_release(&g->arena);
+    free(g);
+}
+
+static bool is_again(const char *name)
+{
+    size_t len = strlen(name), tail = strlen(AGAIN);
+    return len > tail && strcmp(name + len - tail, AGAIN) == 0;
+}
+
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret_ordinals,
+                     size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *d = &g->verdicts[i];
+        if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, SUBJECT) != 0 ||
+            d->verdict.kind != VERDICT_FAIL || d->claim->class == CLAIM_DETERMINISTIC)
+            continue;
+        bool again = false;
+        for (size_t k = 0; k < g->phase_count; k++)
+            again = again || (g->phases[k].scenario == scenario &&
+                              g->phases[k].ordinal == d->ordinal && is_again(g->phases[k].name));
+        if (again)
+            continue;
+        /* An ejection is told from its quiet beginning on, until enough picks have shown it. */
+        uint32_t from = d->ordinal, to = d->ordinal;
+        for (size_t k = 0; k < g->phase_count && strcmp(d->claim->word, "ejection") == 0; k++) {
+            const struct judged_phase *p = &g->phases[k];
+            if (p->scenario == scenario && p->ordinal < from && strcmp(p->name, "quiet") == 0)
+                from = p->ordinal;
+            if (p->scenario == scenario && p->ordinal > to && strcmp(p->name, "length") == 0)
+                to = p->ordinal;
+        }
+        for (uint32_t ordinal = from; ordinal <= to; ordinal++) {
+            bool known = false;
+            for (size_t k = 0; k < count; k++)
+                known = known || ret_ordinals[k] == ordinal;
+            if (!known && count < most)
+                ret_ordinals[count++] = ordinal;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,64 @@
+#ifndef VERIFY_JUDGE_H
+#define VERIFY_JUDGE_H
+
+/* judge(journal) -> verdicts: the whole judgement of a run, from the journal alone. */
+
+#include "verify/claim.h"
+
+struct judged {
+    const struct claim_type *claim;
+    uint32_t scenario, ordinal; /* ordinal UINT32_MAX: judged over the whole scenario */
+    const char *scenario_name, *phase_name, *arm;
+    const char *on;         /* "checkout -> payments" */
+    struct source asked_by; /* the suite's line */
+    bool gates;             /* counts for the exit code (controls do not) */
+    struct verdict verdict;
+};
+/* A fault step of a phase with what it did: for the reports' "fired" lines. */
+struct judged_fault {
+    uint32_t scenario, ordinal;
+    uint16_t fault;
+    const char *text, *on; /* "abort 503", "payments/2" */
+    uint64_t fired, guarded, eligible;
+};
+struct judged_phase {
+    uint32_t scenario, ordinal;
+    const char *name, *why;
+    uint64_t t0_ns, t1_ns, requests, tries, tainted_ppm;
+};
+struct judged_control {
+    const char *name;  /* "right", or the defect */
+    const char *claim; /* that must catch it; NULL for right */
+    enum verdict_kind kind;
+    bool as_it_must;
+    const char *text;
+};
+struct judgement {
+    struct judged *verdicts;
+    size_t verdict_count;
+    struct judged_phase *phases;
+    size_t phase_count;
+    struct judged_fault *faults;
+    size_t fault_count;
+    struct judged_control *controls;
+    size_t control_count;
+    enum verdict_kind outcome; /* FAIL > INCONCLUSIVE > PASS over those that gate */
+    size_t pass, fail, inconclusive, not_applicable;
+    uint64_t stall_count, longest_stall_ns, lost_records;
+    struct arena arena;
+};
+struct judge_options {
+    const char *claim;    /* id, word or family; NULL: all */
+    const char *scenario; /* glob; NULL: all */
+    bool strict;          /* n_min 66 a cause */
+    bool partial;         /* during the run: a missing end row is not an objection */
+};
+bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
+               struct error *err) WARN_UNUSED;
+void judgement_free(struct judgement *g);
+/* The phases (ordinals of ${scenario}) that a FAIL of class P or T wants repeated once (5.5).
+ * Returns the count. */
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret_ordinals,
+                     size_t most);
+
+#endif

@@ -1,0 +1,57 @@
+#ifndef VERIFY_MAKING_H
+#define VERIFY_MAKING_H
+
+/* A generated plan while it is made (generate*.c): what the edge has in force, which claims are
+ * wanted, and the phases so far. */
+
+#include "verify/eject.h"
+#include "verify/generate.h"
+
+#define MAKING_PHASES_MOST 24
+#define MAKING_STEPS_MOST 160
+#define MAKING_TAGS_MOST 64
+
+struct making {
+    struct plan *p;
+    struct scenario *s;
+    const struct edge_policy *edge;
+    const struct generate_options *options;
+    struct ejector ejector;
+    bool ejects;           /* an ejection can happen: streaks must be guarded */
+    uint64_t c;            /* failures in a row that eject; 0: never */
+    uint32_t n;            /* endpoints */
+    uint32_t one, other;   /* the drawn ones */
+    const char *edge_text; /* "client -> payments" */
+    const char *to;
+    struct phase *phases;
+    size_t phase_count;
+    /* Of the phase that is being made. */
+    struct step *steps;
+    size_t step_count;
+    struct load_plan *loads;
+    size_t load_count;
+    struct tagged *tags;
+    size_t tag_count;
+    uint32_t heals;
+};
+
+void making_init(struct making *m, struct plan *p, struct scenario *s,
+                 const struct edge_policy *edge, const struct generate_options *options);
+/* Whether a claim is asked for and the policy gives it something to judge. */
+bool making_wants(const struct making *m, const char *id);
+
+/* generate_phases.c */
+void making_phases(struct making *m);
+/* generate_claims.c: the tags of the phase "mixed", with their faults; and the expectations of a
+ * phase. */
+void making_tags(struct making *m);
+uint64_t making_tag_total(const struct making *m);
+/* Adds `expect.WORD` with those of ${parts} (a NULL-ended list) that some wanted claim needs. */
+void making_expect(struct making *m, const char *word, const char *on, const char *const *parts);
+
+void making_step(struct making *m, struct step step);
+const char *making_ms(const struct making *m, uint64_t ns);
+/* Whether the whole timeout can end a request before its tries are used up. */
+bool making_reaches_timeout(const struct edge_policy *edge);
+
+#endif

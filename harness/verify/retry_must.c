@@ -1,0 +1,320 @@
+/* retry.must (spec/verifier.md 3.1): a listed failure is retried while retries are left, and the
+ * retry's answer is the client's. In general form: a try that certainly failed with a listed cause,
+ * with retries left, is followed by another, unless a timer, a limit or the request itself explains
+ * why not. */
+#include "verify/claims.h"
+#include "verify/window.h"
+
+#include "base/clock.h"
+#include "stats/exact.h"
+
+#define CAUSE_LEAST 10
+#define CAUSES_MOST 32
+/* Larger bodies are not retried: Envoy's default buffer, exact; Linkerd's, exact (measured). */
+#define ENVOY_BODY_MOST 1048576
+#define LINKERD_BODY_MOST 65536
+/* An Envoy fires its per-try timer up to 4.5 ms early: a cut from here on is that timer's. */
+#define EARLY_NS (15 * NS_PER_MS)
+/* How often a retry may meet a second dead host by chance (same host again: 0.3 % measured, 4 % for
+ * the worst balancer), doubled. */
+#define CHANCE_OF_DEAD_HOST 0.1
+
+struct tally {
+    char cause[16];
+    uint64_t eligible, wrong, swapped;
+    bool asked;    /* the plan sends it */
+    bool by_share; /* refused or reset at accept: one witness may be chance */
+};
+struct tallies {
+    struct tally at[CAUSES_MOST];
+    size_t count;
+    uint64_t threshold; /* failures in a row that eject; 0: none in force */
+};
+
+static bool applies(const struct edge_policy *edge)
+{
+    return edge->retry.attempts.set && edge->retry.attempts.number > 0 &&
+           edge->flavour != FLAVOUR_L4;
+}
+
+static struct tally *tally_of(struct tallies *t, const char *cause)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->at[i].cause, cause) == 0)
+            return &t->at[i];
+    if (t->count == CAUSES_MOST)
+        return NULL;
+    struct tally *made = &t->at[t->count++];
+    *made = (struct tally){0};
+    snprintf(made->cause, sizeof(made->cause), "%s", cause);
+    return made;
+}
+
+/* The host was, perhaps, about to be ejected: then fewer hosts explain what follows. */
+static bool near_ejection(const struct window *w, const struct tallies *t, const struct try *x)
+{
+    if (t->threshold == 0)
+        return false;
+    uint32_t index = (uint32_t)(x - w->track->tries), position = track_position(w->track, index);
+    return position == TRACK_NONE ||
+           track_smax(w->track, x->r->endpoint - 1u, position, false) + 1 >= t->threshold;
+}
+
+/* A limit of retries at once (raw Envoy's max_retries) may have refused it: the client sees the
+ * endpoint's own failure, without a mark. */
+static bool limit_refused(const struct edge_policy *edge, const struct window *w,
+                          const struct try *x)
+{
+    if (!edge->pool.max_retries.set)
+        return false;
+    uint64_t at_once = 0;
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        const struct try *first = window_first(w, r);
+        if (r->start_ns > x->lo_ns)
+            break;
+        at_once +=
+            first != NULL && r->done_ns >= x->lo_ns && window_failure(first).kind != FAILURE_NONE;
+    }
+    return at_once + 1 >= edge->pool.max_retries.number;
+}
+
+static bool body_too_big(const struct edge_policy *edge, const struct request *r)
+{
+    return r->r->bytes_out >
+           (edge->flavour == FLAVOUR_LINKERD ? LINKERD_BODY_MOST : ENVOY_BODY_MOST);
+}
+
+/* Nothing but the mesh explains that ${x}, the last try seen, was not retried. */
+static bool must_have_gone_on(const struct edge_policy *edge, const struct window *w,
+                              const struct tallies *t, const struct request *r, const struct try *x,
+                              const struct failure *f)
+{
+    uint32_t most = (uint32_t)edge->retry.attempts.number + 1;
+    if (r->done_ns == 0 || r->r->end == END_CLIENT_TIMEOUT || r->n_mesh > r->seen ||
+        window_tries_most(r, most) > r->seen)
+        return false;
+    if (r->r->body_class == BODY_NO_HEALTHY || r->r->body_class == BODY_OVERFLOW ||
+        (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
+        return false;
+    if (body_too_big(edge, r) || limit_refused(edge, w, x) || near_ejection(w, t, x))
+        return false;
+    if (f->cause != CAUSE_HOLD)
+        return !window_timer_ended(w, r, true);
+    /* A 504 after the first try is the per-try timer's; a later one may be a whole timeout that
+     * comes too early. */
+    if (r->r->status == 504 && x->place > 1)
+        return false;
+    uint64_t per_try = edge->retry.per_try_timeout.number;
+    return per_try != 0 && !window_timer_ended(w, r, false) &&
+           x->left_ns - x->head_ns + EARLY_NS >= per_try && window_clean(w, x->head_ns, x->left_ns);
+}
+
+/* The retries ended well, or were used up; did the client get that end? */
+static bool was_swapped(const struct window *w, const struct request *r, const struct try *last)
+{
+    struct failure f = window_failure(last);
+    bool answered = f.kind == FAILURE_NONE || (f.kind == FAILURE_CAUSE && f.cause == CAUSE_STATUS);
+    return answered && last->r->outcome == OUTCOME_ANSWERED && last->left_ns == 0 &&
+           r->done_ns != 0 && r->r->end == END_COMPLETE && r->r->status != last->r->status &&
+           r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
+}
+
+static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
+                    struct tallies *t, struct verdict *ret)
+{
+    uint64_t retries = edge->retry.attempts.number;
+    for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
+        struct failure f = window_failure(x);
+        if (f.kind != FAILURE_CAUSE || !retry_rule_covers(edge, f.cause, f.status))
+            continue;
+        char cause[16];
+        struct tally *tally = tally_of(t, failure_print(&f, cause, sizeof(cause)));
+        if (tally == NULL)
+            return;
+        if (x->next == TRACK_NONE && x->place <= retries) {
+            if (must_have_gone_on(edge, w, t, r, x, &f)) {
+                tally->eligible++;
+                tally->wrong++;
+                window_witness(ret, r, x->lo_ns);
+            }
+            return;
+        }
+        if (x->place != 1)
+            continue;
+        tally->eligible++;
+        if (was_swapped(w, r, window_last(w, r))) {
+            tally->swapped++;
+            window_witness(ret, r, r->done_ns);
+        }
+    }
+}
+
+/* Refused and reset at accept: no try reaches us (1.4). The request met a dead host when the first
+ * try seen is not the mesh's first, or a failed connection can only be its own. */
+static void look_at_hidden(const struct edge_policy *edge, const struct window *w,
+                           const struct request *r, const char *cause, struct tallies *t,
+                           struct verdict *ret)
+{
+    const struct try *first = window_first(w, r);
+    /* A mesh that does not count its tries shows the bad cases only: that is no sample. */
+    if (r->refused == 0 && first != NULL && first->r->n_mesh == 0)
+        return;
+    bool met = r->refused > 0 || (first != NULL && first->r->n_mesh > 1) ||
+               (first == NULL && r->r->status >= 500);
+    struct tally *tally = tally_of(t, cause);
+    if (!met || tally == NULL || r->done_ns == 0 || r->r->body_class == BODY_NO_HEALTHY)
+        return;
+    tally->by_share = true;
+    tally->eligible++;
+    if (r->r->end == END_COMPLETE && r->r->status < 500)
+        return;
+    if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
+        tally->wrong++;
+        window_witness(ret, r, r->start_ns);
+    }
+}
+
+static bool resets_at_accept(const struct step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *when = json_string_value(json_object_get(steps[i].keys, "when"));
+        if (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "reset") == 0 && when != NULL &&
+            strcmp(when, "accept") == 0)
+            return true;
+        if (resets_at_accept(steps[i].steps, steps[i].step_count))
+            return true;
+    }
+    return false;
+}
+
+/* The dead ends of a phase, NULL: none. Only where every request can still find a live host. */
+static const char *hidden_cause(const struct edge_policy *edge, const struct window *w)
+{
+    if (!edge->retry.other_host || w->phase == NULL)
+        return NULL;
+    if (window_has_fault(w, "refuse"))
+        return retry_rule_covers(edge, CAUSE_REFUSED, 0) ? "refuse" : NULL;
+    bool accept = resets_at_accept(w->phase->steps, w->phase->step_count);
+    return accept && retry_rule_covers(edge, CAUSE_ACCEPT, 0) ? "accept" : NULL;
+}
+
+/* The causes that the plan sends must all be there. */
+static void add_asked(const struct edge_policy *edge, const struct window *w, struct tallies *t)
+{
+    static const struct {
+        const char *name;
+        enum cause cause;
+        uint32_t status;
+    } causes[] = {
+        {"500", CAUSE_STATUS, 500}, {"501", CAUSE_STATUS, 501}, {"502", CAUSE_STATUS, 502},
+        {"503", CAUSE_STATUS, 503}, {"504", CAUSE_STATUS, 504}, {"409", CAUSE_STATUS, 409},
+        {"429", CAUSE_STATUS, 429}, {"reset", CAUSE_RESET, 0},  {"hold", CAUSE_HOLD, 0},
+        {"fin", CAUSE_FIN, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(causes); i++)
+        if (window_sends(w, causes[i].name) &&
+            retry_rule_covers(edge, causes[i].cause, causes[i].status))
+            tally_of(t, causes[i].name)->asked = true;
+}
+
+static bool is_wrong(const struct window *w, const struct tally *tally)
+{
+    if (tally->swapped > 0)
+        return true;
+    if (!tally->by_share)
+        return tally->wrong > 0;
+    return tally->wrong > 0 &&
+           exact_binom_tail_ge(tally->wrong, tally->eligible, CHANCE_OF_DEAD_HOST) <= w->alpha;
+}
+
+static void fail(const struct window *w, const struct tally *tally, struct arena *arena,
+                 struct verdict *ret)
+{
+    ret->eligible = tally->eligible;
+    if (tally->wrong > 0)
+        verdict_fail(ret, arena, "%llu of %llu requests that met %s were not retried%s",
+                     (unsigned long long)tally->wrong, (unsigned long long)tally->eligible,
+                     tally->cause, window_when(w, ret, arena));
+    else
+        verdict_fail(ret, arena,
+                     "%llu of %llu requests that met %s got another answer than the last "
+                     "try's%s",
+                     (unsigned long long)tally->swapped, (unsigned long long)tally->eligible,
+                     tally->cause, window_when(w, ret, arena));
+    ret->certain =
+        tally->by_share
+            ? arena_printf(arena, "by chance once in more than 10^%d runs", w->alpha < 1e-7 ? 7 : 6)
+            : "one witness is enough (class D); no timer, limit or ejection explains it";
+}
+
+static void conclude(const struct window *w, const struct tallies *t, struct arena *arena,
+                     struct verdict *ret)
+{
+    const struct tally *fewest = NULL;
+    bool planned = window_tags(w) > 0;
+    for (size_t i = 0; i < t->count; i++) {
+        ret->seen += t->at[i].eligible;
+        ret->wrong += t->at[i].wrong + t->at[i].swapped;
+        if (is_wrong(w, &t->at[i])) {
+            fail(w, &t->at[i], arena, ret);
+            return;
+        }
+    }
+    struct text causes;
+    text_init(&causes, 256);
+    for (size_t i = 0; i < t->count; i++) {
+        if (planned && !t->at[i].asked && !t->at[i].by_share)
+            continue;
+        if (fewest == NULL || t->at[i].eligible < fewest->eligible)
+            fewest = &t->at[i];
+        text_add(&causes, "%s%s", causes.len == 0 ? "" : ", ", t->at[i].cause);
+    }
+    if (fewest == NULL || fewest->eligible < ret->needed)
+        window_too_few(w, ret, arena, fewest == NULL ? 0 : fewest->eligible, ret->needed,
+                       fewest == NULL ? "failures that the policy retries"
+                                      : arena_printf(arena, "requests that met %s", fewest->cause));
+    else
+        verdict_pass(ret, arena, "%llu of %llu retried (%s)",
+                     (unsigned long long)(ret->seen - ret->wrong), (unsigned long long)ret->seen,
+                     text_get(&causes));
+    if (ret->kind == VERDICT_PASS)
+        ret->certain = verdict_excludes(fewest->eligible, arena);
+    text_release(&causes);
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    struct tallies t = {0};
+    if (edge->outlier.present && outlier_rule_cap(&edge->outlier, w->track->host_count) > 0)
+        t.threshold = outlier_rule_threshold(&edge->outlier, true);
+    add_asked(edge, w, &t);
+    const char *hidden = hidden_cause(edge, w);
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        if (!window_has(w, r))
+            continue;
+        look_at(edge, w, r, &t, ret);
+        if (hidden != NULL)
+            look_at_hidden(edge, w, r, hidden, &t, ret);
+    }
+    ret->needed = window_floor(w, CAUSE_LEAST);
+    ret->unit = "requests";
+    verdict_policy(ret, &edge->retry.attempts, arena, "%llu %s on the listed conditions",
+                   (unsigned long long)edge->retry.attempts.number,
+                   edge->retry.attempts.number == 1 ? "retry" : "retries");
+    conclude(w, &t, arena, ret);
+    if (ret->kind != VERDICT_INCONCLUSIVE)
+        ret->eligible = ret->eligible == 0 ? ret->seen : ret->eligible;
+}
+
+const struct claim_type claim_retry_must = {
+    .id = "retry.must",
+    .word = "retries",
+    .only = "happen",
+    .help = "every listed failure is retried while retries are left",
+    .class = CLAIM_DETERMINISTIC,
+    .applies = applies,
+    .judge = judge,
+};

@@ -1,0 +1,135 @@
+/* timeout.request (spec/verifier.md 3.2): a request without an answer ends as 504 at the whole
+ * timeout. */
+#include "verify/claims.h"
+#include "verify/timeout.h"
+
+#include "base/clock.h"
+
+#define LEAST 6
+/* A last try that was cut so much before its own timeout was cut by the whole one. */
+#define CUT_BEFORE_NS (20 * NS_PER_MS)
+/* The mesh lets go of the last try when it answers the client. */
+#define TOGETHER_NS (50 * NS_PER_MS)
+
+struct ends {
+    struct extent extent;
+    uint64_t count, early, late, other_status;
+    uint32_t other;
+};
+
+static bool applies(const struct edge_policy *edge)
+{
+    return edge->flavour != FLAVOUR_L4 && timeout_request_ns(edge) != 0;
+}
+
+/* When the timer began: Envoy's at the end of the request, Linkerd's at its head. */
+static uint64_t begun_ns(const struct edge_policy *edge, const struct request *r)
+{
+    return edge->flavour == FLAVOUR_LINKERD || r->sent_ns == 0 ? r->start_ns : r->sent_ns;
+}
+
+static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
+                    struct ends *ends, struct verdict *ret)
+{
+    const struct try *last = window_last(w, r);
+    uint64_t whole = timeout_request_ns(edge), p = timeout_try_ns(edge);
+    if (last == NULL || r->done_ns == 0 || last->late_read)
+        return;
+    struct failure f = window_failure(last);
+    bool held = f.kind == FAILURE_CAUSE && f.cause == CAUSE_HOLD;
+    uint64_t end = r->done_ns - begun_ns(edge, r);
+    bool late = end > timeout_request_late_ns(whole);
+    /* Linkerd does not look at it during a back-off: only a try in flight then makes it late. */
+    if (edge->flavour == FLAVOUR_LINKERD && late && last->head_ns > r->start_ns + whole)
+        return;
+    if ((!held && !late) || !window_clean(w, r->start_ns, r->done_ns) ||
+        (held && !window_clean(w, last->head_ns, last->left_ns)))
+        return;
+    /* Otherwise the tries were used up before. */
+    if (!late && p != 0 && last->left_ns - last->head_ns + CUT_BEFORE_NS >= p)
+        return;
+    bool early = r->r->status == 504 && end < timeout_request_early_ns(whole);
+    bool in_time = !late && end >= timeout_request_early_ns(whole);
+    if (!late && !early && !in_time)
+        return;
+    ends->count++;
+    ends->late += late;
+    ends->early += early;
+    extent_add(&ends->extent, end);
+    bool together = held && last->left_ns + TOGETHER_NS > r->done_ns;
+    if (in_time && together && r->r->end == END_COMPLETE && r->r->status != 504) {
+        ends->other_status++;
+        ends->other = r->r->status;
+    }
+    if (late || early || (in_time && r->r->status != 504))
+        window_witness(ret, r, r->start_ns);
+}
+
+static void conclude(const struct window *w, const struct ends *e, const struct late *late,
+                     const struct late *early, struct arena *arena, struct verdict *ret)
+{
+    char declared[32], range[48], bound[32];
+    uint64_t whole = timeout_request_ns(w->policy);
+    verdict_span(whole, declared, sizeof(declared));
+    verdict_range(e->extent.least, e->extent.most, range, sizeof(range));
+    bool is_late = late->verdict == LATE_FAIL;
+    if (e->other_status > 0) {
+        verdict_fail(ret, arena, "request %s: %llu of %llu ended with %u instead of 504%s",
+                     declared, (unsigned long long)e->other_status, (unsigned long long)e->count,
+                     e->other, window_when(w, ret, arena));
+        ret->certain = "one witness is enough (class D)";
+    } else if (window_starved(w, ret, arena)) {
+        return;
+    } else if (e->count > 0 && (is_late || early->verdict == LATE_FAIL)) {
+        verdict_span(is_late ? timeout_request_late_ns(whole) : timeout_request_early_ns(whole),
+                     bound, sizeof(bound));
+        verdict_fail(ret, arena, "request %s: %llu of %llu ended %s, at %s; at %s %s%s", declared,
+                     (unsigned long long)(is_late ? e->late : e->early),
+                     (unsigned long long)e->count, is_late ? "late" : "early", range,
+                     is_late ? "most" : "least", bound, window_when(w, ret, arena));
+        ret->certain = arena_printf(arena, "by this machine's own delays %.1g (class T)",
+                                    is_late ? late->tail : early->tail);
+    } else if (e->count < ret->needed) {
+        window_too_few(w, ret, arena, e->count, ret->needed, ret->unit);
+    } else if (late->verdict == LATE_UNDECIDED) {
+        window_undecided(w, ret, arena, late, e->late, e->count, ret->unit);
+    } else if (early->verdict == LATE_UNDECIDED) {
+        window_undecided(w, ret, arena, early, e->early, e->count, ret->unit);
+    } else {
+        verdict_pass(ret, arena, "request %s: %llu of %llu ended as 504 at %s", declared,
+                     (unsigned long long)(e->count - e->late - e->early),
+                     (unsigned long long)e->count, range);
+    }
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    struct ends ends = {0};
+    uint64_t whole = timeout_request_ns(edge);
+    for (uint32_t i = w->from; i < w->to; i++)
+        if (window_has(w, &w->track->requests[i]))
+            look_at(edge, w, &w->track->requests[i], &ends, ret);
+    struct late late =
+        window_late(w, ends.late, ends.count, timeout_request_late_ns(whole) - whole);
+    struct late early =
+        window_late(w, ends.early, ends.count, whole - timeout_request_early_ns(whole));
+    char declared[32];
+    verdict_span(whole, declared, sizeof(declared));
+    ret->seen = ret->eligible = ends.count;
+    ret->wrong = ends.late + ends.early + ends.other_status;
+    ret->needed = window_floor(w, LEAST);
+    ret->unit = "requests without an answer";
+    verdict_policy(ret, &edge->request_timeout, arena, "each request at most %s", declared);
+    conclude(w, &ends, &late, &early, arena, ret);
+}
+
+const struct claim_type claim_timeout_request = {
+    .id = "timeout.request",
+    .word = "timeout",
+    .only = "request",
+    .help = "a request without an answer ends as 504 at the whole timeout",
+    .class = CLAIM_TIMING,
+    .applies = applies,
+    .judge = judge,
+};

@@ -1,0 +1,105 @@
+/* timeout.try and timeout.try.restart (spec/verifier.md 3.2): each try is cut at the per-try
+ * timeout, measured from that try's own beginning. */
+#include "verify/claims.h"
+#include "verify/timeout.h"
+
+#include "base/clock.h"
+
+#define LEAST 10
+#define RESTART_LEAST 8
+
+static bool applies(const struct edge_policy *edge)
+{
+    uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
+    return edge->flavour != FLAVOUR_L4 && p != 0 && (whole == 0 || p < whole);
+}
+
+static bool applies_to_retries(const struct edge_policy *edge)
+{
+    return applies(edge) && edge->retry.attempts.number > 0 &&
+           retry_rule_covers(edge, CAUSE_HOLD, 0);
+}
+
+static void fail(const struct window *w, const struct lives *lives, bool late,
+                 const struct late *test, struct arena *arena, struct verdict *ret)
+{
+    uint64_t p = timeout_try_ns(w->policy);
+    char declared[32], range[48], bound[32];
+    verdict_span(p, declared, sizeof(declared));
+    verdict_range(lives->extent.least, lives->extent.most, range, sizeof(range));
+    verdict_span(late ? timeout_try_late_ns(p) : timeout_try_early_ns(p), bound, sizeof(bound));
+    verdict_fail(ret, arena, "per try %s: %llu of %llu cut %s, at %s; at %s %s%s", declared,
+                 (unsigned long long)(late ? lives->late : lives->early),
+                 (unsigned long long)lives->count, late ? "late" : "early", range,
+                 late ? "most" : "least", bound, window_when(w, ret, arena));
+    ret->certain = arena_printf(arena, "by this machine's own delays %.1g (class T)", test->tail);
+}
+
+static void judge_from(uint32_t least, uint64_t floor, const char *unit, const struct window *w,
+                       struct arena *arena, struct verdict *ret)
+{
+    const struct edge_policy *edge = w->policy;
+    uint64_t p = timeout_try_ns(edge);
+    struct lives lives = {0};
+    timeout_lives(w, least, &lives, ret);
+    struct late late = window_late(w, lives.late, lives.count, timeout_try_late_ns(p) - p);
+    struct late early = window_late(w, lives.early, lives.count, p - timeout_try_early_ns(p));
+    char declared[32], range[48];
+    verdict_span(p, declared, sizeof(declared));
+    verdict_range(lives.extent.least, lives.extent.most, range, sizeof(range));
+    ret->seen = ret->eligible = lives.count;
+    ret->wrong = lives.late + lives.early;
+    ret->needed = window_floor(w, floor);
+    ret->unit = unit;
+    verdict_policy(ret, &edge->retry.per_try_timeout, arena, "each try at most %s", declared);
+    if (window_starved(w, ret, arena))
+        return;
+    if (lives.count > 0 && late.verdict == LATE_FAIL)
+        fail(w, &lives, true, &late, arena, ret);
+    else if (lives.count > 0 && early.verdict == LATE_FAIL)
+        fail(w, &lives, false, &early, arena, ret);
+    else if (lives.count < ret->needed)
+        window_too_few(w, ret, arena, lives.count, ret->needed, ret->unit);
+    else if (late.verdict == LATE_UNDECIDED)
+        window_undecided(w, ret, arena, &late, lives.late, lives.count, ret->unit);
+    else if (early.verdict == LATE_UNDECIDED)
+        window_undecided(w, ret, arena, &early, lives.early, lives.count, ret->unit);
+    else
+        verdict_pass(ret, arena, "per try %s: %llu of %llu cut at %s", declared,
+                     (unsigned long long)(lives.count - ret->wrong),
+                     (unsigned long long)lives.count, range);
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    (void)edge;
+    judge_from(1, LEAST, "tries cut", w, arena, ret);
+}
+
+static void judge_restart(const struct edge_policy *edge, const struct window *w,
+                          struct arena *arena, struct verdict *ret)
+{
+    (void)edge;
+    judge_from(2, RESTART_LEAST, "retries cut", w, arena, ret);
+}
+
+const struct claim_type claim_timeout_try = {
+    .id = "timeout.try",
+    .word = "timeout",
+    .only = "per_try",
+    .help = "a try that gets no answer is cut at the per-try timeout",
+    .class = CLAIM_TIMING,
+    .applies = applies,
+    .judge = judge,
+};
+
+const struct claim_type claim_timeout_try_restart = {
+    .id = "timeout.try.restart",
+    .word = "timeout",
+    .only = "per_try",
+    .help = "the per-try timeout begins anew with each try",
+    .class = CLAIM_TIMING,
+    .applies = applies_to_retries,
+    .judge = judge_restart,
+};

@@ -1,0 +1,326 @@
+#include "verify/track.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+
+#include <stdlib.h>
+
+/* A connection counts for a request in flight from so long before its accept: the two stamps are
+ * ours, the client's may be read a little later (spec/verifier.md 1.4 b). */
+#define ATTRIBUTE_BEFORE_NS (5 * NS_PER_MS)
+#define ATTRIBUTE_LOOK_BACK 256
+
+enum { PROC_OF_ARM = 1, PROC_OF_SERVICE = 2 };
+
+/* Rows are in order of process: the last answer is nearly always the next one. */
+struct proc_look {
+    const struct track *track;
+    uint32_t proc;
+    unsigned is;
+    bool known;
+};
+
+static unsigned proc_is(struct proc_look *look, uint32_t proc)
+{
+    if (look->known && look->proc == proc)
+        return look->is;
+    const struct journal_proc *p = journal_proc_of(look->track->journal, proc);
+    look->proc = proc;
+    look->known = true;
+    look->is = 0;
+    if (p != NULL && p->arm != NULL && strcmp(p->arm, look->track->arm) == 0) {
+        look->is = PROC_OF_ARM;
+        if (p->service != NULL && strcmp(p->service, look->track->service) == 0)
+            look->is |= PROC_OF_SERVICE;
+    }
+    return look->is;
+}
+
+static uint64_t stamp(uint64_t at_ns, uint64_t span_ns)
+{
+    return span_ns == 0 ? 0 : at_ns + span_ns;
+}
+
+static bool failed_at_accept(const struct connection_record *c)
+{
+    return c->side == 0 && c->requests == 0 && c->fault != 0;
+}
+
+static void collect_tries(struct track *t)
+{
+    const struct journal *j = t->journal;
+    struct proc_look look = {.track = t};
+    size_t failed = 0;
+    for (size_t i = 0; i < j->connection_count; i++)
+        failed += failed_at_accept(&j->connections[i].r);
+    t->tries = check_alloc_zero(j->attempt_count + failed + 1, sizeof(*t->tries));
+    t->made = check_alloc_zero(failed + 1, sizeof(*t->made));
+    for (size_t i = 0; i < j->attempt_count; i++) {
+        const struct attempt_record *r = &j->attempts[i].r;
+        if (r->at < t->from_ns || r->at >= t->to_ns ||
+            (proc_is(&look, j->attempts[i].proc) & PROC_OF_SERVICE) == 0)
+            continue;
+        t->tries[t->try_count++] = (struct try){
+            .r = r,
+            .head_ns = r->at,
+            .out_ns = stamp(r->at, r->out),
+            .left_ns = stamp(r->at, r->left),
+        };
+    }
+    size_t made = 0;
+    for (size_t i = 0; i < j->connection_count; i++) {
+        const struct connection_record *c = &j->connections[i].r;
+        if (!failed_at_accept(c) || c->at < t->from_ns || c->at >= t->to_ns ||
+            (proc_is(&look, j->connections[i].proc) & PROC_OF_SERVICE) == 0)
+            continue;
+        struct attempt_record *r = &t->made[made++];
+        r->at = c->at;
+        r->out = c->close;
+        r->conn = c->conn;
+        r->endpoint = c->endpoint;
+        r->fault = c->fault;
+        r->outcome = OUTCOME_RESET_BY_FAULT;
+        t->tries[t->try_count++] = (struct try){
+            .r = r,
+            .head_ns = c->at,
+            .out_ns = c->at + c->close,
+            .is_connection = true,
+        };
+    }
+}
+
+static bool edge_is_to(const char *edge, const char *service)
+{
+    const char *arrow = strstr(edge, " -> ");
+    return arrow != NULL && strcmp(arrow + 4, service) == 0;
+}
+
+static void collect_requests(struct track *t)
+{
+    const struct journal *j = t->journal;
+    struct proc_look look = {.track = t};
+    uint8_t *edges =
+        check_alloc_zero(j->name_count + 1, 1); /* by name: 0 not asked yet, 1 no, 2 yes */
+    t->requests = check_alloc_zero(j->request_count + 1, sizeof(*t->requests));
+    for (size_t i = 0; i < j->request_count; i++) {
+        const struct request_record *r = &j->requests[i].r;
+        uint64_t start = r->due + r->start;
+        if (start < t->from_ns || start >= t->to_ns || r->edge >= j->name_count + 1 ||
+            (proc_is(&look, j->requests[i].proc) & PROC_OF_ARM) == 0)
+            continue;
+        if (edges[r->edge] == 0)
+            edges[r->edge] = edge_is_to(journal_name(j, r->edge), t->service) ? 2 : 1;
+        if (edges[r->edge] != 2)
+            continue;
+        t->requests[t->request_count++] = (struct request){
+            .r = r,
+            .start_ns = start,
+            .sent_ns = stamp(r->due, r->sent),
+            .head_ns = stamp(r->due, r->head),
+            .done_ns = stamp(r->due, r->done),
+            .first = TRACK_NONE,
+            .last = TRACK_NONE,
+        };
+    }
+    free(edges);
+}
+
+static int by_head(const void *a, const void *b)
+{
+    const struct try *x = a, *y = b;
+    if (x->head_ns != y->head_ns)
+        return x->head_ns < y->head_ns ? -1 : 1;
+    return x->r->k < y->r->k ? -1 : x->r->k > y->r->k;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct request *x = a, *y = b;
+    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
+}
+
+/* Order of arrival is the order of tries, but where the mesh's own count says otherwise, the count
+ * is right and our reading was late. */
+static void tie_try(struct track *t, uint32_t index, struct request *request)
+{
+    struct try *x = &t->tries[index];
+    x->request = (uint32_t)(request - t->requests);
+    request->seen++;
+    x->place = request->seen;
+    if (x->r->n_mesh > request->n_mesh)
+        request->n_mesh = x->r->n_mesh;
+    if (request->first == TRACK_NONE) {
+        request->first = index;
+    } else {
+        struct try *before = &t->tries[request->last];
+        before->next = index;
+        if (x->r->n_mesh != 0 && before->r->n_mesh > x->r->n_mesh)
+            x->late_read = before->late_read = true;
+    }
+    request->last = index;
+}
+
+static void tie(struct track *t)
+{
+    struct map ids;
+    map_init(&ids, (size_t)t->request_count + 1);
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        const struct request_record *r = t->requests[i].r;
+        uint64_t *at = map_at(&ids, (struct map_key){r->id_hi, r->id_lo}, NULL);
+        if (at != NULL && *at == 0)
+            *at = (uint64_t)i + 1;
+    }
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        struct try *x = &t->tries[i];
+        x->request = x->next = TRACK_NONE;
+        x->place = 1;
+        if (x->is_connection)
+            continue;
+        const uint64_t *at = map_find(&ids, (struct map_key){x->r->id_hi, x->r->id_lo});
+        /* The span of a left try of 1 ns or less: the mesh had gone when we read it. */
+        x->late_read = x->left_ns != 0 && x->left_ns <= x->head_ns + 1;
+        if (at == NULL)
+            t->untied++;
+        else
+            tie_try(t, i, &t->requests[*at - 1]);
+    }
+    map_release(&ids);
+}
+
+/* A failed connection is a request's when exactly one was in flight (1.4 b). */
+static void attribute(struct track *t, struct try *x)
+{
+    uint64_t from = x->head_ns > ATTRIBUTE_BEFORE_NS ? x->head_ns - ATTRIBUTE_BEFORE_NS : 0;
+    uint32_t end = track_request_at(t, x->out_ns + 1), found = TRACK_NONE, seen = 0;
+    for (uint32_t i = end; i > 0 && seen < ATTRIBUTE_LOOK_BACK; i--, seen++) {
+        const struct request *r = &t->requests[i - 1];
+        if (r->done_ns != 0 && r->done_ns < from)
+            continue;
+        if (found != TRACK_NONE)
+            return;
+        found = i - 1;
+    }
+    if (found != TRACK_NONE) {
+        t->requests[found].refused++;
+        x->request = found;
+    }
+}
+
+static void index_hosts(struct track *t, uint32_t endpoints)
+{
+    t->host_count = endpoints;
+    for (uint32_t i = 0; i < t->try_count; i++)
+        if (t->tries[i].r->endpoint > t->host_count)
+            t->host_count = t->tries[i].r->endpoint;
+    t->hosts = check_alloc_zero(t->host_count + 1, sizeof(*t->hosts));
+    for (uint32_t i = 0; i < t->try_count; i++)
+        if (t->tries[i].r->endpoint != 0)
+            t->hosts[t->tries[i].r->endpoint - 1].count++;
+    for (uint32_t h = 0; h < t->host_count; h++) {
+        t->hosts[h].tries = check_alloc_zero((size_t)t->hosts[h].count + 1, sizeof(uint32_t));
+        t->hosts[h].count = 0;
+    }
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        if (t->tries[i].r->endpoint == 0)
+            continue;
+        struct track_host *host = &t->hosts[t->tries[i].r->endpoint - 1];
+        host->tries[host->count++] = i;
+    }
+}
+
+/* Processes that say where their clock ticks must all say the same; one that says nothing is on
+ * this machine (only remote agents have another). */
+static bool clocks_agree(const struct track *t)
+{
+    const struct journal *j = t->journal;
+    struct proc_look look = {.track = t};
+    const struct clock_record *first = NULL;
+    for (size_t i = 0; i < j->clock_count; i++) {
+        const struct clock_record *c = &j->clocks[i].r;
+        if ((proc_is(&look, j->clocks[i].proc) & PROC_OF_ARM) == 0)
+            continue;
+        if (first == NULL)
+            first = c;
+        else if (c->boot_id != first->boot_id || c->time_ns_inode != first->time_ns_inode)
+            return false;
+    }
+    return true;
+}
+
+struct track *track_new(const struct journal *j, const struct track_options *options)
+{
+    struct track *t = check_alloc_zero(1, sizeof(*t));
+    t->journal = j;
+    t->arm = options->arm;
+    t->service = options->service;
+    t->flavour = options->flavour;
+    t->from_ns = options->span.from_ns;
+    t->to_ns = options->span.to_ns;
+    t->retries = options->retries;
+    t->unseen_ns = options->unseen_ns == 0 ? UINT64_MAX : options->unseen_ns;
+    collect_tries(t);
+    collect_requests(t);
+    qsort(t->tries, t->try_count, sizeof(*t->tries), by_head);
+    qsort(t->requests, t->request_count, sizeof(*t->requests), by_start);
+    tie(t);
+    for (uint32_t i = 0; i < t->try_count; i++)
+        if (t->tries[i].is_connection)
+            attribute(t, &t->tries[i]);
+    t->same_clock = clocks_agree(t);
+    index_hosts(t, options->endpoints);
+    track_class(t);
+    track_find_taint(t);
+    track_find_silences(t, options->baseline);
+    return t;
+}
+
+void track_free(struct track *t)
+{
+    if (t == NULL)
+        return;
+    for (uint32_t h = 0; h < t->host_count; h++)
+        free(t->hosts[h].tries);
+    free(t->tries);
+    free(t->requests);
+    free(t->hosts);
+    free(t->calm_before);
+    free(t->stalls.at);
+    free(t->taint.at);
+    free(t->raw.at);
+    free(t->silences);
+    free(t->made);
+    free(t);
+}
+
+uint32_t track_try_at(const struct track *t, uint64_t t_ns)
+{
+    uint32_t low = 0, high = t->try_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (t->tries[middle].head_ns < t_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t track_request_at(const struct track *t, uint64_t t_ns)
+{
+    uint32_t low = 0, high = t->request_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (t->requests[middle].start_ns < t_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t track_picks(const struct track *t, uint64_t from_ns, uint64_t to_ns)
+{
+    if (to_ns <= from_ns)
+        return 0;
+    return t->calm_before[track_try_at(t, to_ns)] - t->calm_before[track_try_at(t, from_ns)];
+}

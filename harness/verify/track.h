@@ -1,0 +1,137 @@
+#ifndef VERIFY_TRACK_H
+#define VERIFY_TRACK_H
+
+/* All that one arm of a scenario did to one service: its requests and their tries with absolute
+ * stamps, tied, indexed and classed by the target's own rule (spec/verifier.md 1.3, 1.4, 2). Built
+ * once, read by every window. It knows no claim and no phase. */
+
+#include "verify/claim.h"
+
+#define TRACK_NONE UINT32_MAX
+
+struct span {
+    uint64_t from_ns, to_ns;
+};
+struct spans {
+    struct span *at; /* sorted, disjoint */
+    size_t count;
+};
+
+/* What a try was to the detector of consecutive failures (2.1). None of them: neutral. */
+enum {
+    RULE_FAILS = 1,   /* it may have counted as a failure */
+    RULE_FAILED = 2,  /* it certainly did */
+    RULE_CLEARS = 4,  /* it may have ended a run of failures */
+    RULE_CLEARED = 8, /* it certainly did */
+};
+
+/* Stamps are absolute; 0: it did not happen. */
+struct
+try {
+    const struct attempt_record *r;
+    uint64_t head_ns, out_ns, left_ns;
+    uint64_t lo_ns;         /* the earliest moment the mesh could know the outcome */
+    uint64_t seen_ns;       /* the first proof that it has; UINT64_MAX: none */
+    uint32_t request, next; /* next: the next try of the same request; TRACK_NONE */
+    uint16_t place;         /* order in its request, from 1 */
+    uint8_t rule[2];        /* [0]: all failures, [1]: gateway errors only */
+    bool late_read;     /* read after the mesh had given it up, or out of order: counts, but times
+                           nothing */
+    bool is_connection; /* a connection that failed before any request: a pick and a failure, no try
+                         */
+    bool after_silence; /* the first pick of its host after a silence */
+};
+
+struct request {
+    const struct request_record *r;
+    uint64_t start_ns, sent_ns, head_ns, done_ns;
+    uint32_t first, last; /* tries; TRACK_NONE */
+    uint16_t seen;        /* tries seen */
+    uint16_t n_mesh;      /* the mesh's own count, at most; 0: it gives none */
+    uint16_t refused;     /* failed connections that can only be this request's */
+    bool background;      /* untagged, one try, no fault fired, answered well */
+};
+
+/* A host without picks while the others had them (2.3). */
+struct silence {
+    uint32_t host;
+    uint64_t begin_ns, end_ns; /* head of the last pick before, and of the first after */
+    uint32_t before, after;    /* tries; after TRACK_NONE: it never ended */
+    uint64_t picks;            /* untainted picks elsewhere */
+};
+
+struct track_host {
+    uint32_t *tries; /* by head */
+    uint32_t count;
+    double share;   /* assumed in the baseline */
+    uint64_t least; /* m: picks elsewhere that make a silence */
+};
+
+struct track {
+    const struct journal *journal;
+    const char *arm, *service;
+    enum flavour flavour;
+    uint64_t from_ns, to_ns;
+    struct try *tries; /* by head */
+    uint32_t try_count;
+    struct request *requests; /* by start */
+    uint32_t request_count;
+    struct track_host *hosts; /* [endpoint - 1] */
+    uint32_t host_count;
+    uint32_t *calm_before;    /* [i]: untainted picks before try i; one more than tries */
+    struct spans stalls;      /* the stall guard alone, widened */
+    struct spans taint;       /* all reasons, widened */
+    struct spans raw;         /* all reasons, as they were */
+    struct silence *silences; /* by begin */
+    size_t silence_count;
+    uint64_t unseen_ns; /* a gap so long may be an ejection that too few picks elsewhere show;
+                           UINT64_MAX: never */
+    uint32_t retries;
+    uint64_t untied;
+    bool same_clock;             /* times of client and endpoints may be subtracted */
+    struct attempt_record *made; /* stand-ins of failed connections */
+};
+
+struct track_options {
+    const char *arm, *service;
+    enum flavour flavour;
+    uint32_t endpoints; /* 0: as many as were seen */
+    uint32_t retries;   /* that the policy allows */
+    uint64_t unseen_ns; /* 0: no gap is an ejection */
+    struct span span;   /* the scenario's */
+    struct span baseline;
+};
+struct track *track_new(const struct journal *j, const struct track_options *options);
+void track_free(struct track *t);
+
+bool spans_hold(const struct spans *s, uint64_t t_ns);
+/* Nanoseconds of [from, to) that are in ${s}. */
+uint64_t spans_within(const struct spans *s, uint64_t from_ns, uint64_t to_ns);
+/* Sorts and merges in place. */
+void spans_merge(struct spans *s);
+
+/* The position of try ${index} in its host's list, TRACK_NONE when it has no known host. */
+uint32_t track_position(const struct track *t, uint32_t index);
+/* The pick at ${position} follows a gap in which the host may have been out, unseen. */
+bool track_may_have_been_out(const struct track *t, uint32_t host, uint32_t position);
+/* Failures up to the one at ${position} of the host's list that could have been, and that certainly
+ * were, consecutive (2.1). */
+uint64_t track_smax(const struct track *t, uint32_t host, uint32_t position, bool gateway);
+uint64_t track_smin(const struct track *t, uint32_t host, uint32_t position, bool gateway);
+/* Tries that never reached us, of requests in flight in [from, to]: each may have been any host's
+ * failure (1.4). */
+uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns);
+/* The first try (index) with head >= ${t_ns}. */
+uint32_t track_try_at(const struct track *t, uint64_t t_ns);
+uint32_t track_request_at(const struct track *t, uint64_t t_ns);
+/* Untainted picks in [from, to). */
+uint64_t track_picks(const struct track *t, uint64_t from_ns, uint64_t to_ns);
+/* No host went silent or came back in the 1.25 s before, and the time was clean. */
+bool track_quiet(const struct track *t, uint64_t t_ns);
+
+/* Parts of track_new, apart for size. */
+void track_class(struct track *t);
+void track_find_taint(struct track *t);
+void track_find_silences(struct track *t, struct span baseline);
+
+#endif

@@ -1,0 +1,140 @@
+/* What each try was to the target's detector, and when the mesh knew it (spec/verifier.md 2.1). */
+#include "verify/track.h"
+
+#include "base/map.h"
+
+static bool is_between(uint32_t status, uint32_t least, uint32_t most)
+{
+    return status >= least && status <= most;
+}
+
+/* A success is certain only when the client got that very answer: any other may have been cut by a
+ * timer of the mesh before it was read. */
+static bool client_got_it(const struct track *t, const struct try *x)
+{
+    if (x->request == TRACK_NONE)
+        return false;
+    const struct request *r = &t->requests[x->request];
+    return &t->tries[r->last] == x && r->r->status == x->r->status && r->head_ns != 0 &&
+           (r->n_mesh == 0 || x->r->n_mesh == 0 || x->r->n_mesh == r->n_mesh) &&
+           r->r->body_class == BODY_OWN;
+}
+
+static uint8_t rule_of_status(const struct track *t, const struct try *x, bool gateway)
+{
+    uint32_t status = x->r->status;
+    bool certain = client_got_it(t, x);
+    uint8_t success = certain ? RULE_CLEARS | RULE_CLEARED : RULE_FAILS | RULE_CLEARS;
+    if (t->flavour == FLAVOUR_LINKERD) {
+        if (is_between(status, 500, 599) || x->r->outcome == OUTCOME_RESET_BY_FAULT ||
+            x->r->outcome == OUTCOME_UPSTREAM_RESET)
+            return RULE_FAILS | RULE_FAILED;
+        return status == 429 ? RULE_CLEARS : success;
+    }
+    if (is_between(status, 502, 504))
+        return RULE_FAILS | RULE_FAILED;
+    if (is_between(status, 500, 599))
+        return gateway ? success : RULE_FAILS | RULE_FAILED;
+    return success;
+}
+
+static uint8_t rule_of(const struct track *t, const struct try *x, bool gateway)
+{
+    if (x->is_connection)
+        return RULE_FAILS | RULE_FAILED;
+    bool cut = x->left_ns != 0 && (x->out_ns == 0 || x->left_ns <= x->out_ns);
+    if (cut || x->out_ns == 0) {
+        /* Cut by the mesh: a timer's failure, but where its client had given up it is neutral. */
+        bool given_up = x->request == TRACK_NONE ||
+                        t->requests[x->request].r->end == END_CLIENT_TIMEOUT ||
+                        x->r->outcome == OUTCOME_ABANDONED;
+        return given_up ? RULE_FAILS : RULE_FAILS | RULE_FAILED;
+    }
+    if (x->r->head_out == 0 && x->r->status == 0)
+        return RULE_FAILS | RULE_FAILED; /* RST or FIN before the head */
+    if (x->left_ns != 0 && !client_got_it(t, x) && x->r->status < 500)
+        return RULE_FAILS | RULE_CLEARS;
+    return rule_of_status(t, x, gateway);
+}
+
+static void earlier(uint64_t *at, uint64_t t_ns)
+{
+    if (t_ns != 0 && t_ns < *at)
+        *at = t_ns;
+}
+
+/* A held try may have begun before its head's stamp, which says when we read it: not before the one
+ * before was there, or, where our reading was late, the request's start. */
+static uint64_t begun_ns(const struct track *t, const struct try *x)
+{
+    if (x->request == TRACK_NONE)
+        return x->head_ns;
+    const struct request *r = &t->requests[x->request];
+    uint64_t begun = t->same_clock ? r->start_ns : t->tries[r->first].head_ns;
+    for (const struct try *y = &t->tries[r->first]; y != x && !x->late_read && !y->late_read;
+         y = &t->tries[y->next])
+        begun = y->head_ns;
+    return begun < x->head_ns ? begun : x->head_ns;
+}
+
+static void stamp_seen(const struct track *t, struct try *x)
+{
+    x->lo_ns = x->out_ns != 0 ? x->out_ns : begun_ns(t, x);
+    x->seen_ns = UINT64_MAX;
+    earlier(&x->seen_ns, x->left_ns);
+    if (x->next != TRACK_NONE)
+        earlier(&x->seen_ns, t->tries[x->next].head_ns);
+    if (!t->same_clock || x->request == TRACK_NONE)
+        return;
+    const struct request *r = &t->requests[x->request];
+    earlier(&x->seen_ns, r->done_ns);
+    if (x->is_connection && r->first != TRACK_NONE && t->tries[r->first].head_ns > x->head_ns)
+        earlier(&x->seen_ns, t->tries[r->first].head_ns);
+    /* The head that the client got was made after the last try was over. */
+    if (!x->is_connection && &t->tries[r->last] == x)
+        earlier(&x->seen_ns, r->head_ns);
+}
+
+/* The next try on the same HTTP/1 connection proves that the one before was over. */
+static void stamp_by_connection(struct track *t)
+{
+    struct map last;
+    map_init(&last, (size_t)t->try_count + 1);
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        const struct try *x = &t->tries[i];
+        if (x->is_connection || x->r->stream != 0 || x->r->conn == 0)
+            continue;
+        uint64_t *at = map_at(&last, (struct map_key){x->r->endpoint, x->r->conn}, NULL);
+        if (at == NULL)
+            continue;
+        if (*at != 0 && x->r->sequence > 1)
+            earlier(&t->tries[*at - 1].seen_ns, x->head_ns);
+        *at = (uint64_t)i + 1;
+    }
+    map_release(&last);
+}
+
+static void mark_background(struct track *t, struct request *r)
+{
+    if (r->r->tag != 0 || (r->r->flags & REQUEST_TAGGED) != 0 || r->seen != 1 || r->n_mesh > 1)
+        return;
+    const struct try *x = &t->tries[r->first];
+    r->background = x->r->fired == 0 && x->r->fault == 0 && r->done_ns != 0 &&
+                    r->r->end == END_COMPLETE && r->r->status < 400 && r->r->status >= 200;
+}
+
+void track_class(struct track *t)
+{
+    for (uint32_t i = 0; i < t->try_count; i++)
+        stamp_seen(t, &t->tries[i]);
+    stamp_by_connection(t);
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        /* We answered after the mesh had gone on: it knew what it made of the try by then. */
+        if (t->tries[i].lo_ns > t->tries[i].seen_ns)
+            t->tries[i].lo_ns = t->tries[i].seen_ns;
+        t->tries[i].rule[0] = rule_of(t, &t->tries[i], false);
+        t->tries[i].rule[1] = rule_of(t, &t->tries[i], true);
+    }
+    for (uint32_t i = 0; i < t->request_count; i++)
+        mark_background(t, &t->requests[i]);
+}

@@ -1,0 +1,105 @@
+/* Time that is not evidence (spec/verifier.md 2.2). */
+#include "verify/track.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+#define STALL_NS (8 * NS_PER_MS)
+#define SLOW_NS (12 * NS_PER_MS)
+#define SLOW_MEDIANS 4
+#define BEFORE_NS (30 * NS_PER_MS)
+#define AFTER_NS (60 * NS_PER_MS)
+#define STEAL_NS (50 * NS_PER_MS) /* 5 % of the second that a host row tells of */
+
+struct span_list {
+    struct spans spans;
+    size_t capacity;
+};
+
+static void add(struct span_list *to, uint64_t from_ns, uint64_t to_ns)
+{
+    if (to->spans.count == to->capacity) {
+        to->capacity = to->capacity == 0 ? 64 : to->capacity * 2;
+        to->spans.at = check_realloc(to->spans.at, to->capacity * sizeof(*to->spans.at));
+    }
+    to->spans.at[to->spans.count++] = (struct span){from_ns, to_ns};
+}
+
+static struct spans widened(const struct spans *raw)
+{
+    struct spans s = {check_alloc_zero(raw->count + 1, sizeof(struct span)), raw->count};
+    for (size_t i = 0; i < raw->count; i++) {
+        uint64_t from = raw->at[i].from_ns;
+        s.at[i] =
+            (struct span){from > BEFORE_NS ? from - BEFORE_NS : 0, raw->at[i].to_ns + AFTER_NS};
+    }
+    spans_merge(&s);
+    return s;
+}
+
+static void add_stalls(const struct track *t, struct span_list *to)
+{
+    const struct journal *j = t->journal;
+    for (size_t i = 0; i < j->stall_count; i++) {
+        const struct stall_record *r = &j->stalls[i].r;
+        if (r->fired <= STALL_NS || r->at + r->fired < t->from_ns || r->at >= t->to_ns)
+            continue;
+        const struct journal_proc *p = journal_proc_of(j, j->stalls[i].proc);
+        if (p != NULL && p->arm != NULL && strcmp(p->arm, t->arm) == 0)
+            add(to, r->at, r->at + r->fired);
+    }
+}
+
+static void add_host(const struct track *t, struct span_list *to)
+{
+    const struct journal *j = t->journal;
+    for (size_t i = 0; i < j->host_count; i++) {
+        const struct host_record *r = &j->hosts[i].r;
+        if (r->at < t->from_ns || r->at >= t->to_ns + NS_PER_S)
+            continue;
+        if (r->throttled > 0 || r->steal > STEAL_NS)
+            add(to, r->at > NS_PER_S ? r->at - NS_PER_S : 0, r->at);
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What a clean request may take before it shows that the machine was slow. */
+static uint64_t slow_ns(const struct track *t)
+{
+    uint64_t *took = check_alloc_zero((size_t)t->request_count + 1, sizeof(*took));
+    size_t count = 0;
+    for (uint32_t i = 0; i < t->request_count; i++)
+        if (t->requests[i].background)
+            took[count++] = t->requests[i].done_ns - t->requests[i].start_ns;
+    uint64_t slow = SLOW_NS;
+    if (count > 0) {
+        qsort(took, count, sizeof(*took), by_number);
+        if (took[count / 2] * SLOW_MEDIANS > slow)
+            slow = took[count / 2] * SLOW_MEDIANS;
+    }
+    free(took);
+    return slow;
+}
+
+void track_find_taint(struct track *t)
+{
+    struct span_list all = {0};
+    add_stalls(t, &all);
+    t->stalls = widened(&all.spans);
+    add_host(t, &all);
+    uint64_t slow = slow_ns(t);
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        const struct request *r = &t->requests[i];
+        if (r->background && r->done_ns - r->start_ns > slow)
+            add(&all, r->start_ns, r->done_ns);
+    }
+    t->taint = widened(&all.spans);
+    t->raw = all.spans;
+    spans_merge(&t->raw);
+}

@@ -1,0 +1,276 @@
+#include "verify/window.h"
+
+#include "base/units.h"
+
+#include <stdlib.h>
+
+#define STRICT_FLOOR 66
+#define STARVED_PPM 500000
+
+void window_cut(struct window *w)
+{
+    const struct track *t = w->track;
+    w->from = track_request_at(t, w->span.from_ns);
+    w->to = track_request_at(t, w->span.to_ns);
+    uint64_t end = w->span.to_ns < t->to_ns ? w->span.to_ns : t->to_ns;
+    uint64_t length = end > w->span.from_ns ? end - w->span.from_ns : 0;
+    w->tainted_ppm = length == 0
+                         ? 0
+                         : (uint64_t)((double)spans_within(&t->taint, w->span.from_ns, end) * 1e6 /
+                                      (double)length);
+    w->lost = 0;
+    for (size_t i = 0; i < w->journal->lost_count; i++) {
+        const struct lost_record *r = &w->journal->losts[i].r;
+        const struct journal_proc *p = journal_proc_of(w->journal, w->journal->losts[i].proc);
+        bool ours = p == NULL || p->arm == NULL || strcmp(p->arm, t->arm) == 0;
+        if (ours && r->at < w->wide.to_ns && r->to >= w->wide.from_ns)
+            w->lost += r->count;
+    }
+}
+
+/* A value of a match, one text or a list (or). */
+static bool matches(const json_t *want, const char *text)
+{
+    if (json_is_string(want))
+        return text_glob(bytes_of(text), bytes_of(json_string_value(want)));
+    size_t i;
+    const json_t *each;
+    json_array_foreach(want, i, each)
+    {
+        if (json_is_string(each) && text_glob(bytes_of(text), bytes_of(json_string_value(each))))
+            return true;
+    }
+    return false;
+}
+
+static const char *verb_print(uint32_t verb)
+{
+    static const char *const names[] = {"",       "GET",   "HEAD",    "POST",   "PUT",
+                                        "DELETE", "PATCH", "OPTIONS", "CONNECT"};
+    return verb < COUNT_OF(names) ? names[verb] : "";
+}
+
+bool window_has(const struct window *w, const struct request *r)
+{
+    if ((r->r->flags & REQUEST_WARMUP) != 0 || (w->edge != 0 && r->r->edge != w->edge))
+        return false;
+    const json_t *match = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "match");
+    if (match == NULL)
+        return true;
+    const json_t *tag = json_object_get(match, "tag"), *method = json_object_get(match, "method"),
+                 *path = json_object_get(match, "path");
+    return (tag == NULL || matches(tag, journal_name(w->journal, r->r->tag))) &&
+           (method == NULL || matches(method, verb_print(r->r->verb))) &&
+           (path == NULL || matches(path, journal_name(w->journal, r->r->path)));
+}
+
+static const struct try *try_of(const struct window *w, uint32_t index)
+{
+    return index == TRACK_NONE ? NULL : &w->track->tries[index];
+}
+
+const struct try *window_first(const struct window *w, const struct request *r)
+{
+    return try_of(w, r->first);
+}
+
+const struct try *window_after(const struct window *w, const struct try *x)
+{
+    return try_of(w, x->next);
+}
+
+const struct try *window_last(const struct window *w, const struct request *r)
+{
+    return try_of(w, r->last);
+}
+
+uint32_t window_tries(const struct request *r)
+{
+    uint32_t tries = (uint32_t)r->seen + r->refused;
+    return r->n_mesh > tries ? r->n_mesh : tries;
+}
+
+uint32_t window_tries_most(const struct request *r, uint32_t most)
+{
+    uint32_t tries = window_tries(r);
+    /* These answers of the mesh's own may stand for tries that never reached us; one about a reset
+     * or a timeout is explained by the try that we saw. */
+    bool hidden = r->r->body_class == BODY_CONNECT_FAILURE || r->r->body_class == BODY_NO_HEALTHY ||
+                  r->seen == 0;
+    return hidden && tries < most ? most : tries;
+}
+
+struct failure window_failure(const struct try *x)
+{
+    const struct attempt_record *r = x->r;
+    struct failure f = {FAILURE_NONE, CAUSE_STATUS, r->status};
+    if (x->is_connection) {
+        f.kind = FAILURE_CAUSE;
+        f.cause = CAUSE_ACCEPT;
+    } else if ((r->flags & ATTEMPT_RELEASED) != 0 || r->outcome == OUTCOME_ABANDONED ||
+               x->late_read) {
+        f.kind = FAILURE_UNKNOWN;
+    } else if (x->out_ns == 0 || (x->left_ns != 0 && x->left_ns <= x->out_ns)) {
+        f.kind = x->left_ns != 0 ? FAILURE_CAUSE : FAILURE_UNKNOWN;
+        f.cause = CAUSE_HOLD;
+    } else if (r->status == 0 && r->head_out == 0) {
+        bool fin = r->outcome == OUTCOME_CLOSED_BY_FAULT || r->outcome == OUTCOME_UPSTREAM_CLOSED;
+        f.kind = FAILURE_CAUSE;
+        f.cause = fin ? CAUSE_FIN : CAUSE_RESET;
+    } else if (r->outcome != OUTCOME_ANSWERED && r->outcome != OUTCOME_LEFT) {
+        f.kind = FAILURE_STARTED;
+    } else if (r->status >= 400) {
+        f.kind = FAILURE_CAUSE;
+    }
+    return f;
+}
+
+const char *failure_print(const struct failure *f, char *to, size_t size)
+{
+    static const char *const names[] = {
+        [CAUSE_RESET] = "reset", [CAUSE_REFUSED] = "refuse", [CAUSE_ACCEPT] = "accept",
+        [CAUSE_HOLD] = "hold",   [CAUSE_FIN] = "fin",
+    };
+    if (f->cause == CAUSE_STATUS)
+        snprintf(to, size, "%u", f->status);
+    else
+        snprintf(to, size, "%s", names[f->cause]);
+    return to;
+}
+
+bool tag_parse(const char *tag, uint32_t *ret_fails, const char **ret_cause)
+{
+    const char *colon = strchr(tag, ':');
+    if (colon == NULL)
+        return false;
+    struct bytes head = {(const uint8_t *)tag, (size_t)(colon - tag)};
+    uint64_t fails = 0;
+    if (!bytes_equal(head, BYTES("all"))) {
+        if (head.len < 2 || head.at[0] != 'f' ||
+            !bytes_to_u64((struct bytes){head.at + 1, head.len - 1}, &fails) || fails == 0 ||
+            fails > UINT16_MAX)
+            return false;
+    }
+    *ret_fails = (uint32_t)fails;
+    *ret_cause = colon + 1;
+    return true;
+}
+
+static const struct load_plan *loads_of(const struct window *w, size_t *ret_count)
+{
+    *ret_count = 0;
+    if (w->scenario == NULL)
+        return NULL;
+    bool own = w->phase != NULL && w->phase->load_count > 0;
+    *ret_count = own ? w->phase->load_count : w->scenario->load_count;
+    return own ? w->phase->loads : w->scenario->loads;
+}
+
+size_t window_tags(const struct window *w)
+{
+    size_t count, tags = 0;
+    const struct load_plan *loads = loads_of(w, &count);
+    for (size_t i = 0; i < count; i++)
+        tags += loads[i].tagged_count;
+    return tags;
+}
+
+bool window_sends(const struct window *w, const char *cause)
+{
+    size_t count;
+    const struct load_plan *loads = loads_of(w, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < loads[i].tagged_count; k++) {
+            uint32_t fails;
+            const char *of;
+            if (tag_parse(loads[i].tagged[k].tag, &fails, &of) && strcmp(of, cause) == 0)
+                return true;
+        }
+    return false;
+}
+
+const char *window_tag(const struct window *w, const struct request *r)
+{
+    return journal_name(w->journal, r->r->tag);
+}
+
+bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns)
+{
+    return !spans_hold(&w->track->taint, a_ns) && !spans_hold(&w->track->taint, b_ns);
+}
+
+uint64_t window_floor(const struct window *w, uint64_t usual)
+{
+    uint64_t floor = w->strict && usual < STRICT_FLOOR ? STRICT_FLOOR : usual;
+    const json_t *enough = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "enough");
+    if (json_is_integer(enough) && (uint64_t)json_integer_value(enough) > floor)
+        floor = (uint64_t)json_integer_value(enough);
+    return floor;
+}
+
+const char *window_key(const struct window *w, const char *name)
+{
+    return w->asked == NULL ? NULL : json_string_value(json_object_get(w->asked->keys, name));
+}
+
+static const struct step *find_fault(const struct step *steps, size_t count, uint32_t number,
+                                     const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        if (s->kind == STEP_FAULT &&
+            (word != NULL ? strcmp(s->word, word) == 0 : s->fault == number))
+            return s;
+        const struct step *inner = find_fault(s->steps, s->step_count, number, word);
+        if (inner != NULL)
+            return inner;
+    }
+    return NULL;
+}
+
+const struct step *window_fault(const struct window *w, uint32_t number)
+{
+    if (w->scenario == NULL || number == 0)
+        return NULL;
+    const struct step *found =
+        find_fault(w->scenario->steps, w->scenario->step_count, number, NULL);
+    for (size_t i = 0; found == NULL && i < w->scenario->phase_count; i++)
+        found = find_fault(w->scenario->phases[i].steps, w->scenario->phases[i].step_count, number,
+                           NULL);
+    return found;
+}
+
+bool window_has_fault(const struct window *w, const char *word)
+{
+    return w->phase != NULL && find_fault(w->phase->steps, w->phase->step_count, 0, word) != NULL;
+}
+
+void window_witness(struct verdict *v, const struct request *r, uint64_t t_ns)
+{
+    if (v->witness_ns != 0 && v->witness_ns <= t_ns)
+        return;
+    v->witness_ns = t_ns;
+    if (r != NULL) {
+        v->witness_hi = r->r->id_hi;
+        v->witness_lo = r->r->id_lo;
+    }
+}
+
+const char *window_when(const struct window *w, const struct verdict *v, struct arena *arena)
+{
+    if (v->witness_ns < w->span.from_ns)
+        return "";
+    char at[32];
+    units_print_time(v->witness_ns - w->span.from_ns, at, sizeof(at));
+    return arena_printf(arena, ", first at %s", at);
+}
+
+bool window_starved(const struct window *w, struct verdict *v, struct arena *arena)
+{
+    if (w->tainted_ppm <= STARVED_PPM)
+        return false;
+    verdict_open(v, WHY_STALLED, arena, "the machine was starved: %llu %% of the phase",
+                 (unsigned long long)(w->tainted_ppm / 10000));
+    v->needs = "a calmer machine, or a lower rate";
+    return true;
+}

@@ -1,0 +1,99 @@
+#ifndef VERIFY_WINDOW_H
+#define VERIFY_WINDOW_H
+
+/* What one expectation is judged by: a track, cut to a phase (or a span of it), with what was asked
+ * and at which level. Requests and tries belong to the window in which their first time lies. */
+
+#include "stats/late.h"
+#include "verify/track.h"
+#include "verify/verdict.h"
+
+struct window {
+    const struct journal *journal;
+    const struct track *track;
+    const struct scenario *scenario;  /* of the plan; NULL: the journal has none */
+    const struct phase *phase;        /* NULL: the whole scenario */
+    const struct step *asked;         /* the expectation or await */
+    const struct edge_policy *policy; /* of the edge that is asked */
+    const struct edge_policy *edges;  /* all edges of this arm, for chains */
+    size_t edge_count;
+    struct span span; /* of the phase, on the run's clock */
+    struct span
+        wide;      /* for ejection: of all phases that ask for it (generated plans); else ${span} */
+    uint32_t edge; /* name of the edge that is asked; 0: all edges to the service */
+    uint32_t from, to;    /* requests of ${span} */
+    double alpha;         /* for one side of one test */
+    bool strict;          /* n_min 66 */
+    uint64_t lost;        /* records that the arm lost in ${span} */
+    uint64_t tainted_ppm; /* share of ${span} that is no evidence */
+};
+
+/* Cuts ${w}'s track to ${w}'s span. The fields above ${from} are set by the caller. */
+void window_cut(struct window *w);
+
+/* Whether a request (in [from, to)) is asked: its edge, the expectation's match; warm-up is no
+ * evidence. */
+bool window_has(const struct window *w, const struct request *r);
+/* The first try of ${r}, and the one after; NULL: none. */
+const struct try *window_first(const struct window *w, const struct request *r);
+const struct try *window_after(const struct window *w, const struct try *x);
+const struct try *window_last(const struct window *w, const struct request *r);
+/* Tries that certainly were made (lower bound), and that may have been (upper; ${most} is 1 + N).
+ */
+uint32_t window_tries(const struct request *r);
+uint32_t window_tries_most(const struct request *r, uint32_t most);
+
+/* How a try ended, as policies speak of it. */
+enum failure_kind { FAILURE_NONE, FAILURE_CAUSE, FAILURE_STARTED, FAILURE_UNKNOWN };
+struct failure {
+    enum failure_kind
+        kind; /* STARTED: cut after its head; UNKNOWN: released, abandoned, read too late */
+    enum cause cause;
+    uint32_t status;
+};
+struct failure window_failure(const struct try *x);
+/* "503", "reset", "hold": as tags name it. */
+const char *failure_print(const struct failure *f, char *to, size_t size);
+
+/* A tag of a generated plan: "f1:503", "all:hold"; false for any other text. ${ret_cause} is
+ * borrowed. */
+bool tag_parse(const char *tag, uint32_t *ret_fails, const char **ret_cause);
+/* Whether the phase's loads send tags of that cause ("503"). */
+bool window_sends(const struct window *w, const char *cause);
+/* How many tags the phase's loads carry; 0: hand-written. */
+size_t window_tags(const struct window *w);
+const char *window_tag(const struct window *w, const struct request *r); /* "" without one */
+
+/* Could a timer of the mesh, not the answer to ${x}, have caused the next try (2.1)? */
+bool window_other_cause(const struct window *w, const struct request *r, const struct try *x);
+/* Could the whole or the per-try timer have ended the request (within 10 ms)? */
+bool window_timer_ended(const struct window *w, const struct request *r, bool per_try);
+/* Both ends of an instance are evidence. */
+bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns);
+/* The late test of 5.3: ${late} of ${n} instances, against the window's clean background requests
+ * that took more than ${tolerance_ns} longer than they usually do. */
+struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns);
+
+/* The evidence floor: ${usual}, 66 when strict, or more where the expectation says so. */
+uint64_t window_floor(const struct window *w, uint64_t usual);
+/* The step of the scenario's fault ${number}; NULL: not known. */
+const struct step *window_fault(const struct window *w, uint32_t number);
+/* A key of the expectation, NULL where it is not set. */
+const char *window_key(const struct window *w, const char *name);
+/* A fault of that word stands in the phase. */
+bool window_has_fault(const struct window *w, const char *word);
+
+/* Marks ${r} as the first witness, unless there is one. */
+void window_witness(struct verdict *v, const struct request *r, uint64_t t_ns);
+/* " first at 00:07.218": of the witness, from the window's start. */
+const char *window_when(const struct window *w, const struct verdict *v, struct arena *arena);
+/* Too few of ${unit}: INCONCLUSIVE with what is missing and how long that takes at this rate. */
+void window_too_few(const struct window *w, struct verdict *v, struct arena *arena, uint64_t have,
+                    uint64_t need, const char *unit);
+/* Some were late, but the machine may be why: INCONCLUSIVE, with how many would decide. */
+void window_undecided(const struct window *w, struct verdict *v, struct arena *arena,
+                      const struct late *test, uint64_t late, uint64_t n, const char *unit);
+/* More than half of the window was tainted: INCONCLUSIVE, true. */
+bool window_starved(const struct window *w, struct verdict *v, struct arena *arena);
+
+#endif

@@ -1,0 +1,105 @@
+/* Timers: what one may explain, and whether lateness is the mesh's or the machine's. */
+#include "verify/window.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+/* Envoy's timers fire up to 4.5 ms early (measured); twice that. */
+#define TIMER_SLACK_NS (10 * NS_PER_MS)
+
+static uint64_t per_try_ns(const struct edge_policy *edge)
+{
+    return edge->retry.per_try_timeout.set ? edge->retry.per_try_timeout.number : 0;
+}
+
+bool window_other_cause(const struct window *w, const struct request *r, const struct try *x)
+{
+    const struct try *next = window_after(w, x);
+    if (x->left_ns != 0 || x->late_read || next == NULL || next->late_read)
+        return true;
+    uint64_t per_try = per_try_ns(w->policy);
+    if (per_try == 0)
+        return false;
+    uint64_t start = r->start_ns;
+    if (x->place > 1 || !w->track->same_clock) {
+        start = x->head_ns;
+        for (const struct try *y = window_first(w, r); y != NULL && y != x; y = window_after(w, y))
+            start = y->out_ns != 0 ? y->out_ns : y->head_ns;
+    }
+    return next->head_ns + TIMER_SLACK_NS >= start + per_try;
+}
+
+bool window_timer_ended(const struct window *w, const struct request *r, bool per_try)
+{
+    const struct edge_policy *edge = w->policy;
+    uint64_t limit = UINT64_MAX,
+             whole = edge->request_timeout.set ? edge->request_timeout.number : 0;
+    if (whole != 0)
+        limit = whole;
+    if (per_try && per_try_ns(edge) != 0 && per_try_ns(edge) < limit)
+        limit = per_try_ns(edge);
+    if (limit == UINT64_MAX)
+        return false;
+    return r->done_ns == 0 || r->done_ns - r->start_ns + TIMER_SLACK_NS >= limit;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns)
+{
+    const struct track *t = w->track;
+    uint64_t *took = check_alloc_zero((size_t)(w->to - w->from) + 1, sizeof(*took));
+    uint64_t count = 0, delayed = 0;
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &t->requests[i];
+        /* By the stall guard only: by their own latency they would prove themselves. */
+        if (r->background && !spans_hold(&t->stalls, r->start_ns) &&
+            !spans_hold(&t->stalls, r->done_ns))
+            took[count++] = r->done_ns - r->start_ns;
+    }
+    if (count > 0)
+        qsort(took, count, sizeof(*took), by_number);
+    for (uint64_t i = count; i > 0 && took[i - 1] > took[count / 2] + tolerance_ns; i--)
+        delayed++;
+    free(took);
+    return late_test(late, n, delayed, count, w->alpha);
+}
+
+void window_too_few(const struct window *w, struct verdict *v, struct arena *arena, uint64_t have,
+                    uint64_t need, const char *unit)
+{
+    v->eligible = have;
+    v->needed = need;
+    v->unit = unit;
+    if (have == 0) {
+        verdict_open(v, WHY_NEVER_FIRED, arena, "no %s in this phase: nothing to judge by", unit);
+        v->needs = arena_printf(arena, "%llu %s", (unsigned long long)need, unit);
+        return;
+    }
+    verdict_open(v, WHY_TOO_FEW, arena, "only %llu of %llu %s", (unsigned long long)have,
+                 (unsigned long long)need, unit);
+    uint64_t missing = need > have ? need - have : 0;
+    double length = (double)(w->span.to_ns - w->span.from_ns) / (double)NS_PER_S;
+    v->needs =
+        arena_printf(arena, "%llu more %s: about %.0f s at this rate", (unsigned long long)missing,
+                     unit, length * (double)missing / (double)have + 0.5);
+}
+
+void window_undecided(const struct window *w, struct verdict *v, struct arena *arena,
+                      const struct late *test, uint64_t late, uint64_t n, const char *unit)
+{
+    (void)w;
+    verdict_open(v, WHY_TOO_FEW, arena,
+                 "%llu of %llu %s were off, which this machine's own delays may explain",
+                 (unsigned long long)late, (unsigned long long)n, unit);
+    v->needed = test->needed;
+    v->needs = test->needed == 0
+                   ? "a calmer machine: clean background requests in this phase were as late"
+                   : arena_printf(arena, "%llu %s at the present share",
+                                  (unsigned long long)test->needed, unit);
+}
