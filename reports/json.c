@@ -60,15 +60,15 @@ static json_t *phases_json(const struct report *report)
     for (size_t i = 0; i < g->phase_count; i++) {
         const struct judged_phase *p = &g->phases[i];
         json_array_append_new(
-            list,
-            json_pack("{s:I, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "scenario_index",
-                      (json_int_t)p->scenario, "ordinal", (json_int_t)p->ordinal, "name",
-                      clean(p->name), "ended_by", p->why == NULL ? json_null() : clean(p->why),
-                      "from_ns", (json_int_t)(p->t0_ns - zero), "to_ns",
-                      p->t1_ns == UINT64_MAX ? json_null()
-                                             : json_integer((json_int_t)(p->t1_ns - zero)),
-                      "requests", (json_int_t)p->requests, "tries", (json_int_t)p->tries,
-                      "no_evidence_ppm", (json_int_t)p->tainted_ppm));
+            list, json_pack("{s:I, s:I, s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "scenario_index",
+                            (json_int_t)p->scenario, "ordinal", (json_int_t)p->ordinal, "again",
+                            p->again, "name", clean(p->name), "ended_by",
+                            p->why == NULL ? json_null() : clean(p->why), "from_ns",
+                            (json_int_t)(p->t0_ns - zero), "to_ns",
+                            p->t1_ns == UINT64_MAX ? json_null()
+                                                   : json_integer((json_int_t)(p->t1_ns - zero)),
+                            "requests", (json_int_t)p->requests, "tries", (json_int_t)p->tries,
+                            "no_evidence_ppm", (json_int_t)p->tainted_ppm));
     }
     return list;
 }
@@ -78,11 +78,12 @@ static json_t *faults_json(const struct judgement *g)
     json_t *list = json_array();
     for (size_t i = 0; i < g->fault_count; i++) {
         const struct judged_fault *f = &g->faults[i];
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:I}", "scenario_index",
-                            (json_int_t)f->scenario, "ordinal", (json_int_t)f->ordinal, "fault",
-                            (json_int_t)f->fault, "text", clean(f->text), "on", clean(f->on),
-                            "fired", (json_int_t)f->fired, "withheld", (json_int_t)f->guarded));
+        json_array_append_new(list, json_pack("{s:I, s:I, s:b, s:I, s:o, s:o, s:I, s:I}",
+                                              "scenario_index", (json_int_t)f->scenario, "ordinal",
+                                              (json_int_t)f->ordinal, "again", f->again, "fault",
+                                              (json_int_t)f->fault, "text", clean(f->text), "on",
+                                              clean(f->on), "fired", (json_int_t)f->fired,
+                                              "withheld", (json_int_t)f->guarded));
     }
     return list;
 }

@@ -147,7 +147,9 @@ static inline char *report_fixture_write(const struct report_fixture *f, const c
     bool ok = report_writer_find(format)->write(&f->report, to, &err);
     fclose(to);
     INVARIANT(ok);
-    return at;
+    char *copy = check_strdup(at);
+    free(at);
+    return copy;
 }
 
 #endif

@@ -197,7 +197,7 @@ static void add_verdicts(const struct report *report, uint32_t scenario, uint32_
 
 static bool same_fault(const struct judged_fault *a, const struct judged_fault *b)
 {
-    return a->scenario == b->scenario && a->ordinal == b->ordinal &&
+    return a->scenario == b->scenario && a->ordinal == b->ordinal && a->again == b->again &&
            strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
 }
 
@@ -226,7 +226,7 @@ static void add_faults(const struct report *report, const struct judged_phase *p
     for (size_t i = 0; i < g->fault_count; i++) {
         struct judged_fault f;
         if (g->faults[i].scenario != p->scenario || g->faults[i].ordinal != p->ordinal ||
-            !sum_fault(g, i, &f))
+            g->faults[i].again != p->again || !sum_fault(g, i, &f))
             continue;
         size_t start = to->len;
         text_add(to, "  fault ");
@@ -267,7 +267,8 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
         text_add(to, ", %.0f %% of it is no evidence (stalls)", (double)p->tainted_ppm / 10000.0);
     text_add(to, "\n");
     add_faults(report, p, to);
-    add_verdicts(report, p->scenario, p->ordinal, to);
+    if (!p->again) /* what the repeat said is in the verdict of the phase itself */
+        add_verdicts(report, p->scenario, p->ordinal, to);
 }
 
 static enum verdict_kind scenario_outcome(const struct judgement *g, uint32_t scenario)
@@ -319,9 +320,10 @@ static void add_controls(const struct report *report, struct text *to)
     text_add(to, "controls ");
     for (size_t i = 0; i < g->control_count; i++) {
         const struct judged_control *c = &g->controls[i];
-        text_add(to, "%s%s mesh ", i == 0 ? "" : ", ", c->claim == NULL ? "right" : "broken");
-        if (c->claim != NULL)
-            text_add(to, "(%s: %s) ", c->name, c->claim);
+        bool right = strcmp(c->name, "right") == 0;
+        text_add(to, "%s%s mesh ", i == 0 ? "" : ", ", right ? "right" : "broken");
+        if (!right)
+            text_add(to, "(%s: %s) ", c->name, c->claim == NULL ? "no claim" : c->claim);
         text_add(to, "%s%s", verdict_kind_name(c->kind),
                  c->as_it_must ? " as it must" : ", NOT as it must");
         if (!c->as_it_must && c->text != NULL) {

@@ -196,7 +196,8 @@ static bool check_defects(const char *const *names, size_t count, enum driver dr
     if (driver != DRIVER_BUILTIN)
         return error_set(err, ERROR_USAGE, "--defect is for the builtin mesh: --driver builtin");
     for (size_t i = 0; i < count; i++) {
-        if (defect_find(names[i]) == NULL)
+        const struct defect *defect = defect_find(names[i]);
+        if (defect == NULL || claim_type_find(defect->claim) == NULL)
             return error_set(err, ERROR_USAGE,
                              "--defect is \"%.40s\"; meshproof defects lists them", names[i]);
     }

@@ -21,6 +21,7 @@ foreach(wrong retries_plus_one per_try_900ms no_reset consecutive_6 base_halved 
 endforeach()
 set_tests_properties(real.gate real.envoy PROPERTIES RUN_SERIAL TRUE)
 file(STRINGS ${CMAKE_SOURCE_DIR}/harness/mesh/defects.def defect_rows REGEX "^DEFECT\\(")
+list(FILTER defect_rows EXCLUDE REGEX "^DEFECT\\([a-z0-9_]+, [A-Z]+, \"(metrics\\.retries|cb\\.[a-z_]+|effects)\"") # their claims come with issue 5
 foreach(row IN LISTS defect_rows)
   string(REGEX REPLACE "^DEFECT\\(([a-z0-9_]+),.*" "\\1" defect "${row}")
   add_e2e(real.defect.${defect} defect ${defect})

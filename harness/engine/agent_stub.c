@@ -15,9 +15,9 @@ struct stub_agent {
     struct plan *plan;
     const struct service_plan *service;
     struct stub *stub;
-    char **call_addresses;
     const char **effects;
     size_t effect_count;
+    bool routed;
     struct hold drain_hold;
     uint64_t deadline_ns;
 };
@@ -40,41 +40,34 @@ static bool read_plan(struct stub_agent *s, const json_t *setup, struct error *e
     if (s->service == NULL)
         return error_set(err, ERROR_PEER, "SETUP: the plan has no service \"%.60s\"",
                          s->agent->service);
-    s->call_addresses = check_alloc_zero(s->service->call_count + 1, sizeof(*s->call_addresses));
-    for (size_t i = 0; i < s->service->call_count; i++)
-        s->call_addresses[i] = check_strdup(NO_ADDRESS);
     return true;
 }
 
-/* ${again}: at the addresses that it has already, which the proxies know. */
-static bool open_stub(struct stub_agent *s, bool again, struct error *err)
+static bool open_stub(struct stub_agent *s, struct error *err)
 {
     struct agent *a = s->agent;
     uint32_t count = s->service->endpoints;
+    const char **addresses =
+        check_alloc_zero(s->service->call_count + 1, sizeof(*addresses)); /* until ROUTE */
     struct stub_endpoint *endpoints = check_alloc_zero(count + 1, sizeof(*endpoints));
-    char(*listen)[64] = check_alloc_zero(count + 1, sizeof(*listen));
-    for (uint32_t i = 0; i < count; i++) {
-        uint16_t number = (uint16_t)(i + 1);
-        snprintf(listen[i], sizeof(listen[i]), "%s",
-                 again ? stub_address(s->stub, number) : "127.0.0.1:0");
-        endpoints[i] = (struct stub_endpoint){.number = number, .listen = listen[i]};
-    }
+    for (uint32_t i = 0; i < count; i++)
+        endpoints[i] =
+            (struct stub_endpoint){.number = (uint16_t)(i + 1), .listen = "127.0.0.1:0"};
+    for (size_t i = 0; i < s->service->call_count; i++)
+        addresses[i] = NO_ADDRESS;
     struct stub_config config = {
         .service = s->service,
         .endpoints = endpoints,
         .endpoint_count = count,
-        .call_addresses = (const char *const *)s->call_addresses,
+        .call_addresses = addresses,
         .effect_headers = s->effects,
         .effect_header_count = s->effect_count,
         .run = a->run,
         .proc = (uint16_t)a->proc,
         .seed = a->seed,
     };
-    if (again)
-        stub_free(s->stub);
-    s->stub = NULL;
     bool ok = stub_open(a->loop, a->recorder, &config, &s->stub, err);
-    free(listen);
+    free(addresses);
     free(endpoints);
     return ok;
 }
@@ -84,7 +77,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     struct stub_agent *s = check_alloc_zero(1, sizeof(*s));
     a->own = s;
     s->agent = a;
-    if (!read_plan(s, body, err) || !open_stub(s, false, err))
+    if (!read_plan(s, body, err) || !open_stub(s, err))
         return false;
     json_t *addresses = json_array();
     for (uint32_t i = 1; i <= s->service->endpoints; i++)
@@ -93,24 +86,33 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     return true;
 }
 
-/* The stub takes its calls' addresses when it is opened, so it is opened anew. No load runs yet,
- * and its ports are ours again at once. */
+static bool route(struct stub_agent *s, const json_t *body, const char **addresses,
+                  struct error *err)
+{
+    for (size_t i = 0; i < s->service->call_count; i++) {
+        char edge[160];
+        snprintf(edge, sizeof(edge), "%s -> %s", s->service->name, s->service->calls[i].to);
+        addresses[i] =
+            agent_need_text(json_object_get(json_object_get(body, "addresses"), edge), edge, err);
+        if (addresses[i] == NULL)
+            return false;
+    }
+    stub_route(s->stub, addresses);
+    s->routed = true;
+    return true;
+}
+
 static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
 {
     struct stub_agent *s = a->own;
     if (kind != CONTROL_ROUTE)
         return error_set(err, ERROR_PEER, "%s is not for a stub agent", control_name(kind));
-    for (size_t i = 0; i < s->service->call_count; i++) {
-        char edge[160];
-        snprintf(edge, sizeof(edge), "%s -> %s", s->service->name, s->service->calls[i].to);
-        const char *address =
-            agent_need_text(json_object_get(json_object_get(body, "addresses"), edge), edge, err);
-        if (address == NULL)
-            return false;
-        free(s->call_addresses[i]);
-        s->call_addresses[i] = check_strdup(address);
-    }
-    return open_stub(s, true, err);
+    if (s->routed)
+        return error_set(err, ERROR_PEER, "ROUTE came twice");
+    const char **addresses = check_alloc_zero(s->service->call_count + 1, sizeof(*addresses));
+    bool ok = route(s, body, addresses, err);
+    free(addresses);
+    return ok;
 }
 
 static void on_drain_tick(struct hold *h, uint64_t now_ns)
@@ -144,9 +146,6 @@ static void release(struct agent *a)
     if (s->stub != NULL)
         stub_free(s->stub);
     loop_settle(a->loop);
-    for (size_t i = 0; s->call_addresses != NULL && i < s->service->call_count; i++)
-        free(s->call_addresses[i]);
-    free(s->call_addresses);
     free(s->effects);
     plan_free(s->plan);
     free(s);

@@ -308,6 +308,11 @@ bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_c
     return true;
 }
 
+void stub_route(struct stub *s, const char *const *call_addresses)
+{
+    s->config.call_addresses = copy_list(&s->arena, call_addresses, s->service->call_count);
+}
+
 void stub_free(struct stub *s)
 {
     if (s == NULL)

@@ -193,6 +193,32 @@ static void stub_forgets_a_client_that_leaves_while_it_waits(void **state)
     free(peers);
 }
 
+/* The ports stay: who knows them already is not disturbed, and a connection lives on. */
+static void stub_routes_its_calls_without_closing_its_ports(void **state)
+{
+    struct fixture *f = *state;
+    struct call_plan calls[] = {{.to = "payments"}, {.to = "stock"}};
+    char *before;
+    const char *nowhere[] = {"127.0.0.1:1", "127.0.0.1:1"};
+    const char *there[] = {http_server_address(f->downstream), http_server_address(f->downstream)};
+    begin(f, calls, 2);
+    stub_route(f->stub, nowhere);
+    before = strdup(stub_address(f->stub, 1));
+    struct raw_peer *peer = calloc(1, sizeof(*peer));
+    raw_peer_open(peer, f->lab.loop, before);
+    assert_int_equal(ask(f, ""), 502);
+    assert_int_equal(f->arrivals, 0);
+    stub_route(f->stub, there);
+    assert_string_equal(stub_address(f->stub, 1), before);
+    assert_int_equal(ask(f, ""), 200);
+    assert_int_equal(f->arrivals, 2);
+    assert_int_equal(stub_counts(f->stub).requests, 2);
+    assert_false(peer->eof || peer->reset);
+    raw_peer_close(peer, false);
+    free(peer);
+    free(before);
+}
+
 static void stub_calls_tie_themselves_to_the_request(void **state)
 {
     struct fixture *f = *state;
@@ -420,6 +446,7 @@ int main(void)
         TEST(stub_answers_as_planned_at_each_endpoint),
         TEST(stub_work_takes_its_time_and_slots_make_others_wait),
         TEST(stub_forgets_a_client_that_leaves_while_it_waits),
+        TEST(stub_routes_its_calls_without_closing_its_ports),
         TEST(stub_calls_tie_themselves_to_the_request),
         TEST(stub_counts_the_tries_of_an_id_where_the_mesh_does_not),
         TEST(stub_retries_as_the_application_does),

@@ -219,12 +219,19 @@ static bool check_await(const struct check *c, const struct step *s, struct erro
         return false;
     if (strcmp(s->word, "fired") == 0)
         return check_fired(c, s, err);
-    bool endpoint = strcmp(s->word, "ejected") == 0 || strcmp(s->word, "readmitted") == 0;
-    if (endpoint && (s->on.to.endpoint == 0 || s->on.from.service != NULL))
+    bool edge = s->on.from.service != NULL;
+    if (strcmp(s->word, "readmitted") == 0) /* of a service: all of its endpoints */
+        return (!edge && !s->on.to.any) ||
+               error_set(err, ERROR_INPUT,
+                         "await.readmitted: on is \"%s\"; it must be a service such as \"b\" or an "
+                         "endpoint such as \"b/2\"",
+                         s->on.text);
+    bool endpoint = strcmp(s->word, "ejected") == 0;
+    if (endpoint && (s->on.to.endpoint == 0 || edge))
         return error_set(err, ERROR_INPUT,
                          "await.%s: on is \"%s\"; it must be an endpoint such as \"b/2\"", s->word,
                          s->on.text);
-    if (!endpoint && s->on.from.service == NULL)
+    if (!endpoint && !edge)
         return error_set(err, ERROR_INPUT,
                          "await.%s: on is \"%s\"; it must be an edge such as \"a -> b\"", s->word,
                          s->on.text);

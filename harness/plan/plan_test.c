@@ -215,6 +215,39 @@ static void awaits_need_the_right_kind_of_place(void **unused)
     expect_error(p, "await.fired: fault names no fault: \"nobody\"");
 }
 
+/* One endpoint, or all of a service's; a drawn one or an edge is neither. */
+static void readmitted_may_wait_for_a_whole_service(void **unused)
+{
+    static const struct {
+        const char *on, *error;
+    } rows[] = {
+        {"b", NULL},
+        {"b/2", NULL},
+        {"b/any", "await.readmitted: on is \"b/any\"; it must be a service such as \"b\" or an "
+                  "endpoint such as \"b/2\""},
+        {"client -> b",
+         "await.readmitted: on is \"client -> b\"; it must be a service such as \"b\" or an "
+                   "endpoint such as \"b/2\""},
+    };
+    (void)unused;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan *p = made();
+        struct phase *phase = &p->scenarios[0].phases[0];
+        struct error err = {0};
+        phase->ends = PHASE_BY_AWAITS;
+        phase->step_count = 1;
+        phase->steps[0] = step_make(p, STEP_AWAIT, "readmitted", rows[i].on, (struct source){0},
+                                    (const char *const[]){"within", "9s", NULL});
+        if (rows[i].error != NULL) {
+            expect_error(p, rows[i].error);
+            continue;
+        }
+        if (!plan_check(p, &err))
+            fail_msg("%s: %s", rows[i].on, err.text);
+        plan_free(p);
+    }
+}
+
 static void check_all_goes_on_after_the_first_error(void **unused)
 {
     struct error at[ERRORS_MOST] = {{0}};
@@ -376,6 +409,7 @@ int main(void)
         cmocka_unit_test(check_knows_when_a_phase_ends),
         cmocka_unit_test(check_refuses_what_is_not_built_instead_of_passing_it),
         cmocka_unit_test(awaits_need_the_right_kind_of_place),
+        cmocka_unit_test(readmitted_may_wait_for_a_whole_service),
         cmocka_unit_test(check_all_goes_on_after_the_first_error),
         cmocka_unit_test(every_word_of_the_tables_has_sorted_names_and_rows),
         cmocka_unit_test(saved_plans_that_are_wrong_are_refused),

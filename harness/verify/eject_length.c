@@ -115,10 +115,12 @@ static void collect(const struct window *w, const struct ejector *e, struct leng
             l->open++;
             continue;
         }
-        bool repeat = o.k_most > 1;
-        l->firsts += !repeat;
+        /* Which of its ejections it was must be certain, or its length shows nothing. */
+        bool first = o.k_most == 1, repeat = o.k_least > 1;
+        l->firsts += first;
         l->repeats += repeat;
-        extent_add(repeat ? &l->repeat : &l->first, o.most_ns);
+        if (first || repeat)
+            extent_add(repeat ? &l->repeat : &l->first, o.most_ns);
         l->soon += soon;
         l->late += late;
         if (soon || late) {

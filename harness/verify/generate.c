@@ -112,6 +112,16 @@ static bool too_long(const struct scenario *s, const struct edge_policy *edge,
         edge->from, edge->to, needs, budget, costs);
 }
 
+/* A plan without an expectation would pass whatever the mesh does. */
+static bool asks_anything(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->phase_count; i++)
+        for (size_t k = 0; k < s->phases[i].step_count; k++)
+            if (s->phases[i].steps[k].kind == STEP_EXPECT)
+                return true;
+    return false;
+}
+
 bool generate_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge,
                      const struct generate_options *options, struct error *err)
 {
@@ -124,6 +134,11 @@ bool generate_phases(struct plan *p, struct scenario *s, const struct edge_polic
     s->phases = m.phases;
     s->phase_count = m.phase_count;
     s->settle_ns = 0;
+    if (!asks_anything(s))
+        return error_at(err, options->source, ERROR_USAGE,
+                        "scenario.from_policy: claims and except leave nothing to ask of %s -> %s: "
+                        "meshproof explain lists what its policy yields",
+                        edge->from, edge->to);
     return !too_long(s, edge, options, err);
 }
 

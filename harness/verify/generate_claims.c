@@ -10,6 +10,7 @@
 #define CAUSE_LEAST 10
 #define STRICT_LEAST 66
 #define UNLISTED_LEAST 6
+#define HOLD_LEAST 16          /* 6 are needed; the guard and stalls take some */
 #define SLOW_LEAST 16          /* 8 are needed; some fall into stalls */
 #define FIRST_RETRIES_LEAST 66 /* retry.other_host asks for 60, backoff.law for 40 */
 #define PATIENT_LEAST 4
@@ -168,9 +169,12 @@ static void add_unlisted(struct making *m)
         if (!risky && !done && !retry_rule_covers(m->edge, CAUSE_STATUS, statuses[i]))
             add_status(m, 0, statuses[i], m->options->strict ? STRICT_LEAST : UNLISTED_LEAST);
     }
-    if (making_wants(m, "retry.started"))
-        add_tag(m, 0, "started", cause_least(m), "reset",
-                (const char *const[]){"when", "response_body", "after", "3B", NULL}, false);
+}
+
+static void add_started(struct making *m)
+{
+    add_tag(m, 0, "started", cause_least(m), "reset",
+            (const char *const[]){"when", "response_body", "after", "3B", NULL}, false);
 }
 
 static void add_timeouts(struct making *m)
@@ -181,8 +185,9 @@ static void add_timeouts(struct making *m)
     if (cut && safe && making_wants(m, "timeout.try"))
         add_tag(m, 1, "hold", cause_least(m), "blackhole", NULL, true);
     if (safe && ((cut && making_wants(m, "timeout.try.restart")) ||
-                 (making_reaches_timeout(m->edge) && making_wants(m, "timeout.request"))))
-        add_tag(m, 0, "hold", CAUSE_LEAST, "blackhole", NULL, true);
+                 (making_reaches_timeout(m->edge) &&
+                  (making_wants(m, "timeout.request") || making_wants(m, "honest")))))
+        add_tag(m, 0, "hold", HOLD_LEAST, "blackhole", NULL, true);
     if (cut && making_wants(m, "timeout.try.kept"))
         add_tag(m, 1, "slow", SLOW_LEAST, "latency",
                 (const char *const[]){"add", making_ms(m, p / 4 * 3), NULL}, false);
@@ -204,6 +209,8 @@ void making_tags(struct making *m)
     }
     if (making_wants(m, "retry.only"))
         add_unlisted(m);
+    if (making_wants(m, "retry.started"))
+        add_started(m);
     add_timeouts(m);
 }
 

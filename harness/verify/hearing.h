@@ -63,5 +63,8 @@ void hearing_couple(struct hearing *h);
 void hearing_controls(struct hearing *h);
 /* hearing_lists.c: phases and faults of the report. */
 void hearing_list(struct hearing *h);
+/* Where nothing was to be judged because no fault of the phase fired, the verdict says so. After
+ * hearing_list. */
+void hearing_explain(struct hearing *h);
 
 #endif

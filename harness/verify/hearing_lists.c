@@ -12,6 +12,7 @@ static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
     *p = (struct judged_phase){
         .scenario = scenario,
         .ordinal = ordinal,
+        .again = again,
         .name = run->name,
         .why = run->why,
         .t0_ns = run->t0_ns,
@@ -54,6 +55,21 @@ static bool place_has(const struct step *s, const struct try *x)
     return s->on.to.endpoint == 0 || s->on.to.endpoint == x->r->endpoint;
 }
 
+/* A refused endpoint has no tries to count: its firings are the times that its listener went down.
+ */
+static void count_refused(struct hearing *h, const struct step *s, const struct judged_phase *p,
+                          struct judged_fault *f)
+{
+    const struct journal *j = h->journal;
+    uint32_t down = journal_find_name(j, "listener_down");
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *r = &j->worlds[i].r;
+        const struct journal_proc *proc = journal_proc_of(j, j->worlds[i].proc);
+        f->fired += r->what == down && r->fault == s->fault && r->at >= p->t0_ns &&
+                    r->at < p->t1_ns && proc != NULL && strcmp(proc->arm, SUBJECT) == 0;
+    }
+}
+
 static void count_fault(struct hearing *h, const struct step *s, const struct judged_phase *p,
                         struct judged_fault *f)
 {
@@ -90,11 +106,15 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
         *f = (struct judged_fault){
             .scenario = p->scenario,
             .ordinal = p->ordinal,
+            .again = p->again,
             .fault = s->fault,
             .text = fault_text(h, s),
             .on = s->has_on ? arena_strdup(&g->arena, s->on.text) : "",
         };
-        count_fault(h, s, p, f);
+        if (strcmp(s->word, "refuse") == 0)
+            count_refused(h, s, p, f);
+        else
+            count_fault(h, s, p, f);
     }
 }
 

@@ -171,3 +171,43 @@ void hearing_controls(struct hearing *h)
         }
     }
 }
+
+/* The faults of a verdict's phase: how many, and whether any fired. */
+static const struct judged_fault *silent_fault(const struct judgement *g, const struct judged *d)
+{
+    const struct judged_fault *found = NULL;
+    for (size_t i = 0; i < g->fault_count; i++) {
+        const struct judged_fault *f = &g->faults[i];
+        if (f->scenario != d->scenario || f->ordinal != d->ordinal || f->again)
+            continue;
+        if (f->fired > 0)
+            return NULL;
+        found = f;
+    }
+    return found;
+}
+
+void hearing_explain(struct hearing *h)
+{
+    struct judgement *g = h->g;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        struct judged *d = &g->verdicts[i];
+        bool nothing = d->verdict.why == WHY_TOO_FEW || d->verdict.why == WHY_NEVER_FIRED;
+        if (d->verdict.kind != VERDICT_INCONCLUSIVE || !nothing || d->verdict.eligible > 0 ||
+            strcmp(d->arm, SUBJECT) != 0)
+            continue;
+        const struct judged_fault *f = silent_fault(g, d);
+        if (f == NULL)
+            continue;
+        d->verdict.why = WHY_NEVER_FIRED;
+        d->verdict.text =
+            f->guarded > 0
+                ? arena_printf(&g->arena,
+                               "the fault %s on %s never fired: the streak guard withheld it %llu "
+                               "times",
+                               f->text, f->on, (unsigned long long)f->guarded)
+                : arena_printf(&g->arena, "the fault %s on %s never fired: no request matched it",
+                               f->text, f->on);
+        d->verdict.needs = "requests that the fault matches";
+    }
+}

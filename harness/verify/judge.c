@@ -279,6 +279,7 @@ bool judge_run(const struct journal *j, const struct judge_options *options, str
     hearing_couple(&h);
     hearing_controls(&h);
     hearing_list(&h);
+    hearing_explain(&h);
     count_up(g);
     hearing_release(&h);
     *ret = g;

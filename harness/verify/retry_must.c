@@ -22,13 +22,15 @@
 struct tally {
     char cause[16];
     uint64_t eligible, wrong, swapped;
-    bool asked;    /* the plan sends it */
-    bool by_share; /* refused or reset at accept: one witness may be chance */
+    bool asked;           /* the plan sends it */
+    bool by_share;        /* refused or reset at accept: one witness may be chance */
+    struct verdict found; /* its first witness */
 };
 struct tallies {
     struct tally at[CAUSES_MOST];
     size_t count;
     uint64_t threshold; /* failures in a row that eject; 0: none in force */
+    bool hidden;        /* the phase takes hosts down: their cause is the one that was planned */
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -121,7 +123,7 @@ static bool was_swapped(const struct window *w, const struct request *r, const s
 }
 
 static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
-                    struct tallies *t, struct verdict *ret)
+                    struct tallies *t)
 {
     uint64_t retries = edge->retry.attempts.number;
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
@@ -136,7 +138,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
             if (must_have_gone_on(edge, w, t, r, x, &f)) {
                 tally->eligible++;
                 tally->wrong++;
-                window_witness(ret, r, x->lo_ns);
+                window_witness(&tally->found, r, x->lo_ns);
             }
             return;
         }
@@ -145,7 +147,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         tally->eligible++;
         if (was_swapped(w, r, window_last(w, r))) {
             tally->swapped++;
-            window_witness(ret, r, r->done_ns);
+            window_witness(&tally->found, r, r->done_ns);
         }
     }
 }
@@ -153,8 +155,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
 /* Refused and reset at accept: no try reaches us (1.4). The request met a dead host when the first
  * try seen is not the mesh's first, or a failed connection can only be its own. */
 static void look_at_hidden(const struct edge_policy *edge, const struct window *w,
-                           const struct request *r, const char *cause, struct tallies *t,
-                           struct verdict *ret)
+                           const struct request *r, const char *cause, struct tallies *t)
 {
     const struct try *first = window_first(w, r);
     /* A mesh that does not count its tries shows the bad cases only: that is no sample. */
@@ -171,7 +172,7 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
         return;
     if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
         tally->wrong++;
-        window_witness(ret, r, r->start_ns);
+        window_witness(&tally->found, r, r->start_ns);
     }
 }
 
@@ -232,6 +233,9 @@ static void fail(const struct window *w, const struct tally *tally, struct arena
                  struct verdict *ret)
 {
     ret->eligible = tally->eligible;
+    ret->witness_hi = tally->found.witness_hi;
+    ret->witness_lo = tally->found.witness_lo;
+    ret->witness_ns = tally->found.witness_ns;
     if (tally->wrong > 0)
         verdict_fail(ret, arena, "%llu of %llu requests that met %s were not retried%s",
                      (unsigned long long)tally->wrong, (unsigned long long)tally->eligible,
@@ -252,7 +256,8 @@ static void conclude(const struct window *w, const struct tallies *t, struct are
                      struct verdict *ret)
 {
     const struct tally *fewest = NULL;
-    bool planned = window_tags(w) > 0;
+    /* A request in flight when a listener went down may meet a reset that nobody planned. */
+    bool planned = window_tags(w) > 0 || t->hidden;
     for (size_t i = 0; i < t->count; i++) {
         ret->seen += t->at[i].eligible;
         ret->wrong += t->at[i].wrong + t->at[i].swapped;
@@ -291,13 +296,14 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         t.threshold = outlier_rule_threshold(&edge->outlier, true);
     add_asked(edge, w, &t);
     const char *hidden = hidden_cause(edge, w);
+    t.hidden = hidden != NULL;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))
             continue;
-        look_at(edge, w, r, &t, ret);
+        look_at(edge, w, r, &t);
         if (hidden != NULL)
-            look_at_hidden(edge, w, r, hidden, &t, ret);
+            look_at_hidden(edge, w, r, hidden, &t);
     }
     ret->needed = window_floor(w, CAUSE_LEAST);
     ret->unit = "requests";

@@ -35,7 +35,9 @@ static uint8_t rule_of_status(const struct track *t, const struct try *x, bool g
         return RULE_FAILS | RULE_FAILED;
     if (is_between(status, 500, 599))
         return gateway ? success : RULE_FAILS | RULE_FAILED;
-    return success;
+    /* An answer that broke after its head cleared the count, and was one failure itself (ADR 0008).
+     */
+    return x->r->outcome == OUTCOME_ANSWERED ? success : success | RULE_FAILS;
 }
 
 static uint8_t rule_of(const struct track *t, const struct try *x, bool gateway)
