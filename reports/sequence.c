@@ -114,10 +114,18 @@ static void add_answer(const struct sequence *s, const struct attempt_record *r,
         text_add(to, " closed\n");
 }
 
+static const char *fault_text(const struct judgement *g, uint16_t fault)
+{
+    for (size_t i = 0; i < g->fault_count; i++) {
+        if (g->faults[i].fault == fault)
+            return g->faults[i].text;
+    }
+    return "a fault";
+}
+
 static void add_try(struct sequence *s, size_t i, const struct judged *verdict, struct text *to)
 {
     const struct attempt_record *r = &s->tries[i]->r;
-    char gap[40];
     size_t lane = lane_of(s, s->tries[i]);
     add_time(s, r->at, to);
     add_arrow(s, 1, lane + 2, to);
@@ -126,11 +134,13 @@ static void add_try(struct sequence *s, size_t i, const struct judged *verdict, 
         const struct attempt_record *before = &s->tries[i - 1]->r;
         uint64_t ended = before->at + (before->left != 0 ? before->left : before->out);
         if (r->at > ended)
-            text_add(to, "  %s after the last",
-                     units_print_duration((r->at - ended) / 100000 * 100000, gap, sizeof(gap)));
+            text_add(to, "  back-off %.1f ms", (double)(r->at - ended) / (double)NS_PER_MS);
     }
-    if (r->fault != 0)
-        text_add(to, "  fault %u fired", r->fault);
+    if (r->fault != 0) {
+        text_add(to, "  ");
+        report_add_clean(to, fault_text(s->report->judgement, r->fault));
+        text_add(to, " fired");
+    }
     if (r->guarded != 0)
         text_add(to, "  fault withheld by the streak guard");
     if (verdict != NULL && strcmp(verdict->claim->id, "retry.max") == 0 && i + 1 == s->try_count)

@@ -174,6 +174,35 @@ static bool in_phase(const struct judged *d, uint32_t scenario, uint32_t ordinal
     return d->scenario == scenario && d->ordinal == ordinal && strcmp(d->arm, "subject") == 0;
 }
 
+static bool is_await(const struct judged *d)
+{
+    return strncmp(d->claim->id, "await.", 6) == 0;
+}
+
+/* The awaits of one word that a phase met, on one line: told with the first of them. */
+static void add_met(const struct judgement *g, size_t first, struct text *to)
+{
+    const struct judged *d = &g->verdicts[first];
+    size_t met = 0;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *other = &g->verdicts[i];
+        if (other->claim != d->claim || other->verdict.kind != VERDICT_PASS ||
+            !in_phase(other, d->scenario, d->ordinal))
+            continue;
+        if (i < first)
+            return;
+        if (met == 0)
+            text_add(to, "  %s  %-14s ", verdict_kind_name(VERDICT_PASS), d->claim->word);
+        else
+            text_add(to, ", ");
+        met++;
+        report_add_clean(to, other->on);
+        text_add(to, " ");
+        report_add_clean(to, other->verdict.text);
+    }
+    text_add(to, "\n");
+}
+
 static void add_verdicts(const struct report *report, uint32_t scenario, uint32_t ordinal,
                          struct text *to)
 {
@@ -187,7 +216,9 @@ static void add_verdicts(const struct report *report, uint32_t scenario, uint32_
             const struct judged *d = &g->verdicts[i];
             if (!in_phase(d, scenario, ordinal) || d->verdict.kind != order[k])
                 continue;
-            if (order[k] == VERDICT_PASS || order[k] == VERDICT_NOT_APPLICABLE)
+            if (order[k] == VERDICT_PASS && is_await(d))
+                add_met(g, i, to);
+            else if (order[k] == VERDICT_PASS || order[k] == VERDICT_NOT_APPLICABLE)
                 add_pass(d, to);
             else
                 add_block(report, d, to);
