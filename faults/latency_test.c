@@ -59,8 +59,9 @@ static void check_law(const char *law, const double want[5], const double within
     }
     qsort(delay, N, sizeof(*delay), by_value);
     double mean = sum / N;
-    const double seen[5] = {mean, sqrt(squares / N - mean * mean), (double)delay[N / 100] / 1e6,
-                            (double)delay[N / 2] / 1e6, (double)delay[N - N / 100] / 1e6};
+    const uint64_t low = delay[N / 100], middle = delay[N / 2], high = delay[N - N / 100];
+    const double seen[5] = {mean, sqrt(squares / N - mean * mean), (double)low / 1e6,
+                            (double)middle / 1e6, (double)high / 1e6};
     for (int i = 0; i < 5; i++) {
         if (fabs(seen[i] - want[i]) > within[i])
             fail_msg("%s: figure %d is %.3f, the law says %.3f", law, i, seen[i], want[i]);

@@ -127,24 +127,28 @@ void state_charge(lua_State *L, uint64_t instructions)
     check_limits(L);
 }
 
+PRINTF_LIST(3)
+static void take_error(lua_State *L, struct source source, const char *format, va_list args)
+{
+    struct error e = {.kind = ERROR_INPUT, .source = source};
+    vsnprintf(e.text, sizeof(e.text), format, args);
+    errors_take(state_of(L)->errors, source, &e);
+}
+
 void state_note(lua_State *L, struct source source, const char *format, ...)
 {
     va_list args;
-    struct error e = {.kind = ERROR_INPUT, .source = source};
     va_start(args, format);
-    vsnprintf(e.text, sizeof(e.text), format, args);
+    take_error(L, source, format, args);
     va_end(args);
-    errors_take(state_of(L)->errors, source, &e);
 }
 
 void state_fail(lua_State *L, struct source source, const char *format, ...)
 {
     va_list args;
-    struct error e = {.kind = ERROR_INPUT, .source = source};
     va_start(args, format);
-    vsnprintf(e.text, sizeof(e.text), format, args);
+    take_error(L, source, format, args);
     va_end(args);
-    errors_take(state_of(L)->errors, source, &e);
     leave(L);
 }
 

@@ -155,11 +155,29 @@ static void build_lab(struct build *b, int index, const char *label, const char 
 
 /* ---- mesh ---- */
 
+/* ${path} as seen from the suite's ${folder} ("suites/selftest/"), each "../" eating a folder's
+ * name, so that marks read well. */
+static const char *join(struct arena *arena, const char *folder, const char *path)
+{
+    size_t len = strlen(folder);
+    while (strncmp(path, "../", 3) == 0 && len > 1) {
+        size_t start = len - 1;
+        while (start > 0 && folder[start - 1] != '/')
+            start--;
+        if (len - start < 2 || strncmp(folder + start, "../", 3) == 0 ||
+            strncmp(folder + start, "./", 2) == 0)
+            break;
+        len = start;
+        path += 3;
+    }
+    return arena_printf(arena, "%.*s%s", (int)len, folder, path);
+}
+
 void build_paths(struct build *b, struct mesh_plan *to)
 {
     for (size_t i = 0; i < to->policy_count; i++) {
         if (to->policy[i][0] != '/')
-            to->policy[i] = arena_printf(&b->plan->arena, "%s%s", b->folder, to->policy[i]);
+            to->policy[i] = join(&b->plan->arena, b->folder, to->policy[i]);
     }
 }
 

@@ -15,6 +15,7 @@ foreach(case bad_input never_fired port_in_use missing_envoy interrupt deadline 
   add_e2e(e2e.${case} ${case})
 endforeach()
 add_e2e(real.gate gate)
+add_e2e(real.nine nine)
 add_e2e(real.envoy envoy)
 foreach(wrong retries_plus_one per_try_900ms no_reset consecutive_6 base_halved timeout_3s)
   add_e2e(real.envoy_wrong.${wrong} envoy_wrong ${wrong})

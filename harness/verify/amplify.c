@@ -1,5 +1,6 @@
 /* amplify (spec/verifier.md 3.7): the tries on one service that one request of the user may cause,
  * over all hops before it. */
+#include "verify/chain.h"
 #include "verify/claims.h"
 #include "verify/window.h"
 
@@ -37,9 +38,8 @@ static uint64_t mesh_tries(const struct window *w, const char *service)
 
 /* The product of tries over the hops that lead here, mesh and application; ${ret_text}: "9 = 3 x
  * 3". */
-static uint64_t product(const struct window *w, struct text *ret_text)
+static uint64_t product(const struct window *w, const char *service, struct text *ret_text)
 {
-    const char *service = w->track->service;
     uint64_t bound = 1;
     for (int hop = 0; hop < HOPS_MOST && service != NULL; hop++) {
         const char *caller = NULL;
@@ -93,13 +93,62 @@ static void add_up(const struct window *w, uint64_t bound, struct sums *sums, st
     }
 }
 
+/* The services behind: a failure there decides. True: it did. */
+static bool judge_chain(const struct window *w, const struct chain *c, const json_t *wish,
+                        struct arena *arena, struct verdict *ret)
+{
+    for (size_t k = 0; k < c->count; k++) {
+        const struct chain_service *s = &c->at[k];
+        struct text factors;
+        text_init(&factors, 256);
+        uint64_t bound = product(w, s->service, &factors);
+        double mean = s->requests == 0 ? 0 : (double)s->tries / (double)s->requests;
+        bool over = s->most > bound,
+             wished = json_is_number(wish) && mean > json_number_value(wish);
+        if (over)
+            verdict_fail(ret, arena,
+                         "%llu tries on %s for one request, %llu = %s declared; mean %.2f",
+                         (unsigned long long)s->most, s->service, (unsigned long long)bound,
+                         text_get(&factors), mean);
+        else if (wished)
+            verdict_fail(
+                ret, arena,
+                "%.2f tries on %s a request, at most %llu seen; declared are %llu = %s (mesh "
+                "x app, hop by hop); wish: at most %g",
+                mean, s->service, (unsigned long long)s->most, (unsigned long long)bound,
+                text_get(&factors), json_number_value(wish));
+        text_release(&factors);
+        if (!over && !wished)
+            continue;
+        ret->certain =
+            over ? "one witness is enough (class D)" : "a census of the phase, no inference";
+        ret->witness_hi = s->witness_hi;
+        ret->witness_lo = s->witness_lo;
+        return true;
+    }
+    return false;
+}
+
+static const char *behind(const struct chain *c, struct arena *arena)
+{
+    const char *text = "";
+    for (size_t k = 0; k < c->count; k++)
+        text = arena_printf(
+            arena, "%s; %.2f on %s, at most %llu", text,
+            c->at[k].requests == 0 ? 0.0 : (double)c->at[k].tries / (double)c->at[k].requests,
+            c->at[k].service, (unsigned long long)c->at[k].most);
+    return text;
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
     struct text factors;
     struct sums sums = {0};
+    struct chain chain;
+    chain_follow(w, &chain);
     text_init(&factors, 256);
-    uint64_t bound = product(w, &factors);
+    uint64_t bound = product(w, w->track->service, &factors);
     add_up(w, bound, &sums, ret);
     const json_t *wish = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "atmost");
     double mean = sums.roots == 0 ? 0 : (double)sums.tries / (double)sums.roots;
@@ -122,15 +171,18 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         ret->needs = "x-meshproof-root passed on with each call";
     } else if (sums.roots < ret->needed) {
         window_too_few(w, ret, arena, sums.roots, ret->needed, ret->unit);
+    } else if (judge_chain(w, &chain, wish, arena, ret)) {
+        ret->wrong = ret->eligible;
     } else if (json_is_number(wish) && mean > json_number_value(wish)) {
         verdict_fail(ret, arena, "%.2f tries a request; wish: at most %g", mean,
                      json_number_value(wish));
         ret->certain = "a census of the phase, no inference";
     } else {
-        verdict_pass(ret, arena, "%.2f tries a request; at most %llu seen of %llu%s%s%s", mean,
+        verdict_pass(ret, arena, "%.2f tries a request; at most %llu seen of %llu%s%s%s%s", mean,
                      (unsigned long long)sums.most, (unsigned long long)bound,
                      strchr(text_get(&factors), 'x') != NULL ? " = " : "",
                      strchr(text_get(&factors), 'x') != NULL ? text_get(&factors) : "",
+                     behind(&chain, arena),
                      json_is_number(wish)
                          ? arena_printf(arena, "; wish: at most %g", json_number_value(wish))
                          : "");
