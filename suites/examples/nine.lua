@@ -5,12 +5,15 @@ return scenario "app retries x mesh retries" {
   tags = { "amplification" },
   mesh = mesh.istio { policy = "nine/", version = "1.31" },
   lab = lab {
-    service "checkout" { endpoints = 2, work = "1ms", calls = { call "payments" { path = "/charge", timeout = "3s", retries = param "app_retries" { default = 2, help = "of the application" } } } },
+    service "checkout" { endpoints = 2, work = "1ms",
+      calls = { call "payments" { path = "/charge", timeout = "3s",
+        retries = param "app_retries" { default = 2, help = "of the application" } } } },
     service "payments" { endpoints = 3, work = "1ms" },
   },
   load = load.open { on = front, rate = "20/s" },
   settle = "0ms",
-  phase "calm" { lasting = "9s", load = load.open { on = front, rate = "60/s" }, expect.success { on = front, atleast = "99%" } },
+  phase "calm" { lasting = "9s", load = load.open { on = front, rate = "60/s" },
+    expect.success { on = front, atleast = "99%" } },
   phase "all down" {
     lasting = "8s",
     fault.abort { on = "payments", status = 503 },

@@ -1,4 +1,5 @@
--- Linkerd's failure accrual: every endpoint fails every try, one request at a time, so that the failures are certainly in a row.
+-- Linkerd's failure accrual: every endpoint fails every try, one request at a time, so that the failures are
+-- certainly in a row.
 local edge = "client -> checkout"
 return scenario "failures in a row shut an endpoint" {
   mesh = mesh.linkerd { policy = "linkerd/", version = "2.19" },
