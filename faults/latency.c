@@ -53,29 +53,31 @@ static double standard_pareto(struct rng *rng)
     return (value - 1.5) / sqrt(0.75);
 }
 
+static uint64_t whole_ns(double ns)
+{
+    if (ns <= 0)
+        return 0;
+    return ns >= (double)LATENCY_MOST_NS ? LATENCY_MOST_NS : (uint64_t)(ns + 0.5);
+}
+
 static uint64_t latency_draw(const struct latency *p, struct rng *rng)
 {
-    double add = (double)p->add, spread = (double)p->jitter, ns = add;
+    double add = (double)p->add, spread = (double)p->jitter;
     if (p->jitter == 0)
         return p->add;
     switch ((enum law)p->distribution) {
     case LAW_UNIFORM:
         return p->add - p->jitter + rng_below(rng, 2 * p->jitter + 1);
     case LAW_NORMAL:
-        ns = add + spread * rng_normal(rng);
-        break;
+        return whole_ns(add + spread * rng_normal(rng));
     case LAW_PARETO:
-        ns = add + spread * standard_pareto(rng);
-        break;
+        return whole_ns(add + spread * standard_pareto(rng));
     case LAW_LOGNORMAL: {
         double variance = log1p(spread / add * (spread / add));
-        ns = exp(log(add) - variance / 2 + sqrt(variance) * rng_normal(rng));
-        break;
+        return whole_ns(exp(log(add) - variance / 2 + sqrt(variance) * rng_normal(rng)));
     }
     }
-    if (ns <= 0)
-        return 0;
-    return ns >= (double)LATENCY_MOST_NS ? LATENCY_MOST_NS : (uint64_t)(ns + 0.5);
+    UNREACHABLE();
 }
 
 /* The first time it is asked it decides; then it waits for that moment, however often it is asked.

@@ -74,7 +74,7 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, uint32_
         count = judge_repeats(judgement, scenario, ret_ordinals, most);
     if (count > 0)
         progress_say(progress,
-                     "a claim of time or chance failed: its phase is repeated once to confirm it");
+                     "phases whose claims are undecided, or to be confirmed, are walked once more");
     judgement_free(judgement);
     journal_free(journal);
     return count;

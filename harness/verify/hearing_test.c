@@ -167,7 +167,7 @@ static void a_fault_that_never_fired_is_named_as_that(void **state)
     sim_run(&s);
     struct judgement *g = judged(&s);
     is(g, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
-    is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "no tries cut");
+    is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "never fired");
     is(g, "retry.only", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
     bool found = false;
     for (size_t i = 0; i < g->fault_count; i++)

@@ -153,6 +153,36 @@ static void confirm(const struct stand *st, const struct claim_type *type, const
     v->needs = "another run";
 }
 
+static bool wants_more(const struct verdict *v)
+{
+    return v->kind == VERDICT_INCONCLUSIVE &&
+           (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED || v->why == WHY_STALLED);
+}
+
+/* Undecided for want of instances, and the phase was repeated: the second look decides. What it
+ * sees by time or chance would need a third, so such a FAIL is left open. */
+static void look_again(const struct stand *st, const struct claim_type *type,
+                       const struct step *asked, const struct edge_policy *edge, struct verdict *v)
+{
+    struct window again;
+    struct arena *arena = &st->h->g->arena;
+    if (!wants_more(v) || strcmp(st->arm, SUBJECT) != 0 ||
+        !window_of(st, asked, edge, true, &again))
+        return;
+    struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
+    again.alpha = st->h->alpha;
+    type->judge(edge, &again, arena, &second);
+    if (second.kind == VERDICT_PASS)
+        second.text = arena_printf(arena, "%s (in the repeated phase)", second.text);
+    else if (second.kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC) {
+        verdict_open(&second, WHY_NOT_REPEATED, arena, "seen in the repeated phase alone: %s",
+                     second.text);
+        second.needs = "another run";
+    }
+    if (second.kind != VERDICT_INCONCLUSIVE || second.why == WHY_NOT_REPEATED)
+        *v = second;
+}
+
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -187,7 +217,9 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     } else {
         v.kind = VERDICT_INCONCLUSIVE;
         type->judge(edge, &w, &h->g->arena, &v);
+        d->again_helps = wants_more(&v) && h->plan->scenarios[st->scenario].from_policy;
         confirm(st, type, asked, edge, &v);
+        look_again(st, type, asked, edge, &v);
         mind_lost(h, type, &w, &v);
     }
     if (v.kind != VERDICT_NOT_APPLICABLE)
@@ -307,8 +339,9 @@ size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret
     size_t count = 0;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
+        bool failed = d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC;
         if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, SUBJECT) != 0 ||
-            d->verdict.kind != VERDICT_FAIL || d->claim->class == CLAIM_DETERMINISTIC)
+            (!failed && !d->again_helps))
             continue;
         bool again = false;
         for (size_t k = 0; k < g->phase_count; k++)
@@ -322,7 +355,9 @@ size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret
             const struct judged_phase *p = &g->phases[k];
             if (p->scenario == scenario && p->ordinal < from && strcmp(p->name, "quiet") == 0)
                 from = p->ordinal;
-            if (p->scenario == scenario && p->ordinal > to && strcmp(p->name, "length") == 0)
+            /* A repeat ejection ends in "return". */
+            if (p->scenario == scenario && p->ordinal > to &&
+                (strcmp(p->name, "length") == 0 || strcmp(p->name, "return") == 0))
                 to = p->ordinal;
         }
         for (uint32_t ordinal = from; ordinal <= to; ordinal++) {

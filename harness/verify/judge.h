@@ -12,6 +12,7 @@ struct judged {
     const char *on;         /* "checkout -> payments" */
     struct source asked_by; /* the suite's line */
     bool gates;             /* counts for the exit code (controls do not) */
+    bool again_helps; /* undecided for want of instances: a repeat of its phase may decide it */
     struct verdict verdict;
 };
 /* A fault step of a phase with what it did: for the reports' "fired" lines. */
@@ -58,8 +59,9 @@ struct judge_options {
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;
 void judgement_free(struct judgement *g);
-/* The phases (ordinals of ${scenario}) that a FAIL of class P or T wants repeated once (5.5).
- * Returns the count. */
+/* The phases (ordinals of ${scenario}) to walk once more: those of a FAIL of class P or T, to confirm
+ * it (5.5), and those that stalls or chance left undecided in a generated plan (ADR 0009). Returns the
+ * count. */
 size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret_ordinals,
                      size_t most);
 

@@ -14,7 +14,8 @@ bool track_may_have_been_out(const struct track *t, uint32_t h, uint32_t positio
     const struct track_host *host = &t->hosts[h];
     if (position == 0 || position >= host->count)
         return false;
-    uint64_t before = t->tries[host->tries[position - 1]].head_ns;
+    /* A try that was read in a stall may have arrived when the stall began. */
+    uint64_t before = spans_begin(&t->taint, t->tries[host->tries[position - 1]].head_ns);
     return t->tries[host->tries[position]].head_ns - before >= t->unseen_ns;
 }
 
