@@ -160,9 +160,7 @@ struct span hearing_span(const struct hearing *h, uint32_t scenario, const char 
 /* What ends just after the last phase (an answer under way) still belongs to the walk. */
 #define AFTER_LAST_NS UINT64_C(1000000000)
 
-/* Three quarters of the shortest ejection: a right mesh makes no shorter gap, one that returns its
- * hosts too soon may. Half of it was seen by chance in one paced episode of twelve: one gap of 1.1
- * s at ten picks a second. */
+/* Half of the shortest ejection: its first pick back need not be the first that was possible. */
 static uint64_t unseen_of(const struct edge_policy *edge)
 {
     if (edge == NULL || (!edge->outlier.present && !edge->accrual.present))

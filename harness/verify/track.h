@@ -105,8 +105,6 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
 void track_free(struct track *t);
 
 bool spans_hold(const struct spans *s, uint64_t t_ns);
-/* Where the span that holds ${t_ns} began; ${t_ns} itself when none does. */
-uint64_t spans_begin(const struct spans *s, uint64_t t_ns);
 /* Nanoseconds of [from, to) that are in ${s}. */
 uint64_t spans_within(const struct spans *s, uint64_t from_ns, uint64_t to_ns);
 /* Sorts and merges in place. */
