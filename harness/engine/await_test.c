@@ -71,9 +71,9 @@ static void ejected_needs_silence_and_picks_elsewhere(void **state)
     await_begin(&s.await, &s.picks, s.now_ns);
     assert_false(met(&s));
     pick(&s, 2, 503, 0);
-    traffic(&s, NOT_2, 11, 2 * NS_PER_MS); /* picks, but no time */
+    traffic(&s, NOT_2, 15, 2 * NS_PER_MS); /* picks, but no time */
     assert_false(met(&s));
-    s.now_ns += 600 * NS_PER_MS; /* time, but 11 picks */
+    s.now_ns += 600 * NS_PER_MS; /* time, but 15 picks */
     assert_false(met(&s));
     traffic(&s, NOT_2, 1, NS_PER_MS);
     assert_true(met(&s));

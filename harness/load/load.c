@@ -156,7 +156,9 @@ void load_start(struct load *l, uint64_t at_ns)
     if (l->plan->closed) {
         for (uint32_t i = 0; i < l->plan->users; i++) {
             l->users[i].load = l;
-            loop_hold_add(l->loop, &l->users[i].think, at_ns, on_thought);
+            /* Users think before their first request too, so that none meets the last of a phase
+             * before. */
+            loop_hold_add(l->loop, &l->users[i].think, at_ns + l->plan->think_ns, on_thought);
         }
         return;
     }
