@@ -8,14 +8,14 @@ static void sender(const struct journal *j, const struct journal_proc *proc, cha
     unsigned nth = 1;
     bool control = proc->arm != NULL && strcmp(proc->arm, "subject") != 0;
     const char *arm = control ? proc->arm : "", *slash = control ? "/" : "";
-    if (proc->role == NULL || strcmp(proc->role, "load") != 0) {
+    if (proc->role == NULL || proc->arm == NULL || strcmp(proc->role, "load") != 0) {
         snprintf(to, size, "%s%s%s", arm, slash, proc->service == NULL ? "?" : proc->service);
         return;
     }
     for (size_t i = 0; i < j->proc_count; i++) {
         const struct journal_proc *other = &j->procs[i];
-        if (other->proc < proc->proc && other->role != NULL && strcmp(other->role, "load") == 0 &&
-            strcmp(other->arm, proc->arm) == 0)
+        if (other->proc < proc->proc && other->role != NULL && other->arm != NULL &&
+            strcmp(other->role, "load") == 0 && strcmp(other->arm, proc->arm) == 0)
             nth++;
     }
     if (nth == 1)

@@ -320,9 +320,8 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
 {
     const struct judgement *g = report->judgement;
     const char *outcome = verdict_kind_name(scenario_outcome(g, scenario));
-    size_t start = to->len;
     text_add(to, "\n");
-    start = to->len;
+    size_t start = to->len;
     text_add(to, "scenario \"");
     report_add_clean(to, name);
     text_add(to, "\"");

@@ -9,6 +9,8 @@
 
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF(format_index, first) __attribute__((format(printf, format_index, first)))
+/* For one that takes a va_list. */
+#define PRINTF_LIST(format_index) __attribute__((format(printf, format_index, 0)))
 #define NORETURN __attribute__((noreturn))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

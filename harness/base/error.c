@@ -3,6 +3,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#undef error_set
+#undef error_at
+#undef error_system
+
+PRINTF_LIST(5)
 static bool fill(struct error *err, struct source source, enum error_kind kind, int sys,
                  const char *format, va_list args)
 {

@@ -10,6 +10,7 @@ void log_set_level(enum log_level level)
     threshold = level;
 }
 
+PRINTF_LIST(4)
 static void print(enum log_level level, const char *name, const char *module, const char *format,
                   va_list args)
 {

@@ -14,7 +14,7 @@ static void a_map_agrees_with_an_array(void **state)
 {
     struct map m;
     struct rng r = rng_of(2);
-    uint64_t values[KEYS];
+    uint64_t values[KEYS] = {0};
     bool there[KEYS] = {false};
     size_t count = 0;
     (void)state;

@@ -31,10 +31,9 @@ static bool parse_word(const struct param *row, const char *text, uint64_t *ret,
     return error_set(err, ERROR_INPUT, "is \"%.40s\"; it is one of %s", text, list);
 }
 
-static bool parse_number(const struct param *row, const char *text, uint64_t *ret,
-                         struct error *err)
+bool param_parse_quantity(enum unit unit, const char *text, uint64_t *ret, struct error *err)
 {
-    switch (row->unit) {
+    switch (unit) {
     case UNIT_COUNT:
         if (!bytes_to_u64(bytes_of(text), ret))
             return error_set(err, ERROR_INPUT, "is \"%.40s\"; it must be a count such as 3", text);
@@ -50,7 +49,6 @@ static bool parse_number(const struct param *row, const char *text, uint64_t *re
     case UNIT_BYTES_PER_S:
         return units_parse_byterate(text, ret, err);
     case UNIT_WORD:
-        return parse_word(row, text, ret, err);
     case UNIT_TEXT:
     case UNIT_PLACE:
     case UNIT_MAP:
@@ -59,9 +57,9 @@ static bool parse_number(const struct param *row, const char *text, uint64_t *re
     UNREACHABLE();
 }
 
-static const char *print_number(const struct param *row, uint64_t value, char *to, size_t size)
+const char *param_print_quantity(enum unit unit, uint64_t value, char *to, size_t size)
 {
-    switch (row->unit) {
+    switch (unit) {
     case UNIT_TIME_NS:
         return units_print_duration(value, to, size);
     case UNIT_BYTES:
@@ -74,18 +72,31 @@ static const char *print_number(const struct param *row, uint64_t value, char *t
         units_print_size(value, to, size);
         snprintf(to + strlen(to), size - strlen(to), "/s");
         return to;
-    case UNIT_WORD:
-        snprintf(to, size, "%s", row->words[value]);
-        return to;
     case UNIT_COUNT:
         snprintf(to, size, "%llu", (unsigned long long)value);
         return to;
+    case UNIT_WORD:
     case UNIT_TEXT:
     case UNIT_PLACE:
     case UNIT_MAP:
         break;
     }
     UNREACHABLE();
+}
+
+static bool parse_number(const struct param *row, const char *text, uint64_t *ret,
+                         struct error *err)
+{
+    return row->unit == UNIT_WORD ? parse_word(row, text, ret, err)
+                                  : param_parse_quantity(row->unit, text, ret, err);
+}
+
+static const char *print_number(const struct param *row, uint64_t value, char *to, size_t size)
+{
+    if (row->unit != UNIT_WORD)
+        return param_print_quantity(row->unit, value, to, size);
+    snprintf(to, size, "%s", row->words[value]);
+    return to;
 }
 
 bool param_parse(const struct param *row, const char *text, void *params, struct arena *arena,

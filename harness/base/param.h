@@ -45,6 +45,11 @@ bool param_parse(const struct param *row, const char *text, void *params, struct
 void param_defaults(const struct param *rows, size_t count, void *params, struct arena *arena);
 /* Prints the field's value as a user would write it; false when it is unset. */
 bool param_print(const struct param *row, const void *params, char *to, size_t size);
+/* A quantity of a unit that is none of text, word, place and map, without a row: the value alone,
+ * as a user writes it. */
+bool param_parse_quantity(enum unit unit, const char *text, uint64_t *ret,
+                          struct error *err) WARN_UNUSED;
+const char *param_print_quantity(enum unit unit, uint64_t value, char *to, size_t size);
 const struct param *param_find(const struct param *rows, size_t count, const char *name);
 
 #endif

@@ -2,13 +2,15 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 
-#define CLOCK_EVERY_NS (5 * NS_PER_S)
+#define BEAT_NS (5 * NS_PER_S)
+#define BEATS_UNHEARD_MOST 3
 #define DRAIN_GRACE_NS (3 * NS_PER_S)
 #define ADDRESSES_MOST 1000
 
@@ -73,10 +75,28 @@ static void send_clock(struct actor *a)
         broken(a, &err);
 }
 
+static void fall_silent(struct actor *a)
+{
+    struct error err = {0};
+    char span[32];
+    units_print_duration(BEATS_UNHEARD_MOST * a->beat_ns, span, sizeof(span));
+    error_set(&err, ERROR_PEER, "has said nothing for %s", span);
+    note_lost(a, RECORD_LOST, 1);
+    broken(a, &err);
+}
+
+/* Silence is counted in exchanges that were not answered, not in time: after a stall of our own,
+ * what has come meanwhile is read before the next one. Any word is an answer, so an agent with more
+ * records than we take is not silent. */
 static void on_clock_hold(struct hold *h, uint64_t now_ns)
 {
     struct actor *a = (struct actor *)((char *)h - offsetof(struct actor, clock_hold));
-    loop_hold_add(a->loop, h, now_ns + CLOCK_EVERY_NS, on_clock_hold);
+    if (a->unheard >= BEATS_UNHEARD_MOST && !a->bye) {
+        fall_silent(a);
+        return;
+    }
+    a->unheard++;
+    loop_hold_add(a->loop, h, now_ns + a->beat_ns, on_clock_hold);
     send_clock(a);
 }
 
@@ -240,6 +260,7 @@ static bool on_frame(void *cookie, const struct frame *frame, struct bytes body,
 {
     struct actor *a = cookie;
     json_t *json;
+    a->unheard = 0;
     if (frame->kind >= RECORD_NAME)
         return take_record(a, frame, body, err);
     if (!control_parse(frame->kind, body, FROM_AGENT, &json, err)) {
@@ -279,13 +300,14 @@ static void on_gone(void *cookie, const struct error *why)
 
 bool actor_open(struct actor *a, struct loop *loop, struct store *store,
                 const struct starter *starter, const char *role, const char *service,
-                const char *arm, uint32_t proc, const struct actor_events *events, void *cookie,
-                struct error *err)
+                const char *arm, uint32_t proc, uint64_t beat_ns, const struct actor_events *events,
+                void *cookie, struct error *err)
 {
     struct child child;
     *a = (struct actor){.role = role,
                         .service = service,
                         .proc = proc,
+                        .beat_ns = beat_ns == 0 ? BEAT_NS : beat_ns,
                         .loop = loop,
                         .store = store,
                         .events = events,

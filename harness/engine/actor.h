@@ -54,6 +54,8 @@ struct actor {
     struct hold clock_hold, drain_hold;
     uint64_t clock_lo, clock_hi; /* last measured bounds, int64_t bit for bit */
     bool clock_known;
+    uint64_t beat_ns; /* between exchanges of the clock; after three without a word it is broken */
+    unsigned unheard; /* exchanges that were begun since its last word */
     char **addresses; /* of READY */
     size_t address_count;
     uint64_t *edges; /* hash of name ${id}, by id (load and stub agents: names of edges) */
@@ -64,11 +66,12 @@ struct actor {
     uint16_t armed;             /* of the last ARMED */
 };
 
-/* Starts the child and its row in the journal. The struct must not move. */
+/* Starts the child and its row in the journal. The struct must not move. ${beat_ns} 0: as usual,
+ * 5 s. */
 bool actor_open(struct actor *a, struct loop *loop, struct store *store,
                 const struct starter *starter, const char *role, const char *service,
-                const char *arm, uint32_t proc, const struct actor_events *events, void *cookie,
-                struct error *err) WARN_UNUSED;
+                const char *arm, uint32_t proc, uint64_t beat_ns, const struct actor_events *events,
+                void *cookie, struct error *err) WARN_UNUSED;
 /* Ends the child if it still runs (SIGTERM, after 3 s SIGKILL), and frees; when the loop does not
  * run. */
 void actor_release(struct actor *a);

@@ -152,9 +152,13 @@ static bool read_set(const struct proxy_agent *p, const json_t *list, struct arm
 /* Throws away a set that was read in part: what it shares with the present one stays. */
 static void drop_read(const struct proxy_agent *p, struct armed_set *set)
 {
-    for (size_t i = 0; i < set->count; i++)
-        if (find(&p->set, set->at[i]->use.id) != set->at[i])
+    for (size_t i = 0; i < set->count; i++) {
+        bool shared = false;
+        for (size_t k = 0; k < p->set.count; k++)
+            shared = shared || p->set.at[k] == set->at[i];
+        if (!shared)
             armed_free(set->at[i]);
+    }
     free(set->at);
 }
 

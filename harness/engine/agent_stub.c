@@ -51,8 +51,7 @@ static bool open_stub(struct stub_agent *s, struct error *err)
         check_alloc_zero(s->service->call_count + 1, sizeof(*addresses)); /* until ROUTE */
     struct stub_endpoint *endpoints = check_alloc_zero(count + 1, sizeof(*endpoints));
     for (uint32_t i = 0; i < count; i++)
-        endpoints[i] =
-            (struct stub_endpoint){.number = (uint16_t)(i + 1), .listen = "127.0.0.1:0"};
+        endpoints[i] = (struct stub_endpoint){.number = (uint16_t)(i + 1), .listen = "127.0.0.1:0"};
     for (size_t i = 0; i < s->service->call_count; i++)
         addresses[i] = NO_ADDRESS;
     struct stub_config config = {

@@ -4,8 +4,10 @@
 #include "engine/protocol.h"
 #include "journal/frame.h"
 #include "journal/record.h"
+#include "net/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -208,6 +210,82 @@ static void a_proxy_arms_expires_and_counts_itself(void **state)
     assert_int_equal(desk_close(&d), 0);
 }
 
+/* A stub agent of "payments", which calls "stock"; the scenario as the conductor sends it. */
+static char *stub_setup(void)
+{
+    struct plan *plan = plan_new();
+    struct service_plan services[2] = {
+        {.name = "payments", .endpoints = 1, .slots = 4, .protocol = "http1", .status = 200},
+        {.name = "stock", .endpoints = 1, .slots = 4, .protocol = "http1", .status = 200}};
+    struct call_plan call = {.to = "stock", .share_ppm = 1000000};
+    struct scenario scenario = {.name = "calls"};
+    services[0].calls = &call;
+    services[0].call_count = 1;
+    scenario.lab.services = services;
+    scenario.lab.service_count = 2;
+    plan->suite = "";
+    plan->scenarios = &scenario;
+    plan->scenario_count = 1;
+    json_t *json = json_loads("{" SETUP_COMMON "}", 0, NULL);
+    json_object_set_new(json, "plan", plan_to_json(plan));
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    plan->scenarios = NULL;
+    plan->scenario_count = 0;
+    plan_free(plan);
+    return text;
+}
+
+/* The status of one request on that connection; 0: the connection has ended. */
+static int ask(int fd)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    char answer[1024] = "";
+    size_t len = 0;
+    if (send(fd, get, sizeof(get) - 1, MSG_NOSIGNAL) < 0)
+        return 0;
+    while (len < sizeof(answer) - 1 && strstr(answer, "failed\n") == NULL) {
+        ssize_t n = recv(fd, answer + len, sizeof(answer) - 1 - len, 0);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+        answer[len] = '\0';
+    }
+    return len < 12 ? 0 : (int)strtol(answer + 9, NULL, 10);
+}
+
+/* Its ports are known to the proxies already: a connection to one of them lives on. */
+static void a_stub_is_routed_once_and_keeps_its_ports(void **state)
+{
+    struct desk d;
+    struct error err = {0};
+    struct timeval most = {.tv_sec = 20};
+    int fd = -1;
+    char *setup = stub_setup();
+    (void)state;
+    desk_open(&d, "stub");
+    desk_send(&d, CONTROL_SETUP, setup);
+    free(setup);
+    assert_true(desk_wait(&d, CONTROL_READY));
+    const char *address =
+        json_string_value(json_array_get(json_object_get(d.last[CONTROL_READY], "addresses"), 0));
+    if (!socket_connect(address, &fd, &err))
+        fail_msg("%s", err.text);
+    fcntl(fd, F_SETFL, 0); /* as all here: blocking, with a limit */
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+    assert_int_equal(ask(fd), 502);
+    desk_send(&d, CONTROL_ROUTE, "{\"addresses\":{\"payments -> stock\":\"127.0.0.1:1\"}}");
+    desk_send(&d, CONTROL_CLOCK, "{\"t1\":1}"); /* its answer comes after the route was taken */
+    assert_true(desk_wait(&d, CONTROL_CLOCK));
+    assert_int_equal(ask(fd), 502);
+    desk_send(&d, CONTROL_ROUTE, "{\"addresses\":{\"payments -> stock\":\"127.0.0.1:1\"}}");
+    assert_true(desk_wait(&d, CONTROL_FAILED));
+    assert_non_null(strstr(control_text(d.last[CONTROL_FAILED], "error"), "ROUTE came twice"));
+    assert_true(desk_wait(&d, CONTROL_BYE));
+    close(fd);
+    assert_int_equal(desk_close(&d), 1);
+}
+
 static void sigterm_flushes_and_says_bye(void **state)
 {
     struct desk d;
@@ -253,6 +331,7 @@ int main(void)
         cmocka_unit_test(hostile_messages_end_in_failed_and_bye),
         cmocka_unit_test(hostile_faults_are_refused_by_the_proxy),
         cmocka_unit_test(a_proxy_arms_expires_and_counts_itself),
+        cmocka_unit_test(a_stub_is_routed_once_and_keeps_its_ports),
         cmocka_unit_test(sigterm_flushes_and_says_bye),
         cmocka_unit_test(the_end_of_the_conductor_is_the_end_of_each_role),
         cmocka_unit_test(an_unknown_role_is_a_usage_error),

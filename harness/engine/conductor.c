@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "engine/host.h"
 #include "engine/walk.h"
 #include "journal/recorder.h"
@@ -14,6 +15,8 @@
 #define RECOVER_NS (2 * NS_PER_S)
 #define REPEATS_MOST 64
 #define OWN_BYTES_MOST ((size_t)1024 * 1024)
+#define STALL_MOST_NS (2 * NS_PER_S)
+#define DISK_LEAST_BYTES (UINT64_C(256) * 1024 * 1024)
 
 /* Why the run is being ended early; the first cause stays. */
 enum stopping { STOPPING_NOT, STOPPING_ABORT, STOPPING_BROKEN };
@@ -29,6 +32,7 @@ struct conductor {
     size_t walk_count;
     uint32_t scenario;
     bool begun, asked_repeats;
+    uint64_t away_ns; /* until when our loop was left by our own will */
     enum stopping stopping;
     int signals;
     struct error why;
@@ -93,6 +97,20 @@ static void on_commit(struct hold *h, uint64_t now_ns)
     commit(c);
 }
 
+/* No recovery is looked at: its records would need the room that is missing. */
+static void look_at_disk(struct conductor *c)
+{
+    const struct engine_options *o = c->options;
+    uint64_t least = o->disk_least_bytes == 0 ? DISK_LEAST_BYTES : o->disk_least_bytes;
+    uint64_t have = host_disk_free(o->journal);
+    struct error why = {0};
+    if (c->stopping != STOPPING_NOT || have >= least)
+        return;
+    error_set(&why, ERROR_LIMIT, "%s is on a disk with %lluMiB free; it needs %lluMiB", o->journal,
+              (unsigned long long)(have >> 20), (unsigned long long)(least >> 20));
+    stop_run(c, STOPPING_ABORT, &why, 0);
+}
+
 static void on_host(struct hold *h, uint64_t now_ns)
 {
     struct conductor *c = (struct conductor *)((char *)h - offsetof(struct conductor, host_hold));
@@ -100,6 +118,22 @@ static void on_host(struct hold *h, uint64_t now_ns)
     loop_hold_add(c->loop, h, now_ns + HOST_EVERY_NS, on_host);
     if (host_look(&c->host, &r))
         recorder_emit(c->own, RECORD_HOST, &r);
+    look_at_disk(c);
+}
+
+/* Nobody was there to end a fault or to see a guard trip. While the judge reads for us between
+ * phases, and while agents are started and ended between scenarios, that is so by our own will. */
+static void look_at_stall(struct conductor *c, const struct stall_seen *stall)
+{
+    uint64_t most_ns = c->options->stall_most_ns == 0 ? STALL_MOST_NS : c->options->stall_most_ns;
+    uint64_t lasted_ns = stall->fired_ns - stall->due_ns;
+    struct error why = {0};
+    char span[32];
+    if (c->stopping != STOPPING_NOT || lasted_ns < most_ns || stall->due_ns <= c->away_ns)
+        return;
+    units_print_duration(lasted_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
+    error_set(&why, ERROR_LIMIT, "our own loop stalled for %s", span);
+    stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
 }
 
 static void on_stall(const struct stall_seen *stall, void *cookie)
@@ -110,6 +144,7 @@ static void on_stall(const struct stall_seen *stall, void *cookie)
                              .run_delay = stall->run_delay_ns,
                              .turn = stall->turn_ns};
     recorder_emit(c->own, RECORD_STALL, &r);
+    look_at_stall(c, stall);
 }
 
 static void write_clock(struct conductor *c)
@@ -179,6 +214,7 @@ static void on_idle(struct conductor *c, struct walk *w)
         if (commit(c))
             count = c->options->repeats(c->options->cookie, c->options->journal, c->scenario,
                                         ordinals, REPEATS_MOST);
+        c->away_ns = clock_now_ns();
     }
     if (count > 0)
         walk_repeat(w, ordinals, count < REPEATS_MOST ? count : REPEATS_MOST);
@@ -265,6 +301,7 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
         ok = walk_open(&c->context, &plans[i], &c->walks[i], err);
         c->walk_count += c->walks[i] != NULL;
     }
+    c->away_ns = clock_now_ns();
     if (ok)
         ok = loop_run(c->loop, err);
     loop_settle(c->loop);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ struct fake {
     int fd;
     uint32_t seq;
     unsigned requests, attempts;
-    bool stop;
+    bool stop, hushed; /* hushed: the clock is not answered any more */
 };
 
 static bool fake_is(const struct fake *f, const char *role, const char *fault)
@@ -46,7 +47,8 @@ static void trace(const struct fake *f, const char *format, ...)
     n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
     va_end(args);
     line[n++] = '\n';
-    int fd = open(getenv("TRACE"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+    const char *path = getenv("TRACE");
+    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
     if (write(fd, line, (size_t)n) != n)
         _exit(9);
     close(fd);
@@ -113,6 +115,7 @@ static void fake_arm(struct fake *f, const json_t *body)
     trace(f, "ARM%s", ids);
     if (fake_is(f, "proxy", "dies") && json_array_size(faults) > 0)
         kill(getpid(), SIGKILL);
+    f->hushed = fake_is(f, "proxy", "hushes") || fake_is(f, "proxy", "mumbles");
     reply(f, CONTROL_ARMED,
           json_pack("{sI sI sI}", "generation", (json_int_t)control_number(body, "generation"),
                     "at", (json_int_t)clock_now_ns(), "held", (json_int_t)0));
@@ -157,7 +160,7 @@ static bool fake_frame(void *cookie, const struct frame *frame, struct bytes byt
         fake_start(f, body);
     if (frame->kind == CONTROL_STOP)
         trace(f, "STOP");
-    if (frame->kind == CONTROL_CLOCK) {
+    if (frame->kind == CONTROL_CLOCK && !f->hushed) {
         uint64_t now_ns = clock_now_ns();
         reply(f, CONTROL_CLOCK,
               json_pack("{sI sI sI}", "t1", (json_int_t)control_number(body, "t1"), "t2",
@@ -188,6 +191,13 @@ static int fake_main(const char *role, int fd)
     reply(&f, CONTROL_HELLO, hello_make(fake_is(&f, "stub", "wrong_role") ? "load" : role));
     while (!f.stop) {
         struct error err = {0};
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (f.hushed && fake_is(&f, "proxy", "mumbles") && poll(&ready, 1, 50) == 0) {
+            struct attempt_record r = {.at = clock_now_ns(), .endpoint = 1, .status = 200};
+            record(&f, RECORD_ATTEMPT, &r, sizeof(r));
+            f.attempts++;
+            continue;
+        }
         ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
         if (n <= 0)
             break;
@@ -211,7 +221,8 @@ struct rig {
     char lines[4096];
     struct journal *read;
     unsigned repeats_asked;
-    bool insist; /* a second SIGINT when the first has its effect */
+    bool insist;  /* a second SIGINT when the first has its effect */
+    int block_ms; /* holds up the loop when the first phase begins */
     char told[2048];
 };
 
@@ -222,6 +233,8 @@ static void on_event(void *cookie, const struct engine_event *event)
     snprintf(r->told + n, sizeof(r->told) - n, "%s: %s\n", event->what, event->text);
     if (r->insist && strcmp(event->what, "abort") == 0)
         kill(getpid(), SIGINT);
+    if (r->block_ms > 0 && strcmp(event->what, "phase.start") == 0)
+        poll(NULL, 0, r->block_ms);
 }
 
 static struct phase *add_phase(struct rig *r, const char *name, enum phase_end ends, uint64_t ns)
@@ -601,6 +614,117 @@ static void the_deadline_aborts(void **state)
     rig_release(&r);
 }
 
+static void a_silent_agent_breaks_the_run_by_name(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    setenv("FAKE", "hushes", 1);
+    r.options.silence_ns = 900 * NS_PER_MS;
+    add_step(&r, add_phase(&r, "drags", PHASE_BY_CLOCK, 20 * NS_PER_S), STEP_FAULT, "abort",
+             "payments/2", abort_keys);
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_BROKEN);
+    assert_string_equal(r.err.text, "the proxy agent of payments has said nothing for 900ms");
+    assert_non_null(strstr(r.lines, "load DRAIN"));
+    assert_int_equal(r.read->lost_count, 1); /* what it did not send, nobody may count on */
+    rig_release(&r);
+}
+
+/* Whoever sends records but is late with the clock is alive, and so is who has no records to send.
+ */
+static void an_agent_that_is_slow_or_idle_is_not_silent(void **state)
+{
+    static const char *const fakes[] = {"mumbles", ""};
+    struct rig r;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(fakes); i++) {
+        rig_init(&r);
+        setenv("FAKE", fakes[i], 1);
+        r.options.silence_ns = 900 * NS_PER_MS;
+        add_step(&r, add_phase(&r, "drags", PHASE_BY_CLOCK, 2 * NS_PER_S), STEP_FAULT, "abort",
+                 "payments/2", abort_keys);
+        rig_run(&r);
+        if (r.outcome != ENGINE_COMPLETE)
+            fail_msg("\"%s\": %s", fakes[i], r.err.text);
+        rig_release(&r);
+    }
+}
+
+static void a_disk_that_is_nearly_full_aborts(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.options.disk_least_bytes = UINT64_MAX;
+    add_phase(&r, "long", PHASE_BY_CLOCK, 60 * NS_PER_S);
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_ABORTED);
+    assert_non_null(strstr(r.err.text, "run.db is on a disk with "));
+    rig_release(&r);
+}
+
+static void a_stalled_loop_of_our_own_aborts(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.options.stall_most_ns = 500 * NS_PER_MS;
+    r.block_ms = 700;
+    add_phase(&r, "long", PHASE_BY_CLOCK, 60 * NS_PER_S);
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_ABORTED);
+    assert_non_null(strstr(r.err.text, "our own loop stalled for "));
+    assert_string_equal(r.read->phases[0].why, "abort");
+    rig_release(&r);
+}
+
+static size_t ask_slowly(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret,
+                         size_t most)
+{
+    struct rig *r = cookie;
+    (void)journal;
+    (void)scenario;
+    (void)most;
+    poll(NULL, 0, 1500);
+    r->repeats_asked++;
+    ret[0] = 0;
+    return 1;
+}
+
+/* The judge works in our loop while the phases rest: that is no stall of the run. */
+static void a_slow_judge_is_no_stall(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.options.repeats = ask_slowly;
+    r.options.stall_most_ns = NS_PER_S;
+    add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    rig_run(&r);
+    if (r.outcome != ENGINE_COMPLETE)
+        fail_msg("%s", r.err.text);
+    assert_int_equal(r.repeats_asked, 1);
+    rig_release(&r);
+}
+
+/* A phase has its own; nothing at all is a value too. */
+static void a_phase_settles_as_it_says_and_not_as_its_scenario_does(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.plan->scenarios[0].settle_ns = 600 * NS_PER_S;
+    add_phase(&r, "at once", PHASE_BY_CLOCK, 50 * NS_PER_MS)->settle_ns = 0;
+    add_phase(&r, "a little", PHASE_BY_CLOCK, 50 * NS_PER_MS)->settle_ns = 300 * NS_PER_MS;
+    add_phase(&r, "last", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    r.options.deadline_ns = 30 * NS_PER_S;
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_COMPLETE);
+    assert_true(r.read->phases[2].t0_ns >= r.read->phases[1].t1_ns + 300 * NS_PER_MS);
+    rig_release(&r);
+}
+
 static void what_cannot_be_walked_starts_nothing(void **state)
 {
     struct rig r;
@@ -634,6 +758,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_interrupt_disarms_at_once_and_drains_afterwards),
         cmocka_unit_test(a_second_interrupt_skips_the_recovery),
         cmocka_unit_test(the_deadline_aborts),
+        cmocka_unit_test(a_silent_agent_breaks_the_run_by_name),
+        cmocka_unit_test(an_agent_that_is_slow_or_idle_is_not_silent),
+        cmocka_unit_test(a_disk_that_is_nearly_full_aborts),
+        cmocka_unit_test(a_stalled_loop_of_our_own_aborts),
+        cmocka_unit_test(a_slow_judge_is_no_stall),
+        cmocka_unit_test(a_phase_settles_as_it_says_and_not_as_its_scenario_does),
         cmocka_unit_test(what_cannot_be_walked_starts_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

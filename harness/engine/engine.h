@@ -45,6 +45,11 @@ struct engine_options {
     uint64_t linger_ns;   /* of the agents when we die */
     uint32_t inflight_most;
     bool pace_sleep;
+    /* When to give up without being asked (scenario-language.md 2.2); 0: as that says. Tests of
+     * this layer alone set them. */
+    uint64_t silence_ns;       /* of an agent: 15 s, three exchanges of the clock */
+    uint64_t stall_most_ns;    /* of our own loop: 2 s */
+    uint64_t disk_least_bytes; /* free where the journal is: 256 MiB */
     void (*on_event)(void *cookie, const struct engine_event *event);
     /* Asked when the phases of the subject's scenario are done: ordinals to repeat once with a
      * fresh seed (the confirmation stage). The journal is committed when it is called. NULL: never.

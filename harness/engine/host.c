@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TICK_NS_FALLBACK (10 * NS_PER_MS)
@@ -91,4 +92,12 @@ bool host_look(struct host *h, struct host_record *ret)
     bool was_known = h->known;
     *h = now;
     return was_known;
+}
+
+uint64_t host_disk_free(const char *path)
+{
+    struct statvfs disk;
+    if (statvfs(path, &disk) != 0)
+        return UINT64_MAX;
+    return (uint64_t)disk.f_bavail * disk.f_frsize;
 }

@@ -12,5 +12,7 @@ struct host {
 };
 /* Fills ${ret} with what changed since the last look; false at the first. */
 bool host_look(struct host *h, struct host_record *ret);
+/* Bytes that may still be written on the disk of ${path}; UINT64_MAX when that cannot be told. */
+uint64_t host_disk_free(const char *path);
 
 #endif

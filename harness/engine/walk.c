@@ -132,7 +132,7 @@ static bool start_actor(struct walk *w, const char *role, const char *service, s
     struct actor *a = &w->actors[w->actor_count++];
     *ret = a;
     return actor_open(a, c->loop, c->store, &c->starter, role, service, w->plan->arm,
-                      ++c->next_proc, &actor_events, w, err);
+                      ++c->next_proc, c->options->silence_ns / 3, &actor_events, w, err);
 }
 
 static bool start_actors(struct walk *w, struct error *err)

@@ -188,15 +188,9 @@ static void on_settled(struct hold *h, uint64_t now_ns)
     walk_phase_next(WALK_OF(h, stage_hold));
 }
 
-static uint64_t settle_of(const struct walk *w)
-{
-    uint64_t own_ns = w->phase->settle_ns;
-    return own_ns == 0 || own_ns == UINT64_MAX ? w->scenario->settle_ns : own_ns;
-}
-
 static void settle(struct walk *w)
 {
-    uint64_t settle_ns = settle_of(w);
+    uint64_t settle_ns = w->phase->settle_ns; /* the scenario's, where it has none of its own */
     w->phase = NULL;
     w->phase_id = 0;
     w->state = WALK_SETTLING;

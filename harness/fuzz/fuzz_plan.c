@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 /* A saved plan from anybody: it is refused with a sentence, or it survives writing, and its checks
  * and prints end. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

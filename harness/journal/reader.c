@@ -409,12 +409,10 @@ static void read_texts(struct reader *r)
 
 static void finish(struct reader *r)
 {
-    struct schema_table table;
-    for (size_t i = 0; i < schema_table_count(); i++) {
+    struct schema_table table = {.name = ""};
+    for (size_t i = 0; i < schema_table_count() && strcmp(table.name, "checksum") != 0; i++)
         schema_table(i, &table);
-        if (strcmp(table.name, "checksum") == 0)
-            break;
-    }
+    INVARIANT(strcmp(table.name, "checksum") == 0);
     sqlite3_stmt *s = select_all(r, &table);
     read_checksums(r, s, &table);
     sqlite3_finalize(s);

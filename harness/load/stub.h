@@ -35,10 +35,10 @@ struct stub_config {
  * built (protocols other than http1), ERROR_SYSTEM for an address that cannot be had. */
 bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_config *config,
                struct stub **ret, struct error *err) WARN_UNUSED;
-/* From now on the tries of its calls go to ${call_addresses} (one for each of service->calls; copied);
- * a try under way goes on to where it went. For addresses that are known only after the stub's own
- * (mesh and stub need each other's). Called a few times in a stub's life: each call keeps its copy
- * until stub_free. */
+/* From now on the tries of its calls go to ${call_addresses} (one for each of service->calls;
+ * copied); a try under way goes on to where it went. For addresses that are known only after the
+ * stub's own (mesh and stub need each other's). Called a few times in a stub's life: each call
+ * keeps its copy until stub_free. */
 void stub_route(struct stub *s, const char *const *call_addresses);
 /* Open requests are cut, calls under way are reset and not recorded: drain first. */
 void stub_free(struct stub *s);

@@ -37,9 +37,9 @@ uint64_t accrual_penalty_ns(const struct accrual_config *c, uint64_t j, double j
     for (uint64_t i = 0; i < j && base_ns < c->max_ns; i++)
         base_ns = base_ns < c->max_ns / 2 ? base_ns * 2 : c->max_ns;
     double share = jitter * (double)c->jitter_ppm / 1e6;
-    uint64_t whole_s = (uint64_t)((double)(base_ns / NS_PER_S) * share);
-    uint64_t rest_ns = (uint64_t)((double)(base_ns % NS_PER_S) * share);
-    uint64_t ret_ns = base_ns + whole_s * NS_PER_S + rest_ns;
+    uint64_t base_s = base_ns / NS_PER_S, rest_ns = base_ns % NS_PER_S;
+    uint64_t ret_ns = base_ns + (uint64_t)((double)base_s * share) * NS_PER_S +
+                      (uint64_t)((double)rest_ns * share);
     return ret_ns < c->max_ns ? ret_ns : c->max_ns;
 }
 

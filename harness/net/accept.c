@@ -41,7 +41,13 @@ static void on_parked(struct hold *h, uint64_t now_ns)
 static void ask(struct conn *c)
 {
     struct accept_view seen = {.nth = c->nth};
+    const struct filter_chain *now = c->endpoint->chain;
     struct halt halt = chain_run_accept(&c->accept_run, c->accept_slot, &seen, clock_now_ns());
+    while (halt.answer.act == ACT_HOLD &&
+           !chain_has_fault(now, chain_run_fault(&c->accept_run, halt.slot))) {
+        chain_run_drop(&c->accept_run, halt.slot); /* disarmed while an earlier one held it */
+        halt = chain_run_accept(&c->accept_run, halt.slot, &seen, clock_now_ns());
+    }
     c->accept_slot = halt.slot;
     if (halt.answer.act == ACT_PASS) {
         begin(c);

@@ -103,6 +103,10 @@ static void take_rest(struct call *call)
     /* who waits for a 100 will not send the body after a final answer, or may: no telling */
     if (!flow->body.done && (call->expects_continue || flow->body.framing == HTTP1_TUNNEL))
         call->client_keeps = false;
+    /* it will not be read to its end: a client that took the connection for its next request would
+     * see a reset that no fault has made */
+    if (flow->body.framing == HTTP1_LENGTH && flow->body.left > RELAY_DRAIN_MOST_BYTES)
+        call->client_keeps = false;
     if (flow->body.done && call->record.body == 0)
         call->record.body = call_span(call, client->read_ns);
 }
@@ -190,11 +194,25 @@ void act_refuse(struct call *call, uint16_t status)
     answer(call, &reply, OUTCOME_BAD_REQUEST, CONN_BY_US);
 }
 
+/* What holds it there is disarmed. A call keeps its chain to its end (engine.md rule 21), so it may
+ * also come to a hold of a fault that is long disarmed; nobody would end that one. */
+static void let_go(struct call *call, struct flow *flow)
+{
+    chain_run_drop(&call->run, flow->slot);
+    call->record.flags |= ATTEMPT_RELEASED;
+    flow_resume(call, (enum side)flow->side);
+}
+
 void act_halt(struct call *call, enum side side, struct halt halt)
 {
     struct flow *flow = call_flow(call, side);
     struct loop *l = call->endpoint->proxy->loop;
     flow->slot = halt.slot;
+    if (halt.answer.act == ACT_HOLD &&
+        !chain_has_fault(call->endpoint->chain, chain_run_fault(&call->run, halt.slot))) {
+        let_go(call, flow);
+        return;
+    }
     if (halt.answer.act == ACT_HOLD) {
         flow->held = call->held_ever = true;
         if (request_has_left(call->client)) {
@@ -220,23 +238,13 @@ void act_halt(struct call *call, enum side side, struct halt halt)
                CONN_BY_FAULT);
 }
 
-static bool has_fault(const struct filter_chain *chain, uint16_t fault)
-{
-    for (uint16_t i = 0; chain != NULL && i < chain->count; i++) {
-        if (chain->slots[i].fault == fault)
-            return true;
-    }
-    return false;
-}
-
 static bool release_flow(struct call *call, struct flow *flow, const struct filter_chain *keep)
 {
-    if (!flow->held || call->cutting || has_fault(keep, chain_run_fault(&call->run, flow->slot)))
+    if (!flow->held || call->cutting ||
+        chain_has_fault(keep, chain_run_fault(&call->run, flow->slot)))
         return false;
-    chain_run_drop(&call->run, flow->slot);
     loop_hold_remove(call->endpoint->proxy->loop, &flow->hold);
-    call->record.flags |= ATTEMPT_RELEASED;
-    flow_resume(call, (enum side)flow->side);
+    let_go(call, flow);
     return true;
 }
 
@@ -252,7 +260,7 @@ uint32_t act_release(struct endpoint *e, const struct filter_chain *keep)
     }
     for (struct conn *c = e->conns, *next; c != NULL; c = next) {
         next = c->next;
-        if (!c->parked || has_fault(keep, chain_run_fault(&c->accept_run, c->accept_slot)))
+        if (!c->parked || chain_has_fault(keep, chain_run_fault(&c->accept_run, c->accept_slot)))
             continue;
         chain_run_drop(&c->accept_run, c->accept_slot);
         loop_hold_remove(e->proxy->loop, &c->hold);

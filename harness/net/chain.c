@@ -55,3 +55,12 @@ void chain_release(struct filter_chain *c)
     arena_release(&c->arena);
     free(c);
 }
+
+bool chain_has_fault(const struct filter_chain *c, uint16_t fault)
+{
+    for (uint16_t i = 0; c != NULL && i < c->count; i++) {
+        if (c->slots[i].fault == fault)
+            return true;
+    }
+    return false;
+}

@@ -69,6 +69,8 @@ struct filter_chain *chain_new(const struct filter_slot *slots, size_t count, ui
 void chain_hold(struct filter_chain *c);
 /* Frees it with the last holder. */
 void chain_release(struct filter_chain *c);
+/* ${c} may be NULL. */
+bool chain_has_fault(const struct filter_chain *c, uint16_t fault);
 
 static inline bool chain_wants(const struct filter_chain *c, enum moment moment, enum side side)
 {

@@ -60,7 +60,7 @@ struct halt chain_run_end(struct chain_run *run, uint16_t from, struct end_view 
                           void *cookie);
 struct halt chain_run_accept(struct chain_run *run, uint16_t from, const struct accept_view *seen,
                              uint64_t now_ns);
-struct answer chain_run_ask_data(struct chain_run *run, uint16_t slot, const struct data_view *seen,
+struct answer chain_run_ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,
                                  uint64_t now_ns);
 /* The slot asks for no more of this try: its fault was disarmed. */
 void chain_run_drop(struct chain_run *run, uint16_t slot);

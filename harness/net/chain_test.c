@@ -112,8 +112,10 @@ static bool chooses(struct filter_chain *chain, struct call_view view, struct st
     chain_run_select(&run, &seen, streak, NULL, 1);
     bool chosen = run.chosen != 0;
     assert_int_equal(chosen, run.fired != 0);
-    if (run.counted_open)
+    if (run.counted_open) {
+        INVARIANT(streak != NULL);
         streak->open--;
+    }
     chain_run_release(&run, false, 1);
     arena_release(&arena);
     return chosen;

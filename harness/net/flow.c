@@ -299,3 +299,15 @@ void flow_resume(struct call *call, enum side side)
         relay_run_backend(backend);
     relay_run_client(client);
 }
+
+void flow_on_edit(void *cookie, const struct reply *reply)
+{
+    struct flow_head *at = cookie;
+    struct call *call = at->call;
+    struct flow *flow = call_flow(call, at->seen->side);
+    head_edits_add(&flow->edits, reply, &call->arena);
+    at->seen->fields = head_edited((struct fields){at->head->field, at->head->field_count},
+                                   flow->edits, &call->arena);
+    if (at->seen->side == SIDE_RESPONSE)
+        at->seen->status = head_edited_status(at->head->status, flow->edits);
+}

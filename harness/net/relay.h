@@ -17,6 +17,8 @@ void relay_run_client(struct conn *c);
 void relay_run_backend(struct conn *c);
 /* The same, in the next turn, without waiting for an event. */
 void relay_again(struct conn *c);
+/* So much of a body that nobody wants is read to keep its connection. */
+#define RELAY_DRAIN_MOST_BYTES ((size_t)64 * 1024)
 /* Each so often while an endpoint has calls: finds clients that left unseen. */
 #define RELAY_SWEEP_NS (20 * NS_PER_MS)
 void relay_on_sweep(struct hold *h, uint64_t now_ns);
@@ -33,6 +35,13 @@ void flow_body_done(struct call *call, enum side side);
 void flow_pass_fin_due(struct conn *c);
 /* A hold is over: asks again where it stopped. */
 void flow_resume(struct call *call, enum side side);
+/* What chain_run_head asks with: ${cookie} is a flow_head, whose view each edit renews. */
+struct flow_head {
+    struct call *call;
+    struct head_view *seen;
+    const struct http1_head *head;
+};
+void flow_on_edit(void *cookie, const struct reply *reply);
 /* Feeds what ${from}'s input has of the body; false: malformed. */
 bool flow_take_input(struct call *call, enum side side);
 

@@ -8,7 +8,6 @@
 #define CONNECTION_CLOSE "connection: close\r\n"
 #define CONNECTION_KEEP "connection: keep-alive\r\n"
 #define CHUNKS_A_TURN 4
-#define DRAIN_MOST_BYTES ((size_t)64 * 1024)
 
 static struct conn *dial(struct endpoint *e, struct error *err)
 {
@@ -93,21 +92,6 @@ static struct fields fields_of(const struct http1_head *head)
     return (struct fields){head->field, head->field_count};
 }
 
-struct edit_view {
-    struct call *call;
-    struct head_view *seen;
-    const struct http1_head *head;
-};
-
-static void on_edit(void *cookie, const struct reply *reply)
-{
-    struct edit_view *at = cookie;
-    head_edits_add(&at->call->flow[SIDE_RESPONSE].edits, reply, &at->call->arena);
-    at->seen->fields =
-        head_edited(fields_of(at->head), at->call->flow[SIDE_RESPONSE].edits, &at->call->arena);
-    at->seen->status = head_edited_status(at->head->status, at->call->flow[SIDE_RESPONSE].edits);
-}
-
 static bool through_chain(struct call *call, const struct http1_head *head)
 {
     struct flow *flow = call_flow(call, SIDE_RESPONSE);
@@ -126,8 +110,9 @@ static bool through_chain(struct call *call, const struct http1_head *head)
                              .authority = call->authority,
                              .status = head_edited_status(head->status, flow->edits),
                              .fields = head_edited(fields_of(head), flow->edits, &call->arena)};
-    struct edit_view at = {call, &seen, head};
-    struct halt halt = chain_run_head(&call->run, flow->slot, &seen, clock_now_ns(), on_edit, &at);
+    struct flow_head at = {call, &seen, head};
+    struct halt halt =
+        chain_run_head(&call->run, flow->slot, &seen, clock_now_ns(), flow_on_edit, &at);
     if (halt.answer.act == ACT_PASS)
         return true;
     act_halt(call, SIDE_RESPONSE, halt);
@@ -345,7 +330,7 @@ static bool drain_step(struct conn *c)
         io != IO_DONE || http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
-    if (bad || c->lingered > DRAIN_MOST_BYTES ||
+    if (bad || c->lingered > RELAY_DRAIN_MOST_BYTES ||
         (c->drain.done && (c->input.len > 0 || c->ended))) {
         conn_close(c, CONN_BY_US, !bad);
         return false;

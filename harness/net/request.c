@@ -5,7 +5,6 @@
 #include "base/clock.h"
 
 #define MESSAGES_A_TURN 4
-#define DRAIN_MOST_BYTES ((size_t)64 * 1024)
 
 void relay_note(struct conn *c, unsigned what)
 {
@@ -133,7 +132,7 @@ static bool drain_step(struct conn *c)
     bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
-    if (bad || c->lingered > DRAIN_MOST_BYTES) {
+    if (bad || c->lingered > RELAY_DRAIN_MOST_BYTES) {
         conn_finish(c, CONN_BY_US);
         return false;
     }
@@ -191,20 +190,6 @@ static bool forward(struct call *call, const struct http1_head *head)
     return true;
 }
 
-struct edit_view {
-    struct call *call;
-    struct head_view *seen;
-    const struct http1_head *head;
-};
-
-static void on_edit_view(void *cookie, const struct reply *reply)
-{
-    struct edit_view *at = cookie;
-    head_edits_add(&at->call->flow[SIDE_REQUEST].edits, reply, &at->call->arena);
-    at->seen->fields = head_edited((struct fields){at->head->field, at->head->field_count},
-                                   at->call->flow[SIDE_REQUEST].edits, &at->call->arena);
-}
-
 static bool through_chain(struct call *call, const struct http1_head *head)
 {
     struct flow *flow = call_flow(call, SIDE_REQUEST);
@@ -213,13 +198,13 @@ static bool through_chain(struct call *call, const struct http1_head *head)
                              .path = head->target,
                              .authority = call->authority,
                              .fields = {head->field, head->field_count}};
-    struct edit_view at = {call, &seen, head};
+    struct flow_head at = {call, &seen, head};
     if (!chain_run_wants(&call->run, MOMENT_HEAD, SIDE_REQUEST))
         return true;
     if (flow->edits != NULL)
         seen.fields = head_edited(seen.fields, flow->edits, &call->arena);
     struct halt halt =
-        chain_run_head(&call->run, flow->slot, &seen, clock_now_ns(), on_edit_view, &at);
+        chain_run_head(&call->run, flow->slot, &seen, clock_now_ns(), flow_on_edit, &at);
     if (halt.answer.act == ACT_PASS)
         return true;
     act_halt(call, SIDE_REQUEST, halt);

@@ -227,7 +227,7 @@ static void readmitted_may_wait_for_a_whole_service(void **unused)
                   "endpoint such as \"b/2\""},
         {"client -> b",
          "await.readmitted: on is \"client -> b\"; it must be a service such as \"b\" or an "
-                   "endpoint such as \"b/2\""},
+         "endpoint such as \"b/2\""},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -297,15 +297,15 @@ static void saved_plans_that_are_wrong_are_refused(void **unused)
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"deadline\": 9223372036854775807}]}",
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"depth\": \"deep\"}]}",
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"steps\": [{}]}]}",
-        "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"steps\": [{\"word\": \"fault.\\u00e9\", "
-        "\"keys\": {\"on\": \"b/0\"}}]}]}",
+        ("{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"steps\": [{\"word\": \"fault.\\u00e9\", "
+         "\"keys\": {\"on\": \"b/0\"}}]}]}"),
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"steps\": [{\"word\": \"faults\"}]}]}",
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"load\": [{}]}]}",
-        "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"load\": [{\"on\": \"a -> b\", \"users\": "
-        "4294967296}]}]}",
+        ("{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"load\": [{\"on\": \"a -> b\", \"users\": "
+         "4294967296}]}]}"),
         "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"lab\": {\"services\": [{}]}}]}",
-        "{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"lab\": {\"services\": [{\"name\": \"b\", "
-        "\"calls\": [{}]}]}}]}",
+        ("{\"v\": 1, \"scenarios\": [{\"name\": \"s\", \"lab\": {\"services\": [{\"name\": \"b\", "
+         "\"calls\": [{}]}]}}]}"),
     };
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {

@@ -1,7 +1,5 @@
 #include "plan/row.h"
 
-#include "base/units.h"
-
 #include <stdlib.h>
 
 /* The rows as authors meet them: reading what they wrote, and the sentences about what is wrong
@@ -48,29 +46,6 @@ void row_no_key(const char *word, const char *key, const char *const *names, siz
     text_release(&t);
 }
 
-static bool parse_text(enum unit unit, const char *text, uint64_t *ret, struct error *err)
-{
-    switch (unit) {
-    case UNIT_TIME_NS:
-        return units_parse_duration(text, ret, err);
-    case UNIT_BYTES:
-        return units_parse_size(text, ret, err);
-    case UNIT_SHARE_PPM:
-        return units_parse_share(text, ret, err);
-    case UNIT_RATE_PER_H:
-        return units_parse_rate(text, ret, err);
-    case UNIT_BYTES_PER_S:
-        return units_parse_byterate(text, ret, err);
-    case UNIT_COUNT:
-    case UNIT_TEXT:
-    case UNIT_WORD:
-    case UNIT_PLACE:
-    case UNIT_MAP:
-        break;
-    }
-    UNREACHABLE();
-}
-
 /* `is "400"; ...` of a unit's parser becomes `is 400; ...`: the author wrote a bare number. */
 static void unquote(struct error *err, const char *shown)
 {
@@ -99,8 +74,8 @@ bool row_quantity(enum unit unit, const json_t *value, uint64_t *ret, struct err
         if (!json_is_object(value))
             return error_set(err, ERROR_INPUT, "is %s; it must be a table of names and values",
                              shown);
-    } else if (!parse_text(unit, json_is_string(value) ? json_string_value(value) : shown, &number,
-                           &local)) {
+    } else if (!param_parse_quantity(unit, json_is_string(value) ? json_string_value(value) : shown,
+                                     &number, &local)) {
         if (!json_is_string(value))
             unquote(&local, shown);
         return error_set(err, local.kind, "%s", local.text);
@@ -174,15 +149,8 @@ static bool parse_number(const struct row *row, const json_t *value, void *to, s
         memcpy((uint8_t *)to + row->offset, &number, row->width);
         return true;
     }
-    if (row->unit == UNIT_TIME_NS)
-        units_print_duration(most, bound, sizeof(bound));
-    else if (row->unit == UNIT_BYTES)
-        units_print_size(most, bound, sizeof(bound));
-    else if (row->unit == UNIT_RATE_PER_H)
-        units_print_rate(most, bound, sizeof(bound));
-    else
-        snprintf(bound, sizeof(bound), "%llu", (unsigned long long)most);
-    return error_set(err, ERROR_INPUT, "is %s; at most %s", shown, bound);
+    return error_set(err, ERROR_INPUT, "is %s; at most %s", shown,
+                     param_print_quantity(row->unit, most, bound, sizeof(bound)));
 }
 
 static bool parse_place(const json_t *value, struct place *to, struct arena *arena,

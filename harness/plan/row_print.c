@@ -1,7 +1,5 @@
 #include "plan/row.h"
 
-#include "base/units.h"
-
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -95,29 +93,6 @@ void row_print_value(struct text *to, const json_t *value)
     }
 }
 
-static const char *number_text(const struct row *row, uint64_t value, char *to, size_t size)
-{
-    switch (row->unit) {
-    case UNIT_TIME_NS:
-        return units_print_duration(value, to, size);
-    case UNIT_BYTES:
-        return units_print_size(value, to, size);
-    case UNIT_SHARE_PPM:
-        return units_print_share(value, to, size);
-    case UNIT_RATE_PER_H:
-        return units_print_rate(value, to, size);
-    case UNIT_COUNT:
-    case UNIT_TEXT:
-    case UNIT_WORD:
-    case UNIT_PLACE:
-    case UNIT_MAP:
-    case UNIT_BYTES_PER_S:
-        break;
-    }
-    snprintf(to, size, "%llu", (unsigned long long)value);
-    return to;
-}
-
 static bool number_differs(const struct row *row, uint64_t value)
 {
     uint64_t fallback = 0;
@@ -174,7 +149,7 @@ static bool print_field(const struct row *row, const void *of, struct text *to)
         if (!number_differs(row, number))
             return false;
         text_add(to, row->unit == UNIT_COUNT ? "%s" : "\"%s\"",
-                 number_text(row, number, shown, sizeof(shown)));
+                 param_print_quantity(row->unit, number, shown, sizeof(shown)));
         return true;
     }
     if (row->kind == ROW_TEXT)

@@ -135,9 +135,11 @@ static void read_uri(struct place uri, struct route *route)
         route->path_kind = PATH_EXACT;
     else if (place_text(uri, "prefix", &route->path, NULL))
         route->path_kind = PATH_PREFIX;
-    else
+    else {
         route->narrowed = true;
-    if (route->path != NULL && strlen(route->path) > ROUTE_MAX_PATH)
+        return;
+    }
+    if (strlen(route->path) > ROUTE_MAX_PATH)
         route->narrowed = true; /* no request of ours asks for such a path */
     if (route->path_kind == PATH_PREFIX && strcmp(route->path, "/") == 0)
         route->path_kind = PATH_ANY;

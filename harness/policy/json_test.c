@@ -91,8 +91,8 @@ static void broken_json_is_an_input_error(void **state)
     }
     static const char *const texts[] = {
         "[]", "null", "{}", "{\"v\":2}",
-        "{\"v\":1,\"from\":\"a\",\"to\":\"b\",\"path\":\"/\",\"route\":\"\","
-        "\"target\":\"nomad@1.2\",\"flavour\":\"envoy\",\"endpoints\":3}"};
+        ("{\"v\":1,\"from\":\"a\",\"to\":\"b\",\"path\":\"/\",\"route\":\"\","
+         "\"target\":\"nomad@1.2\",\"flavour\":\"envoy\",\"endpoints\":3}")};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct error err = {0};
         json_t *j = json_loads(texts[i], JSON_DECODE_ANY, NULL);

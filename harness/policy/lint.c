@@ -182,10 +182,11 @@ static void twice(struct policy *p)
  */
 static void routes_twice(struct policy *p)
 {
-    const struct object *done = NULL;
+    bool told = false;
     for (size_t i = 0; i < p->route_count && i < 2000; i++) {
         const struct route *b = &p->routes[i];
-        for (size_t j = 0; j < i && b->object != done; j++) {
+        told = told && b->object == p->routes[i - 1].object;
+        for (size_t j = 0; j < i && !told; j++) {
             const struct route *a = &p->routes[j];
             bool adds_up = strcmp(a->object->kind, "HTTPRoute") == 0 &&
                            strcmp(b->object->kind, "HTTPRoute") == 0;
@@ -195,7 +196,7 @@ static void routes_twice(struct policy *p)
                      "%s %.60s is for the host of %s %.60s (line %u), which is judged as in force",
                      b->object->kind, b->object->name, a->object->kind, a->object->name,
                      a->object->kind_source.line);
-            done = b->object;
+            told = true;
         }
     }
 }

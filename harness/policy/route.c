@@ -46,19 +46,19 @@ void route_finish(struct policy *p, struct route *route)
 
 bool route_takes(const struct route *route, const char *path)
 {
-    size_t n = route->path == NULL ? 0 : strlen(route->path);
+    const char *own = route->path == NULL ? "" : route->path; /* NULL: any */
+    size_t n = strlen(own);
     switch (route->path_kind) {
     case PATH_ANY:
         return true;
     case PATH_EXACT:
-        return strcmp(route->path, path) == 0;
+        return strcmp(own, path) == 0;
     case PATH_PREFIX:
-        return strncmp(route->path, path, n) == 0;
+        return strncmp(own, path, n) == 0;
     case PATH_SEGMENTS:
-        while (n > 0 && route->path[n - 1] == '/')
+        while (n > 0 && own[n - 1] == '/')
             n--;
-        return strncmp(route->path, path, n) == 0 &&
-               (path[n] == '\0' || path[n] == '/' || path[n] == '?');
+        return strncmp(own, path, n) == 0 && (path[n] == '\0' || path[n] == '/' || path[n] == '?');
     }
     UNREACHABLE();
 }

@@ -60,8 +60,10 @@ static inline void testing_has(const struct policy *p, const char *rule, uint32_
                                const char *part)
 {
     const struct finding *f = testing_find(p, rule, 0);
-    if (f == NULL)
+    if (f == NULL) {
         fail_msg("no finding %s", rule);
+        return;
+    }
     assert_int_equal(f->source.line, line);
     if (strstr(f->text, part) == NULL)
         assert_string_equal(f->text, part);

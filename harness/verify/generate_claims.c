@@ -58,7 +58,7 @@ void making_expect(struct making *m, const char *word, const char *on, const cha
         if (wanted)
             json_array_append_new(only, json_string(parts[i]));
     }
-    if (json_array_size(only) == 0) {
+    if (parts[0] == NULL || json_array_size(only) == 0) {
         json_decref(only);
         return;
     }

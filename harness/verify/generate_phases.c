@@ -189,6 +189,7 @@ static uint64_t add_windows(struct making *m, const char *word, const char *cons
 static uint64_t add_throughout(struct making *m, const char *word, const char *const *keys)
 {
     uint32_t dead = dead_count(m);
+    INVARIANT(dead > 0); /* retry.must applies: at least one retry, and two endpoints */
     for (uint32_t k = 0; k < dead; k++)
         making_step(
             m, step_make(m->p, STEP_FAULT, word, endpoint(m, k + 1), m->options->source, keys));

@@ -104,14 +104,14 @@ const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenari
         const struct arm_edge *e = &h->edges[i];
         if (e->scenario != scenario || strcmp(e->arm, arm) != 0)
             continue;
-        if (to == NULL || (strcmp(e->edge.to, to) == 0 && from == NULL))
+        if (to == NULL)
             return &e->edge;
-        if (strcmp(e->edge.to, to) == 0) {
-            if (strcmp(e->edge.from, from) == 0)
-                return &e->edge;
-            if (loose == NULL)
-                loose = &e->edge;
-        }
+        if (strcmp(e->edge.to, to) != 0)
+            continue;
+        if (from == NULL || strcmp(e->edge.from, from) == 0)
+            return &e->edge;
+        if (loose == NULL)
+            loose = &e->edge;
     }
     return loose;
 }

@@ -279,12 +279,12 @@ static void conclude(const struct window *w, const struct tallies *t, struct are
         window_too_few(w, ret, arena, fewest == NULL ? 0 : fewest->eligible, ret->needed,
                        fewest == NULL ? "failures that the policy retries"
                                       : arena_printf(arena, "requests that met %s", fewest->cause));
-    else
+    else {
         verdict_pass(ret, arena, "%llu of %llu retried (%s)",
                      (unsigned long long)(ret->seen - ret->wrong), (unsigned long long)ret->seen,
                      text_get(&causes));
-    if (ret->kind == VERDICT_PASS)
         ret->certain = verdict_excludes(fewest->eligible, arena);
+    }
     text_release(&causes);
 }
 

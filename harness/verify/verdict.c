@@ -8,6 +8,7 @@
 
 #define TEXT_MOST 1024
 
+PRINTF_LIST(2)
 static const char *printed(struct arena *arena, const char *format, va_list arguments)
 {
     char text[TEXT_MOST];
