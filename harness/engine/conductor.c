@@ -116,6 +116,8 @@ static void on_host(struct hold *h, uint64_t now_ns)
     struct conductor *c = (struct conductor *)((char *)h - offsetof(struct conductor, host_hold));
     struct host_record r;
     loop_hold_add(c->loop, h, now_ns + HOST_EVERY_NS, on_host);
+    for (size_t i = 0; i < c->walk_count; i++)
+        walk_progress(c->walks[i], now_ns);
     if (host_look(&c->host, &r))
         recorder_emit(c->own, RECORD_HOST, &r);
     look_at_disk(c);

@@ -108,6 +108,8 @@ void walk_finish(struct walk *w);
 /* Disarms all at once, lets the load run for ${recover_ns}, then drains (scenario-language.md 2.6).
  * Again with 0: at once. */
 void walk_abort(struct walk *w, const char *why, uint64_t recover_ns);
+/* Tells how far the phase under way is ("progress": for the line that a terminal rewrites). */
+void walk_progress(struct walk *w, uint64_t now_ns);
 /* SIGCHLD: looks after its children. */
 void walk_reap(struct walk *w);
 /* Sends SIGTERM to all children, for leaving at once. */

@@ -345,3 +345,15 @@ void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct 
     else if (kind == RECORD_FAULT)
         see_fault(w, body);
 }
+
+void walk_progress(struct walk *w, uint64_t now_ns)
+{
+    uint64_t since_ns = now_ns > w->phase_t0_ns ? now_ns - w->phase_t0_ns : 0;
+    if (w->state != WALK_RUNNING || w->phase == NULL)
+        return;
+    if (w->phase->ends == PHASE_BY_CLOCK)
+        walk_tell(w, "progress", "%s: %u s of %u s", w->phase->name,
+                  (unsigned)(since_ns / NS_PER_S), (unsigned)(w->phase->lasting_ns / NS_PER_S));
+    else
+        walk_tell(w, "progress", "%s: %u s", w->phase->name, (unsigned)(since_ns / NS_PER_S));
+}
