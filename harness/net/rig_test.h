@@ -21,6 +21,9 @@
 #define RIG_PEERS 160
 #define RIG_RECORDS 4096
 
+#define GET "GET /a?b=1 HTTP/1.1\r\nHost: pay\r\n\r\n"
+#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
 struct rig;
 struct peer {
     struct watch watch; /* first */

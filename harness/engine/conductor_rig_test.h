@@ -1,0 +1,168 @@
+#ifndef ENGINE_CONDUCTOR_RIG_TEST_H
+#define ENGINE_CONDUCTOR_RIG_TEST_H
+
+/* One scenario run by the conductor against scripted agents, and the journal that came of it. */
+
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "engine/fake_agent_test.h"
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct rig {
+    struct plan *plan;
+    struct walk_plan walk;
+    struct edge_policy edge;
+    char folder[64], journal[128], trace[128];
+    struct engine_options options;
+    enum engine_outcome outcome;
+    struct error err;
+    char lines[4096];
+    struct journal *read;
+    unsigned repeats_asked;
+    bool insist;  /* a second SIGINT when the first has its effect */
+    int block_ms; /* holds up the loop when the first phase begins */
+    char told[2048];
+};
+
+static inline void on_event(void *cookie, const struct engine_event *event)
+{
+    struct rig *r = cookie;
+    size_t n = strlen(r->told);
+    snprintf(r->told + n, sizeof(r->told) - n, "%s: %s\n", event->what, event->text);
+    if (r->insist && strcmp(event->what, "abort") == 0)
+        kill(getpid(), SIGINT);
+    if (r->block_ms > 0 && strcmp(event->what, "phase.start") == 0)
+        poll(NULL, 0, r->block_ms);
+}
+
+static inline struct phase *add_phase(struct rig *r, const char *name, enum phase_end ends,
+                                      uint64_t ns)
+{
+    struct scenario *s = &r->plan->scenarios[0];
+    struct phase *p = &s->phases[s->phase_count++];
+    p->name = name;
+    p->ends = ends;
+    if (ends == PHASE_BY_CLOCK)
+        p->lasting_ns = ns;
+    else
+        p->atmost_ns = ns;
+    p->steps = ARENA_ARRAY(&r->plan->arena, struct step, 8);
+    return p;
+}
+
+static inline struct step *add_step(struct rig *r, struct phase *p, enum step_kind kind,
+                                    const char *word, const char *on, const char *const *keys)
+{
+    struct source source = {.file = "s.lua", .line = 3};
+    struct step *s = &p->steps[p->step_count++];
+    *s = step_make(r->plan, kind, word, on, source, keys);
+    return s;
+}
+
+static const char *const abort_keys[] = {"status", "503", NULL};
+
+static inline void rig_init(struct rig *r)
+{
+    static const char *const argv[] = {"meshproof", "run"};
+    *r = (struct rig){.plan = plan_new()};
+    struct arena *arena = &r->plan->arena;
+    struct scenario *s = r->plan->scenarios = ARENA_ARRAY(arena, struct scenario, 1);
+    r->plan->scenario_count = 1;
+    r->plan->suite = "s.lua";
+    s->name = "drags";
+    s->mesh.word = "istio";
+    s->mesh.version = "1.31";
+    s->lab.services = ARENA_ARRAY(arena, struct service_plan, 1);
+    s->lab.service_count = 1;
+    s->lab.services[0] = (struct service_plan){
+        .name = "payments", .endpoints = 3, .slots = 16, .protocol = "http1", .status = 200};
+    s->loads = ARENA_ARRAY(arena, struct load_plan, 1);
+    s->load_count = 1;
+    s->loads[0] = (struct load_plan){.rate_per_h = 360000,
+                                     .protocol = "http1",
+                                     .method = "GET",
+                                     .path = "/",
+                                     .connections = 4,
+                                     .clients = 1,
+                                     .timeout_ns = NS_PER_S};
+    assert_true(place_parse("client -> payments", arena, &s->loads[0].on, &r->err));
+    s->phases = ARENA_ARRAY(arena, struct phase, 8);
+    r->edge = (struct edge_policy){
+        .from = "client", .to = "payments", .path = "/", .route = "payments", .endpoints = 3};
+    r->walk = (struct walk_plan){
+        .arm = "subject", .scenario_plan = s, .mesh_edges = &r->edge, .mesh_edge_count = 1};
+    snprintf(r->folder, sizeof(r->folder), "/tmp/meshproof-test-XXXXXX");
+    assert_non_null(mkdtemp(r->folder));
+    snprintf(r->journal, sizeof(r->journal), "%s/run.db", r->folder);
+    snprintf(r->trace, sizeof(r->trace), "%s/trace", r->folder);
+    setenv("TRACE", r->trace, 1);
+    setenv("FAKE", "", 1);
+    r->options = (struct engine_options){.journal = r->journal,
+                                         .program = "/proc/self/exe",
+                                         .run = "7c1e4a90",
+                                         .argv = argv,
+                                         .argc = 2,
+                                         .seed = 42,
+                                         .seed_text = "42",
+                                         .version = "test",
+                                         .policy_json = "{\"edges\":[],\"findings\":[]}",
+                                         .on_event = on_event,
+                                         .inflight_most = 100};
+}
+
+static inline void rig_run(struct rig *r)
+{
+    r->options.cookie = r;
+    assert_true(plan_check(r->plan, &r->err));
+    assert_true(engine_run(r->plan, &r->walk, 1, &r->options, &r->outcome, &r->err));
+    int fd = open(r->trace, O_RDONLY);
+    ssize_t n = fd < 0 ? 0 : read(fd, r->lines, sizeof(r->lines) - 1);
+    r->lines[n > 0 ? n : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+    struct error err = {0};
+    assert_true(journal_open(r->journal, &r->read, &err));
+}
+
+static inline void rig_release(struct rig *r)
+{
+    /* No child is left behind. */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    journal_free(r->read);
+    unlink(r->journal);
+    unlink(r->trace);
+    assert_int_equal(rmdir(r->folder), 0); /* one file: no WAL beside it */
+    plan_free(r->plan);
+}
+
+/* The lines, without those of roles that do not matter here. */
+static inline void assert_trace(const struct rig *r, const char *want)
+{
+    if (strcmp(r->lines, want) != 0)
+        print_message("--- got\n%s--- want\n%s", r->lines, want);
+    assert_string_equal(r->lines, want);
+}
+
+static inline size_t count_events(const struct rig *r, const char *what)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->read->event_count; i++)
+        n += strcmp(r->read->events[i].what, what) == 0;
+    return n;
+}
+
+#endif

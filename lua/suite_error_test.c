@@ -1,0 +1,176 @@
+/* What an author gets wrong, and the sentence that says so. */
+
+#include "lua/suite_fixture_test.h"
+
+#define PHASE(step) "return scenario \"s\" { phase \"p\" { lasting = \"9s\",\n  " step " } }"
+
+/* scenario-language.md 1.10, each in the smallest suite that has it; 19 with a world fault that is
+ * built. */
+static const struct golden golden[] = {
+    {"01_unit.lua", PHASE("fault.latency { on = \"b\", add = 400 }"),
+     "01_unit.lua:2: fault.latency: add is 400; it must be a duration such as \"250ms\" or "
+     "\"1m30s\""},
+    {"02_key.lua", PHASE("fault.latency { on = \"b\", add = \"4ms\", jiter = \"1ms\" }"),
+     "02_key.lua:2: fault.latency has no key \"jiter\" (did you mean \"jitter\"?); it has add "
+     "distribution existing first "
+     "jitter match mode name note on per share streak times to_end_of ttl when"},
+    {"03_word.lua", PHASE("fault.delay { on = \"b\" }"),
+     "03_word.lua:2: there is no fault.delay; there is abort bandwidth blackhole cert "
+     "control_plane_cut corrupt goaway hook "
+     "kill latency limit_data malformed netem partition pause refuse replace reset restart "
+     "rst_stream slicer slow_close "
+     "tls_alert tls_stall"},
+    {"04_place.lua", PHASE("fault.reset { on = \"b/0\" }"),
+     "04_place.lua:2: fault.reset: on is \"b/0\"; it must be a place: \"a -> b\", \"b\", \"b/2\", "
+     "\"b/any\", \"zone:a\""},
+    {"05_both.lua",
+     "return scenario \"s\" {\n  phase \"p\" { lasting = \"1s\", await.steady { " EDGE
+     ", within = \"9s\" } } }",
+     "05_both.lua:2: phase \"p\" has both lasting and await; a phase ends one way"},
+    {"06_end.lua", "return scenario \"s\" {\n  phase \"p\" { fault.reset { on = \"b\" } } }",
+     "06_end.lua:2: phase \"p\" has no end: give it lasting = \"...\" or an await"},
+    {"07_nested.lua", PHASE("at \"1s\" { expect.success { " EDGE ", atleast = \"99%\" } }"),
+     "07_nested.lua:2: expect.success cannot stand in at; it stands in scenario phase during list"},
+    {"08_global.lua", "return scenario \"s\" {\n  load = load.open { " EDGE ", rate = rate } }",
+     "08_global.lua:2: there is no word \"rate\" in a scenario file"},
+    {"09_abort.lua", PHASE("fault.abort { on = \"b\" }"),
+     "09_abort.lua:2: fault.abort needs exactly one of status and grpc"},
+    {"10_enum.lua", PHASE("fault.reset { on = \"b\", when = \"headers\" }"),
+     "10_enum.lua:2: fault.reset: when is \"headers\"; it is one of accept, request_head, "
+     "request_body, response_head, "
+     "response_body"},
+    {"11_need.lua", PHASE("expect.success { " EDGE " }"),
+     "11_need.lua:2: expect.success needs atleast"},
+    {"12_toend.lua", PHASE("fault.reset { on = \"b\", to_end_of = \"q\" }"),
+     "12_toend.lua:1: to_end_of names no phase: \"q\""},
+    {"13_during.lua", PHASE("during \"20s\" { fault.reset { on = \"b\" } }"),
+     "13_during.lua:2: during needs a span such as during \"20s..50s\""},
+    {"14_match.lua", PHASE("fault.reset { on = \"b\", match = { verb = \"GET\" } }"),
+     "14_match.lua:2: match has no key \"verb\"; it has attempt authority from grpc header method "
+     "path protocol query status "
+     "tag without"},
+    {"15_same.lua",
+     "return scenario \"s\" { phase \"p\" { lasting = \"1s\" },\n  phase \"p\" { lasting = \"1s\" "
+     "} }",
+     "15_same.lua:1: two phases are called \"p\""},
+    {"16_share.lua", PHASE("fault.reset { on = \"b\", share = 0.3 }"),
+     "16_share.lua:2: fault.reset: share is 0.3; it must be a share such as \"30%\""},
+    {"17_assign.lua", "x = 1", "17_assign.lua:1: \"x\" would be a global; write local x"},
+    {"18_require.lua", "return require \"../secret\"",
+     "18_require.lua:1: require \"../secret\": only names below the suite's folder, or std/"},
+    {"19_world.lua", PHASE("fault.refuse { on = \"b\", share = \"30%\" }"),
+     "19_world.lua:2: fault.refuse takes no share: it acts on a whole endpoint or edge, not on "
+     "requests"},
+    {"20_mode.lua", PHASE("fault.reset { on = \"b/1\", mode = \"one\" }"),
+     "20_mode.lua:2: fault.reset: mode is for a service, and on = \"b/1\" is one endpoint"},
+    {"21_expect.lua", PHASE("expect.sucess { " EDGE " }"),
+     "21_expect.lua:2: there is no expect.sucess; there is amplification balance breaker budget "
+     "ejection fallback human "
+     "idempotency lint metrics mtls path probe rate_limit recovery refused retries rotation status "
+     "success tail timeout"},
+};
+
+/* What is of the language and not of this version; and what else an author gets wrong. */
+static const struct golden others[] = {
+    {"tail.lua", PHASE("expect.tail { " EDGE ", against = 'phase \"p\"' }"),
+     "tail.lua:2: expect.tail is not built yet"},
+    {"netem.lua", PHASE("fault.netem { on = \"b\", delay = \"1ms\" }"),
+     "netem.lua:2: fault.netem is not built yet"},
+    {"guard.lua", "return scenario \"s\" {\n  guard = { guard.limits { ttl = \"5m\" } } }",
+     "guard.lua:2: guard.limits is not built yet"},
+    {"cert.lua", PHASE("at \"1s\" { cert.trust { add = \"root-b\" } }"),
+     "cert.lua:2: cert.trust is not built yet"},
+    {"arms.lua", "return scenario \"s\" { mesh = { mesh.none {}, mesh.none {} } }",
+     "arms.lua:1: scenario: a list of meshes (arms) is not built yet"},
+    {"needs.lua", "return scenario \"s\" { needs = { \"net_admin\" } }",
+     "needs.lua:1: scenario: needs is not built yet"},
+    {"syntax.lua", "return scenario \"s\" {\n\n  phase \"p\" { ) }",
+     "syntax.lua:3: unexpected symbol near ')'"},
+    {"at.lua", PHASE("at \"soon\" { fault.reset { on = \"b\" } }"),
+     "at.lua:2: at needs a time such as at \"20s\""},
+    {"name.lua", "return scenario { }",
+     "name.lua:1: scenario needs a name first: scenario \"name\" { ... }"},
+    {"curry.lua", PHASE("phase \"q\""),
+     "curry.lua:1: phase: position 1 is a word without its table, or a function; it must be a step "
+     "or a list of steps"},
+    {"text.lua", "return scenario \"s\" {\n  \"a phase\" }",
+     "text.lua:1: scenario: position 1 is a string; it must be a step or a list of steps"},
+    {"lab.lua", PHASE("lab {}"), "lab.lua:2: lab cannot stand in phase; it takes steps"},
+    {"mesh.lua", "return scenario \"s\" {\n  mesh = mesh.istio { version = \"1.31\" } }",
+     "mesh.lua:2: mesh.istio needs policy"},
+    {"meshes.lua", "return mesh.consul {}",
+     "meshes.lua:1: there is no mesh.consul; there is gateway_api istio istio_ambient linkerd "
+     "none"},
+    {"rate.lua", "return scenario \"s\" {\n load = load.open { " EDGE ", rate = 200 } }",
+     "rate.lua:2: load.open: rate is 200; it must be a rate such as \"200/s\""},
+    {"users.lua", "return scenario \"s\" {\n load = load.closed { " EDGE ", users = \"3\" } }",
+     "users.lua:2: load.closed: users is \"3\"; it must be a count such as 3"},
+    {"closed.lua",
+     "return scenario \"s\" {\n load = load.closed { " EDGE ", users = 3, rate = \"1/s\" } }",
+     "closed.lua:2: load.closed has no key \"rate\" (did you mean \"path\"?); it has body call "
+     "clients connections headers method on path protocol "
+     "reuse tag_every tagged think timeout users warmup"},
+    {"service.lua", "return scenario \"s\" { lab = lab {\n service \"b\" { endpoint = 3 } } }",
+     "service.lua:2: service has no key \"endpoint\" (did you mean \"endpoints\"?); it has address "
+     "body calls effects "
+     "endpoints identity jitter meshed protocol run slots status work zones"},
+    {"lasting.lua", "return scenario \"s\" {\n phase \"p\" { lasting = 90 } }",
+     "lasting.lua:2: phase: lasting is 90; it must be a duration such as \"250ms\" or \"1m30s\""},
+    {"target.lua", "return scenario.from_policy { policy = \"k8s/\", target = \"istio\" }",
+     "target.lua:1: scenario.from_policy: target is \"istio\"; it must be a target such as "
+     "\"istio@1.31\", "
+     "\"istio-ambient@1.22\", \"linkerd@2.15\", \"gateway-api@1.6\""},
+    {"nothing.lua", "local x = 1",
+     "nothing.lua: a suite file returns one scenario, one list of scenario.from_policy, or one "
+     "suite"},
+    {"whole.lua", "return scenario \"s\" {}",
+     "whole.lua:1: scenario \"s\" has no mesh: give it mesh = mesh.istio { ... } or mesh.none {}"},
+    {"boolean.lua", PHASE("fault.abort { on = \"b\", status = true }"),
+     "boolean.lua:2: fault.abort: status must be one value, not a table"},
+    {"value.lua", "return scenario \"s\" {\n tags = { print } }",
+     "value.lua:2: there is no word \"print\" in a scenario file"},
+};
+
+static void load_errors_read_as_the_language_says(void **unused)
+{
+    (void)unused;
+    check_golden(golden, COUNT_OF(golden));
+}
+
+static void other_mistakes_are_one_sentence_with_their_line(void **unused)
+{
+    (void)unused;
+    check_golden(others, COUNT_OF(others));
+}
+
+static void all_errors_of_a_file_are_said_in_order_at_most_twenty(void **unused)
+{
+    struct error errors[ERRORS_MOST];
+    struct plan *p;
+    size_t count;
+    char path[128];
+    struct text suite;
+    (void)unused;
+    text_init(&suite, 65536);
+    text_add(&suite, "return scenario \"s\" { phase \"p\" { lasting = \"9s\",\n");
+    for (int i = 0; i < 30; i++)
+        text_add(&suite, "  fault.abort { on = \"b\", status = \"%d\" },\n", 500 + i);
+    text_add(&suite, "} }\n");
+    write_file("many.lua", text_get(&suite));
+    text_release(&suite);
+    assert_false(suite_load(in_folder("many.lua", path, sizeof(path)), NULL, &p, errors, &count));
+    assert_int_equal(count, 20);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(errors[i].source.line, i + 2);
+    plan_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(load_errors_read_as_the_language_says),
+        cmocka_unit_test(other_mistakes_are_one_sentence_with_their_line),
+        cmocka_unit_test(all_errors_of_a_file_are_said_in_order_at_most_twenty),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
