@@ -33,6 +33,12 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
 bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
                         uint64_t *ret_ns);
 
+/* After the failure at ${position} of the host's list, which certainly filled the count in a quiet
+ * and clean moment, its next try came before the shortest ejection was over, yet later than chance
+ * explains: out for ${ret_out_ns} only. */
+bool eject_brief(const struct track *t, const struct ejector *e, const struct span *span,
+                 uint32_t host, uint32_t position, uint64_t *ret_out_ns);
+
 /* track_quiet, and no host may have come back unseen just before. */
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
 

@@ -133,6 +133,28 @@ static void collect(const struct window *w, const struct ejector *e, struct leng
     }
 }
 
+static void collect_brief(const struct window *w, const struct ejector *e, struct lengths *l,
+                          struct verdict *ret)
+{
+    const struct track *t = w->track;
+    for (uint32_t h = 0; h < t->host_count; h++)
+        for (uint32_t p = 1; p < t->hosts[h].count; p++) {
+            uint64_t out_ns;
+            if (!eject_brief(t, e, &w->wide, h, p, &out_ns))
+                continue;
+            if (l->soon + l->late == 0) {
+                l->worst = (struct outing){.most_ns = out_ns,
+                                           .least_ns = out_ns,
+                                           .short_ns = ejector_length_ns(e, 1) - SHORT_NS,
+                                           .long_ns = UINT64_MAX,
+                                           .ended = true};
+                l->host = h;
+            }
+            l->soon++;
+            window_witness(ret, NULL, t->tries[t->hosts[h].tries[p]].lo_ns);
+        }
+}
+
 static const char *seconds(uint64_t least_ns, uint64_t most_ns, struct arena *arena)
 {
     double least = (double)least_ns / (double)NS_PER_S, most = (double)most_ns / (double)NS_PER_S;
@@ -162,6 +184,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ejector_init(&e, edge, w->track->host_count);
     struct lengths l = {0};
     collect(w, &e, &l, ret);
+    collect_brief(w, &e, &l, ret);
     bool full = w->scenario != NULL && w->scenario->from_policy && w->scenario->depth == DEPTH_FULL;
     const char *base = seconds(e.base_ns, e.base_ns, arena);
     ret->seen = ret->eligible = l.firsts + l.repeats;
