@@ -91,6 +91,8 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
     const struct scenario *subject = &p->plan->scenarios[scenario];
     const struct prepared_scenario *ps = &p->scenarios[scenario];
     struct generate_options options;
+    if (p->walk_count == WALKS_MOST)
+        return error_set(err, ERROR_LIMIT, "more than the %d walks allowed in a run", WALKS_MOST);
     struct plan *plan = plan_new();
     struct edge_policy *edge = ARENA_ARRAY(&p->arena, struct edge_policy, 1);
     p->control_plans[p->control_plan_count++] = plan;
