@@ -7,6 +7,7 @@
 
 #define SHORT_NS (20 * NS_PER_MS)
 #define LONG_NS (100 * NS_PER_MS)
+#define FORGET_SWEEPS 8
 #define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
 
 /* What a silence was, measured from the failure that tripped it. */
@@ -30,23 +31,28 @@ static void tripped(const struct track *t, const struct ejector *e, const struct
     *ret_must_ns = must == TRACK_NONE ? s->end_ns : t->tries[host->tries[must]].seen_ns;
 }
 
-/* Ejections that no silence shows, for gaps at too low a rate, in (from, to] of the host's list:
- * each may be one more, less the sweeps that have found the host in since it was back at
- * ${back_ns}, which is moved on. */
-static uint64_t add_unseen(const struct track *t, const struct ejector *e, uint32_t h,
-                           uint32_t from, uint32_t to, uint64_t most, uint64_t *back_ns)
+/* Many sweeps have found the host in since, and little of that time is no evidence: it counts no
+ * more. */
+static bool is_forgotten(const struct track *t, const struct ejector *e, uint64_t back_ns,
+                         uint64_t begin_ns)
 {
-    const struct track_host *host = &t->hosts[h];
-    for (uint32_t i = from + 1; i <= to; i++) {
-        const struct try *x = &t->tries[host->tries[i]];
-        if (x->after_silence || !track_may_have_been_out(t, h, i))
-            continue;
-        uint64_t begin = t->tries[host->tries[i - 1]].head_ns;
-        uint64_t fewest = begin > *back_ns ? (begin - *back_ns) / e->interval_ns : 0;
-        most = (most > fewest ? most - fewest : 0) + 1;
-        *back_ns = x->head_ns;
+    uint64_t since_ns = begin_ns > back_ns ? begin_ns - back_ns : 0;
+    return since_ns >= FORGET_SWEEPS * e->interval_ns &&
+           spans_within(&t->taint, back_ns, begin_ns) <= since_ns / 20;
+}
+
+/* Ejections that no silence shows: gaps at too low a rate. */
+static uint64_t unseen_before(const struct track *t, const struct ejector *e,
+                              const struct silence *s)
+{
+    uint32_t end = track_position(t, s->before);
+    uint64_t unseen = 0;
+    for (uint32_t i = 1; i <= end; i++) {
+        const struct try *x = &t->tries[t->hosts[s->host].tries[i]];
+        unseen += !x->after_silence && track_may_have_been_out(t, s->host, i) &&
+                  !is_forgotten(t, e, x->head_ns, s->begin_ns);
     }
-    return most;
+    return unseen;
 }
 
 /* How often the host has been out before: it grows with each, and falls by one with each sweep that
@@ -54,32 +60,27 @@ static uint64_t add_unseen(const struct track *t, const struct ejector *e, uint3
 static void count_before(const struct track *t, const struct ejector *e, size_t index,
                          uint64_t *ret_least, uint64_t *ret_most)
 {
-    uint64_t least = 0, most = 0, back_ns = t->from_ns;
+    uint64_t least = 0, most = 0;
     const struct silence *last = &t->silences[index], *before = NULL;
-    uint32_t from = 0;
     for (size_t i = 0; i <= index; i++) {
         const struct silence *s = &t->silences[i];
         uint64_t could_ns, must_ns;
         if (s->host != last->host)
             continue;
-        uint32_t to = track_position(t, s->before);
-        most = add_unseen(t, e, s->host, from, to, most, &back_ns);
-        tripped(t, e, s, &could_ns, &must_ns);
-        uint64_t fewest = could_ns > back_ns ? (could_ns - back_ns) / e->interval_ns : 0;
-        most = most > fewest ? most - fewest : 0;
         if (before != NULL) {
+            tripped(t, e, s, &could_ns, &must_ns);
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
+            uint64_t fewest = could_ns > back ? (could_ns - back) / e->interval_ns : 0;
             uint64_t sweeps = must_ns > back ? (must_ns - back + wait) / e->interval_ns : 0;
+            most = most > fewest ? most - fewest : 0;
             least = least > sweeps ? least - sweeps : 0;
         }
         most++;
         least++;
         before = s;
-        back_ns = s->end_ns;
-        from = to;
     }
     *ret_least = least;
-    *ret_most = most;
+    *ret_most = most + unseen_before(t, e, last);
 }
 
 static bool outing_of(const struct window *w, const struct ejector *e, size_t index,
