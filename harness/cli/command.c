@@ -10,13 +10,11 @@ static const struct command *const table[] = {
 #undef COMMAND
 };
 
-static const char *const colours[] = {"auto", "always", "never", NULL};
 const struct option common_options[] = {
     {"quiet", 'q', NULL, NULL, "Everywhere", "only the report", NULL, false},
-    {"verbose", 'v', NULL, NULL, "Everywhere", "say more on stderr; twice: debug", NULL, true},
+    {"verbose", 'v', NULL, NULL, "Everywhere", "say what the controls do, too, on stderr", NULL,
+     false},
     {"plain", 0, NULL, NULL, "Everywhere", "lines, no live view", NULL, false},
-    {"color", 0, "WHEN", "auto", "Everywhere", "auto, always, never (NO_COLOR is honoured)",
-     colours, false},
     {"help", 0, NULL, NULL, "Everywhere", "this page", NULL, false},
 };
 const size_t common_option_count = COUNT_OF(common_options);

@@ -49,9 +49,7 @@ static int dispatch(const struct command *command, int argc, char **argv)
     } else if (arguments_has(&args, "help")) {
         code = print_help(command_help, command);
     } else {
-        const char *twice[3];
-        size_t verbose = arguments_all(&args, "verbose", twice, COUNT_OF(twice));
-        log_set_level(verbose > 1 ? LOG_DEBUG : verbose == 1 ? LOG_INFO : LOG_WARN);
+        log_set_level(arguments_has(&args, "verbose") ? LOG_INFO : LOG_WARN);
         code = command->run(&args);
     }
     arguments_release(&args);

@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include "base/log.h"
 #include "base/units.h"
 
 #include <unistd.h>
@@ -67,6 +68,8 @@ void progress_on_event(void *cookie, const struct engine_event *event)
     char at[32], line[400];
     bool control = strcmp(event->arm, "subject") != 0 && event->arm[0] != '\0';
     bool passing = strcmp(event->what, "progress") == 0;
+    if (control && !passing)
+        log_info(event->arm, "%s %s", word_of(event->what), event->text);
     if (control || (passing && !p->terminal))
         return;
     snprintf(line, sizeof(line), "%s %-7s %s",

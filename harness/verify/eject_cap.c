@@ -71,7 +71,8 @@ static uint64_t none_left(const struct window *w, struct verdict *ret)
     return found;
 }
 
-/* The longest time that a host certainly failed on while as many as allowed were out. */
+/* The longest time that a host certainly failed on while as many as allowed were out; without ${e}:
+ * at all. */
 static uint64_t stress_of(const struct window *w, const struct ejector *e, uint64_t *ret_picks)
 {
     const struct track *t = w->track;
@@ -82,8 +83,9 @@ static uint64_t stress_of(const struct window *w, const struct ejector *e, uint6
         for (uint32_t i = 0; i < t->hosts[h].count; i++) {
             const struct try *x = &t->tries[t->hosts[h].tries[i]];
             bool in = x->head_ns >= w->wide.from_ns && x->head_ns < w->wide.to_ns;
-            if (!in || (x->rule[0] & RULE_FAILED) == 0 || eject_out(t, h, x->head_ns) < e->cap ||
-                !eject_must(t, e, h, i)) {
+            bool full =
+                e == NULL || (eject_out(t, h, x->head_ns) >= e->cap && eject_must(t, e, h, i));
+            if (!in || (x->rule[0] & RULE_FAILED) == 0 || !full) {
                 first = 0;
                 continue;
             }
@@ -166,31 +168,6 @@ static bool is_named(const struct window *w, const json_t *never, uint32_t host)
     return false;
 }
 
-/* The longest run of failures without a break, on any host. */
-static uint64_t longest_failing(const struct window *w, uint64_t *ret_picks)
-{
-    const struct track *t = w->track;
-    uint64_t longest = 0;
-    *ret_picks = 0;
-    for (uint32_t h = 0; h < t->host_count; h++) {
-        uint64_t first = 0;
-        for (uint32_t i = 0; i < t->hosts[h].count; i++) {
-            const struct try *x = &t->tries[t->hosts[h].tries[i]];
-            bool in = x->head_ns >= w->wide.from_ns && x->head_ns < w->wide.to_ns;
-            if (!in || (x->rule[0] & RULE_FAILED) == 0) {
-                first = 0;
-                continue;
-            }
-            first = first == 0 ? x->head_ns : first;
-            if (x->head_ns - first > longest) {
-                longest = x->head_ns - first;
-                *ret_picks = track_picks(t, first, x->head_ns);
-            }
-        }
-    }
-    return longest;
-}
-
 static void judge_never(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                         struct verdict *ret)
 {
@@ -198,7 +175,7 @@ static void judge_never(const struct edge_policy *edge, const struct window *w, 
     const json_t *never = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "never");
     struct ejector e;
     bool inert = !ejector_init(&e, edge, t->host_count);
-    uint64_t out = 0, picks, failing = longest_failing(w, &picks);
+    uint64_t out = 0, picks, failing = stress_of(w, NULL, &picks);
     uint32_t host = 0;
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
