@@ -40,6 +40,10 @@ struct connection_row {
     struct connection_record r;
     uint32_t proc, seq;
 };
+struct handshake_row {
+    struct handshake_record r;
+    uint32_t proc, seq;
+};
 struct fault_row {
     struct fault_record r;
     uint32_t proc, seq;
@@ -68,6 +72,10 @@ struct lost_row {
     struct lost_record r;
     uint32_t proc, seq;
 };
+struct hook_row {
+    struct hook_record r;
+    uint32_t proc, seq;
+};
 
 struct journal {
     const char *path;
@@ -81,6 +89,7 @@ struct journal {
     struct attempt_row *attempts;
     struct request_row *requests;
     struct connection_row *connections;
+    struct handshake_row *handshakes;
     struct fault_row *faults;
     struct world_row *worlds;
     struct metric_row *metrics;
@@ -88,8 +97,10 @@ struct journal {
     struct stall_row *stalls;
     struct host_row *hosts;
     struct lost_row *losts;
+    struct hook_row *hooks;
     size_t proc_count, phase_count, event_count, attempt_count, request_count, connection_count,
-        fault_count, world_count, metric_count, clock_count, stall_count, host_count, lost_count;
+        handshake_count, hook_count, fault_count, world_count, metric_count, clock_count,
+        stall_count, host_count, lost_count;
     const char **names;
     size_t name_count;
     struct arena arena;

@@ -137,12 +137,18 @@ static const struct enum_words enums[] = {
     {"body_class",
      {"own", "no healthy upstream", "upstream request timeout", "connection failure",
       "connection termination", "overflow", "other proxy"}},
-    {"protocol", {"http1"}},
+    {"protocol", {"http1", "http2", "tcp"}},
     {"side", {"mesh", "backend"}},
     {"closed_by", {"peer", "us", "fault"}},
     {"first_class", {"none", "http", "tls", "h2 preface", "other"}},
     {"what", {"armed", "disarmed", "expired"}},
     {"step", {"promised", "done", "undone"}},
+    {"result",
+     {"done", "refused by us", "refused by peer", "eof", "reset", "timeout", "not tls",
+      "ended by fault"}},
+    {"alpn", {"none", "http/1.1", "h2", "other"}},
+    {"closed_how", {"FIN", "RST"}},
+    {"level", {"info", "warn", "error"}},
 };
 
 const char *record_enum_name(const char *field, uint64_t value)

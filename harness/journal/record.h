@@ -14,6 +14,7 @@ enum record_kind {
     RECORD_ATTEMPT = 17,
     RECORD_REQUEST = 18,
     RECORD_CONNECTION = 19,
+    RECORD_HANDSHAKE = 20,
     RECORD_FAULT = 21,
     RECORD_WORLD = 22,
     RECORD_METRIC = 23,
@@ -21,6 +22,7 @@ enum record_kind {
     RECORD_STALL = 26,
     RECORD_HOST = 27,
     RECORD_LOST = 28,
+    RECORD_HOOK = 29,
 };
 #define RECORD_KINDS 64 /* kinds on the wire are below this */
 #define NAME_MOST_BYTES 1024
@@ -76,6 +78,24 @@ enum {
     ATTEMPT_LIMITED = 8,   /* a fault was withheld by guard.limits */
     ATTEMPT_RELEASED = 16, /* a hold was released by disarming */
     ATTEMPT_QUEUED = 32,   /* bytes were still unsent when we sent RST */
+};
+enum handshake_result {
+    HANDSHAKE_DONE,       /* complete on our side; whether the peer accepted shows first_app */
+    HANDSHAKE_REFUSED_BY_US,
+    HANDSHAKE_REFUSED_BY_PEER, /* its alert */
+    HANDSHAKE_EOF,
+    HANDSHAKE_RESET,
+    HANDSHAKE_TIMEOUT,
+    HANDSHAKE_NOT_TLS,
+    HANDSHAKE_ENDED_BY_FAULT,
+};
+enum handshake_alpn { ALPN_NONE, ALPN_HTTP1, ALPN_H2, ALPN_OTHER };
+enum {
+    HANDSHAKE_CERTIFICATE_SENT = 1,
+    HANDSHAKE_CERTIFICATE_RECEIVED = 2,
+    HANDSHAKE_DONE_BEFORE_ALERT_IN = 4,
+    HANDSHAKE_DONE_BEFORE_ALERT_OUT = 8,
+    HANDSHAKE_PASSED_THROUGH = 16, /* not ours: read on its way (PROXY_TCP) */
 };
 enum request_end {
     END_COMPLETE,

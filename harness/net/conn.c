@@ -84,6 +84,8 @@ void conn_close(struct conn *c, enum conn_closer by, bool reset)
         socket_reset(c->watch.fd);
     else
         close(c->watch.fd);
+    if (c->codec != NULL)
+        c->codec->release(c);
     struct conn *mate = c->mate;
     if (mate != NULL) {
         mate->mate = c->mate = NULL;

@@ -13,6 +13,16 @@ enum conn_side { CONN_CLIENT, CONN_BACKEND };
 enum conn_closer { CONN_BY_PEER, CONN_BY_US, CONN_BY_FAULT };
 enum io { IO_DONE, IO_AGAIN, IO_FIN, IO_RESET };
 
+/* What makes moments of a connection's bytes where they are not HTTP/1.1 or raw, which request.c and
+ * reply.c do themselves: HTTP/2. It reads with conn_fill and writes with conn_send, as they do. */
+struct conn;
+struct codec {
+    /* All that can be done now: an event came, or relay_again. May close ${c}. */
+    void (*run)(struct conn *c);
+    /* The connection is closing: its calls end, and the session is freed. */
+    void (*release)(struct conn *c);
+};
+
 struct conn {
     struct watch watch; /* first */
     struct loop_task gone, again;
@@ -21,6 +31,8 @@ struct conn {
     struct conn *next_idle, *previous_idle; /* of its pool */
     struct conn *mate;                      /* affinity: the other side's connection */
     struct call *call;
+    const struct codec *codec; /* NULL: HTTP/1.1 or raw */
+    void *session;             /* the codec's own */
 
     struct bytes input;      /* read, not used yet: in scratch until conn_keep, then in ${in} */
     struct buffer in, out;   /* out: the unsent rest */

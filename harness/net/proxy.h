@@ -12,7 +12,9 @@
 
 struct proxy;
 
-enum proxy_protocol { PROXY_HTTP1, PROXY_TCP };
+/* HTTP: HTTP/2 when a connection begins with its preface, else HTTP/1.1. The backend is spoken to in
+ * the client's protocol. */
+enum proxy_protocol { PROXY_HTTP1, PROXY_TCP, PROXY_HTTP, PROXY_HTTP2 };
 
 struct proxy_endpoint {
     uint16_t number;      /* from 1: "payments/1" */

@@ -79,6 +79,9 @@ void act_refuse(struct call *call, uint16_t status);
 /* Lets go what fault ${keep} does not want any more: returns how many were held. */
 uint32_t act_release(struct endpoint *e, const struct filter_chain *keep);
 
+/* dial.c: a connection under way to the backend (connecting is set); NULL: it failed at once. */
+struct conn *dial_backend(struct endpoint *e, struct error *err);
+
 /* accept.c: the ACCEPT moment, then the first read. */
 void accept_begin(struct conn *c);
 void accept_resume(struct conn *c);

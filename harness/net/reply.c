@@ -9,18 +9,6 @@
 #define CONNECTION_KEEP "connection: keep-alive\r\n"
 #define CHUNKS_A_TURN 4
 
-static struct conn *dial(struct endpoint *e, struct error *err)
-{
-    int fd = -1;
-    loop_counters(e->proxy->loop)->connect++;
-    if (!socket_dial(&e->upstream, &fd, err))
-        return NULL;
-    struct conn *c = conn_open(e, fd, CONN_BACKEND, relay_on_backend, err);
-    if (c != NULL)
-        c->connecting = true;
-    return c;
-}
-
 static void attach(struct call *call, struct conn *backend)
 {
     call->backend = backend;
@@ -40,7 +28,7 @@ bool reply_dial(struct call *call)
     if (backend == NULL && e->proxy->protocol == PROXY_HTTP1 && !e->proxy->affinity_connection)
         backend = pool_take(e);
     if (backend == NULL)
-        backend = dial(e, &err);
+        backend = dial_backend(e, &err);
     if (backend == NULL) {
         reply_lost(call, LOST_REFUSED);
         return false;
@@ -61,7 +49,7 @@ static bool redial(struct call *call)
     conn_close(lost, CONN_BY_PEER, false);
     call->record.flags |= ATTEMPT_REDIALLED;
     call->record.upstream = 0;
-    struct conn *fresh = dial(call->endpoint, &err);
+    struct conn *fresh = dial_backend(call->endpoint, &err);
     if (fresh == NULL)
         return false;
     attach(call, fresh);
@@ -409,6 +397,12 @@ void relay_run_backend(struct conn *c)
     struct conn *client = c->call != NULL ? c->call->client : NULL;
     if (c->dead || c->running || c->connecting)
         return;
+    if (c->codec != NULL && !c->lingering) {
+        c->running = true;
+        c->codec->run(c);
+        c->running = false;
+        return;
+    }
     c->running = true;
     unsigned left = CHUNKS_A_TURN;
     bool more = false;

@@ -383,6 +383,12 @@ void relay_run_client(struct conn *c)
 {
     if (c->dead || c->running)
         return;
+    if (c->codec != NULL && !c->lingering) {
+        c->running = true;
+        c->codec->run(c);
+        c->running = false;
+        return;
+    }
     c->running = true;
     unsigned left = MESSAGES_A_TURN;
     bool more = false;

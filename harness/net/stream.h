@@ -10,7 +10,12 @@
 
 enum moment { MOMENT_ACCEPT, MOMENT_HANDSHAKE, MOMENT_HEAD, MOMENT_DATA, MOMENT_END, MOMENT_COUNT };
 enum side { SIDE_REQUEST, SIDE_RESPONSE };
-enum scope { SCOPE_STREAM, SCOPE_CONNECTION };
+/* What an answer ends. On HTTP/1.1 and raw streams all mean the connection. On HTTP/2: RESET of a
+ * STREAM is RST_STREAM with ${code}, RESET of a CONNECTION is a TCP RST; CLOSE of a CONNECTION is
+ * GOAWAY with ${code} whose last stream id covers what was begun (calls in flight are finished, then
+ * the connection closes), and SCOPE_UNPROCESSED the same with last stream id 0: the calls in flight
+ * are lost. CLOSE of a STREAM is RST_STREAM with ${code} too. */
+enum scope { SCOPE_STREAM, SCOPE_CONNECTION, SCOPE_UNPROCESSED };
 enum act { ACT_PASS, ACT_HOLD, ACT_REPLACE, ACT_RESPOND, ACT_CLOSE, ACT_RESET };
 
 #define TAKE_ALL UINT32_MAX
@@ -79,6 +84,20 @@ struct end_view {
     struct fields trailers;
     uint16_t grpc_status;
 };
+/* MOMENT_HANDSHAKE (scenario-language.md 1.5, tls_stall, tls_alert, cert). Asked before the named
+ * message is sent (ours) or answered (theirs), in the order of the handshake; in pass-through before
+ * the record that carries it goes on. Answers: PASS; HOLD; CLOSE with ${code} = alert description plus
+ * 1 (0: FIN without an alert); RESET (RST); REPLACE at TLS_CERTIFICATE with ${code} = enum cert_kind:
+ * present that leaf (terminated only). */
+enum tls_message { TLS_CLIENT_HELLO, TLS_SERVER_HELLO, TLS_CERTIFICATE, TLS_FINISHED, TLS_MESSAGES };
+struct handshake_view {
+    enum side side; /* REQUEST: the mesh's side, where we serve; RESPONSE: towards the backend */
+    enum tls_message message;
+    struct bytes sni;
+    bool terminated; /* false: passed through, only the clear part is seen */
+    bool resumes;    /* the client offered a session */
+    uint64_t nth;    /* connection at this endpoint, from 1 */
+};
 struct filter_context {
     const void *params;
     void *state; /* state_bytes, zeroed, per call (ACCEPT: per connection) */
@@ -91,6 +110,7 @@ struct filter_context {
 struct stream_filter {
     size_t state_bytes;
     struct answer (*on_accept)(struct filter_context *at, const struct accept_view *seen);
+    struct answer (*on_handshake)(struct filter_context *at, const struct handshake_view *seen);
     struct answer (*on_head)(struct filter_context *at, const struct head_view *seen);
     struct answer (*on_data)(struct filter_context *at, const struct data_view *seen);
     struct answer (*on_end)(struct filter_context *at, const struct end_view *seen);
