@@ -46,13 +46,15 @@ int report_exit(const struct report *report)
         return 3;
     if (ending == ENDED_BROKEN)
         return 4;
-    if (outcome == VERDICT_PASS && ending == ENDED_COMPLETE)
+    /* rows that the run did not write are no evidence: what they passed is not passed */
+    bool whole = ending == ENDED_COMPLETE && journal_checksum_good(report->journal);
+    if (outcome == VERDICT_PASS && whole)
         return 0;
     switch (report->on_inconclusive) {
     case INCONCLUSIVE_FAIL:
         return 1;
     case INCONCLUSIVE_PASS:
-        return ending == ENDED_COMPLETE ? 0 : 2;
+        return whole ? 0 : 2;
     case INCONCLUSIVE_KEEP:
         return 2;
     }

@@ -72,7 +72,9 @@ static void add_head(const struct report *report, struct text *to)
     }
     text_add(to, "   journal ");
     report_add_clean(to, j->path);
-    text_add(to, "\n");
+    text_add(to, ", ");
+    add_count(to, journal_row_count(j), "record", "records");
+    text_add(to, ", checksum %s\n", journal_checksum_good(j) ? "good" : "WRONG");
 }
 
 /* The source mark at its column, or on a line of its own where the text is too long. */
@@ -387,6 +389,9 @@ static void add_last(const struct report *report, struct text *to)
                                                               : report->journal->end_how);
         text_add(to, "\n");
     }
+    if (!journal_checksum_good(report->journal))
+        text_add(to, "altered   the journal's rows are not those that the run wrote: they are no "
+                     "evidence for a PASS\n");
     text_add(to, "%s ", report_outcome(code));
     if (g->fail > 0)
         text_add(to, " %zu fail,", g->fail);

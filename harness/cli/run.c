@@ -61,8 +61,8 @@ static int make_path(const struct arguments *args, const struct prepared *p, cha
 
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
  * more. */
-static size_t repeats(void *cookie, const char *path, uint32_t scenario, uint32_t *ret_ordinals,
-                      size_t most)
+static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
+                      uint32_t *ret_ordinals, size_t most)
 {
     struct progress *progress = cookie;
     struct journal *journal = NULL;
@@ -70,11 +70,18 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, uint32_
     struct judge_options options = {.partial = true};
     size_t count = 0;
     struct error err = {0};
+    /* A broken control fails by what it is, and is not asked again; a right one that chance or the
+     * machine left undecided would make an INCONCLUSIVE of a whole run. */
+    if (strcmp(arm, "subject") != 0 && strcmp(arm, "right") != 0)
+        return 0;
     if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
-        count = judge_repeats(judgement, scenario, ret_ordinals, most);
+        count = judge_repeats(judgement, scenario, arm, ret_ordinals, most);
     if (count > 0)
         progress_say(progress,
-                     "phases whose claims are undecided, or to be confirmed, are walked once more");
+                     strcmp(arm, "subject") == 0
+                         ? "phases whose claims are undecided, or to be confirmed, are walked once "
+                           "more"
+                         : "the right control walks its undecided phases once more");
     judgement_free(judgement);
     journal_free(journal);
     return count;

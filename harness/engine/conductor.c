@@ -31,7 +31,7 @@ struct conductor {
     struct walk **walks; /* of the scenario under way */
     size_t walk_count;
     uint32_t scenario;
-    bool begun, asked_repeats;
+    bool begun;
     uint64_t away_ns; /* until when our loop was left by our own will */
     enum stopping stopping;
     int signals;
@@ -203,19 +203,17 @@ static bool all_are(const struct conductor *c, enum walk_state state)
     return true;
 }
 
-/* The phases of a walk are over: the subject's may be asked for again, once (the confirmation
- * stage). */
+/* The phases of a walk are over: some may be asked for again, once (the confirmation stage). */
 static void on_idle(struct conductor *c, struct walk *w)
 {
     uint32_t ordinals[REPEATS_MOST];
     size_t count = 0;
-    if (w->subject && !c->asked_repeats && c->options->repeats != NULL &&
-        c->stopping == STOPPING_NOT) {
-        c->asked_repeats = true;
+    if (!w->asked_repeats && c->options->repeats != NULL && c->stopping == STOPPING_NOT) {
+        w->asked_repeats = true;
         write_own(c);
         if (commit(c))
             count = c->options->repeats(c->options->cookie, c->options->journal, c->scenario,
-                                        ordinals, REPEATS_MOST);
+                                        w->plan->arm, ordinals, REPEATS_MOST);
         c->away_ns = clock_now_ns();
     }
     if (count > 0)
@@ -296,7 +294,6 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     c->walks = check_alloc_zero(count, sizeof(*c->walks));
     c->walk_count = 0;
     c->begun = false;
-    c->asked_repeats = false;
     c->scenario = plans[0].scenario;
     set_deadline(c, plans[0].scenario_plan);
     for (size_t i = 0; ok && i < count; i++) {

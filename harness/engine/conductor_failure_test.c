@@ -175,12 +175,13 @@ static void a_stalled_loop_of_our_own_aborts(void **state)
     rig_release(&r);
 }
 
-static size_t ask_slowly(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret,
-                         size_t most)
+static size_t ask_slowly(void *cookie, const char *journal, uint32_t scenario, const char *arm,
+                         uint32_t *ret, size_t most)
 {
     struct rig *r = cookie;
     (void)journal;
     (void)scenario;
+    (void)arm;
     (void)most;
     poll(NULL, 0, 1500);
     r->repeats_asked++;

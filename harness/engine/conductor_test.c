@@ -122,13 +122,14 @@ static void drawn_endpoints_depend_on_the_seed_alone(void **state)
     json_decref(drawn[1]);
 }
 
-static size_t ask_once(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret,
-                       size_t most)
+static size_t ask_once(void *cookie, const char *journal, uint32_t scenario, const char *arm,
+                       uint32_t *ret, size_t most)
 {
     struct rig *r = cookie;
     struct journal *read;
     struct error err = {0};
     assert_int_equal(scenario, 0);
+    assert_string_equal(arm, "subject");
     assert_true(most > 0);
     assert_true(journal_open(journal, &read, &err)); /* it is committed and can be read meanwhile */
     assert_int_equal(read->request_count, 5);

@@ -51,11 +51,11 @@ struct engine_options {
     uint64_t stall_most_ns;    /* of our own loop: 2 s */
     uint64_t disk_least_bytes; /* free where the journal is: 256 MiB */
     void (*on_event)(void *cookie, const struct engine_event *event);
-    /* Asked when the phases of the subject's scenario are done: ordinals to repeat once with a
-     * fresh seed (the confirmation stage). The journal is committed when it is called. NULL: never.
-     */
-    size_t (*repeats)(void *cookie, const char *journal, uint32_t scenario, uint32_t *ret_ordinals,
-                      size_t most);
+    /* Asked of each walk once, when its phases are done: ordinals to repeat with a fresh seed (the
+     * confirmation stage). ${arm} as in its walk_plan. The journal is committed when it is called.
+     * NULL: never. */
+    size_t (*repeats)(void *cookie, const char *journal, uint32_t scenario, const char *arm,
+                      uint32_t *ret_ordinals, size_t most);
     void *cookie;
 };
 enum engine_outcome {

@@ -69,6 +69,7 @@ struct walk {
     const struct scenario *scenario;
     enum walk_state state;
     bool subject;
+    bool asked_repeats; /* by the conductor */
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
     bool hasty;          /* aborted: do not wait for calls under way */

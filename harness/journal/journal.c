@@ -46,7 +46,7 @@ static bool pragma(sqlite3 *db, const char *sql, int64_t *ret, struct error *err
     return ok;
 }
 
-static bool check_format(sqlite3 *db, struct error *err)
+static bool check_format(sqlite3 *db, unsigned *ret_version, struct error *err)
 {
     int64_t application, version;
     if (!pragma(db, "PRAGMA application_id", &application, err) ||
@@ -63,7 +63,8 @@ static bool check_format(sqlite3 *db, struct error *err)
     if (version < 1)
         return error_set(err, ERROR_INPUT, "is damaged: format %lld does not exist",
                          (long long)version);
-    return schema_check(db, err);
+    *ret_version = (unsigned)version;
+    return schema_check(db, (unsigned)version, err);
 }
 
 /* The bytes of the database and of its -wal, which holds what was not yet checkpointed. */
@@ -87,15 +88,16 @@ static bool file_size(const char *path, uint64_t *ret, struct error *err)
 static bool read_file(const char *path, struct journal *j, struct error *err)
 {
     uint64_t bytes;
+    unsigned version = 0;
     sqlite3 *db = NULL;
     if (!file_size(path, &bytes, err))
         return false;
     bool ok =
         sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ||
         sql_failed(db, err);
-    ok = ok && harden(db, err) && check_format(db, err);
+    ok = ok && harden(db, err) && check_format(db, &version, err);
     /* again: the snapshot is taken now, and a run may have written since */
-    ok = ok && file_size(path, &bytes, err) && reader_read(db, bytes, j, err);
+    ok = ok && file_size(path, &bytes, err) && reader_read(db, version, bytes, j, err);
     sqlite3_close(db);
     return ok;
 }

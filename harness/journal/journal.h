@@ -117,6 +117,8 @@ uint32_t journal_find_name(const struct journal *j, const char *text);
 /* False when a row's values are not those that the conductor wrote, or a row is missing or added.
  */
 bool journal_checksum_good(const struct journal *j);
+/* Of all kinds of record, names apart. */
+uint64_t journal_row_count(const struct journal *j);
 const struct journal_proc *journal_proc_of(const struct journal *j,
                                            uint32_t proc); /* NULL: unknown */
 /* An empty journal in memory, filled by journal_add_*: the simulator and the tests of claims. */

@@ -85,6 +85,18 @@ const struct journal_proc *journal_proc_of(const struct journal *j, uint32_t pro
     return NULL;
 }
 
+uint64_t journal_row_count(const struct journal *j)
+{
+    size_t kinds, count;
+    uint64_t sum = 0;
+    const struct record_type *types = record_types(&kinds);
+    for (size_t i = 0; i < kinds; i++) {
+        rows_of(j, types[i].kind, &count);
+        sum += count;
+    }
+    return sum;
+}
+
 bool journal_checksum_good(const struct journal *j)
 {
     return !j->index->altered;

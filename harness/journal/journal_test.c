@@ -296,12 +296,28 @@ static void changed(const struct place *p, const char *sql)
     sqlite3_close(db);
 }
 
+/* Format 1 had neither handshakes nor hooks; its files are judged for ever. */
+static void a_file_of_the_first_format_is_read_as_one_without_the_newer_tables(void **state)
+{
+    const struct place *p = *state;
+    struct journal *j = NULL;
+    struct error err = {0};
+    changed(p, "DROP TABLE handshake; DROP TABLE hook; PRAGMA user_version=1");
+    ok(journal_open(p->path, &j, &err), &err);
+    assert_int_equal(j->attempt_count, 50);
+    assert_int_equal(j->handshake_count + j->hook_count, 0);
+    assert_true(journal_checksum_good(j));
+    journal_free(j);
+    changed(p, "DROP TABLE handshake");
+    refused(p->path, "no table \"handshake\"");
+}
+
 static void a_hostile_or_damaged_file_is_one_sentence(void **state)
 {
     static const struct {
         const char *sql, *words;
     } rows[] = {
-        {"PRAGMA user_version=2", "format 2; this meshproof reads formats up to 1"},
+        {"PRAGMA user_version=3", "format 3; this meshproof reads formats up to 2"},
         {"PRAGMA user_version=0", "format 0 does not exist"},
         {"DROP TABLE attempt", "no table \"attempt\""},
         {"DROP TABLE checksum", "no table \"checksum\""},
@@ -483,6 +499,7 @@ int main(void)
         WITH_FILE(records_may_be_added_to_a_journal_that_was_read),
         cmocka_unit_test(every_line_is_json_with_words_in_order_of_time),
         WITH_FILE(what_is_no_journal_is_one_sentence),
+        WITH_FILE(a_file_of_the_first_format_is_read_as_one_without_the_newer_tables),
         WITH_FILE(a_hostile_or_damaged_file_is_one_sentence),
         WITH_FILE(any_change_of_a_row_spoils_the_checksum),
         WITH_FILE(hostile_texts_become_valid_utf8),

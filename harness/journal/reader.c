@@ -423,7 +423,7 @@ static void finish(struct reader *r)
     journal_sort(r->j);
 }
 
-bool reader_read(sqlite3 *db, uint64_t file_bytes, struct journal *j, struct error *err)
+bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct journal *j, struct error *err)
 {
     struct reader r = {.db = db, .j = j, .room = file_bytes, .file_bytes = file_bytes, .err = err};
     size_t count;
@@ -434,7 +434,8 @@ bool reader_read(sqlite3 *db, uint64_t file_bytes, struct journal *j, struct err
     map_init(&r.proc_index, SIZE_MAX / 2);
     read_texts(&r);
     for (size_t i = 0; i < count && err->kind == ERROR_NONE; i++)
-        read_records(&r, &types[i]);
+        if (schema_since(types[i].kind) <= version)
+            read_records(&r, &types[i]);
     if (err->kind == ERROR_NONE)
         finish(&r);
     for (size_t i = 0; i < r.proc_count; i++)

@@ -11,7 +11,7 @@
 
 /* ${file_bytes}: of the database with its -wal. Errors are ERROR_INPUT without the file's name:
  * "is damaged: ...". */
-bool reader_read(sqlite3 *db, uint64_t file_bytes, struct journal *j,
+bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct journal *j,
                  struct error *err) WARN_UNUSED;
 
 #endif

@@ -2,11 +2,12 @@
 
 /* proc -1 of checksum is the conductor's own rows. phase.t1 and why are NULL while it lasts. */
 static const struct schema_table texts[] = {
-    {"run", false, 1, {{"json", "TEXT"}}},
-    {"plan", false, 1, {{"json", "TEXT"}}},
-    {"policy", false, 1, {{"json", "TEXT"}}},
+    {"run", false, 1, 1, {{"json", "TEXT"}}},
+    {"plan", false, 1, 1, {{"json", "TEXT"}}},
+    {"policy", false, 1, 1, {{"json", "TEXT"}}},
     {"proc",
      false,
+     1,
      5,
      {{"proc", "INTEGER"},
       {"role", "TEXT"},
@@ -15,6 +16,7 @@ static const struct schema_table texts[] = {
       {"pid", "INTEGER"}}},
     {"phase",
      false,
+     1,
      8,
      {{"phase", "INTEGER"},
       {"scenario", "INTEGER"},
@@ -26,12 +28,18 @@ static const struct schema_table texts[] = {
       {"why", "TEXT"}}},
     {"event",
      false,
+     1,
      4,
      {{"phase", "INTEGER"}, {"t", "INTEGER"}, {"what", "TEXT"}, {"json", "TEXT"}}},
-    {"end", false, 3, {{"how", "TEXT"}, {"json", "TEXT"}, {"t", "INTEGER"}}},
-    {"name", false, 3, {{"proc", "INTEGER"}, {"id", "INTEGER"}, {"text", "TEXT"}}},
-    {"checksum", true, 3, {{"proc", "INTEGER"}, {"rows", "INTEGER"}, {"digest", "INTEGER"}}},
+    {"end", false, 1, 3, {{"how", "TEXT"}, {"json", "TEXT"}, {"t", "INTEGER"}}},
+    {"name", false, 1, 3, {{"proc", "INTEGER"}, {"id", "INTEGER"}, {"text", "TEXT"}}},
+    {"checksum", true, 1, 3, {{"proc", "INTEGER"}, {"rows", "INTEGER"}, {"digest", "INTEGER"}}},
 };
+
+uint8_t schema_since(uint8_t kind)
+{
+    return kind == RECORD_HANDSHAKE || kind == RECORD_HOOK ? 2 : 1;
+}
 
 size_t schema_table_count(void)
 {
@@ -52,6 +60,7 @@ void schema_table(size_t at, struct schema_table *ret)
     *ret = (struct schema_table){
         .name = type->name,
         .count = (size_t)type->count + 3,
+        .since = schema_since(type->kind),
         .columns = {{"proc", "INTEGER"}, {"seq", "INTEGER"}, {"phase", "INTEGER"}}};
     for (size_t i = 0; i < type->count; i++)
         ret->columns[i + 3] = (struct schema_column){
@@ -137,11 +146,13 @@ static bool check_columns(sqlite3 *db, const struct schema_table *table, struct 
     return err->kind == ERROR_NONE;
 }
 
-bool schema_check(sqlite3 *db, struct error *err)
+bool schema_check(sqlite3 *db, unsigned version, struct error *err)
 {
     struct schema_table table;
     for (size_t i = 0; i < schema_table_count(); i++) {
         schema_table(i, &table);
+        if (table.since > version)
+            continue;
         if (!check_kind(db, &table, err) || !check_columns(db, &table, err))
             return false;
     }

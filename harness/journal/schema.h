@@ -11,7 +11,7 @@
 #include <sqlite3.h>
 
 #define SCHEMA_APPLICATION 0x6d70726a /* "mprj": PRAGMA application_id, and so file(1) */
-#define SCHEMA_VERSION 1 /* PRAGMA user_version; rises when an old reader would misread */
+#define SCHEMA_VERSION 2 /* PRAGMA user_version; rises when an old reader would misread */
 
 #define SCHEMA_COLUMNS_MOST 64
 #define SCHEMA_LABEL_MOST_BYTES 1024 /* roles, arms, names of phases */
@@ -22,6 +22,8 @@ struct schema_column {
 struct schema_table {
     const char *name;
     bool keyed; /* the first column is the primary key */
+    uint8_t since; /* the first format that has it; a file of an older one is read as if it were
+                      empty */
     size_t count;
     struct schema_column columns[SCHEMA_COLUMNS_MOST];
 };
@@ -33,6 +35,8 @@ size_t schema_table_count(void);
 bool schema_create(sqlite3 *db, struct error *err) WARN_UNUSED;
 /* All tables are there, are plain STRICT tables (no view, no generated column: nothing of a hostile
  * file runs), and have the columns with their types. */
-bool schema_check(sqlite3 *db, struct error *err) WARN_UNUSED;
+bool schema_check(sqlite3 *db, unsigned version, struct error *err) WARN_UNUSED;
+/* The first format that has records of ${kind}. */
+uint8_t schema_since(uint8_t kind);
 
 #endif

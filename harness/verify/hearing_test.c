@@ -170,7 +170,7 @@ static void a_timing_failure_asks_for_its_phase_once_more(void **state)
     s.mesh.p_ns = s.mesh.p_ns * 6 / 5;
     sim_run(&s);
     struct judgement *g = judged(&s);
-    assert_int_equal(judge_repeats(g, 0, ordinals, COUNT_OF(ordinals)), 1);
+    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 1);
     assert_int_equal(ordinals[0], ordinal_of(&s, "mixed"));
     judgement_free(g);
     sim_close(&s);
@@ -211,7 +211,7 @@ static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void 
     s.mesh.c++;
     sim_run(&s);
     struct judgement *g = judged(&s);
-    assert_int_equal(judge_repeats(g, 0, ordinals, COUNT_OF(ordinals)), 3);
+    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 3);
     assert_int_equal(ordinals[0], ordinal_of(&s, "quiet"));
     assert_int_equal(ordinals[1], ordinal_of(&s, "trip"));
     assert_int_equal(ordinals[2], ordinal_of(&s, "length"));
@@ -221,7 +221,7 @@ static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void 
     sim_phase(&s, ordinal_of(&s, "healed"), " (again)");
     g = judged(&s);
     is(g, "eject.late", VERDICT_FAIL, WHY_NONE, "1 more try after 5");
-    assert_int_equal(judge_repeats(g, 0, ordinals, COUNT_OF(ordinals)), 0);
+    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 0);
     judgement_free(g);
     sim_close(&s);
 }
@@ -293,6 +293,44 @@ static void a_right_control_that_fails_puts_the_claim_in_doubt(void **state)
     sim_close(&s);
 }
 
+/* Ten of twenty gates beside a compiler ended so: the right control, alone, had seen nothing. */
+static void a_starved_right_control_is_asked_once_more(void **state)
+{
+    struct sim s;
+    uint32_t ordinals[16];
+    (void)state;
+    right(&s, 16);
+    sim_run(&s);
+    sim_beside(&s, "right");
+    sim_run(&s);
+    for (size_t i = 0; i < s.j->phase_count; i++) {
+        const struct journal_phase *p = &s.j->phases[i];
+        if (strcmp(p->arm, "right") != 0 || strcmp(p->name, "mixed") != 0)
+            continue;
+        for (uint64_t at_ns = p->t0_ns; at_ns < p->t1_ns; at_ns += 100 * NS_PER_MS) {
+            struct stall_record r = {.at = at_ns, .fired = 20 * NS_PER_MS};
+            journal_add(s.j, SIM_PROXY + 10, RECORD_STALL, &r);
+        }
+    }
+    struct judgement *g = judged(&s);
+    assert_false(g->controls[0].as_it_must);
+    is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_INSTRUMENT, "the right mesh beside it");
+    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 0);
+    size_t count = judge_repeats(g, 0, "right", ordinals, COUNT_OF(ordinals));
+    assert_true(count > 0);
+    judgement_free(g);
+    for (size_t i = 0; i < count; i++)
+        sim_phase(&s, ordinals[i], " (again)");
+    while (s.heap_count > 0)
+        sim_step(&s);
+    g = judged(&s);
+    if (!g->controls[0].as_it_must)
+        fail_msg("%s", g->controls[0].text);
+    assert_int_equal(g->outcome, VERDICT_PASS);
+    judgement_free(g);
+    sim_close(&s);
+}
+
 static void one_claim_alone_may_be_asked(void **state)
 {
     struct judge_options options = {.claim = "backoff"};
@@ -340,6 +378,7 @@ int main(void)
         cmocka_unit_test(an_ejection_that_was_late_is_repeated_from_its_quiet_beginning),
         cmocka_unit_test(controls_that_do_as_they_must_change_nothing),
         cmocka_unit_test(a_broken_control_that_passes_puts_the_claim_in_doubt),
+        cmocka_unit_test(a_starved_right_control_is_asked_once_more),
         cmocka_unit_test(a_right_control_that_fails_puts_the_claim_in_doubt),
         cmocka_unit_test(one_claim_alone_may_be_asked),
         cmocka_unit_test(a_verdict_names_the_lines_of_policy_and_suite),

@@ -138,7 +138,7 @@ static void confirm(const struct stand *st, const struct claim_type *type, const
     struct window again;
     struct arena *arena = &st->h->g->arena;
     if (v->kind != VERDICT_FAIL || type->class == CLAIM_DETERMINISTIC ||
-        strcmp(st->arm, SUBJECT) != 0 || !window_of(st, asked, edge, true, &again))
+        !window_of(st, asked, edge, true, &again))
         return;
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     type->judge(edge, &again, arena, &second);
@@ -166,8 +166,7 @@ static void look_again(const struct stand *st, const struct claim_type *type,
 {
     struct window again;
     struct arena *arena = &st->h->g->arena;
-    if (!wants_more(v) || strcmp(st->arm, SUBJECT) != 0 ||
-        !window_of(st, asked, edge, true, &again))
+    if (!wants_more(v) || !window_of(st, asked, edge, true, &again))
         return;
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     again.alpha = st->h->alpha;
@@ -333,18 +332,18 @@ static bool is_again(const char *name)
     return len > tail && strcmp(name + len - tail, AGAIN) == 0;
 }
 
-size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret_ordinals,
-                     size_t most)
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm,
+                     uint32_t *ret_ordinals, size_t most)
 {
     size_t count = 0;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
         bool failed = d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC;
-        if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, SUBJECT) != 0 ||
+        if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, arm) != 0 ||
             (!failed && !d->again_helps))
             continue;
         bool again = false;
-        for (size_t k = 0; k < g->phase_count; k++)
+        for (size_t k = 0; k < g->phase_count && strcmp(arm, SUBJECT) == 0; k++)
             again = again || (g->phases[k].scenario == scenario &&
                               g->phases[k].ordinal == d->ordinal && is_again(g->phases[k].name));
         if (again)

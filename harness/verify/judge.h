@@ -59,10 +59,11 @@ struct judge_options {
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;
 void judgement_free(struct judgement *g);
-/* The phases (ordinals of ${scenario}) to walk once more: those of a FAIL of class P or T, to
+/* The phases (ordinals of ${scenario}) that ${arm}, the subject or the right control, is to walk
+ * once more: those of a FAIL of class P or T, to
  * confirm it (5.5), and those that stalls or chance left undecided in a generated plan (ADR 0009).
  * Returns the count. */
-size_t judge_repeats(const struct judgement *g, uint32_t scenario, uint32_t *ret_ordinals,
-                     size_t most);
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm,
+                     uint32_t *ret_ordinals, size_t most);
 
 #endif
