@@ -125,8 +125,7 @@ static bool write(const struct report *report, FILE *to, struct error *err)
     json_object_set_new(all, "faults", faults_json(g));
     json_object_set_new(all, "controls", controls_json(g));
     json_object_set_new(all, "stalls", json_integer((json_int_t)g->stall_count));
-    json_object_set_new(all, "checksum_good",
-                        json_boolean(journal_checksum_good(report->journal)));
+    json_object_set_new(all, "checksum_good", json_boolean(journal_checksum_good(report->journal)));
     json_object_set_new(all, "lost_records", json_integer((json_int_t)g->lost_records));
     bool ok = json_dumpf(all, to, JSON_INDENT(1)) == 0 && fputc('\n', to) != EOF;
     json_decref(all);

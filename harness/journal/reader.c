@@ -423,7 +423,8 @@ static void finish(struct reader *r)
     journal_sort(r->j);
 }
 
-bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct journal *j, struct error *err)
+bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct journal *j,
+                 struct error *err)
 {
     struct reader r = {.db = db, .j = j, .room = file_bytes, .file_bytes = file_bytes, .err = err};
     size_t count;

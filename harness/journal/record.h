@@ -80,7 +80,7 @@ enum {
     ATTEMPT_QUEUED = 32,   /* bytes were still unsent when we sent RST */
 };
 enum handshake_result {
-    HANDSHAKE_DONE,       /* complete on our side; whether the peer accepted shows first_app */
+    HANDSHAKE_DONE, /* complete on our side; whether the peer accepted shows first_app */
     HANDSHAKE_REFUSED_BY_US,
     HANDSHAKE_REFUSED_BY_PEER, /* its alert */
     HANDSHAKE_EOF,

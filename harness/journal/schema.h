@@ -21,7 +21,7 @@ struct schema_column {
 };
 struct schema_table {
     const char *name;
-    bool keyed; /* the first column is the primary key */
+    bool keyed;    /* the first column is the primary key */
     uint8_t since; /* the first format that has it; a file of an older one is read as if it were
                       empty */
     size_t count;
