@@ -97,6 +97,7 @@ enum {
     HANDSHAKE_DONE_BEFORE_ALERT_OUT = 8,
     HANDSHAKE_PASSED_THROUGH = 16, /* not ours: read on its way (PROXY_TCP) */
 };
+enum hook_level { HOOK_INFO, HOOK_WARN, HOOK_ERROR }; /* error: the hook was switched off */
 enum request_end {
     END_COMPLETE,
     END_TRUNCATED,

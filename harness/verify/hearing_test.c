@@ -147,6 +147,31 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
     sim_close(&s);
 }
 
+static void a_hook_that_failed_leaves_its_phase_open_and_no_other(void **state)
+{
+    struct sim s;
+    (void)state;
+    right(&s, 17);
+    sim_run(&s);
+    for (size_t i = 0; i < s.j->phase_count; i++) {
+        const struct journal_phase *p = &s.j->phases[i];
+        struct hook_record r = {.at = p->t0_ns + 1,
+                                .source = journal_add_name(s.j, "hooks/flip.lua:7"),
+                                .text = journal_add_name(s.j, "attempt to index a nil value"),
+                                .count = 1,
+                                .level = HOOK_WARN};
+        journal_add(s.j, SIM_PROXY, RECORD_HOOK, &r);
+        r.level = HOOK_ERROR;
+        if (strcmp(p->name, "mixed") == 0)
+            journal_add(s.j, SIM_PROXY, RECORD_HOOK, &r);
+    }
+    struct judgement *g = judged(&s);
+    is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_INSTRUMENT, "hook error at hooks/flip.lua:7");
+    is(g, "eject.length", VERDICT_PASS, WHY_NONE, "");
+    judgement_free(g);
+    sim_close(&s);
+}
+
 /* ---- repetition ---- */
 
 static void run_and_repeat(struct sim *s, bool heals)
@@ -372,6 +397,7 @@ int main(void)
         cmocka_unit_test(too_few_instances_say_how_many_more_and_how_long),
         cmocka_unit_test(a_fault_that_never_fired_is_named_as_that),
         cmocka_unit_test(a_fault_that_fired_is_counted_with_what_the_guard_withheld),
+        cmocka_unit_test(a_hook_that_failed_leaves_its_phase_open_and_no_other),
         cmocka_unit_test(a_timing_failure_asks_for_its_phase_once_more),
         cmocka_unit_test(a_failure_that_repeats_stands),
         cmocka_unit_test(a_failure_that_does_not_repeat_is_open),

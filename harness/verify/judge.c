@@ -108,6 +108,25 @@ static void mind_lost(struct hearing *h, const struct claim_type *type, const st
     v->needs = "a faster disk, or a lower rate";
 }
 
+/* A hook that failed was switched off: from then on the fault that the claim counts on was not
+ * there (scenario-language.md 4). Errors are rare: one look at each is no cost. */
+static void mind_hooks(struct hearing *h, const struct stand *st, const struct window *w,
+                       struct verdict *v)
+{
+    const struct journal *j = h->journal;
+    for (size_t i = 0; i < j->hook_count; i++) {
+        const struct hook_row *row = &j->hooks[i];
+        const struct journal_proc *proc = journal_proc_of(j, row->proc);
+        if (row->r.level != HOOK_ERROR || row->r.at < w->span.from_ns ||
+            row->r.at >= w->span.to_ns || proc == NULL || strcmp(proc->arm, st->arm) != 0)
+            continue;
+        verdict_open(v, WHY_INSTRUMENT, &h->g->arena, "hook error at %s: %s",
+                     journal_name(j, row->r.source), journal_name(j, row->r.text));
+        v->needs = "a hook that works";
+        return;
+    }
+}
+
 static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
                      struct verdict *v)
 {
@@ -220,6 +239,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
         confirm(st, type, asked, edge, &v);
         look_again(st, type, asked, edge, &v);
         mind_lost(h, type, &w, &v);
+        mind_hooks(h, st, &w, &v);
     }
     if (v.kind != VERDICT_NOT_APPLICABLE)
         mind_end(h, st, type, &v);
