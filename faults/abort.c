@@ -1,7 +1,7 @@
 #include "base/clock.h"
+#include "base/text.h"
 #include "faults/fault.h"
-
-#include <string.h>
+#include "net/grpc.h"
 
 enum where { WHERE_HEADERS, WHERE_TRAILERS };
 static const char *const where_words[] = {"headers", "trailers", NULL};
@@ -27,14 +27,28 @@ static const struct param abort_params[] = {
     PARAM(struct abort, body, UNIT_TEXT, .help = "body or grpc-message"),
 };
 
+#define GRPC_NAMES 17
+
+static bool unknown_status(const char *name, struct error *err)
+{
+    bool word = *name < '0' || *name > '9';
+    const char *near = word ? text_nearest(name, grpc_status_names(), GRPC_NAMES) : NULL;
+    return error_set(err, ERROR_INPUT,
+                     "fault.abort: grpc is \"%.40s\"%s%s%s; it is a gRPC status name such as "
+                     "UNAVAILABLE",
+                     name, near != NULL ? " (did you mean \"" : "", near != NULL ? near : "",
+                     near != NULL ? "\"?)" : "");
+}
+
 static bool abort_check(const void *params, struct error *err)
 {
     const struct abort *p = params;
     if ((p->status == PARAM_UNSET) == (p->grpc == NULL))
         return error_set(err, ERROR_INPUT, "fault.abort needs exactly one of status and grpc");
-    if (p->grpc != NULL)
-        return error_set(err, ERROR_INPUT, "abort grpc is not built yet");
-    if (p->where != WHERE_HEADERS)
+    unsigned number;
+    if (p->grpc != NULL && !grpc_status_parse(bytes_of(p->grpc), &number))
+        return unknown_status(p->grpc, err);
+    if (p->grpc == NULL && p->where != WHERE_HEADERS)
         return error_set(err, ERROR_INPUT, "fault.abort: where = \"trailers\" is for grpc");
     if (p->body != NULL && (p->status == 204 || p->status == 304))
         return error_set(err, ERROR_INPUT, "fault.abort: an answer of status %llu has no body",
@@ -46,17 +60,8 @@ static void abort_prepare(void *params, uint64_t seed, struct arena *arena)
 {
     struct abort *p = params;
     (void)seed;
-    json_t *headers = p->headers != NULL ? json_loads(p->headers, 0, NULL) : NULL;
-    struct field *field = ARENA_ARRAY(arena, struct field, json_object_size(headers) + 1);
-    const char *name;
-    json_t *value;
     size_t count = 0;
-    json_object_foreach(headers, name, value)
-    {
-        field[count++] = (struct field){bytes_of(arena_strdup(arena, name)),
-                                        bytes_of(arena_strdup(arena, json_string_value(value)))};
-    }
-    json_decref(headers);
+    struct field *field = fault_fields(p->headers, 1, arena, &count);
     if (p->retry_after != PARAM_UNSET) {
         /* RFC 9110 10.2.3 counts whole seconds; rounded up, so that a client never comes too early.
          */
@@ -65,7 +70,12 @@ static void abort_prepare(void *params, uint64_t seed, struct arena *arena)
             (struct field){BYTES("retry-after"),
                            bytes_of(arena_printf(arena, "%llu", (unsigned long long)seconds))};
     }
-    p->built = (struct reply){.status = (uint16_t)p->status,
+    unsigned number = 0;
+    bool grpc = p->grpc != NULL && grpc_status_parse(bytes_of(p->grpc), &number);
+    /* gRPC says its own status: to HTTP the answer is a good one (PROTOCOL-HTTP2.md, Responses) */
+    p->built = (struct reply){.status = grpc ? 200 : (uint16_t)p->status,
+                              .grpc_status = grpc ? (uint16_t)(number + 1) : 0,
+                              .in_trailers = grpc && p->where == WHERE_TRAILERS,
                               .fields = {field, count},
                               .body = p->body != NULL ? bytes_of(p->body) : (struct bytes){0}};
 }
@@ -88,8 +98,11 @@ static uint32_t abort_moments(const void *params)
 static void abort_print(const void *params, char *to, size_t size)
 {
     const struct abort *p = params;
-    snprintf(to, size, "abort %llu%s", (unsigned long long)p->status,
-             p->reply == REPLY_AFTER ? " after the backend" : "");
+    const char *after = p->reply == REPLY_AFTER ? " after the backend" : "";
+    if (p->grpc != NULL)
+        snprintf(to, size, "abort grpc %.40s%s", p->grpc, after);
+    else
+        snprintf(to, size, "abort %llu%s", (unsigned long long)p->status, after);
 }
 
 static const struct stream_filter abort_filter = {.on_head = abort_on_head,

@@ -61,13 +61,39 @@ static void abort_outlives_the_plan_that_it_came_from(void **state)
     arena_release(&chain);
 }
 
+static void abort_grpc_is_a_good_http_answer_with_a_status(void **state)
+{
+    struct fault_case c;
+    char text[64];
+    (void)state;
+    assert_true(fault_case_init(&c, "abort", "{\"grpc\":\"UNAVAILABLE\",\"body\":\"down\"}"));
+    struct answer a = fault_case_head(&c, SIDE_REQUEST, 1);
+    assert_int_equal(a.act, ACT_RESPOND);
+    assert_int_equal(a.reply->status, 200);
+    assert_int_equal(a.reply->grpc_status, 15);
+    assert_false(a.reply->in_trailers);
+    assert_memory_equal(a.reply->body.at, "down", 4);
+    assert_string_equal(fault_use_print(&c.use, text, sizeof(text)), "abort grpc UNAVAILABLE");
+    fault_case_release(&c);
+    assert_true(fault_case_init(&c, "abort", "{\"grpc\":\"INTERNAL\",\"where\":\"trailers\"}"));
+    a = fault_case_head(&c, SIDE_REQUEST, 1);
+    assert_true(a.reply->in_trailers);
+    assert_int_equal(a.reply->grpc_status, 14);
+    fault_case_release(&c);
+}
+
 static void abort_refuses_what_cannot_be(void **state)
 {
     static const char one[] = "fault.abort needs exactly one of status and grpc";
     (void)state;
     fault_case_refused("abort", "{}", one);
     fault_case_refused("abort", "{\"status\":503,\"grpc\":\"UNAVAILABLE\"}", one);
-    fault_case_refused("abort", "{\"grpc\":\"UNAVAILABLE\"}", "abort grpc is not built yet");
+    fault_case_refused(
+        "abort", "{\"grpc\":\"UNAVAILBLE\"}",
+        "fault.abort: grpc is \"UNAVAILBLE\" (did you mean \"UNAVAILABLE\"?); it is a "
+        "gRPC status name such as UNAVAILABLE");
+    fault_case_refused("abort", "{\"grpc\":\"17\"}",
+                       "fault.abort: grpc is \"17\"; it is a gRPC status name such as UNAVAILABLE");
     fault_case_refused("abort", "{\"status\":503,\"where\":\"trailers\"}",
                        "fault.abort: where = \"trailers\" is for grpc");
     fault_case_refused("abort", "{\"status\":99}",
@@ -87,6 +113,7 @@ int main(void)
         cmocka_unit_test(abort_answers_instead_of_the_backend),
         cmocka_unit_test(abort_after_lets_the_backend_run_first),
         cmocka_unit_test(abort_outlives_the_plan_that_it_came_from),
+        cmocka_unit_test(abort_grpc_is_a_good_http_answer_with_a_status),
         cmocka_unit_test(abort_refuses_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

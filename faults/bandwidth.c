@@ -6,7 +6,8 @@ static const char *const side_words[] = {"request", "response", NULL};
 struct bandwidth {
     uint64_t rate, burst, side; /* side: enum side */
 };
-/* The bucket as one time: when it would be full again. Zero: full. */
+/* The bucket as one time: when it would be full again. Zero: full. It is the client connection's,
+ * so that many small answers are throttled as one large one. */
 struct bandwidth_state {
     uint64_t full_at_ns;
 };
@@ -35,10 +36,11 @@ static struct answer bandwidth_on_data(struct filter_context *at, const struct d
 {
     const struct bandwidth *p = at->params;
     struct bandwidth_state *state = at->state;
+    uint64_t *full_at_ns = at->connection != NULL ? at->connection : &state->full_at_ns;
     uint64_t now_ns = at->now_ns, want = seen->chunk.len;
     if (p->side != (uint64_t)seen->side || want == 0)
         return ANSWER_PASS;
-    uint64_t owed_ns = state->full_at_ns > now_ns ? state->full_at_ns - now_ns : 0;
+    uint64_t owed_ns = *full_at_ns > now_ns ? *full_at_ns - now_ns : 0;
     uint64_t owed = (uint64_t)(((wide)owed_ns * p->rate + NS_PER_S - 1) / NS_PER_S);
     uint64_t have = owed < p->burst ? p->burst - owed : 0;
     uint64_t piece = want < PIECE_BYTES ? want : PIECE_BYTES;
@@ -48,7 +50,7 @@ static struct answer bandwidth_on_data(struct filter_context *at, const struct d
         return (struct answer){.act = ACT_HOLD, .until_ns = now_ns + wait_ns};
     }
     uint64_t take = have < want ? have : want;
-    state->full_at_ns = now_ns + owed_ns + time_of(take, p->rate);
+    *full_at_ns = now_ns + owed_ns + time_of(take, p->rate);
     return (struct answer){.act = ACT_PASS, .take = (uint32_t)take};
 }
 
@@ -65,7 +67,6 @@ static void bandwidth_print(const void *params, char *to, size_t size)
         snprintf(to, size, "bandwidth %s", rate);
 }
 
-/* The state is the call's: on a kept-alive connection each request begins with a full bucket. */
 static const struct stream_filter bandwidth_filter = {.state_bytes = sizeof(struct bandwidth_state),
                                                       .on_data = bandwidth_on_data,
                                                       .moments = bandwidth_moments};

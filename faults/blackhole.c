@@ -9,7 +9,7 @@ struct blackhole {
 
 static const struct param blackhole_params[] = {
     PARAM(struct blackhole, when, UNIT_WORD, .fallback = "request", .words = when_words,
-          .help = "moment"),
+          .help = "moment; the heads of a raw TCP stream are its first bytes"),
 };
 
 /* A hold without an end: the relay goes on reading and watching, so that the mesh's leaving is
@@ -57,6 +57,7 @@ static const struct stream_filter blackhole_filter = {
     .on_accept = blackhole_on_accept,
     .on_head = blackhole_on_head,
     .moments = blackhole_moments,
+    .head_on_raw = true,
 };
 
 const struct fault_type fault_blackhole = {

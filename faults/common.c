@@ -126,6 +126,11 @@ static bool map_value(const struct param *row, const json_t *value, void *params
         return error_set(err, ERROR_INPUT, "must be a table of names and texts");
     json_object_foreach((json_t *)(uintptr_t)value, name, each)
     {
+        if (row->plain && (json_is_string(each) || json_is_integer(each)))
+            continue;
+        if (row->plain)
+            return error_set(err, ERROR_INPUT,
+                             "has \"%.40s\", whose value is neither a text nor a count", name);
         if (!json_is_string(each) || !is_header(name, json_string_value(each)))
             return error_set(err, ERROR_INPUT,
                              "has \"%.40s\", which is no header with a text of one line", name);
@@ -133,6 +138,27 @@ static bool map_value(const struct param *row, const json_t *value, void *params
     char *text = json_dumps(value, JSON_COMPACT);
     bool ok = param_parse(row, text, params, arena, err);
     free(text);
+    return ok;
+}
+
+/* A list of header names, kept as JSON; one text is a list of one. */
+static bool list_value(const struct param *row, const json_t *value, void *params,
+                       struct arena *arena, struct error *err)
+{
+    json_t *list = json_array();
+    bool ok = true;
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    for (size_t i = 0; i < count && ok; i++) {
+        json_t *each = json_is_array(value) ? json_array_get(value, i) : (json_t *)(uintptr_t)value;
+        ok = json_is_string(each) && is_header(json_string_value(each), "");
+        if (!ok)
+            error_set(err, ERROR_INPUT, "must be names of headers, such as {\"x-a\", \"x-b\"}");
+        json_array_append(list, each);
+    }
+    char *text = ok ? json_dumps(list, JSON_COMPACT) : NULL;
+    ok = ok && param_parse(row, text, params, arena, err);
+    free(text);
+    json_decref(list);
     return ok;
 }
 
@@ -162,6 +188,8 @@ static bool param_value(const struct param *row, const json_t *value, void *para
     bool counts = row->unit == UNIT_COUNT || strcmp(row->name, "mode") == 0;
     if (row->unit == UNIT_MAP)
         return map_value(row, value, params, arena, err);
+    if (row->list)
+        return list_value(row, value, params, arena, err);
     if (counts && json_is_integer(value) && json_integer_value(value) >= 0) {
         snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
         return param_parse(row, number, params, arena, err);

@@ -43,10 +43,10 @@ static void common_errors_are_the_languages(void **state)
     (void)state;
     fault_case_refused("reset", "{\"share\":0.3}",
                        "fault.reset: share is 0.3; it must be a share such as \"30%\"");
-    fault_case_refused(
-        "delay", "{}",
-        "there is no fault.delay; there is abort bandwidth blackhole latency limit_data malformed "
-        "refuse reset slicer");
+    struct fault_case unknown;
+    assert_false(fault_case_init(&unknown, "delay", "{}"));
+    assert_memory_equal(unknown.err.text, "there is no fault.delay; there is abort bandwidth ", 50);
+    fault_case_release(&unknown);
     fault_case_refused("reset", "{\"mode\":\"one\",\"on\":\"b/1\"}",
                        "fault.reset: mode is for a service, and on = \"b/1\" is one endpoint");
     fault_case_refused(
@@ -103,6 +103,40 @@ static void registry_is_sorted_and_each_fault_is_whole(void **state)
     assert_null(fault_type_find("delay"));
 }
 
+static void kept_alive_connections_are_the_faults_own_matter(void **state)
+{
+    static const struct {
+        const char *word, *json;
+        enum existing existing;
+    } rows[] = {
+        {"abort", "{\"status\":503}", EXISTING_KEEP},
+        {"bandwidth", "{\"rate\":\"1B/s\"}", EXISTING_KEEP},
+        {"blackhole", "{\"when\":\"accept\"}", EXISTING_KEEP},
+        {"corrupt", "{}", EXISTING_KEEP},
+        {"goaway", "{}", EXISTING_KEEP},
+        {"latency", "{\"add\":\"1ms\"}", EXISTING_KEEP},
+        {"latency", "{\"add\":\"1ms\",\"when\":\"connect\"}", EXISTING_RESET},
+        {"latency", "{\"add\":\"1ms\",\"when\":\"connect\",\"existing\":\"drain\"}",
+         EXISTING_DRAIN},
+        {"limit_data", "{\"bytes\":\"1B\"}", EXISTING_KEEP},
+        {"malformed", "{\"kind\":\"empty\"}", EXISTING_KEEP},
+        {"refuse", "{}", EXISTING_RESET},
+        {"replace", "{\"status\":404}", EXISTING_KEEP},
+        {"reset", "{\"when\":\"accept\"}", EXISTING_KEEP},
+        {"reset", "{\"existing\":\"reset\"}", EXISTING_RESET},
+        {"rst_stream", "{}", EXISTING_KEEP},
+        {"slicer", "{\"size\":\"1B\"}", EXISTING_KEEP},
+        {"slow_close", "{\"delay\":\"1s\"}", EXISTING_KEEP},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fault_case c;
+        assert_true(fault_case_init(&c, rows[i].word, rows[i].json));
+        assert_int_equal(c.use.common.existing, rows[i].existing);
+        fault_case_release(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +145,7 @@ int main(void)
         cmocka_unit_test(common_errors_are_the_languages),
         cmocka_unit_test(common_world_faults_choose_no_requests),
         cmocka_unit_test(registry_is_sorted_and_each_fault_is_whole),
+        cmocka_unit_test(kept_alive_connections_are_the_faults_own_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,9 @@ bool fault_use_from_json(const char *word, const json_t *keys, struct source sou
                          struct arena *arena, struct fault_use *ret, struct error *err) WARN_UNUSED;
 bool match_from_json(const json_t *from, struct arena *arena, struct match *ret,
                      struct error *err) WARN_UNUSED;
+/* Header fields of a UNIT_MAP's JSON text (NULL: none), in ${arena}; ${spare} more fit behind them.
+ */
+struct field *fault_fields(const char *json, size_t spare, struct arena *arena, size_t *ret_count);
 /* The slot for a chain. Everything is copied into ${arena}, at most FAULT_SLOT_MOST_BYTES; ${times}
  * may be NULL. */
 #define FAULT_SLOT_MOST_BYTES ((size_t)1280 * 1024)

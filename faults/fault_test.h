@@ -17,6 +17,7 @@ struct fault_case {
     struct fault_use use;
     struct filter_slot slot;
     struct rng rng;
+    struct call_view call;
     uint8_t state[64];
     struct error err;
 };
@@ -55,7 +56,8 @@ static inline struct filter_context fault_case_at(struct fault_case *c, uint64_t
 static inline struct answer fault_case_head(struct fault_case *c, enum side side, uint64_t now_ns)
 {
     struct filter_context at = fault_case_at(c, now_ns);
-    struct head_view seen = {.side = side, .status = side == SIDE_RESPONSE ? 200 : 0};
+    struct head_view seen = {
+        .call = &c->call, .side = side, .status = side == SIDE_RESPONSE ? 200 : 0};
     return c->slot.filter->on_head(&at, &seen);
 }
 
@@ -64,7 +66,8 @@ static inline struct answer fault_case_data(struct fault_case *c, enum side side
 {
     static const uint8_t chunk[65536];
     struct filter_context at = fault_case_at(c, 5);
-    struct data_view seen = {.side = side, .chunk = {chunk, len}, .offset = offset, .last = last};
+    struct data_view seen = {
+        .call = &c->call, .side = side, .chunk = {chunk, len}, .offset = offset, .last = last};
     return c->slot.filter->on_data(&at, &seen);
 }
 

@@ -26,7 +26,7 @@ static const struct param latency_params[] = {
     PARAM(struct latency, distribution, UNIT_WORD, .fallback = "uniform", .words = law_words,
           .help = "law of the spread"),
     PARAM(struct latency, when, UNIT_WORD, .fallback = "response", .words = when_words,
-          .help = "moment"),
+          .help = "moment; the heads of a raw TCP stream are its first bytes"),
 };
 
 static bool latency_check(const void *params, struct error *err)
@@ -143,6 +143,7 @@ static const struct stream_filter latency_filter = {
     .on_accept = latency_on_accept,
     .on_head = latency_on_head,
     .moments = latency_moments,
+    .head_on_raw = true,
 };
 
 const struct fault_type fault_latency = {

@@ -3,9 +3,16 @@
 
 #include <string.h>
 
-enum kind { KIND_EMPTY, KIND_BAD_STATUS_LINE, KIND_BAD_CHUNK, KIND_RANDOM, KIND_OVERSIZED_HEADER };
-static const char *const kind_words[] = {"empty",  "bad_status_line",  "bad_chunk",
-                                         "random", "oversized_header", NULL};
+enum kind {
+    KIND_EMPTY,
+    KIND_BAD_STATUS_LINE,
+    KIND_BAD_CHUNK,
+    KIND_RANDOM,
+    KIND_OVERSIZED_HEADER,
+    KIND_BAD_FRAME
+};
+static const char *const kind_words[] = {
+    "empty", "bad_status_line", "bad_chunk", "random", "oversized_header", "bad_frame", NULL};
 
 struct malformed {
     uint64_t kind, size;
@@ -14,7 +21,7 @@ struct malformed {
 
 static const struct param malformed_params[] = {
     PARAM(struct malformed, kind, UNIT_WORD, .required = true, .words = kind_words,
-          .help = "which"),
+          .help = "which; bad_frame needs HTTP/2: on HTTP/1 it lets pass, and has not fired"),
     PARAM(struct malformed, size, UNIT_BYTES, .fallback = "64KiB", .least = 1,
           .most = UINT64_C(1) << 20, .help = "of random and oversized_header"),
 };
@@ -41,6 +48,9 @@ static struct bytes oversized_header(size_t size, struct arena *arena)
     return (struct bytes){at, len};
 }
 
+/* Length 0, type DATA, no flags, stream 0. */
+static const uint8_t bad_frame[9];
+
 static void malformed_prepare(void *params, uint64_t seed, struct arena *arena)
 {
     struct malformed *p = params;
@@ -61,6 +71,9 @@ static void malformed_prepare(void *params, uint64_t seed, struct arena *arena)
     case KIND_OVERSIZED_HEADER:
         p->built.raw = oversized_header((size_t)p->size, arena);
         break;
+    case KIND_BAD_FRAME: /* DATA on stream 0: RFC 9113 6.1 wants a connection error for it */
+        p->built.raw = (struct bytes){bad_frame, sizeof(bad_frame)};
+        break;
     }
 }
 
@@ -70,8 +83,11 @@ static struct answer malformed_on_head(struct filter_context *at, const struct h
     const struct malformed *p = at->params;
     if (seen->side != SIDE_REQUEST)
         return ANSWER_PASS;
-    if (p->kind == KIND_EMPTY)
-        return (struct answer){.act = ACT_CLOSE, .scope = SCOPE_CONNECTION};
+    if (p->kind == KIND_BAD_FRAME && !seen->call->is_h2)
+        return ANSWER_PASS;
+    if (p->kind ==
+        KIND_EMPTY) /* on HTTP/2 a GOAWAY goes before the FIN, and no stream is answered */
+        return (struct answer){.act = ACT_CLOSE, .scope = SCOPE_UNPROCESSED};
     return (struct answer){.act = ACT_RESPOND, .scope = SCOPE_CONNECTION, .reply = &p->built};
 }
 

@@ -16,7 +16,7 @@ struct reset {
 
 static const struct param reset_params[] = {
     PARAM(struct reset, when, UNIT_WORD, .fallback = "request_head", .words = when_words,
-          .help = "moment"),
+          .help = "moment; the heads of a raw TCP stream are its first bytes"),
     PARAM(struct reset, after, UNIT_BYTES, .help = "only once so many bytes of that body passed"),
 };
 
@@ -94,6 +94,7 @@ static const struct stream_filter reset_filter = {
     .on_head = reset_on_head,
     .on_data = reset_on_data,
     .moments = reset_moments,
+    .head_on_raw = true,
 };
 
 const struct fault_type fault_reset = {

@@ -72,6 +72,23 @@ void fault_use_slot(const struct fault_use *use, uint64_t seed, uint64_t expires
     copy_match(&use->match, arena, &ret->when.match);
 }
 
+struct field *fault_fields(const char *json, size_t spare, struct arena *arena, size_t *ret_count)
+{
+    json_t *map = json != NULL ? json_loads(json, 0, NULL) : NULL;
+    struct field *field = ARENA_ARRAY(arena, struct field, json_object_size(map) + spare + 1);
+    const char *name;
+    json_t *value;
+    *ret_count = 0;
+    json_object_foreach(map, name, value)
+    {
+        field[(*ret_count)++] =
+            (struct field){bytes_of(arena_strdup(arena, name)),
+                           bytes_of(arena_strdup(arena, json_string_value(value)))};
+    }
+    json_decref(map);
+    return field;
+}
+
 const char *fault_use_print(const struct fault_use *use, char *to, size_t size)
 {
     if (use->type->print != NULL)

@@ -6,5 +6,7 @@
 #include "lua/state.h"
 
 void module_define(lua_State *L);
+/* The file is in the folder ("": the working folder), or below it, wherever links lead. */
+bool module_is_below(const char *folder, const char *path);
 
 #endif

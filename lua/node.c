@@ -40,7 +40,6 @@ static const char *const scenario_words[] = {"from_policy"};
 static const char *const guard_words[] = {"approval", "limits", "stop", "window"};
 static const char *const probe_words[] = {"client", "grpc_health", "http", "promql", "tcp"};
 static const char *const notify_words[] = {"grafana", "kubernetes_event", "slack", "webhook"};
-static const char *const cert_words[] = {"issue", "rotate", "trust"};
 static const struct family families[] = {
     {"fault", NODE_FAULT, NULL, 0},
     {"expect", NODE_EXPECT, NULL, 0},
@@ -52,7 +51,7 @@ static const struct family families[] = {
     {"guard", NODE_NOTHING, guard_words, COUNT_OF(guard_words)},
     {"probe", NODE_NOTHING, probe_words, COUNT_OF(probe_words)},
     {"notify", NODE_NOTHING, notify_words, COUNT_OF(notify_words)},
-    {"cert", NODE_NOTHING, cert_words, COUNT_OF(cert_words)},
+    {"cert", NODE_CERT, NULL, 0},
 };
 
 const struct node *node_at(lua_State *L, int index)
@@ -296,7 +295,7 @@ static void define_family(lua_State *L, const struct family *f)
         lua_setfield(L, -2, "__call");
     }
     lua_setmetatable(L, -2);
-    state_define(L, f->name);
+    script_define(L, f->name);
 }
 
 /* `fragment { ... }`: by habit what a shared file returns. A plain table. */
@@ -315,10 +314,10 @@ void node_define_words(lua_State *L)
     for (size_t i = 0; i < COUNT_OF(frame_words); i++) {
         lua_pushlightuserdata(L, (void *)(uintptr_t)&frame_words[i]);
         lua_pushcclosure(L, frame_words[i].takes != NULL ? curried : uncurried, 1);
-        state_define(L, frame_words[i].name);
+        script_define(L, frame_words[i].name);
     }
     for (size_t i = 0; i < COUNT_OF(families); i++)
         define_family(L, &families[i]);
     lua_pushcfunction(L, fragment);
-    state_define(L, "fragment");
+    script_define(L, "fragment");
 }

@@ -15,6 +15,7 @@ enum node_kind {
     NODE_PHASE,
     NODE_FAULT,
     NODE_EXPECT,
+    NODE_CERT,
     NODE_AWAIT,
     NODE_AT,
     NODE_DURING,

@@ -1,6 +1,7 @@
 #include "lua/build.h"
 
 #include "base/units.h"
+#include "lua/hook_step.h"
 #include "lua/policy_value.h"
 
 /* Suites, scenarios, phases and steps: nodes -> plan. What a step may hold is plan_check's to say.
@@ -31,8 +32,9 @@ static bool step_kind_of(enum node_kind kind, enum step_kind *ret)
     static const struct {
         enum node_kind from;
         enum step_kind to;
-    } kinds[] = {{NODE_FAULT, STEP_FAULT}, {NODE_EXPECT, STEP_EXPECT}, {NODE_AWAIT, STEP_AWAIT},
-                 {NODE_AT, STEP_AT},       {NODE_DURING, STEP_DURING}, {NODE_GROUP, STEP_GROUP}};
+    } kinds[] = {{NODE_FAULT, STEP_FAULT}, {NODE_EXPECT, STEP_EXPECT}, {NODE_CERT, STEP_CERT},
+                 {NODE_AWAIT, STEP_AWAIT}, {NODE_AT, STEP_AT},         {NODE_DURING, STEP_DURING},
+                 {NODE_GROUP, STEP_GROUP}};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (kinds[i].from == kind) {
             *ret = kinds[i].to;
@@ -87,6 +89,14 @@ static bool fill_holder(struct build *b, int index, const struct node *n, struct
     return true;
 }
 
+/* What is left once the keys are values: of the policy, and of other files. */
+static bool finish_word(struct build *b, struct step *s)
+{
+    if (!policy_values_resolve(b, b->scenario, s))
+        return false;
+    return s->kind != STEP_FAULT || strcmp(s->word, "hook") != 0 || hook_step_fill(b, s);
+}
+
 static bool fill_word(struct build *b, int index, const struct node *n, struct step *s)
 {
     char label[64];
@@ -106,14 +116,14 @@ static bool fill_word(struct build *b, int index, const struct node *n, struct s
     const json_t *on = json_object_get(s->keys, "on");
     char shown[64];
     if (on == NULL)
-        return policy_values_resolve(b, b->scenario, s);
+        return finish_word(b, s);
     s->has_on = true;
     if (!json_is_string(on))
         error_set(&err, ERROR_INPUT,
                   "is %s; it must be a place: \"a -> b\", \"b\", \"b/2\", \"b/any\", \"zone:a\"",
                   row_show(on, shown, sizeof(shown)));
     else if (place_parse(json_string_value(on), &b->plan->arena, &s->on, &err))
-        return policy_values_resolve(b, b->scenario, s);
+        return finish_word(b, s);
     error_prefix(&err, "%s: on ", label);
     return errors_take(b->errors, n->source, &err);
 }

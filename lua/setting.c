@@ -202,7 +202,7 @@ static int param(lua_State *L)
 void setting_define(lua_State *L)
 {
     lua_pushcfunction(L, param);
-    state_define(L, "param");
+    script_define(L, "param");
 }
 
 void setting_check_used(struct state *s)

@@ -1,7 +1,5 @@
 #include "lua/state.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -10,50 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HOOK_EVERY 1000
+#define COUNT_EVERY 1000
 
-/* Addresses only: the mark of an error that is already noted, and keys of the registry. */
-static const char raised, words_key, environment_key;
+/* An address only: the mark of an error that is already noted. */
+static const char raised;
 
 struct state *state_of(lua_State *L)
 {
-    return *(struct state **)lua_getextraspace(L);
-}
-
-static void on_count(lua_State *L, lua_Debug *ar);
-
-/* From now on every instruction raises, until the outermost pcall is left: a plain error of a count
- * hook would be swallowed by a pcall in the suite (libraries.md 7). */
-static void stop_now(struct state *s, enum stop why)
-{
-    if (s->stop == STOP_NONE)
-        s->stop = why;
-    if (s->L != NULL)
-        lua_sethook(s->L, on_count, LUA_MASKCOUNT, 1);
-}
-
-/* Lua collects garbage and asks again when it is refused; only the second refusal of the same size
- * is final. */
-static void *allocate(void *cookie, void *at, size_t old_bytes, size_t bytes)
-{
-    struct state *s = cookie;
-    size_t old = at == NULL ? 0 : old_bytes; /* at NULL: old_bytes is a type */
-    if (bytes == 0) {
-        free(at);
-        s->used_bytes -= old;
-        return NULL;
-    }
-    if (bytes > old && s->used_bytes - old + bytes > s->bytes_most) {
-        if (s->refused_bytes == bytes)
-            stop_now(s, STOP_MEMORY);
-        s->refused_bytes = bytes;
-        return NULL;
-    }
-    if (bytes > old)
-        s->refused_bytes = 0;
-    void *to = check_realloc(at, bytes);
-    s->used_bytes = s->used_bytes - old + bytes;
-    return to;
+    return (struct state *)(void *)((char *)script_of(L) - offsetof(struct state, script));
 }
 
 static const char *intern(struct state *s, const char *file)
@@ -72,23 +34,13 @@ static const char *intern(struct state *s, const char *file)
     return arena_strdup(&s->plan->arena, file);
 }
 
-static bool frame_source(lua_State *L, lua_Debug *ar, struct source *ret)
-{
-    if (lua_getinfo(L, "Sl", ar) == 0 || ar->source[0] != '@' || ar->currentline <= 0)
-        return false;
-    *ret = (struct source){intern(state_of(L), ar->source + 1), (uint32_t)ar->currentline, 0};
-    return true;
-}
-
 struct source state_source(lua_State *L)
 {
-    lua_Debug ar;
-    struct source source = {0};
-    for (int level = 0; lua_getstack(L, level, &ar) == 1; level++) {
-        if (frame_source(L, &ar, &source))
-            return source;
-    }
-    return source;
+    const char *file;
+    uint32_t line;
+    if (!script_where(L, &file, &line))
+        return (struct source){0};
+    return (struct source){intern(state_of(L), file), line, 0};
 }
 
 NORETURN static void leave(lua_State *L)
@@ -96,35 +48,6 @@ NORETURN static void leave(lua_State *L)
     lua_pushlightuserdata(L, (void *)(uintptr_t)&raised);
     lua_error(L);
     UNREACHABLE();
-}
-
-static void check_limits(lua_State *L)
-{
-    struct state *s = state_of(L);
-    if (s->stop == STOP_NONE && s->instructions > STATE_INSTRUCTIONS_MOST)
-        stop_now(s, STOP_INSTRUCTIONS);
-    if (s->stop == STOP_NONE && clock_now_ns() > s->deadline_ns)
-        stop_now(s, STOP_TIME);
-    if (s->stop == STOP_NONE)
-        return;
-    if (s->stopped_at.file == NULL)
-        s->stopped_at = state_source(L);
-    leave(L);
-}
-
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    state_of(L)->instructions += HOOK_EVERY;
-    check_limits(L);
-}
-
-void state_charge(lua_State *L, uint64_t instructions)
-{
-    struct state *s = state_of(L);
-    s->instructions +=
-        instructions > STATE_INSTRUCTIONS_MOST ? STATE_INSTRUCTIONS_MOST + 1 : instructions;
-    check_limits(L);
 }
 
 PRINTF_LIST(3)
@@ -152,17 +75,10 @@ void state_fail(lua_State *L, struct source source, const char *format, ...)
     leave(L);
 }
 
-/* "path:12: words" of Lua's own errors: where the words begin, and the line. */
-static const char *skip_mark(const char *text, uint32_t *ret_line)
+/* What the script layer raises: the sentence is noted at once, so that no pcall hides it. */
+static void fail_script(lua_State *L, const char *sentence)
 {
-    for (const char *at = strchr(text, ':'); at != NULL; at = strchr(at + 1, ':')) {
-        size_t digits = strspn(at + 1, "0123456789");
-        if (digits > 0 && digits < 9 && strncmp(at + 1 + digits, ": ", 2) == 0) {
-            *ret_line = (uint32_t)strtoul(at + 1, NULL, 10);
-            return at + digits + 3;
-        }
-    }
-    return text;
+    state_fail(L, state_source(L), "%s", sentence);
 }
 
 static void note_message(struct state *s, struct source source, const char *text)
@@ -170,7 +86,7 @@ static void note_message(struct state *s, struct source source, const char *text
     uint32_t line = 0;
     size_t len;
     char words[200];
-    const char *from = skip_mark(text, &line);
+    const char *from = script_skip_mark(text, &line);
     len = strcspn(from, "\n");
     snprintf(words, sizeof(words), "%.*s", (int)(len < sizeof(words) ? len : sizeof(words) - 1),
              from);
@@ -191,7 +107,7 @@ static void note_message(struct state *s, struct source source, const char *text
 static int on_error(lua_State *L)
 {
     struct state *s = state_of(L);
-    if (lua_islightuserdata(L, 1) || s->stop != STOP_NONE)
+    if (lua_islightuserdata(L, 1) || s->script.stop != SCRIPT_GOES_ON)
         return 1;
     if (lua_type(L, 1) == LUA_TSTRING)
         note_message(s, state_source(L), lua_tostring(L, 1));
@@ -202,125 +118,55 @@ static int on_error(lua_State *L)
     return 1;
 }
 
-static void note_stop(struct state *s, int status)
+static void note_stop(struct state *s)
 {
     static const char *const sentences[] = {
-        [STOP_INSTRUCTIONS] = "a suite may take at most 50 million instructions to load",
-        [STOP_MEMORY] = "a suite may use at most 64 MiB to load",
-        [STOP_TIME] = "a suite may take at most 5 s to load",
+        [SCRIPT_INSTRUCTIONS] = "a suite may take at most 50 million instructions to load",
+        [SCRIPT_MEMORY] = "a suite may use at most 64 MiB to load",
+        [SCRIPT_TIME] = "a suite may take at most 5 s to load",
     };
-    if (s->stop == STOP_NONE && status == LUA_ERRMEM)
-        s->stop = STOP_MEMORY;
-    if (s->stopped_at.file == NULL)
-        s->stopped_at.file = s->plan->suite;
-    if (s->stop != STOP_NONE)
-        errors_add(s->errors, s->stopped_at, ERROR_LIMIT, "%s", sentences[s->stop]);
+    const struct script *script = &s->script;
+    struct source at = {s->plan->suite, script->stopped_line, 0};
+    if (script->stopped_line != 0)
+        at.file = intern(s, script->stopped_file);
+    if (script->stop != SCRIPT_GOES_ON)
+        errors_add(s->errors, at, ERROR_LIMIT, "%s", sentences[script->stop]);
     else if (s->errors->count == 0)
-        errors_add(s->errors, s->stopped_at, ERROR_LIMIT, "the suite calls itself too deeply");
+        errors_add(s->errors, at, ERROR_LIMIT, "the suite calls itself too deeply");
 }
 
 /* Calls the function below its ${args} arguments on the stack. */
 static bool call(struct state *s, int args, int results)
 {
-    lua_State *L = s->L;
-    int base = lua_gettop(L) - args;
-    lua_pushcfunction(L, on_error);
-    lua_insert(L, base);
-    int status = lua_pcall(L, args, results, base);
-    if (status != LUA_OK || s->stop != STOP_NONE) {
-        note_stop(s, status);
-        lua_settop(L, base - 1);
-        return false;
-    }
-    lua_remove(L, base);
-    return true;
-}
-
-static int no_such_word(lua_State *L)
-{
-    if (lua_type(L, 2) == LUA_TSTRING)
-        state_fail(L, state_source(L), "there is no word \"%.60s\" in a scenario file",
-                   lua_tostring(L, 2));
-    return 0;
-}
-
-static int no_global(lua_State *L)
-{
-    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
-    state_fail(L, state_source(L), "\"%.60s\" would be a global; write local %.60s", name, name);
-}
-
-static int is_locked(lua_State *L)
-{
-    state_fail(L, state_source(L), "the words of the language and the libraries cannot be changed");
-}
-
-static int find_word(lua_State *L)
-{
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
-        return no_such_word(L);
-    return 1;
-}
-
-void state_lock(lua_State *L)
-{
-    lua_newtable(L);
-    lua_createtable(L, 0, 3);
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, is_locked);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushliteral(L, "locked");
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-    lua_remove(L, -2);
-}
-
-/* The words live in one table; the environment that chunks see is an empty table in front of it. */
-static void make_environment(lua_State *L)
-{
-    lua_newtable(L);
-    lua_createtable(L, 0, 3);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &words_key);
-    lua_pushcclosure(L, find_word, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, no_global);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushliteral(L, "locked");
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
-}
-
-static int open_libraries(lua_State *L)
-{
-    make_environment(L);
-    library_open(L);
-    return 0;
+    int base = lua_gettop(s->script.L) - args - 1;
+    if (script_call(&s->script, args, results, on_error) == LUA_OK)
+        return true;
+    note_stop(s);
+    lua_settop(s->script.L, base);
+    return false;
 }
 
 bool state_open(struct state *s, struct plan *plan, struct errors *errors, const char *folder)
 {
+    static const struct script_config config = {
+        .file_kind = "a scenario file",
+        .bytes_most = STATE_BYTES_MOST,
+        .instructions_most = STATE_INSTRUCTIONS_MOST,
+        .time_most_ns = STATE_TIME_MOST_NS,
+        .count_every = COUNT_EVERY,
+        .fail = fail_script,
+    };
     *s = (struct state){.plan = plan, .errors = errors, .folder = folder};
-    s->bytes_most = STATE_BYTES_MOST;
-    s->deadline_ns = clock_now_ns() + STATE_TIME_MOST_NS;
-    lua_State *L = lua_newstate(allocate, s);
-    INVARIANT(L != NULL); /* the first few KiB are far below the limit */
-    *(struct state **)lua_getextraspace(L) = s;
-    s->L = L;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
-    return state_protect(s, open_libraries, NULL);
+    bool good = script_open(&s->script, &config);
+    s->L = s->script.L;
+    if (!good)
+        note_stop(s);
+    return good;
 }
 
 void state_close(struct state *s)
 {
-    if (s->L != NULL) {
-        lua_sethook(s->L, NULL, 0, 0);
-        lua_close(s->L);
-    }
+    script_close(&s->script);
     s->L = NULL;
 }
 
@@ -331,28 +177,26 @@ bool state_protect(struct state *s, lua_CFunction f, void *cookie)
     return call(s, 1, 0);
 }
 
-/* Read whole; the caller frees. An own error for each way that it can fail. */
-static char *read_file(const char *path, size_t *ret_len, char *why, size_t size)
+static char *read_open(int fd, size_t *ret_len, char *why, size_t size)
 {
     struct stat st;
-    char *to = NULL;
-    size_t len = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0) {
         snprintf(why, size, "cannot be read: %s", strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        snprintf(why, size, "is no file");
-    } else if ((uint64_t)st.st_size > STATE_FILE_BYTES_MOST) {
-        snprintf(why, size, "is %lld bytes; a suite file has at most 1 MiB", (long long)st.st_size);
-    } else {
-        to = check_alloc((size_t)st.st_size + 1);
-        ssize_t n;
-        while (len < (size_t)st.st_size && (n = read(fd, to + len, (size_t)st.st_size - len)) > 0)
-            len += (size_t)n;
+        return NULL;
     }
-    if (fd >= 0)
-        close(fd);
-    *ret_len = len;
+    if (!S_ISREG(st.st_mode)) {
+        snprintf(why, size, "is no file");
+        return NULL;
+    }
+    if ((uint64_t)st.st_size > STATE_FILE_BYTES_MOST) {
+        snprintf(why, size, "is %lld bytes; a suite file has at most 1 MiB", (long long)st.st_size);
+        return NULL;
+    }
+    char *to = check_alloc_zero(1, (size_t)st.st_size + 1);
+    ssize_t n;
+    while (*ret_len < (size_t)st.st_size &&
+           (n = read(fd, to + *ret_len, (size_t)st.st_size - *ret_len)) > 0)
+        *ret_len += (size_t)n;
     return to;
 }
 
@@ -369,33 +213,42 @@ static void add_file(struct plan *plan, const char *name, const char *text, size
         INVARIANT(json_array_append_new(plan->files, entry) == 0);
 }
 
+char *state_read_file(struct plan *plan, const char *path, const char *name, size_t *ret_len,
+                      char *why, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    *ret_len = 0;
+    char *text = read_open(fd, ret_len, why, size);
+    if (fd >= 0)
+        close(fd);
+    if (text != NULL)
+        add_file(plan, name, text, *ret_len);
+    return text;
+}
+
 void state_load(lua_State *L, const char *path, const char *name)
 {
     struct state *s = state_of(L);
-    char why[160] = "", chunk[512];
+    char why[160] = "";
     size_t len;
-    char *text = read_file(path, &len, why, sizeof(why));
+    char *text = state_read_file(s->plan, path, name, &len, why, sizeof(why));
     if (text == NULL)
         state_fail(L, (struct source){intern(s, name), 0, 0}, "%s", why);
-    snprintf(chunk, sizeof(chunk), "@%s", name);
-    add_file(s->plan, name, text, len);
-    int status = luaL_loadbufferx(L, text, len, chunk, "t");
-    bool bytecode = len > 0 && text[0] == LUA_SIGNATURE[0];
+    struct bytes chunk = {(const uint8_t *)text, len};
+    int status = script_load(L, chunk, name);
+    bool bytecode = script_is_compiled(chunk);
     free(text);
     if (status == LUA_ERRMEM)
         lua_error(L);
-    if (status != LUA_OK) {
-        struct source source = {intern(s, name), 0, 0};
-        if (bytecode)
-            state_fail(L, source, "is compiled; a suite is a text file");
-        if (lua_type(L, -1) !=
-            LUA_TSTRING) /* on_error was there first: the parser's own stack overflow */
-            leave(L);
-        note_message(s, source, lua_tostring(L, -1));
+    if (status == LUA_OK)
+        return;
+    struct source source = {intern(s, name), 0, 0};
+    if (bytecode)
+        state_fail(L, source, "is compiled; a suite is a text file");
+    if (lua_type(L, -1) != LUA_TSTRING) /* on_error was there first: the parser's own overflow */
         leave(L);
-    }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
-    lua_setupvalue(L, -2, 1);
+    note_message(s, source, lua_tostring(L, -1));
+    leave(L);
 }
 
 struct run {
@@ -416,12 +269,4 @@ bool state_run_file(struct state *s, const char *path, const char *name)
     lua_pushcfunction(s->L, run_file);
     lua_pushlightuserdata(s->L, &run);
     return call(s, 1, 1);
-}
-
-void state_define(lua_State *L, const char *name)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &words_key);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, name);
-    lua_pop(L, 1);
 }

@@ -1,34 +1,25 @@
 #ifndef LUA_STATE_H
 #define LUA_STATE_H
 
-/* The sandbox that a suite is loaded in (scenario-language.md 1.1 rules 1 and 2): text chunks only,
- * a read-only environment, no I/O, no clock, no randomness, and three limits that no pcall
- * swallows. It knows no words; it is not a security border against the Lua library's own bugs
- * (reference/libraries.md 7). */
+/* What a suite is loaded in: the sandbox of script/script.h with the limits of a load, and errors
+ * as sentences about lines of the suite, all of one file where it can go on. It knows no words. */
 
 #include "plan/errors.h"
 #include "plan/plan.h"
-
-#include <lauxlib.h>
-#include <lua.h>
+#include "script/script.h"
 
 #define STATE_BYTES_MOST ((size_t)64 << 20)
 #define STATE_INSTRUCTIONS_MOST UINT64_C(50000000)
 #define STATE_TIME_MOST_NS (UINT64_C(5) * 1000000000)
 #define STATE_FILE_BYTES_MOST ((size_t)1 << 20)
 
-enum stop { STOP_NONE, STOP_INSTRUCTIONS, STOP_MEMORY, STOP_TIME };
-
 struct state {
-    lua_State *L;
+    struct script script;
+    lua_State *L;          /* the script's */
     struct plan *plan;     /* its arena keeps file names */
     struct errors *errors; /* the caller's */
     const char *folder;    /* of the suite, with its slash, "" for the working folder */
-    size_t used_bytes, refused_bytes, bytes_most;
-    uint64_t instructions, deadline_ns;
-    enum stop stop;
-    struct source stopped_at;
-    void *words; /* of the layer above */
+    void *words;           /* of the layer above */
 };
 
 /* ${plan} and ${errors} outlive it. */
@@ -51,14 +42,9 @@ struct source state_source(lua_State *L);
 void state_note(lua_State *L, struct source source, const char *format, ...) PRINTF(3, 4);
 /* Adds an error and leaves the chunk. */
 NORETURN void state_fail(lua_State *L, struct source source, const char *format, ...) PRINTF(3, 4);
-/* A C function that works for long counts as so many instructions. */
-void state_charge(lua_State *L, uint64_t instructions);
-/* Defines a name of the environment: the value is on top of the stack, and popped. */
-void state_define(lua_State *L, const char *name);
-/* Puts a read-only stand-in for the table on top of the stack in its place. */
-void state_lock(lua_State *L);
-
-/* library.c: the allowed libraries, with what is unsafe or not repeatable replaced. */
-void library_open(lua_State *L);
+/* Reads a file whole, and notes it among the plan's files; the caller frees. NULL: ${why} has the
+ * words behind its name. */
+char *state_read_file(struct plan *plan, const char *path, const char *name, size_t *ret_len,
+                      char *why, size_t size);
 
 #endif

@@ -36,7 +36,7 @@ static void build_plan(struct state *s)
         .L = s->L, .plan = s->plan, .errors = s->errors, .folder = s->folder, .policy = &policy};
     b.values.L = s->L;
     b.values.left = VALUES_MOST;
-    s->bytes_most += BUILD_BYTES;
+    s->script.bytes_most += BUILD_BYTES;
     lua_setfield(s->L, LUA_REGISTRYINDEX, "suite");
     if (state_protect(s, build, &b))
         setting_check_used(s);

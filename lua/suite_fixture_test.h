@@ -25,7 +25,7 @@ static inline const char *in_folder(const char *name, char *to, size_t size)
 
 static inline void write_file(const char *name, const char *text)
 {
-    char path[128];
+    char path[700];
     FILE *f = fopen(in_folder(name, path, sizeof(path)), "w");
     assert_non_null(f);
     fputs(text, f);
@@ -36,7 +36,7 @@ static inline void write_file(const char *name, const char *text)
 static inline const char *first_error(const char *name, const char *const *sets, size_t set_count)
 {
     static char text[700];
-    char path[128];
+    char path[700];
     struct error errors[ERRORS_MOST];
     size_t count;
     struct plan *p;
@@ -93,7 +93,7 @@ static inline int make_folder(void **unused)
 
 static inline int remove_folder(void **unused)
 {
-    static const char *const patterns[] = {"lib/*", "lib", "*"};
+    static const char *const patterns[] = {"lib/*", "lib", "hooks/*", "hooks", "*"};
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(patterns); i++) {
         char pattern[128];

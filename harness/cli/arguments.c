@@ -103,6 +103,11 @@ static bool take(struct arguments *a, int *at, struct error *err)
             return error_set(err, ERROR_USAGE, "--%s takes no value", row->name);
         return add(a, row, "", err);
     }
+    if (value == NULL && row->argument[0] == '[') {
+        const char *next = *at + 1 < a->argc ? a->argv[*at + 1] : "-";
+        bool is_address = next[0] != '-' && strchr(next, ':') != NULL;
+        return add(a, row, is_address ? a->argv[++*at] : "", err);
+    }
     if (value == NULL) {
         if (*at + 1 >= a->argc)
             return error_set(err, ERROR_USAGE, "--%s needs a value: --%s %s", row->name, row->name,

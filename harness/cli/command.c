@@ -63,6 +63,8 @@ void command_help(const struct command *command, struct text *to)
         group = row->group;
         add_option(row, to);
     }
+    if (command->notes != NULL)
+        command->notes(to);
     text_add(to, "Exits:    %s\nExample:  %s\n", command->exits, command->example);
 }
 

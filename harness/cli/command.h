@@ -9,7 +9,7 @@
 struct option {
     const char *name;     /* "seed": --seed */
     char letter;          /* 'o': -o; 0: none */
-    const char *argument; /* "TEXT"; NULL: takes none */
+    const char *argument; /* "TEXT"; NULL: takes none; "[ADDRESS]": may go without: "" */
     const char *fallback; /* printed in brackets, and used when not given; NULL: none */
     const char *group;    /* of --help: "Choose", "Where", ... */
     const char *help;
@@ -26,6 +26,7 @@ struct command {
     const char *exits, *example;
     int (*run)(const struct arguments *args); /* returns the exit code */
     bool internal;                            /* not in --help */
+    void (*notes)(struct text *to);           /* more lines at the end of --help; NULL: none */
 };
 const struct command *const *commands(size_t *ret_count);
 const struct command *command_find(const char *name);

@@ -1,14 +1,63 @@
 #include "cli/arguments.h"
 
+#include "cli/faults_try.h"
 #include "faults/fault.h"
+#include "lua/hook_engine.h"
 
-/* meshproof faults: the catalogue, printed from the rows. */
+#include <stdlib.h>
+
+/* meshproof faults: the catalogue, printed from the rows; --try runs a hook, --meta writes the
+ * words for editors. */
+
+#define WITH_MOST 64
+#define META_MOST_BYTES ((size_t)256 * 1024)
+
+static const struct option faults_options[] = {
+    {"try", 0, "HOOK", NULL, "Hooks", "run one hook against the request on standard input", NULL,
+     false},
+    {"with", 0, "NAME=VALUE", NULL, "Hooks", "a parameter of the hook", NULL, true},
+    {"meta", 0, NULL, NULL, "Hooks",
+     "print meta.lua: the words of suites and hooks for editors (LuaLS)", NULL, false},
+};
+
+static int try_hook(const struct arguments *args)
+{
+    const char *with[WITH_MOST];
+    struct error err = {0};
+    size_t count = arguments_all(args, "with", with, WITH_MOST), len = 0, n;
+    char *input = check_alloc(FAULTS_TRY_INPUT_MOST_BYTES + 1);
+    while (len <= FAULTS_TRY_INPUT_MOST_BYTES &&
+           (n = fread(input + len, 1, FAULTS_TRY_INPUT_MOST_BYTES + 1 - len, stdin)) > 0)
+        len += n;
+    int code;
+    if (len > FAULTS_TRY_INPUT_MOST_BYTES || count > WITH_MOST) {
+        error_set(&err, ERROR_LIMIT,
+                  "a captured request may have at most 1 MiB, and a hook %d "
+                  "parameters",
+                  WITH_MOST);
+        code = command_fail(&err);
+    } else {
+        code = faults_try(arguments_get(args, "try"), with, count, input, len);
+    }
+    free(input);
+    return code;
+}
+
+static int print_meta(void)
+{
+    struct text text;
+    text_init(&text, META_MOST_BYTES);
+    meta_print(&text);
+    fputs(text_get(&text), stdout);
+    text_release(&text);
+    return EXIT_PASS;
+}
 
 static const char *unit_name(const struct param *row)
 {
     switch (row->unit) {
     case UNIT_TEXT:
-        return "text";
+        return row->list ? "texts" : "text";
     case UNIT_COUNT:
         return "count";
     case UNIT_TIME_NS:
@@ -58,6 +107,10 @@ static int run(const struct arguments *args)
     size_t count;
     struct error err = {0};
     const struct fault_type *const *types = fault_types(&count);
+    if (arguments_has(args, "try"))
+        return try_hook(args);
+    if (arguments_has(args, "meta"))
+        return print_meta();
     for (size_t i = 0; i < count && args->position_count == 0; i++)
         printf("%-10s %s\n", types[i]->name, types[i]->help);
     for (size_t i = 0; i < args->position_count; i++) {
@@ -76,7 +129,9 @@ const struct command command_faults = {
     .name = "faults",
     .about = "List the faults, or one with its keys.",
     .positions = "[NAME]",
-    .exits = "0 listed  64 usage",
-    .example = "meshproof faults latency",
+    .options = faults_options,
+    .option_count = COUNT_OF(faults_options),
+    .exits = "0 listed, or tried  1 the hook failed  64 usage",
+    .example = "meshproof faults --try hooks/tag_router.lua --with tier=gold <request.txt",
     .run = run,
 };

@@ -14,6 +14,21 @@ endfunction()
 foreach(case bad_input never_fired altered port_in_use missing_envoy interrupt deadline kill9)
   add_e2e(e2e.${case} ${case})
 endforeach()
+
+# `meshproof proxy` and `certs` as a user drives them, by clients and servers that we did not write.
+function(add_client_test name script)
+  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/suites/selftest/${script} ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
+    ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>;MESHPROOF_ENVOY=${MESHPROOF_DEPS}/envoy/envoy;PYTHONPATH=${MESHPROOF_DEPS}/python")
+endfunction()
+add_client_test(e2e.proxy proxy/run)
+add_client_test(e2e.certs tls/command)
+add_client_test(e2e.faults faults/run)
+add_client_test(e2e.h2 h2/run)
+add_client_test(real.tls_matrix tls/matrix)
+add_client_test(real.tls_rotation tls/rotation)
+add_client_test(real.tls_lab tls/lab)
+
 add_e2e(real.gate gate)
 add_e2e(real.nine nine)
 add_e2e(real.envoy envoy)

@@ -206,6 +206,10 @@ static bool take_control(struct actor *a, uint8_t kind, const json_t *body, stru
         a->armed = (uint16_t)control_number(body, "generation");
         a->events->on_armed(a->cookie, a, body);
     }
+    if (kind == CONTROL_CERT_SET) {
+        a->certs_set++;
+        a->events->on_cert_set(a->cookie, a, body);
+    }
     if (kind == CONTROL_DONE)
         a->events->on_done(a->cookie, a, body);
     return kind != CONTROL_BYE || take_bye(a, body, err);

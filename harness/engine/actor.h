@@ -25,6 +25,7 @@ struct actor_events {
     void (*on_ready)(void *cookie, struct actor *a, const json_t *ready);
     void (*on_armed)(void *cookie, struct actor *a, const json_t *armed);
     void (*on_done)(void *cookie, struct actor *a, const json_t *done);
+    void (*on_cert_set)(void *cookie, struct actor *a, const json_t *set);
     void (*on_record)(void *cookie, struct actor *a, uint8_t kind, struct bytes body);
     /* BYE was heard, its counts were compared, and it has exited well. */
     void (*on_ended)(void *cookie, struct actor *a);
@@ -64,6 +65,7 @@ struct actor {
     bool pressed, told_pressed; /* its queue was more than half full */
     uint16_t generation;        /* of the last ARM */
     uint16_t armed;             /* of the last ARMED */
+    uint32_t certs, certs_set;  /* CERT sent; CERT_SET heard */
 };
 
 /* Starts the child and its row in the journal. The struct must not move. ${beat_ns} 0: as usual,

@@ -293,9 +293,14 @@ static void release(struct agent *a)
 
 int agent_main(const char *role, int fd)
 {
+    return agent_main_with(role, fd, NULL);
+}
+
+int agent_main_with(const char *role, int fd, const struct hook_engine *hooks)
+{
     static const struct agent_role *const roles[] = {&agent_proxy, &agent_load, &agent_stub,
                                                      &agent_mesh};
-    struct agent a = {.fd = fd};
+    struct agent a = {.fd = fd, .hooks = hooks};
     struct error err = {0};
     for (size_t i = 0; i < COUNT_OF(roles); i++)
         if (strcmp(roles[i]->name, role) == 0)

@@ -10,6 +10,7 @@
 #include "net/loop.h"
 
 struct agent;
+struct hook_engine;
 struct agent_role {
     const char *name;
     /* Starts what ${setup} (which stays alive) asks for; calls agent_ready now or later. */
@@ -41,6 +42,7 @@ struct agent {
     struct loop_task again;
     bool gone, draining, drained;
     int exit_code;
+    const struct hook_engine *hooks; /* NULL: hooks cannot run here */
 };
 void agent_ready(struct agent *a, json_t *take_addresses);
 /* Tells the conductor, then drains and exits with 1. */

@@ -1,6 +1,6 @@
 #include "base/clock.h"
-#include "engine/agent.h"
 #include "engine/folder.h"
+#include "engine/mesh_certs.h"
 #include "mesh/mesh.h"
 
 #include <stdlib.h>
@@ -18,6 +18,7 @@ struct mesh_agent {
     struct mesh_run *run;
     struct mesh_config config;
     struct arena arena;
+    struct mesh_certs certs;
     struct hold scrape_hold, last_hold;
     uint64_t asked_ns;
     bool scraping, ready, ending;
@@ -32,6 +33,8 @@ static bool read_edge(struct mesh_agent *m, const json_t *from, struct mesh_edge
     ret->listen = "127.0.0.1:0";
     ret->endpoints = addresses;
     ret->endpoint_count = count;
+    ret->http2 = json_is_true(json_object_get(from, "http2"));
+    ret->peer_san = json_string_value(json_object_get(from, "san"));
     if (count > EDGES_MOST)
         return error_set(err, ERROR_PEER, "SETUP: an edge with %zu endpoints", count);
     for (size_t i = 0; i < count; i++) {
@@ -73,6 +76,26 @@ static bool read_config(struct mesh_agent *m, const json_t *setup, struct error 
     return true;
 }
 
+/* The first files, before the mesh that reads them is started. */
+static bool setup_certs(struct mesh_agent *m, const json_t *tls, struct error *err)
+{
+    if (tls == NULL)
+        return true;
+    m->config.certs = arena_printf(&m->arena, "%s/certs", m->config.folder);
+    return mesh_certs_open(&m->certs, m->agent, m->driver, &m->run, m->config.certs,
+                           m->config.edge_count, tls, err);
+}
+
+static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
+{
+    struct mesh_agent *m = a->own;
+    if (kind != CONTROL_CERT || m->config.certs == NULL || json_object_get(body, "tls") == NULL)
+        return error_set(err, ERROR_PEER, "%s is not for this mesh agent", control_name(kind));
+    if (!m->ending)
+        mesh_certs_take(&m->certs, body);
+    return true;
+}
+
 static void on_value(void *cookie, size_t edge, const char *name, const char *labels, double value)
 {
     struct mesh_agent *m = cookie;
@@ -96,6 +119,7 @@ static void end(struct mesh_agent *m)
 {
     loop_hold_remove(m->agent->loop, &m->scrape_hold);
     loop_hold_remove(m->agent->loop, &m->last_hold);
+    mesh_certs_stop(&m->certs);
     if (m->run != NULL)
         m->driver->close(m->run);
     m->run = NULL;
@@ -165,7 +189,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     m->driver = mesh_driver_find(name);
     if (m->driver == NULL)
         return error_set(err, ERROR_USAGE, "there is no driver \"%.40s\"", name);
-    return read_config(m, body, err) &&
+    return read_config(m, body, err) && setup_certs(m, json_object_get(body, "tls"), err) &&
            m->driver->open(a->loop, &m->config, on_ready, on_died, m, &m->run, err);
 }
 
@@ -179,6 +203,7 @@ static void drain(struct agent *a, uint64_t deadline_ns)
         return;
     }
     m->ending = true;
+    mesh_certs_stop(&m->certs);
     loop_hold_remove(a->loop, &m->scrape_hold);
     loop_hold_add(a->loop, &m->last_hold, last_ns < deadline_ns ? last_ns : deadline_ns, on_last);
     if (m->ready)
@@ -192,6 +217,7 @@ static void release(struct agent *a)
         return;
     loop_hold_remove(a->loop, &m->scrape_hold);
     loop_hold_remove(a->loop, &m->last_hold);
+    mesh_certs_release(&m->certs);
     if (m->run != NULL)
         m->driver->close(m->run);
     loop_settle(a->loop);
@@ -204,6 +230,7 @@ static void release(struct agent *a)
 const struct agent_role agent_mesh = {
     .name = "mesh",
     .setup = setup,
+    .control = control,
     .drain = drain,
     .release = release,
 };

@@ -1,6 +1,6 @@
 #include "base/clock.h"
-#include "engine/agent.h"
-#include "faults/fault.h"
+#include "engine/agent_certs.h"
+#include "faults/hook.h"
 
 #include <stdlib.h>
 
@@ -39,6 +39,7 @@ struct proxy_agent {
     struct armed *retired;
     uint16_t generation;
     struct hold expiry_hold;
+    uint64_t begun_ns;
 };
 
 static bool is_at(const struct armed *f, uint16_t endpoint)
@@ -59,6 +60,7 @@ static struct armed *find(const struct armed_set *set, uint16_t id)
 
 static void armed_free(struct armed *f)
 {
+    hook_use_close(&f->use);
     arena_release(&f->arena);
     free(f);
 }
@@ -76,6 +78,31 @@ static bool read_endpoints(struct armed *f, const json_t *list, size_t most, str
     return f->endpoint_count > 0 || error_set(err, ERROR_PEER, "ARM: a fault without endpoints");
 }
 
+static void on_hook_line(void *cookie, uint16_t fault, const struct hook_line *line)
+{
+    const struct proxy_agent *p = cookie;
+    struct recorder *recorder = p->agent->recorder;
+    struct hook_record r = {.at = line->at_ns,
+                            .source = recorder_name(recorder, bytes_of(line->source)),
+                            .text = recorder_name(recorder, bytes_of(line->text)),
+                            .count = line->count,
+                            .fault = fault,
+                            .level = line->level};
+    recorder_emit(recorder, RECORD_HOOK, &r);
+}
+
+/* One state of the runtime for all of the fault's endpoints here. */
+static bool open_hook(struct proxy_agent *p, struct armed *f, struct error *err)
+{
+    struct hook_host host = {.begun_ns = p->begun_ns,
+                             .hold_most_ns = HOOK_HOLD_MOST_NS,
+                             .service = p->agent->service,
+                             .fault = f->use.id,
+                             .report = on_hook_line,
+                             .cookie = p};
+    return hook_use_open(&f->use, p->agent->hooks, &host, err);
+}
+
 /* `on = "a -> b"`: only calls whose header names the caller. */
 static void narrow_to_caller(struct armed *f, const char *from)
 {
@@ -87,7 +114,7 @@ static void narrow_to_caller(struct armed *f, const char *from)
     f->use.match.from_count = 1;
 }
 
-static bool read_fault(const struct proxy_agent *p, const json_t *from, struct armed **ret,
+static bool read_fault(struct proxy_agent *p, const json_t *from, struct armed **ret,
                        struct error *err)
 {
     struct source nowhere = {0};
@@ -105,6 +132,8 @@ static bool read_fault(const struct proxy_agent *p, const json_t *from, struct a
         !read_endpoints(f, json_object_get(from, "endpoints"), p->endpoint_count, err))
         return false;
     f->use.id = (uint16_t)id;
+    if (!open_hook(p, f, err))
+        return false;
     f->is_new = true;
     f->budget.left = f->use.common.times == PARAM_UNSET ? UINT64_MAX : f->use.common.times;
     uint64_t now_ns = loop_now_ns(p->agent->loop);
@@ -123,7 +152,7 @@ static bool same_endpoints(const struct armed *f, const json_t *list)
     return true;
 }
 
-static bool read_set(const struct proxy_agent *p, const json_t *list, struct armed_set *ret,
+static bool read_set(struct proxy_agent *p, const json_t *list, struct armed_set *ret,
                      struct error *err)
 {
     size_t count = json_array_size(list);
@@ -303,7 +332,8 @@ static bool apply(struct proxy_agent *p, struct armed_set *set, uint8_t what, ui
         struct armed *f = p->set.at[i];
         if (find(set, f->use.id) == f)
             continue;
-        arena_release(&f->arena);
+        if (!hook_use_is_open(&f->use)) /* calls under older chains may still ask it */
+            arena_release(&f->arena);
         f->next_retired = p->retired;
         p->retired = f;
     }
@@ -350,11 +380,66 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
     return true;
 }
 
+static bool set_tls(struct proxy_agent *p, const json_t *cert, uint16_t endpoint, struct error *err)
+{
+    struct tls_context *ctx;
+    uint64_t before_ns = clock_now_ns();
+    if (endpoint < 1 || endpoint > p->endpoint_count)
+        return error_set(err, ERROR_PEER, "CERT: endpoint is %u; it must be 1 to %zu", endpoint,
+                         p->endpoint_count);
+    if (!agent_certs_context(json_object_get(cert, "tls"), &ctx, err))
+        return false;
+    proxy_set_tls(p->proxy, endpoint, SIDE_REQUEST, ctx);
+    tls_context_release(ctx);
+    agent_certs_record(p->agent, cert, before_ns, true);
+    return true;
+}
+
+/* Another leaf or bundle for one endpoint; and new handshakes: at it, or (endpoint 0) at all. */
+static bool take_cert(struct agent *a, const json_t *body, struct error *err)
+{
+    struct proxy_agent *p = a->own;
+    uint64_t endpoint = control_number(body, "endpoint");
+    const char *reconnect = control_text(body, "reconnect");
+    bool each = strcmp(reconnect, "each") == 0, keep = reconnect[0] == '\0';
+    if (json_object_get(body, "tls") != NULL) {
+        if (!set_tls(p, body, (uint16_t)endpoint, err))
+            return false;
+        keep = keep || strcmp(reconnect, "none") == 0;
+    }
+    for (size_t n = 1; n <= p->endpoint_count && !keep; n++)
+        if (endpoint == 0 || endpoint == n)
+            proxy_renew(p->proxy, (uint16_t)n, each);
+    agent_send(a, CONTROL_CERT_SET,
+               json_pack("{sI}", "step", (json_int_t)control_number(body, "step")));
+    return true;
+}
+
 static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
 {
+    if (kind == CONTROL_CERT)
+        return take_cert(a, body, err);
     if (kind != CONTROL_ARM)
         return error_set(err, ERROR_PEER, "%s is not for a proxy agent", control_name(kind));
     return take_arm(a, body, err);
+}
+
+static bool read_protocol(const char *text, enum proxy_protocol *ret)
+{
+    static const struct {
+        const char *name;
+        enum proxy_protocol protocol;
+    } rows[] = {{"http1", PROXY_HTTP1},
+                {"http2", PROXY_HTTP2},
+                {"grpc", PROXY_HTTP2},
+                {"tcp", PROXY_TCP}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (strcmp(text, rows[i].name) == 0) {
+            *ret = rows[i].protocol;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool read_config(const json_t *setup, struct proxy_config *config,
@@ -363,11 +448,10 @@ static bool read_config(const json_t *setup, struct proxy_config *config,
     const json_t *list = json_object_get(setup, "endpoints");
     const char *protocol = control_text(setup, "protocol"),
                *effects = control_text(setup, "effects");
-    if (strcmp(protocol, "http1") != 0 && strcmp(protocol, "tcp") != 0)
+    if (!read_protocol(protocol, &config->protocol))
         return error_set(err, ERROR_USAGE,
-                         "the proxy of %s speaks http1 and tcp; the lab asks for %.40s",
+                         "the proxy of %s speaks http1, http2, grpc and tcp; the lab asks for %.40s",
                          config->service, protocol);
-    config->protocol = strcmp(protocol, "tcp") == 0 ? PROXY_TCP : PROXY_HTTP1;
     config->effect_header = effects[0] == '\0' ? NULL : effects;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
@@ -376,7 +460,9 @@ static bool read_config(const json_t *setup, struct proxy_config *config,
             agent_need_text(json_object_get(one, "listen"), "SETUP: an endpoint's listen", err);
         endpoints[i].upstream =
             agent_need_text(json_object_get(one, "upstream"), "SETUP: an endpoint's upstream", err);
-        if (endpoints[i].listen == NULL || endpoints[i].upstream == NULL)
+        const json_t *tls = json_object_get(one, "tls");
+        if (endpoints[i].listen == NULL || endpoints[i].upstream == NULL ||
+            (tls != NULL && !agent_certs_context(tls, &endpoints[i].serves, err)))
             return false;
     }
     return true;
@@ -394,10 +480,13 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
         .service = a->service, .endpoints = endpoints, .endpoint_count = count, .seed = a->seed};
     a->own = p;
     p->agent = a;
+    p->begun_ns = loop_now_ns(a->loop);
     p->endpoint_count = count;
     p->refused = check_alloc_zero(count, sizeof(*p->refused));
     bool ok = read_config(body, &config, endpoints, err) &&
               proxy_open(a->loop, a->recorder, &config, &p->proxy, err);
+    for (size_t i = 0; i < count; i++)
+        tls_context_release(endpoints[i].serves);
     free(endpoints);
     if (!ok)
         return false;
@@ -449,7 +538,7 @@ static void release(struct agent *a)
         armed_free(p->set.at[i]);
     for (struct armed *f = p->retired, *next; f != NULL; f = next) {
         next = f->next_retired;
-        free(f);
+        armed_free(f);
     }
     free(p->set.at);
     free(p->refused);

@@ -121,7 +121,7 @@ static void hostile_messages_end_in_failed_and_bye(void **state)
         {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"http1\",\"endpoints\":[]}"},
         {"proxy", CONTROL_SETUP,
          "{" SETUP_COMMON ",\"protocol\":\"http1\",\"endpoints\":[1,null]}"},
-        {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"grpc\",\"endpoints\":[{}]}"},
+        {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"udp\",\"endpoints\":[{}]}"},
         {"load", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{},\"addresses\":{}}"},
         {"load", CONTROL_SETUP, "{" SETUP_COMMON "}"},
         {"stub", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{\"scenarios\":7}}"},

@@ -72,5 +72,8 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
 
 /* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. Returns the exit code. */
 int agent_main(const char *role, int fd);
+/* The same, with the runtime of fault.hook, which lies above us. */
+struct hook_engine;
+int agent_main_with(const char *role, int fd, const struct hook_engine *hooks);
 
 #endif

@@ -121,6 +121,15 @@ static inline void fake_arm(struct fake *f, const json_t *body)
     }
 }
 
+static inline void fake_cert(struct fake *f, const json_t *body)
+{
+    trace(f, "CERT %s %.18s%s", control_text(body, "place"), control_text(body, "what"),
+          control_text(body, "reconnect"));
+    if (!fake_is(f, "proxy", "keeps_certs_to_itself"))
+        reply(f, CONTROL_CERT_SET,
+              json_pack("{sI}", "step", (json_int_t)control_number(body, "step")));
+}
+
 static inline void fake_start(struct fake *f, const json_t *body)
 {
     trace(f, "START %d", (int)control_number(body, "ordinal"));
@@ -151,6 +160,8 @@ static inline bool fake_frame(void *cookie, const struct frame *frame, struct by
         fake_setup(f, body);
     if (frame->kind == CONTROL_ARM)
         fake_arm(f, body);
+    if (frame->kind == CONTROL_CERT)
+        fake_cert(f, body);
     if (frame->kind == CONTROL_START)
         fake_start(f, body);
     if (frame->kind == CONTROL_STOP)

@@ -26,6 +26,8 @@ enum control {
     CONTROL_DONE = 11,  /* load: the finite loads of the last START have ended */
     CONTROL_DRAIN = 12, /* conductor: finish, flush, say BYE and exit */
     CONTROL_BYE = 13,   /* agent: the last frame; counts of records by kind */
+    CONTROL_CERT = 14,  /* conductor to proxy and mesh: another leaf or bundle, or reconnect */
+    CONTROL_CERT_SET = 15, /* proxy and mesh: what that step brought is in force */
 };
 
 enum control_from { FROM_CONDUCTOR = 1, FROM_AGENT = 2 };

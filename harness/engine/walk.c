@@ -89,6 +89,12 @@ static void on_done(void *cookie, struct actor *a, const json_t *done)
     walk_phase_on_done(cookie, done);
 }
 
+static void on_cert_set(void *cookie, struct actor *a, const json_t *set)
+{
+    walk_certs_on_set(cookie, a, set);
+    walk_phase_on_armed(cookie);
+}
+
 static void on_record(void *cookie, struct actor *a, uint8_t kind, struct bytes body)
 {
     char who[96];
@@ -120,6 +126,7 @@ static const struct actor_events actor_events = {
     .on_ready = on_ready,
     .on_armed = on_armed,
     .on_done = on_done,
+    .on_cert_set = on_cert_set,
     .on_record = on_record,
     .on_ended = on_ended,
     .on_broken = on_broken,
@@ -181,7 +188,7 @@ static bool open_parts(struct walk *w, struct error *err)
     }
     w->service_count = lab->service_count;
     return list_runs(w, err) && walk_setup_check(w, err) && walk_arm_collect(w, err) &&
-           start_actors(w, err);
+           walk_certs_open(w, err) && start_actors(w, err);
 }
 
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
@@ -200,6 +207,7 @@ bool walk_open(struct walk_context *context, const struct walk_plan *plan, struc
 static void stop_holds(struct walk *w)
 {
     walk_phase_stop_holds(w);
+    walk_certs_stop(w);
     loop_hold_remove(w->context->loop, &w->stage_hold);
 }
 
@@ -208,6 +216,7 @@ void walk_free(struct walk *w)
     if (w == NULL)
         return;
     stop_holds(w);
+    walk_certs_free(w);
     for (size_t i = 0; i < w->actor_count; i++)
         actor_release(&w->actors[i]);
     free(w->actors);

@@ -63,6 +63,7 @@ struct walk_context {
     void *cookie;
 };
 
+struct walk_certs; /* walk_certs.c */
 struct walk {
     struct walk_context *context;
     const struct walk_plan *plan;
@@ -77,6 +78,7 @@ struct walk {
     struct actor *actors;
     size_t actor_count;
     struct actor *load, *mesh; /* mesh NULL: external */
+    struct walk_certs *certs;  /* NULL: the lab speaks plaintext */
     struct walk_service *services;
     size_t service_count;
     struct walk_use *uses;
@@ -134,6 +136,22 @@ void walk_arm_on_armed(struct walk *w, struct actor *a, const json_t *armed);
 /* The next instant (absolute) at which a step of the phase begins or ends; UINT64_MAX: none. */
 uint64_t walk_arm_next_edge_ns(const struct walk *w, uint64_t now_ns);
 void walk_arm_phase_ended(struct walk *w, uint32_t ordinal);
+/* walk_certs.c: the lab's authority, who presents and trusts what, and the steps that change it.
+ * All do nothing in a plaintext lab. */
+bool walk_certs_open(struct walk *w, struct error *err) WARN_UNUSED;
+void walk_certs_free(struct walk *w);
+void walk_certs_stop(struct walk *w);
+/* What the endpoint of SETUP, and the mesh (service SIZE_MAX), present and trust at first; NULL:
+ * plaintext. */
+json_t *walk_certs_setup(const struct walk *w, size_t service, uint32_t endpoint);
+/* The name that the mesh must find in the leaves of ${service}; NULL: plaintext. */
+const char *walk_certs_san(const struct walk *w, size_t service);
+/* The phase under way has begun: its steps are planned, and those that are due done. */
+bool walk_certs_begin(struct walk *w, struct error *err) WARN_UNUSED;
+void walk_certs_phase_ended(struct walk *w);
+void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set);
+/* All agents have what they were last given. */
+bool walk_certs_settled(const struct walk *w);
 /* walk_phase.c */
 void walk_phase_next(struct walk *w);
 void walk_phase_on_armed(struct walk *w);

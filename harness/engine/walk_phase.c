@@ -131,6 +131,10 @@ static void begin(struct walk *w, const struct walk_run *run)
         return;
     }
     walk_tell(w, "phase.start", "%s", name);
+    if (!walk_certs_begin(w, &err)) {
+        walk_break(w, &err);
+        return;
+    }
     walk_arm_update(w, false);
     walk_phase_on_armed(w);
 }
@@ -206,7 +210,7 @@ static void on_armed_late(struct hold *h, uint64_t now_ns)
     struct walk *w = WALK_OF(h, stage_hold);
     struct error err = {0};
     (void)now_ns;
-    error_set(&err, ERROR_PEER, "a proxy agent did not answer ARM within %d s",
+    error_set(&err, ERROR_PEER, "an agent did not answer ARM or CERT within %d s",
               (int)(ARMED_WITHIN_NS / NS_PER_S));
     walk_break(w, &err);
 }
@@ -217,7 +221,7 @@ void walk_phase_on_armed(struct walk *w)
     if (w->state != WALK_ARMING && w->state != WALK_DISARMING)
         return;
     loop_hold_remove(loop, &w->stage_hold);
-    if (!walk_arm_settled(w)) {
+    if (!walk_arm_settled(w) || !walk_certs_settled(w)) {
         loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + ARMED_WITHIN_NS, on_armed_late);
         return;
     }
@@ -236,6 +240,7 @@ void walk_phase_end(struct walk *w, const char *why)
     walk_phase_stop_holds(w);
     w->state = WALK_DISARMING;
     walk_arm_phase_ended(w, w->ordinal);
+    walk_certs_phase_ended(w);
     if (!store_phase_end(w->context->store, w->phase_id, why, now_ns, &err)) {
         walk_break(w, &err);
         return;
@@ -326,6 +331,17 @@ static void see_connection(struct walk *w, struct actor *a, struct bytes body)
         see_fired(w, a, 0, r.fault);
 }
 
+/* One that a fault touched and did not end (another leaf, a stall): no attempt or connection tells
+ * it. */
+static void see_handshake(struct walk *w, struct actor *a, struct bytes body)
+{
+    struct handshake_record r;
+    memcpy(&r, body.at, sizeof(r));
+    if (r.fault != 0 && r.result != HANDSHAKE_ENDED_BY_FAULT &&
+        (r.flags & HANDSHAKE_PASSED_THROUGH) == 0)
+        see_fired(w, a, 0, r.fault);
+}
+
 static void see_fault(struct walk *w, struct bytes body)
 {
     struct fault_record r;
@@ -342,6 +358,8 @@ void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct 
         see_request(w, a, body);
     else if (kind == RECORD_CONNECTION)
         see_connection(w, a, body);
+    else if (kind == RECORD_HANDSHAKE)
+        see_handshake(w, a, body);
     else if (kind == RECORD_FAULT)
         see_fault(w, body);
 }

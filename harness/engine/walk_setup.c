@@ -102,13 +102,40 @@ static bool check_external(const struct walk *w, struct error *err)
     return true;
 }
 
+/* grpc too. */
+static bool is_http2(const char *protocol)
+{
+    return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
+}
+
+/* HTTP/2 needs a mesh that speaks it; and ours over TLS has not been measured against one. */
+static bool check_protocols(const struct walk *w, struct error *err)
+{
+    for (size_t i = 0; i < w->service_count; i++) {
+        const struct service_plan *s = w->services[i].plan;
+        if (!is_http2(s->protocol))
+            continue;
+        if (w->plan->driver == DRIVER_BUILTIN)
+            return error_at(err, s->source, ERROR_USAGE,
+                            "service \"%s\": the driver builtin speaks http1, not %s; use envoy",
+                            s->name, s->protocol);
+        if (plan_lab_tls(w->scenario))
+            return error_at(err, s->source, ERROR_USAGE,
+                            "service \"%s\": protocol \"%s\" together with lab tls is not "
+                            "built yet",
+                            s->name, s->protocol);
+    }
+    return true;
+}
+
 bool walk_setup_check(const struct walk *w, struct error *err)
 {
     const struct scenario *s = w->scenario;
     if (w->plan->driver == DRIVER_ISTIO)
         return error_at(err, s->lab.source, ERROR_USAGE,
                         "lab: driver is istio; this build has builtin, envoy and external");
-    if (!check_external(w, err) || !check_loads(w, s->loads, s->load_count, err))
+    if (!check_external(w, err) || !check_protocols(w, err) ||
+        !check_loads(w, s->loads, s->load_count, err))
         return false;
     for (size_t i = 0; i < s->phase_count; i++)
         if (!check_phase(s, &s->phases[i], err) ||
@@ -178,15 +205,18 @@ static json_t *load_setup(const struct walk *w)
 
 static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
 {
+    size_t service = (size_t)(s - w->services);
     char key[128];
     json_t *endpoints = json_array();
     for (uint32_t n = 1; n <= s->plan->endpoints && n <= s->stub->address_count; n++) {
         snprintf(key, sizeof(key), "%s/%u", s->plan->name, n);
         const char *listen =
             w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "endpoint", key) : NULL;
-        json_array_append_new(endpoints, json_pack("{sI ss ss}", "number", (json_int_t)n, "listen",
-                                                   listen == NULL ? "127.0.0.1:0" : listen,
-                                                   "upstream", s->stub->addresses[n - 1]));
+        json_array_append_new(endpoints,
+                              json_pack("{sI ss ss so*}", "number", (json_int_t)n, "listen",
+                                        listen == NULL ? "127.0.0.1:0" : listen, "upstream",
+                                        s->stub->addresses[n - 1], "tls",
+                                        walk_certs_setup(w, service, n)));
     }
     json_t *setup = json_pack("{so ss}", "endpoints", endpoints, "protocol",
                               s->plan->protocol == NULL ? "http1" : s->plan->protocol);
@@ -205,14 +235,17 @@ static json_t *mesh_setup(const struct walk *w)
         const struct actor *proxy = service == SIZE_MAX ? NULL : w->services[service].proxy;
         for (size_t k = 0; proxy != NULL && k < proxy->address_count; k++)
             json_array_append_new(endpoints, json_string(proxy->addresses[k]));
-        json_array_append_new(edges, json_pack("{so so}", "policy", edge_policy_to_json(edge),
-                                               "endpoints", endpoints));
+        bool http2 = service != SIZE_MAX && is_http2(w->services[service].plan->protocol);
+        json_array_append_new(edges, json_pack("{so so ss* sb}", "policy",
+                                               edge_policy_to_json(edge), "endpoints", endpoints,
+                                               "san", walk_certs_san(w, service), "http2", http2));
     }
     for (size_t i = 0; i < w->plan->defect_count; i++)
         json_array_append_new(defects, json_string(w->plan->defects[i]));
     json_t *setup =
-        json_pack("{ss so so ss}", "driver", w->plan->driver == DRIVER_ENVOY ? "envoy" : "builtin",
-                  "edges", edges, "defects", defects, "folder", w->folder);
+        json_pack("{ss so so ss so*}", "driver",
+                  w->plan->driver == DRIVER_ENVOY ? "envoy" : "builtin", "edges", edges, "defects",
+                  defects, "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
     if (setup != NULL && w->context->options->envoy != NULL)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;

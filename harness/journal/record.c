@@ -139,7 +139,7 @@ static const struct enum_words enums[] = {
       "connection termination", "overflow", "other proxy"}},
     {"protocol", {"http1", "http2", "tcp"}},
     {"side", {"mesh", "backend"}},
-    {"closed_by", {"peer", "us", "fault"}},
+    {"closed_by", {"peer", "us", "fault", "limit"}},
     {"first_class", {"none", "http", "tls", "h2 preface", "other"}},
     {"what", {"armed", "disarmed", "expired"}},
     {"step", {"promised", "done", "undone"}},

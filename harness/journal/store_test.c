@@ -136,7 +136,7 @@ static void frames_that_do_not_fit_the_table_are_the_agents_error(void **state)
     static const char text[2000] = {'x'};
     struct attempt_record a = {.at = 5, .path = 2};
     ok(store_open(p->path, &s, &err), &err);
-    ok(store_frame(s, 1, 1, 20, BYTES("a kind of another build"), &err), &err);
+    ok(store_frame(s, 1, 1, 60, BYTES("a kind of another build"), &err), &err);
     ok(store_frame(s, 1, 1, 200, BYTES(""), &err), &err);
     ok(send_name(s, 1, 1, "/a", 2, &err), &err);
     const struct {

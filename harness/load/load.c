@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "load/load_conn.h"
+#include "load/load_h2.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,21 @@
 #define TAG_MOST_BYTES 500
 
 static void user_go(struct load_user *u, uint64_t due_ns);
+
+static void send_ask(struct load *l, const struct load_ask *ask)
+{
+    if (l->h2 != NULL)
+        load_h2_send(l->h2, ask);
+    else
+        load_conn_send(l, ask);
+}
+
+static void end_all(struct load *l, bool recorded)
+{
+    if (l->h2 != NULL)
+        load_h2_end_all(l->h2, recorded);
+    load_conn_end_all(l, recorded);
+}
 
 static uint64_t tag_due(const struct load *l)
 {
@@ -49,7 +65,7 @@ static void send_next(struct load *l, uint64_t due_ns, bool tagged)
     struct load_ask ask = {.due_ns = due_ns, .tag = tag, .flags = flags_of(l, due_ns, tag)};
     if (!tagged)
         schedule_advance(&l->schedule);
-    load_conn_send(l, &ask);
+    send_ask(l, &ask);
 }
 
 static void on_due(struct hold *h, uint64_t now_ns);
@@ -114,7 +130,7 @@ static void user_go(struct load_user *u, uint64_t due_ns)
     }
     struct load_ask ask = {
         .due_ns = due_ns, .user = u, .tag = tag, .flags = flags_of(l, due_ns, tag)};
-    load_conn_send(l, &ask);
+    send_ask(l, &ask);
 }
 
 static void on_drained(struct hold *h, uint64_t now_ns)
@@ -122,7 +138,7 @@ static void on_drained(struct hold *h, uint64_t now_ns)
     struct load *l = (struct load *)(void *)((char *)h - offsetof(struct load, drain));
     (void)now_ns;
     l->stopped = true;
-    load_conn_end_all(l, true);
+    end_all(l, true);
     l->on_done(l->cookie);
 }
 
@@ -162,7 +178,10 @@ void load_start(struct load *l, uint64_t at_ns)
         }
         return;
     }
-    for (uint32_t i = 0; i < l->plan->connections && l->plan->reuse != REUSE_EACH; i++)
+    if (l->h2 != NULL)
+        load_h2_warm(l->h2);
+    for (uint32_t i = 0; l->h2 == NULL && i < l->plan->connections && l->plan->reuse != REUSE_EACH;
+         i++)
         load_conn_warm(l);
     schedule_init(&l->schedule, l->plan->rate_per_h, l->plan->poisson, l->plan->ramp_ns,
                   l->config.seed);
@@ -193,13 +212,15 @@ struct load_progress load_progress(const struct load *l)
         p.second_errors = next ? l->second_errors : 0;
     }
     p.last_seq = l->seq;
+    if (l->h2 != NULL)
+        p.connections = load_h2_connections(l->h2);
     return p;
 }
 
 static bool check(const struct load_config *config, uint32_t inflight_most, struct error *err)
 {
     const struct load_plan *plan = config->plan;
-    if (plan->protocol != NULL && strcmp(plan->protocol, "http1") != 0)
+    if (plan->protocol != NULL && strcmp(plan->protocol, "http1") != 0 && !load_h2_wanted(plan))
         return error_at(err, plan->source, ERROR_INPUT, "load: protocol \"%.20s\" is not built yet",
                         plan->protocol);
     if (plan->closed && plan->users == 0)
@@ -267,8 +288,10 @@ static bool load_fill(struct load *l, struct error *err)
     const struct load_config *config = &l->config;
     const char *arrow = strstr(config->edge, " -> ");
     INVARIANT(arrow != NULL);
+    if (!load_h2_plan(&l->own_plan, &l->arena, err))
+        return false;
     struct wire_config wire = {
-        .plan = config->plan,
+        .plan = l->plan,
         .authority = config->authority != NULL ? config->authority : arrow + 4,
         .from = config->from != NULL
                     ? config->from
@@ -281,6 +304,8 @@ static bool load_fill(struct load *l, struct error *err)
         !make_tags(l, err))
         return false;
     make_names(l);
+    if (load_h2_wanted(l->plan) && !load_h2_open(l, wire.authority, err))
+        return false;
     l->users = check_alloc_zero(config->plan->users + 1, sizeof(*l->users));
     return true;
 }
@@ -292,7 +317,8 @@ bool load_open(struct loop *loop, struct recorder *recorder, const struct load_c
     l->loop = loop;
     l->recorder = recorder;
     l->config = *config;
-    l->plan = config->plan;
+    l->own_plan = *config->plan;
+    l->plan = &l->own_plan;
     l->seq = config->first_seq;
     if (l->config.inflight_most == 0)
         l->config.inflight_most = INFLIGHT_MOST;
@@ -312,6 +338,7 @@ void load_free(struct load *l)
         return;
     l->stopping = l->stopped = true;
     load_conn_end_all(l, false);
+    load_h2_free(l->h2);
     loop_hold_remove(l->loop, &l->due);
     loop_hold_remove(l->loop, &l->drain);
     for (uint32_t i = 0; l->users != NULL && i < l->plan->users; i++)

@@ -3,8 +3,8 @@
 
 /* The load generator: one declared load (plan.h) on one address. Open: requests are due at times
  * that depend on their number alone, whatever the answers do. Closed: users who wait. One record a
- * request, counted from when it was due. It sends HTTP/1.1, retries nothing, and follows no
- * redirect. */
+ * request, counted from when it was due. It sends HTTP/1.1, or HTTP/2 and gRPC
+ * with prior knowledge, retries nothing, and follows no redirect. */
 
 #include "journal/recorder.h"
 #include "net/loop.h"

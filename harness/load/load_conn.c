@@ -88,7 +88,7 @@ static void record(const struct load_conn *c, enum request_end end, uint64_t don
     recorder_emit(l->recorder, RECORD_REQUEST, &r);
 }
 
-static void count(struct load *l, bool error, uint64_t now_ns)
+void load_count(struct load *l, bool error, uint64_t now_ns)
 {
     uint64_t second = now_ns / NS_PER_S;
     if (second != l->second) {
@@ -115,7 +115,7 @@ static void conn_end(struct load_conn *c, enum request_end end)
     INVARIANT(c->busy);
     if (l->recorder != NULL)
         record(c, end, now_ns);
-    count(l, end != END_COMPLETE || c->status >= 500, now_ns);
+    load_count(l, end != END_COMPLETE || c->status >= 500, now_ns);
     l->progress.in_flight--;
     bool keep = end == END_COMPLETE && c->keep_alive && !c->left && c->leftover == 0 &&
                 c->out_sent == c->out.len && l->plan->reuse != REUSE_EACH && !l->stopping;

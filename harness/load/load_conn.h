@@ -47,11 +47,15 @@ struct load_conn {
     uint8_t sample[REQUEST_BODY_SAMPLE];
 };
 
+struct load_h2; /* load_h2.h */
+
 struct load {
     struct loop *loop;
     struct recorder *recorder;
     struct load_config config;
     const struct load_plan *plan;
+    struct load_plan own_plan; /* for gRPC: the plan with its path and method */
+    struct load_h2 *h2;        /* NULL: HTTP/1.1 */
     struct arena arena;
     struct wire wire;
     struct socket_address address;
@@ -87,6 +91,8 @@ void load_conn_warm(struct load *l);
 /* All requests under way end as the client's time-outs, or, when not ${recorded}, without a trace.
  */
 void load_conn_end_all(struct load *l, bool recorded);
+/* One more request is over. */
+void load_count(struct load *l, bool error, uint64_t now_ns);
 /* In load.c: a request has ended, and was counted and recorded. */
 void load_over(struct load *l, const struct load_ask *ask);
 

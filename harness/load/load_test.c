@@ -557,7 +557,7 @@ static void plans_that_cannot_be_are_refused(void **state)
          "load.closed: users is 3000, more than the 2000 of --inflight"},
         {{.rate_per_h = 1, .connections = 3000},
          "load.open: connections is 3000, more than the 2000 of --inflight"},
-        {{.rate_per_h = 1, .protocol = "http2"}, "load: protocol \"http2\" is not built yet"},
+        {{.rate_per_h = 1, .protocol = "tcp"}, "load: protocol \"tcp\" is not built yet"},
         {{.rate_per_h = 1, .tagged = bad, .tagged_count = 1},
          "load: a tag must be a text of one line, at most 500 bytes"},
         {{.rate_per_h = 1, .tagged = many, .tagged_count = 1},

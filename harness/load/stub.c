@@ -71,6 +71,34 @@ static void task_end(struct stub_task *t)
     }
 }
 
+/* One message and status 0, or a status alone: what a gRPC application can say. */
+static void task_answer_grpc(struct stub_task *t)
+{
+    struct stub *s = t->stub;
+    char number[8], text[128];
+    struct field fields[8] = {{BYTES("content-type"), BYTES("application/grpc")},
+                              {BYTES("server"), BYTES("meshproof-stub")}};
+    size_t count = 2;
+    const struct field ok = {BYTES("grpc-status"), BYTES("0")};
+    snprintf(number, sizeof(number), "%u", t->port->number);
+    fields[count++] = (struct field){BYTES("x-meshproof-endpoint"), bytes_of(number)};
+    if (t->echo.name.len > 0)
+        fields[count++] = t->echo;
+    if (t->failed != NULL) {
+        snprintf(text, sizeof(text), "the call to %.80s failed", t->failed);
+        fields[count++] = (struct field){BYTES("grpc-status"), BYTES("14")};
+        fields[count++] = (struct field){BYTES("grpc-message"), bytes_of(text)};
+        h2_exchange_answer(t->stream, 200, (struct fields){fields, count}, (struct bytes){0},
+                           (struct fields){0});
+    } else if (t->status != 200) {
+        h2_exchange_answer(t->stream, t->status, (struct fields){fields, count}, (struct bytes){0},
+                           (struct fields){0});
+    } else {
+        h2_exchange_answer(t->stream, 200, (struct fields){fields, count}, buffer_view(&s->message),
+                           (struct fields){&ok, 1});
+    }
+}
+
 static void task_answer(struct stub_task *t)
 {
     struct stub *s = t->stub;
@@ -79,6 +107,11 @@ static void task_answer(struct stub_task *t)
     struct field fields[4] = {{BYTES("server"), BYTES("meshproof-stub")},
                               {BYTES("content-type"), BYTES("text/plain")}};
     size_t count = 2;
+    if (t->stream != NULL && s->grpc) {
+        task_answer_grpc(t);
+        task_end(t);
+        return;
+    }
     snprintf(number, sizeof(number), "%u", t->port->number);
     fields[count++] = (struct field){BYTES("x-meshproof-endpoint"), bytes_of(number)};
     if (t->echo.name.len > 0)
@@ -91,6 +124,9 @@ static void task_answer(struct stub_task *t)
     }
     if (t->exchange != NULL)
         http_exchange_answer(t->exchange, t->status, (struct fields){fields, count}, body, false);
+    else if (t->stream != NULL)
+        h2_exchange_answer(t->stream, t->status, (struct fields){fields, count}, body,
+                           (struct fields){0});
     task_end(t);
 }
 
@@ -181,44 +217,75 @@ static void task_read(struct stub_task *t, struct fields fields)
             {(uint8_t *)arena_strndup(&t->arena, (const char *)echo.at, echo.len), echo.len}};
 }
 
-static void on_request(void *cookie, struct http_exchange *x, const struct http_request *request)
+static struct stub_task *task_new(struct stub_port *port, struct fields fields)
 {
-    struct stub_port *port = cookie;
     struct stub *s = port->stub;
     struct stub_task *t = check_alloc_zero(1, sizeof(*t));
     t->stub = s;
     t->port = port;
-    t->exchange = x;
     t->gone.run = on_task_gone;
     t->status = s->service->status != 0 ? s->service->status : 200;
     t->calls = check_alloc_zero(s->service->call_count + 1, sizeof(*t->calls));
     text_init(&t->pass_on, TASK_MOST_BYTES);
     arena_init(&t->arena, TASK_MOST_BYTES);
-    http_exchange_set(x, t);
     t->next = s->tasks;
     if (t->next != NULL)
         t->next->prev = t;
     s->tasks = t;
     s->counts.requests++;
-    task_read(t, request->fields);
-    if (s->service->slots == 0 || port->busy < s->service->slots)
+    task_read(t, fields);
+    return t;
+}
+
+static void task_admit(struct stub_task *t)
+{
+    const struct service_plan *service = t->stub->service;
+    if (service->slots == 0 || t->port->busy < service->slots)
         task_begin(t);
     else
-        port_append(port, t);
+        port_append(t->port, t);
+}
+
+static void on_request(void *cookie, struct http_exchange *x, const struct http_request *request)
+{
+    struct stub_task *t = task_new(cookie, request->fields);
+    t->exchange = x;
+    http_exchange_set(x, t);
+    task_admit(t);
+}
+
+static void on_stream(void *cookie, struct h2_exchange *x, const struct http_request *request)
+{
+    struct stub_task *t = task_new(cookie, request->fields);
+    t->stream = x;
+    h2_exchange_set(x, t);
+    task_admit(t);
 }
 
 /* Work that has begun goes on without its client, as that of most applications does; it is not
  * answered. */
-static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
+static void task_left(struct stub_task *t)
 {
-    struct stub_port *port = cookie;
-    struct stub_task *t = http_exchange_get(x);
-    (void)by_reset;
     t->exchange = NULL;
+    t->stream = NULL;
     if (!t->working) {
-        port_remove(port, t);
+        port_remove(t->port, t);
         task_unlink(t);
     }
+}
+
+static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
+{
+    (void)cookie;
+    (void)by_reset;
+    task_left(http_exchange_get(x));
+}
+
+static void on_stream_gone(void *cookie, struct h2_exchange *x, bool by_reset)
+{
+    (void)cookie;
+    (void)by_reset;
+    task_left(h2_exchange_get(x));
 }
 
 /* The answer's body: as given, or seeded letters. */
@@ -237,6 +304,22 @@ static void make_body(struct stub *s)
     }
 }
 
+/* PROTOCOL-HTTP2.md: not compressed, then the length in network order. */
+static void make_message(struct stub *s)
+{
+    size_t len = s->body.len;
+    const uint8_t frame[] = {0, (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
+                             (uint8_t)len};
+    buffer_init(&s->message, ANSWER_MOST_BYTES + sizeof(frame) + 1);
+    INVARIANT(buffer_add(&s->message, frame, sizeof(frame), NULL) &&
+              (len == 0 || buffer_add(&s->message, s->body.at, len, NULL)));
+}
+
+static bool is_one_of(const char *protocol, const char *a, const char *b)
+{
+    return protocol != NULL && (strcmp(protocol, a) == 0 || strcmp(protocol, b) == 0);
+}
+
 static const char *const *copy_list(struct arena *arena, const char *const *list, size_t count)
 {
     const char **copy = ARENA_ARRAY(arena, const char *, count + 1);
@@ -248,7 +331,8 @@ static const char *const *copy_list(struct arena *arena, const char *const *list
 static bool check(const struct stub_config *config, struct error *err)
 {
     const struct service_plan *service = config->service;
-    if (service->protocol != NULL && strcmp(service->protocol, "http1") != 0)
+    if (service->protocol != NULL && strcmp(service->protocol, "http1") != 0 &&
+        !is_one_of(service->protocol, "http2", "grpc"))
         return error_at(err, service->source, ERROR_INPUT,
                         "service \"%s\": protocol \"%s\" is not built yet", service->name,
                         service->protocol);
@@ -266,13 +350,22 @@ static bool open_ports(struct stub *s, struct error *err)
         port->stub = s;
         port->number = s->config.endpoints[i].number;
         port->last_waiting = &port->first_waiting;
+        struct h2_server_config h2 = {.listen = s->config.endpoints[i].listen,
+                                      .body_most_bytes = BODY_MOST_BYTES,
+                                      .connections_most = CONNECTIONS_MOST,
+                                      .on_request = on_stream,
+                                      .on_gone = on_stream_gone,
+                                      .cookie = port};
         struct http_server_config config = {.listen = s->config.endpoints[i].listen,
                                             .body_most_bytes = BODY_MOST_BYTES,
                                             .connections_most = CONNECTIONS_MOST,
                                             .on_request = on_request,
                                             .on_gone = on_gone,
                                             .cookie = port};
-        if (!http_server_open(s->loop, &config, &port->server, err))
+        bool open = is_one_of(s->service->protocol, "http2", "grpc")
+                        ? h2_server_open(s->loop, &h2, &port->h2, err)
+                        : http_server_open(s->loop, &config, &port->server, err);
+        if (!open)
             return false;
     }
     return http_client_new(s->loop, IDLE_MOST, &s->client, err);
@@ -299,6 +392,9 @@ bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_c
     s->ports = check_alloc_zero(config->endpoint_count + 1, sizeof(*s->ports));
     s->breakers = check_alloc_zero(s->service->call_count + 1, sizeof(*s->breakers));
     make_body(s);
+    s->grpc = is_one_of(s->service->protocol, "grpc", "grpc");
+    if (s->grpc)
+        make_message(s);
     if (!open_ports(s, err)) {
         stub_free(s);
         return false;
@@ -322,12 +418,15 @@ void stub_free(struct stub *s)
         stub_call_cancel_all(t);
         task_unlink(t);
     }
-    for (size_t i = 0; i < s->config.endpoint_count; i++)
+    for (size_t i = 0; i < s->config.endpoint_count; i++) {
         http_server_free(s->ports[i].server);
+        h2_server_free(s->ports[i].h2);
+    }
     http_client_free(s->client);
     map_release(&s->seen);
     map_release(&s->seen_before);
     text_release(&s->body);
+    buffer_release(&s->message);
     arena_release(&s->arena);
     free(s->ports);
     free(s->breakers);
@@ -338,7 +437,8 @@ const char *stub_address(const struct stub *s, uint16_t number)
 {
     for (size_t i = 0; i < s->config.endpoint_count; i++) {
         if (s->ports[i].number == number)
-            return http_server_address(s->ports[i].server);
+            return s->ports[i].h2 != NULL ? h2_server_address(s->ports[i].h2)
+                                          : http_server_address(s->ports[i].server);
     }
     return NULL;
 }

@@ -32,7 +32,7 @@ struct stub_config {
 };
 
 /* ${recorder} may be NULL: nothing is recorded. Both outlive the stub. ERROR_INPUT for what is not
- * built (protocols other than http1), ERROR_SYSTEM for an address that cannot be had. */
+ * built (protocol tcp), ERROR_SYSTEM for an address that cannot be had. */
 bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_config *config,
                struct stub **ret, struct error *err) WARN_UNUSED;
 /* From now on the tries of its calls go to ${call_addresses} (one for each of service->calls;

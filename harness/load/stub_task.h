@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "load/stub.h"
+#include "net/h2_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 
@@ -21,6 +22,7 @@ struct stub_breaker {
 struct stub_port {
     struct stub *stub;
     struct http_server *server;
+    struct h2_server *h2; /* in its place, for http2 and grpc */
     uint16_t number;
     uint32_t busy; /* slots in use */
     struct stub_task *first_waiting, **last_waiting;
@@ -37,6 +39,8 @@ struct stub {
     struct stub_breaker *breakers;
     struct stub_task *tasks;
     struct text body;
+    struct buffer message; /* gRPC: the body in its frame */
+    bool grpc;
     struct map seen, seen_before; /* arrivals of an id here, in two generations: bounded */
     uint64_t service_hash, seed_of_work, seq;
     struct stub_counts counts;
@@ -62,6 +66,7 @@ struct stub_task {
     struct stub_port *port;
     struct stub_task *prev, *next, *next_waiting;
     struct http_exchange *exchange; /* NULL: the client has left */
+    struct h2_exchange *stream;     /* in its place, for http2 and grpc */
     struct hold work;
     struct loop_task gone;
     struct text pass_on; /* header lines for its calls */

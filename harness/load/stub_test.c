@@ -432,10 +432,10 @@ static void stub_refuses_what_is_not_built(void **state)
 {
     struct fixture *f = *state;
     struct error err = {0};
-    f->service.protocol = "grpc";
+    f->service.protocol = "tcp";
     struct stub_config config = {.service = &f->service};
     assert_false(stub_open(f->lab.loop, NULL, &config, &f->stub, &err));
-    assert_string_equal(err.text, "service \"checkout\": protocol \"grpc\" is not built yet");
+    assert_string_equal(err.text, "service \"checkout\": protocol \"tcp\" is not built yet");
     f->stub = NULL;
 }
 

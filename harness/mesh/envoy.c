@@ -1,5 +1,6 @@
 #include "mesh/child.h"
 #include "mesh/envoy_config.h"
+#include "mesh/envoy_tls.h"
 #include "mesh/run.h"
 
 #include "base/clock.h"
@@ -243,7 +244,8 @@ static bool start(struct envoy *e, const struct mesh_config *config, struct erro
         return error_set(err, ERROR_LIMIT, "the folder's path is longer than the %d bytes allowed",
                          PATH_MOST);
     (void)unlink(e->admin_path); /* of an Envoy before */
-    if (!write_config(config, config_path, err))
+    if (!write_config(config, config_path, err) ||
+        (config->certs != NULL && !envoy_tls_write(config->folder, config->certs, err)))
         return false;
     const char *const argv[] = {program,
                                 "-c",

@@ -1,5 +1,7 @@
 #include "mesh/envoy_config.h"
 
+#include "mesh/envoy_tls.h"
+
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -225,21 +227,28 @@ static bool endpoints(const struct mesh_edge *edge, json_t **ret, struct error *
     return true;
 }
 
-static void http_options(json_t *cluster, const struct pool_rule *pool)
+/* What the upstream speaks, and how long a connection to it lives. (Downstream, the codec is told
+ * by the client's first bytes.) */
+static void http_options(json_t *cluster, const struct pool_rule *pool, bool http2)
 {
-    if (!pool->requests_per_connection.set || pool->requests_per_connection.number == 0)
+    bool limited = pool->requests_per_connection.set && pool->requests_per_connection.number > 0;
+    if (!limited && !http2)
         return;
-    json_t *options = json_pack(
-        "{s:s, s:{s:{}}, s:{}}", "@type", TYPE "extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config", "http_protocol_options", "common_http_protocol_options");
-    set_number(json_object_get(options, "common_http_protocol_options"),
-               "max_requests_per_connection", pool->requests_per_connection.number);
+    json_t *options =
+        json_pack("{s:s, s:{s:{}}, s:{}}", "@type",
+                  TYPE "extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config",
+                  http2 ? "http2_protocol_options" : "http_protocol_options",
+                  "common_http_protocol_options");
+    if (limited)
+        set_number(json_object_get(options, "common_http_protocol_options"),
+                   "max_requests_per_connection", pool->requests_per_connection.number);
     json_object_set_new(
         cluster, "typed_extension_protocol_options",
         json_pack("{s:o}", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", options));
 }
 
-static bool cluster(const struct mesh_edge *edge, const char *name, json_t **ret, struct error *err)
+static bool cluster(const struct mesh_config *config, const struct mesh_edge *edge,
+                    const char *name, json_t **ret, struct error *err)
 {
     const struct edge_policy *p = &edge->policy;
     const struct value *connect = &p->pool.connect_timeout;
@@ -258,14 +267,18 @@ static bool cluster(const struct mesh_edge *edge, const char *name, json_t **ret
     INVARIANT(c != NULL);
     if (p->outlier.present && p->flavour == FLAVOUR_ENVOY)
         json_object_set_new(c, "outlier_detection", outlier_detection(&p->outlier));
-    http_options(c, &p->pool);
+    http_options(c, &p->pool, edge->http2);
+    if (config->certs != NULL)
+        json_object_set_new(c, "transport_socket",
+                            envoy_tls_socket(config->folder, edge->peer_san));
     *ret = c;
     return true;
 }
 
-static bool add_edge(const struct mesh_edge *edge, size_t number, json_t *listeners,
+static bool add_edge(const struct mesh_config *config, size_t number, json_t *listeners,
                      json_t *clusters, struct error *err)
 {
+    const struct mesh_edge *edge = &config->edges[number];
     char name[32];
     json_t *made;
     if (edge->policy.flavour == FLAVOUR_LINKERD)
@@ -276,7 +289,7 @@ static bool add_edge(const struct mesh_edge *edge, size_t number, json_t *listen
     if (!listener(edge, name, &made, err))
         return false;
     json_array_append_new(listeners, made);
-    if (!cluster(edge, name, &made, err))
+    if (!cluster(config, edge, name, &made, err))
         return false;
     json_array_append_new(clusters, made);
     return true;
@@ -286,7 +299,7 @@ bool envoy_config_make(const struct mesh_config *config, json_t **ret, struct er
 {
     json_t *listeners = json_array(), *clusters = json_array();
     for (size_t i = 0; i < config->edge_count; i++) {
-        if (!add_edge(&config->edges[i], i, listeners, clusters, err)) {
+        if (!add_edge(config, i, listeners, clusters, err)) {
             json_decref(listeners);
             json_decref(clusters);
             return false;

@@ -43,7 +43,10 @@ static void folder_remove(const char *folder)
 static json_t *config_of(struct edge_policy policy)
 {
     const char *endpoints[] = {"127.0.0.1:1001", "[::1]:1002"};
-    struct mesh_edge edge = {policy, "127.0.0.1:0", endpoints, 2};
+    struct mesh_edge edge = {.policy = policy,
+                             .listen = "127.0.0.1:0",
+                             .endpoints = endpoints,
+                             .endpoint_count = 2};
     struct mesh_config config = {.edges = &edge, .edge_count = 1};
     struct error err = {0};
     json_t *root;
@@ -115,7 +118,7 @@ static void programs_what_istio_would(void **unused)
 static void linkerds_policies_are_not_for_envoy(void **unused)
 {
     (void)unused;
-    struct mesh_edge edge = {lab_policy(FLAVOUR_LINKERD), "127.0.0.1:0", NULL, 0};
+    struct mesh_edge edge = {.policy = lab_policy(FLAVOUR_LINKERD), .listen = "127.0.0.1:0"};
     struct mesh_config config = {.edges = &edge, .edge_count = 1};
     struct error err = {0};
     json_t *root;

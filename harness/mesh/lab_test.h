@@ -188,7 +188,10 @@ static inline struct lab *lab_new(size_t hosts)
 static inline bool lab_open(struct lab *lab, const char *driver, struct edge_policy policy,
                             const char *defect, const char *folder, struct error *err)
 {
-    struct mesh_edge one = {policy, "127.0.0.1:0", lab->endpoints, lab->hosts};
+    struct mesh_edge one = {.policy = policy,
+                            .listen = "127.0.0.1:0",
+                            .endpoints = lab->endpoints,
+                            .endpoint_count = lab->hosts};
     const struct mesh_edge edges[] = {one, one};
     struct mesh_config config = {.edges = edges,
                                  .edge_count = COUNT_OF(edges),

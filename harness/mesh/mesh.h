@@ -13,6 +13,8 @@ struct mesh_edge {
     const char *listen;           /* "127.0.0.1:0" */
     const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
     size_t endpoint_count;
+    bool http2; /* the endpoints speak HTTP/2 (h2c, or by ALPN): services of http2 and grpc */
+    const char *peer_san; /* with ${certs}: what the endpoints' leaves must have */
 };
 struct mesh_config {
     const struct mesh_edge *edges;
@@ -23,6 +25,9 @@ struct mesh_config {
     const char
         *envoy; /* path of the program; NULL: search $MESHPROOF_ENVOY, the build folder's, $PATH */
     const char *folder; /* 0700, for configuration and logs; the conductor removes it */
+    /* A folder as cert_files writes it: the mesh speaks mutual TLS with what is there, and takes
+     * what it is swapped for. NULL: plaintext. Of the driver envoy alone. */
+    const char *certs;
 };
 struct mesh_run; /* a started mesh */
 struct mesh_driver {

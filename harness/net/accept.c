@@ -3,6 +3,9 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/tls_conn.h"
+#include "net/tls_pass.h"
+#include "net/toxic_link.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -23,12 +26,50 @@ static void settle_streak(struct conn *c, bool failed)
         streak_end(streak, true);
 }
 
-static void begin(struct conn *c)
+/* From here on its bytes are the relay's. */
+static void begin_relay(struct conn *c)
 {
     settle_streak(c, false);
-    c->parked = false;
-    if (c->endpoint->proxy->protocol == PROXY_TCP)
+    if (c->endpoint->proxy->protocol == PROXY_TCP) {
         request_start_raw(c);
+        if (!c->dead && c->tls == NULL && c->call != NULL && c->call->backend != NULL &&
+            c->endpoint->tls[SIDE_RESPONSE] == NULL)
+            tls_pass_begin(c, c->call->backend);
+    } else if (c->endpoint->proxy->protocol == PROXY_TOXIC) {
+        toxic_link_begin(c);
+    }
+}
+
+static void begin(struct conn *c)
+{
+    c->parked = false;
+    if (c->endpoint->tls[SIDE_REQUEST] == NULL) {
+        begin_relay(c);
+        return;
+    }
+    c->handshaking = true;
+    tls_conn_begin(c, c->endpoint->tls[SIDE_REQUEST], SIDE_REQUEST, relay_run_client);
+}
+
+bool accept_handshake(struct conn *c)
+{
+    enum io io = tls_conn_handshake(c);
+    if (io == IO_AGAIN)
+        return false;
+    c->handshaking = false;
+    if (io == IO_DONE) {
+        begin_relay(c);
+        return !c->dead;
+    }
+    enum conn_closer by = tls_conn_blame(c);
+    settle_streak(c, by == CONN_BY_FAULT);
+    if (by == CONN_BY_FAULT)
+        c->record.fault = tls_conn_fault(c);
+    if (io == IO_RESET)
+        conn_close(c, by, false);
+    else
+        conn_finish(c, by); /* an alert of ours must not be lost behind an RST */
+    return false;
 }
 
 static void on_parked(struct hold *h, uint64_t now_ns)
@@ -48,6 +89,7 @@ static void ask(struct conn *c)
         chain_run_drop(&c->accept_run, halt.slot); /* disarmed while an earlier one held it */
         halt = chain_run_accept(&c->accept_run, halt.slot, &seen, clock_now_ns());
     }
+    endpoint_count_fired(c->endpoint, &c->accept_run);
     c->accept_slot = halt.slot;
     if (halt.answer.act == ACT_PASS) {
         begin(c);
@@ -72,7 +114,11 @@ void accept_begin(struct conn *c)
 {
     struct endpoint *e = c->endpoint;
     c->nth = ++e->accepted;
-    if (!chain_wants(e->chain, MOMENT_ACCEPT, SIDE_REQUEST)) {
+    c->close_next = e->renews;
+    bool wanted = chain_wants(e->chain, MOMENT_ACCEPT, SIDE_REQUEST) ||
+                  (chain_wants(e->chain, MOMENT_HANDSHAKE, SIDE_REQUEST) &&
+                   (e->tls[SIDE_REQUEST] != NULL || e->proxy->protocol == PROXY_TCP));
+    if (!wanted) {
         begin(c);
         return;
     }
@@ -80,7 +126,6 @@ void accept_begin(struct conn *c)
     c->accept_run.view = (struct call_view){
         .id_hi = e->number, .id_lo = c->nth, .conn = c->record.conn, .endpoint = e->number};
     chain_run_select_accept(&c->accept_run, c->nth, &e->streak, clock_now_ns());
-    endpoint_count_fired(e, &c->accept_run);
     ask(c);
 }
 
@@ -157,14 +202,18 @@ static void on_accept(struct watch *w, unsigned what)
             return;
         }
         c->record.peer = peer_name(e, &peer);
-        accept_begin(c);
+        if (e->clients > e->proxy->connections_most)
+            conn_close(c, CONN_BY_LIMIT, true);
+        else
+            accept_begin(c);
     }
 }
 
 bool listener_open(struct endpoint *e, const char *address, struct error *err)
 {
     int fd = -1;
-    if (!socket_listen(address, &fd, NULL, err))
+    if (e->proxy->shared ? !socket_listen_shared(address, &fd, err)
+                         : !socket_listen(address, &fd, NULL, err))
         return false;
     if (!loop_watch_add_level(e->proxy->loop, &e->watch, fd, on_accept, err)) {
         close(fd);

@@ -3,6 +3,8 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/tls_conn.h"
+#include "net/tls_pass.h"
 
 #define CUT_POLL_NS (1 * NS_PER_MS)
 #define CUT_WAIT_NS (50 * NS_PER_MS)
@@ -60,6 +62,17 @@ static bool backend_went_first(enum attempt_outcome outcome)
            outcome == OUTCOME_UPSTREAM_REFUSED;
 }
 
+void act_fin(struct call *call)
+{
+    uint64_t now_ns = clock_now_ns();
+    uint16_t fault = 0;
+    uint64_t until_ns = chain_run_fin(&call->run, SIDE_RESPONSE, now_ns, &fault);
+    if (until_ns <= now_ns || until_ns - now_ns < call->client->fin_wait_ns)
+        return;
+    call->client->fin_wait_ns = until_ns - now_ns;
+    call->client->fin_fault = fault;
+}
+
 void act_cut(struct call *call, enum attempt_outcome outcome, bool reset, enum conn_closer by)
 {
     struct conn *client = call->client;
@@ -71,6 +84,7 @@ void act_cut(struct call *call, enum attempt_outcome outcome, bool reset, enum c
     if (call->record.out == 0)
         call->record.out = call_span(call, now_ns);
     if (!reset) {
+        act_fin(call);
         call_end(call, outcome);
         conn_finish(client, by);
         return;
@@ -165,7 +179,8 @@ static void answer(struct call *call, const struct reply *reply, enum attempt_ou
     call->record.grpc_status = reply->grpc_status;
     call->record.grpc_where = reply->grpc_status == 0 ? 0 : (reply->in_trailers ? 2 : 1);
     call->record.out = call->record.head_out = call->record.done = call_span(call, clock_now_ns());
-    call->flow[SIDE_RESPONSE].written = raw ? reply->raw.len : reply->body.len;
+    call->flow[SIDE_RESPONSE].written =
+        raw ? reply->raw.len : (reply->grpc_status > 0 ? 0 : reply->body.len);
     if (conn_send(client, parts, count) == IO_RESET) {
         request_left(call, LEFT_RST);
         return;
@@ -173,6 +188,8 @@ static void answer(struct call *call, const struct reply *reply, enum attempt_ou
     drain_backend(call);
     struct http1_body rest = call->flow[SIDE_REQUEST].body;
     bool keep = call->client_keeps;
+    if (!keep || client->close_next || call->endpoint->proxy->draining)
+        act_fin(call);
     uint64_t bytes_in = rest.payload_bytes;
     call->flow[SIDE_REQUEST].body = (struct http1_body){.payload_bytes = bytes_in};
     call_end(call, outcome);
@@ -208,6 +225,7 @@ void act_halt(struct call *call, enum side side, struct halt halt)
     struct flow *flow = call_flow(call, side);
     struct loop *l = call->endpoint->proxy->loop;
     flow->slot = halt.slot;
+    endpoint_count_fired(call->endpoint, &call->run);
     if (halt.answer.act == ACT_HOLD &&
         !chain_has_fault(call->endpoint->chain, chain_run_fault(&call->run, halt.slot))) {
         let_go(call, flow);
@@ -260,6 +278,11 @@ uint32_t act_release(struct endpoint *e, const struct filter_chain *keep)
     }
     for (struct conn *c = e->conns, *next; c != NULL; c = next) {
         next = c->next;
+        if ((c->fin_ns != 0 || c->fin_wait_ns != 0) && !chain_has_fault(keep, c->fin_fault)) {
+            released += c->fin_ns != 0;
+            fin_release(c);
+        }
+        released += tls_conn_release(c, keep) || tls_pass_release(c, keep) ? 1 : 0;
         if (!c->parked || chain_has_fault(keep, chain_run_fault(&c->accept_run, c->accept_slot)))
             continue;
         chain_run_drop(&c->accept_run, c->accept_slot);

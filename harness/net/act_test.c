@@ -32,7 +32,7 @@ static void an_answer_of_a_fault_never_dials_and_keeps_the_connection(void **sta
     await_bytes(c, strlen(wanted) * 2);
     assert_int_equal(await_attempt(rig, 3)->sequence, 3);
     /* one that is too long ends it: the client is told so where that is known from the head, and
-     * must not take the connection for its next request */
+     * must not take the connection for its next request; where it is not, more of it is read */
     char *filler = check_alloc_zero(1, 100000);
     peer_forget(c);
     say(c, "POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nabc");
@@ -44,7 +44,17 @@ static void an_answer_of_a_fault_never_dials_and_keeps_the_connection(void **sta
     await_bytes(c, strlen(wanted));
     expect_in(c, wanted);
     say_bytes(c, (struct bytes){(const uint8_t *)filler, 100000});
+    peer_forget(c);
+    say(c, "\r\n0\r\n\r\n" GET);
+    await_bytes(c, strlen(wanted));
+    peer_forget(c);
+    say(c, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n");
+    await_bytes(c, strlen(wanted));
+    for (unsigned i = 0; i < 12 && !c->fin; i++)
+        say_bytes(c, (struct bytes){(const uint8_t *)filler, 100000});
     await_gone(c);
+    assert_true(c->fin);
+    expect_in(c, wanted);
     free(filler);
     assert_int_equal(rig->accepted, 0);
     /* HEAD has no body, and who asked for a close gets one */

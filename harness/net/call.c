@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "net/grpc.h"
+#include "net/h2_call.h"
 #include "net/relay.h"
 
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #define CALL_ARENA_MOST_BYTES ((size_t)8 * 1024 * 1024)
 #define KEPT_MOST_BYTES (HTTP1_HEAD_MOST_BYTES + LOOP_SCRATCH_BYTES)
 
-struct call *call_new(struct conn *client, uint64_t at_ns)
+static struct call *new_call(struct conn *client, uint64_t at_ns)
 {
     struct endpoint *e = client->endpoint;
     struct proxy *p = e->proxy;
@@ -33,16 +35,32 @@ struct call *call_new(struct conn *client, uint64_t at_ns)
     call->record.endpoint = e->number;
     call->record.k = 1;
     chain_run_init(&call->run, e->chain, &call->arena, &p->chunk_arena);
+    call->run.words = client->words;
     call->record.generation = e->chain != NULL ? e->chain->generation : 0;
     call->next = e->calls;
     if (e->calls != NULL)
         e->calls->previous = call;
     e->calls = call;
-    client->call = call;
     if (hold_is_idle(&e->sweep))
         loop_hold_add(p->loop, &e->sweep, at_ns + RELAY_SWEEP_NS, relay_on_sweep);
     p->counts.calls_begun++;
     p->counts.calls_active++;
+    return call;
+}
+
+struct call *call_new(struct conn *client, uint64_t at_ns)
+{
+    struct call *call = new_call(client, at_ns);
+    client->call = call;
+    return call;
+}
+
+struct call *call_new_stream(struct conn *client, uint64_t at_ns, uint32_t stream,
+                             struct h2_call *h2)
+{
+    struct call *call = new_call(client, at_ns);
+    call->h2 = h2;
+    call->record.stream = stream;
     return call;
 }
 
@@ -52,6 +70,7 @@ static void flow_release(struct call *call, struct flow *flow)
     http1_body_release(&flow->body);
     if (flow->pipe.stages != NULL)
         pipe_release(&flow->pipe);
+    flow_splice_end(flow);
 }
 
 /* Whether the mesh takes this end for a failure of the host; false in ${ret_counts}: neither. */
@@ -92,6 +111,9 @@ void call_end(struct call *call, enum attempt_outcome outcome)
     if (counts)
         streak_end(&e->streak, failed);
     call->record.outcome = (uint16_t)outcome;
+    if (call->h2 != NULL) /* its connection may close behind any call */
+        act_fin(call);
+    endpoint_count_fired(e, &call->run);
     call->record.fired = call->run.fired;
     call->record.guarded = call->run.guarded;
     call->record.bytes_in = call->flow[SIDE_REQUEST].body.payload_bytes;
@@ -105,10 +127,14 @@ void call_end(struct call *call, enum attempt_outcome outcome)
     if (call->run.chain != NULL)
         chain_run_release(&call->run, true, clock_now_ns());
     arena_release(&call->arena);
-    if (call->client != NULL)
-        call->client->call = NULL;
-    if (call->backend != NULL)
-        call->backend->call = NULL;
+    if (call->h2 != NULL) {
+        h2_call_forget(call->h2);
+    } else {
+        if (call->client != NULL)
+            call->client->call = NULL;
+        if (call->backend != NULL)
+            call->backend->call = NULL;
+    }
     if (call->previous != NULL)
         call->previous->next = call->next;
     else
@@ -210,7 +236,7 @@ static void read_field(struct call *call, const struct field *f, struct ids *ids
         if (is_named(f, "x-request-id"))
             ids->request = f->value;
         else if (is_named(f, "content-type"))
-            call->is_grpc = bytes_starts(f->value, BYTES("application/grpc"));
+            call->is_grpc = grpc_is_type(f->value);
         break;
     case 14:
         if (is_named(f, "x-meshproof-id"))
@@ -240,22 +266,23 @@ static void read_field(struct call *call, const struct field *f, struct ids *ids
         r->key = map_hash(f->value.at, f->value.len);
 }
 
-static struct bytes field_of(const struct http1_head *head, const char *name)
+void call_read_fields(struct call *call, struct fields fields, struct bytes target, enum verb verb)
 {
-    return fields_find((struct fields){head->field, head->field_count}, name);
+    struct ids ids = {0};
+    for (size_t i = 0; i < fields.count; i++)
+        read_field(call, &fields.at[i], &ids);
+    tie(call, &ids);
+    struct bytes path = select_path(target);
+    if (path.len > NAME_MOST_BYTES)
+        path.len = NAME_MOST_BYTES;
+    call->record.path = endpoint_name(call->endpoint, path);
+    call->record.verb = (uint16_t)verb;
 }
 
 void call_read_head(struct call *call, const struct http1_head *head)
 {
-    struct ids ids = {0};
-    for (size_t i = 0; i < head->field_count; i++)
-        read_field(call, &head->field[i], &ids);
-    tie(call, &ids);
-    struct bytes path = select_path(head->target);
-    if (path.len > NAME_MOST_BYTES)
-        path.len = NAME_MOST_BYTES;
-    call->record.path = endpoint_name(call->endpoint, path);
-    call->record.verb = (uint16_t)head->verb;
+    call_read_fields(call, (struct fields){head->field, head->field_count}, head->target,
+                     head->verb);
     call->client_keeps = head->keep_alive;
     call->client_1_0 = head->http_1_0;
     call->upgrade = head->upgrade;
@@ -282,7 +309,7 @@ static struct bytes keep(struct arena *arena, struct bytes text)
                           text.len};
 }
 
-void call_select(struct call *call, const struct http1_head *head, uint64_t now_ns)
+static void select_as(struct call *call, struct select_view *seen, bool has_head, uint64_t now_ns)
 {
     struct endpoint *e = call->endpoint;
     struct chain_run *run = &call->run;
@@ -296,27 +323,41 @@ void call_select(struct call *call, const struct http1_head *head, uint64_t now_
                                    .conn = call->record.conn,
                                    .sequence = call->record.sequence,
                                    .endpoint = e->number,
-                                   .is_grpc = call->is_grpc};
+                                   .is_grpc = call->is_grpc,
+                                   .is_raw = !has_head,
+                                   .is_h2 = call->h2 != NULL};
     if (call->record.how_tied == TIED_NOT && call->record.n_mesh > 0)
         run->view.attempt = call->record.n_mesh;
-    struct select_view seen = {.attempt = run->view.attempt};
-    if (head != NULL) {
-        seen.method = head->method;
-        seen.target = head->target;
-        seen.fields = (struct fields){head->field, head->field_count};
-        seen.authority = field_of(head, "host");
-        seen.tag = field_of(head, "x-meshproof-tag");
-        seen.from = field_of(head, "x-meshproof-from");
+    seen->attempt = run->view.attempt;
+    if (has_head) {
+        seen->tag = fields_find(seen->fields, "x-meshproof-tag");
+        seen->from = fields_find(seen->fields, "x-meshproof-from");
     }
     if (c->conn_fired_generation != run->chain->generation) {
         c->conn_fired_generation = run->chain->generation;
         c->conn_fired = 0;
     }
-    chain_run_select(run, &seen, &e->streak, &c->conn_fired, now_ns);
-    endpoint_count_fired(e, run);
-    if ((run->chosen | run->waiting) != 0 && head != NULL) {
-        call->method = keep(&call->arena, seen.method);
-        call->target = keep(&call->arena, seen.target);
-        call->authority = keep(&call->arena, seen.authority);
+    chain_run_select(run, seen, &e->streak, &c->conn_fired, now_ns);
+    if ((run->chosen | run->waiting) != 0 && has_head) {
+        call->method = keep(&call->arena, seen->method);
+        call->target = keep(&call->arena, seen->target);
+        call->authority = keep(&call->arena, seen->authority);
     }
+}
+
+void call_select_as(struct call *call, struct select_view *seen, uint64_t now_ns)
+{
+    select_as(call, seen, true, now_ns);
+}
+
+void call_select(struct call *call, const struct http1_head *head, uint64_t now_ns)
+{
+    struct select_view seen = {0};
+    if (head != NULL && call->run.chain != NULL) {
+        seen.method = head->method;
+        seen.target = head->target;
+        seen.fields = (struct fields){head->field, head->field_count};
+        seen.authority = fields_find(seen.fields, "host");
+    }
+    select_as(call, &seen, head != NULL, now_ns);
 }

@@ -10,9 +10,11 @@ static uint32_t moments_of(const struct filter_slot *slot)
         return f->moments(slot->params);
     for (unsigned side = SIDE_REQUEST; side <= SIDE_RESPONSE; side++) {
         live |= f->on_accept != NULL ? MOMENT_BIT(MOMENT_ACCEPT, side) : 0;
+        live |= f->on_handshake != NULL ? MOMENT_BIT(MOMENT_HANDSHAKE, side) : 0;
         live |= f->on_head != NULL ? MOMENT_BIT(MOMENT_HEAD, side) : 0;
         live |= f->on_data != NULL ? MOMENT_BIT(MOMENT_DATA, side) : 0;
         live |= f->on_end != NULL ? MOMENT_BIT(MOMENT_END, side) : 0;
+        live |= f->on_fin != NULL ? MOMENT_BIT(MOMENT_FIN, side) : 0;
     }
     return live;
 }

@@ -5,8 +5,14 @@
 /* A slot's state in one try: its random numbers, then state_bytes. */
 struct slot_state {
     struct rng rng;
+    bool head_passed[2]; /* of a raw stream, by side: on_head has let it through */
     alignas(max_align_t) uint8_t bytes[];
 };
+
+/* Those that come before there is any call. */
+#define CONNECTION_MOMENTS \
+    (MOMENT_BIT(MOMENT_ACCEPT, SIDE_REQUEST) | MOMENT_BIT(MOMENT_HANDSHAKE, SIDE_REQUEST) | \
+     MOMENT_BIT(MOMENT_HANDSHAKE, SIDE_RESPONSE))
 
 #define SLOT_BIT(slot) (UINT64_C(1) << (slot))
 
@@ -34,7 +40,10 @@ static uint32_t fault_bit(const struct filter_slot *slot)
 }
 
 /* The streak guard withholds after the draw and before `times`: a withheld firing costs no budget.
- */
+ * Choosing is not yet firing: a reset after 1 MiB of a short body never acts. `times` is charged
+ * here all the same, for tries that run at once must not spend more than there is, and is given
+ * back at the try's end when nothing was done (chain_run_release). The guard judges here too, and
+ * counts a chosen try as open until it ends: once a fault acts it is too late to withhold it. */
 static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct streak *streak,
                    uint64_t *conn_fired)
 {
@@ -51,14 +60,14 @@ static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct st
         run->guarded |= fault_bit(slot);
         return;
     }
-    if (when->times != NULL && when->times->left != UINT64_MAX && !again)
+    if (when->times != NULL && when->times->left != UINT64_MAX && !again) {
         when->times->left--;
+        /* per connection it is the connection that was chosen: its later requests may still act */
+        run->charged |= when->per == SELECT_PER_CONNECTION ? 0 : SLOT_BIT(i);
+    }
     if (conn_fired != NULL)
         *conn_fired |= SLOT_BIT(i);
     run->chosen |= SLOT_BIT(i);
-    run->fresh |= SLOT_BIT(i);
-    run->fired |= fault_bit(slot);
-    slot->fired++;
     if (streak != NULL && !run->counted_open) {
         run->counted_open = true;
         streak->open++;
@@ -68,7 +77,6 @@ static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct st
 void chain_run_select(struct chain_run *run, const struct select_view *seen, struct streak *streak,
                       uint64_t *conn_fired, uint64_t now_ns)
 {
-    run->fresh = 0;
     for (uint16_t i = 0; i < run->chain->count; i++) {
         const struct filter_slot *slot = &run->chain->slots[i];
         const struct selector *when = &slot->when;
@@ -88,7 +96,6 @@ void chain_run_select(struct chain_run *run, const struct select_view *seen, str
 void chain_run_select_status(struct chain_run *run, uint16_t status, struct streak *streak,
                              uint64_t *conn_fired, uint64_t now_ns)
 {
-    run->fresh = 0;
     for (uint16_t i = 0; run->waiting != 0 && i < run->chain->count; i++) {
         const struct filter_slot *slot = &run->chain->slots[i];
         if ((run->waiting & SLOT_BIT(i)) == 0 || now_ns >= slot->when.expires_ns ||
@@ -103,26 +110,48 @@ void chain_run_select_status(struct chain_run *run, uint16_t status, struct stre
 void chain_run_select_accept(struct chain_run *run, uint64_t nth, struct streak *streak,
                              uint64_t now_ns)
 {
-    run->fresh = 0;
     for (uint16_t i = 0; i < run->chain->count; i++) {
         const struct filter_slot *slot = &run->chain->slots[i];
-        if ((slot->moments & MOMENT_BIT(MOMENT_ACCEPT, SIDE_REQUEST)) == 0 ||
-            now_ns >= slot->when.expires_ns || !select_is_open(&slot->when.match) ||
-            (slot->when.first > 0 && nth > slot->when.first))
+        if ((slot->moments & CONNECTION_MOMENTS) == 0 || now_ns >= slot->when.expires_ns ||
+            !select_is_open(&slot->when.match) || (slot->when.first > 0 && nth > slot->when.first))
             continue;
         struct rng rng = rng_for(slot->when.seed, slot->fault, run->view.endpoint, nth, 0);
         choose(run, i, &rng, streak, NULL);
     }
 }
 
+/* The slot did something to this try: that is a firing, the first time. */
+static void note_act(struct chain_run *run, uint16_t i)
+{
+    struct filter_slot *slot = &run->chain->slots[i];
+    if ((run->acted & SLOT_BIT(i)) != 0)
+        return;
+    run->acted |= SLOT_BIT(i);
+    run->fresh |= SLOT_BIT(i);
+    run->fired |= fault_bit(slot);
+    slot->fired++;
+}
+
+/* A raw stream's DATA stands for the head that it does not have. */
+static uint32_t moments_for(const struct chain_run *run, const struct filter_slot *slot)
+{
+    uint32_t moments = slot->moments;
+    for (unsigned side = SIDE_REQUEST;
+         run->view.is_raw && slot->filter->head_on_raw && side <= SIDE_RESPONSE; side++) {
+        if ((slot->moments & MOMENT_BIT(MOMENT_HEAD, side)) != 0)
+            moments |= MOMENT_BIT(MOMENT_DATA, side);
+    }
+    return moments;
+}
+
 bool chain_run_wants(const struct chain_run *run, enum moment moment, enum side side)
 {
     uint64_t left = run->chosen | run->waiting;
-    if (left == 0 || !chain_wants(run->chain, moment, side))
+    if (left == 0 || (!run->view.is_raw && !chain_wants(run->chain, moment, side)))
         return false;
     for (uint16_t i = 0; i < run->chain->count; i++) {
         if ((left & SLOT_BIT(i)) != 0 &&
-            (run->chain->slots[i].moments & MOMENT_BIT(moment, side)) != 0)
+            (moments_for(run, &run->chain->slots[i]) & MOMENT_BIT(moment, side)) != 0)
             return true;
     }
     return false;
@@ -144,6 +173,25 @@ static struct slot_state *state_of(struct chain_run *run, uint16_t i)
     return run->states[i];
 }
 
+/* A ninth fault on one connection takes the place of another: by number, so that two do not fight.
+ */
+static uint64_t *word_of(struct chain_run *run, uint16_t fault)
+{
+    struct fault_word *word = NULL;
+    if (run->words == NULL)
+        return NULL;
+    for (size_t i = 0; i < FAULT_WORDS; i++) {
+        if (run->words[i].fault == fault)
+            return &run->words[i].value;
+        if (word == NULL && run->words[i].fault == 0)
+            word = &run->words[i];
+    }
+    if (word == NULL)
+        word = &run->words[fault % FAULT_WORDS];
+    *word = (struct fault_word){.fault = fault};
+    return &word->value;
+}
+
 static struct filter_context context_of(struct chain_run *run, uint16_t i, struct arena *arena,
                                         uint64_t now_ns)
 {
@@ -152,7 +200,19 @@ static struct filter_context context_of(struct chain_run *run, uint16_t i, struc
                                    .state = state->bytes,
                                    .now_ns = now_ns,
                                    .rng = &state->rng,
-                                   .arena = arena};
+                                   .arena = arena,
+                                   .conn = run->view.conn,
+                                   .connection = word_of(run, run->chain->slots[i].fault)};
+}
+
+/* Not of a chain that is no longer in force: the budget's owner may have gone with the fault. */
+static void give_back(struct chain_run *run)
+{
+    uint64_t idle = run->charged & ~run->acted;
+    for (uint16_t i = 0; idle != 0 && !run->chain->retired && i < run->chain->count; i++) {
+        if ((idle & SLOT_BIT(i)) != 0)
+            run->chain->slots[i].when.times->left++;
+    }
 }
 
 void chain_run_release(struct chain_run *run, bool closing, uint64_t now_ns)
@@ -164,6 +224,7 @@ void chain_run_release(struct chain_run *run, bool closing, uint64_t now_ns)
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         f->on_close(&at);
     }
+    give_back(run);
     chain_release(run->chain);
     *run = (struct chain_run){0};
 }
@@ -173,7 +234,7 @@ void chain_run_release(struct chain_run *run, bool closing, uint64_t now_ns)
 static bool asks(const struct chain_run *run, uint16_t i, uint32_t moment_bit, uint64_t now_ns)
 {
     const struct filter_slot *slot = &run->chain->slots[i];
-    return (run->chosen & SLOT_BIT(i)) != 0 && (slot->moments & moment_bit) != 0 &&
+    return (run->chosen & SLOT_BIT(i)) != 0 && (moments_for(run, slot) & moment_bit) != 0 &&
            now_ns < slot->when.expires_ns;
 }
 
@@ -197,6 +258,8 @@ struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_vie
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         struct answer answer = bounded(run, i, f->on_head(&at, seen));
+        if (answer.act != ACT_PASS)
+            note_act(run, i);
         if (answer.act == ACT_REPLACE)
             edit(cookie, answer.reply);
         else if (answer.act != ACT_PASS)
@@ -217,6 +280,8 @@ struct halt chain_run_end(struct chain_run *run, uint16_t from, struct end_view 
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         struct answer answer = bounded(run, i, f->on_end(&at, seen));
+        if (answer.act != ACT_PASS)
+            note_act(run, i);
         if (answer.act == ACT_REPLACE)
             edit(cookie, answer.reply);
         else if (answer.act != ACT_PASS)
@@ -235,26 +300,103 @@ struct halt chain_run_accept(struct chain_run *run, uint16_t from, const struct 
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         struct answer answer = bounded(run, i, f->on_accept(&at, seen));
-        if (answer.act != ACT_PASS && answer.act != ACT_REPLACE)
-            return (struct halt){answer, i};
+        if (answer.act == ACT_PASS || answer.act == ACT_REPLACE)
+            continue;
+        note_act(run, i);
+        return (struct halt){answer, i};
     }
     return (struct halt){ANSWER_PASS, 0};
+}
+
+struct halt chain_run_handshake(struct chain_run *run, uint16_t from,
+                                const struct handshake_view *seen, uint64_t now_ns)
+{
+    uint32_t bit = MOMENT_BIT(MOMENT_HANDSHAKE, seen->side);
+    for (uint16_t i = from; run->chain != NULL && i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (!asks(run, i, bit, now_ns) || f->on_handshake == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        struct answer answer = bounded(run, i, f->on_handshake(&at, seen));
+        if (answer.act == ACT_PASS)
+            continue;
+        note_act(run, i);
+        return (struct halt){answer, i};
+    }
+    return (struct halt){ANSWER_PASS, 0};
+}
+
+/* The first byte of a raw stream, as its head. PASS: it has let that through. */
+static struct answer ask_raw_head(struct chain_run *run, uint16_t i, const struct data_view *seen,
+                                  uint64_t now_ns)
+{
+    const struct filter_slot *slot = &run->chain->slots[i];
+    struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
+    struct head_view head = {.call = seen->call, .side = seen->side};
+    bool *passed = &run->states[i]->head_passed[seen->side];
+    if (*passed || (slot->moments & MOMENT_BIT(MOMENT_HEAD, seen->side)) == 0)
+        return ANSWER_PASS;
+    struct answer answer = bounded(run, i, slot->filter->on_head(&at, &head));
+    answer.take = 0;
+    if (answer.act != ACT_PASS && answer.act != ACT_REPLACE && answer.act != ACT_RESPOND)
+        return answer;
+    *passed = true;
+    return ANSWER_PASS;
+}
+
+static struct answer ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,
+                              uint64_t now_ns)
+{
+    const struct filter_slot *slot = &run->chain->slots[i];
+    const struct stream_filter *f = slot->filter;
+    if (run->view.is_raw && f->head_on_raw) {
+        struct answer answer = ask_raw_head(run, i, seen, now_ns);
+        if (answer.act != ACT_PASS)
+            return answer;
+    }
+    if (f->on_data == NULL || (slot->moments & MOMENT_BIT(MOMENT_DATA, seen->side)) == 0)
+        return ANSWER_PASS;
+    struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
+    return bounded(run, i, f->on_data(&at, seen));
 }
 
 struct answer chain_run_ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,
                                  uint64_t now_ns)
 {
-    const struct stream_filter *f = run->chain->slots[i].filter;
-    if (!asks(run, i, MOMENT_BIT(MOMENT_DATA, seen->side), now_ns) || f->on_data == NULL)
+    if (!asks(run, i, MOMENT_BIT(MOMENT_DATA, seen->side), now_ns))
         return (struct answer){.act = ACT_PASS, .take = (uint32_t)seen->chunk.len};
-    struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
-    struct answer answer = bounded(run, i, f->on_data(&at, seen));
+    struct answer answer = ask_data(run, i, seen, now_ns);
     if (answer.take > seen->chunk.len)
         answer.take = (uint32_t)seen->chunk.len;
     /* a PASS of nothing would be asked for ever (engine.md section 3) */
     INVARIANT(answer.take > 0 || seen->chunk.len == 0 ||
               (answer.act != ACT_PASS && answer.act != ACT_REPLACE));
+    if (answer.act != ACT_PASS || answer.take < seen->chunk.len) /* cutting it up is an act too */
+        note_act(run, i);
     return answer;
+}
+
+uint64_t chain_run_fin(struct chain_run *run, enum side side, uint64_t now_ns, uint16_t *ret_fault)
+{
+    struct fin_view seen = {.call = &run->view, .side = side};
+    uint64_t until_ns = 0;
+    if (!chain_run_wants(run, MOMENT_FIN, side))
+        return 0;
+    for (uint16_t i = 0; i < run->chain->count; i++) {
+        const struct stream_filter *f = run->chain->slots[i].filter;
+        if (!asks(run, i, MOMENT_BIT(MOMENT_FIN, side), now_ns) || f->on_fin == NULL)
+            continue;
+        struct filter_context at = context_of(run, i, run->arena, now_ns);
+        struct answer answer = bounded(run, i, f->on_fin(&at, &seen));
+        if (answer.act != ACT_HOLD || answer.until_ns <= now_ns)
+            continue;
+        note_act(run, i);
+        if (answer.until_ns > until_ns) {
+            until_ns = answer.until_ns;
+            *ret_fault = run->chain->slots[i].fault;
+        }
+    }
+    return until_ns;
 }
 
 void chain_run_drop(struct chain_run *run, uint16_t slot)

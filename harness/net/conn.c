@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "net/pool.h"
+#include "net/tls_conn.h"
+#include "net/tls_pass.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +45,10 @@ struct conn *conn_open(struct endpoint *e, int fd, enum conn_side side,
         p->free_conns = c->next;
     else
         c = check_alloc(sizeof(*c));
-    *c = (struct conn){.endpoint = e, .side = (uint8_t)side, .writable = side == CONN_CLIENT};
+    *c = (struct conn){.endpoint = e,
+                       .side = (uint8_t)side,
+                       .transport = &transport_tcp,
+                       .writable = side == CONN_CLIENT};
     if (!loop_watch_add(p->loop, &c->watch, fd, on_event, err)) {
         close(fd);
         c->next = p->free_conns;
@@ -63,8 +68,10 @@ struct conn *conn_open(struct endpoint *e, int fd, enum conn_side side,
     if (e->conns != NULL)
         e->conns->previous = c;
     e->conns = c;
-    if (side == CONN_CLIENT)
+    if (side == CONN_CLIENT) {
         p->counts.connections++;
+        e->clients++;
+    }
     return c;
 }
 
@@ -75,10 +82,16 @@ void conn_close(struct conn *c, enum conn_closer by, bool reset)
     if (c->dead)
         return;
     uint64_t now_ns = clock_now_ns();
+    reset = reset || c->abort;
     c->dead = true;
     pool_remove(c);
+    slow_forget(c);
     loop_hold_remove(p->loop, &c->hold);
     loop_task_cancel(p->loop, &c->again);
+    if (c->tls != NULL)
+        tls_conn_close(c, by, reset);
+    if (c->pass != NULL)
+        tls_pass_close(c, by, reset);
     loop_watch_remove(&c->watch);
     if (reset)
         socket_reset(c->watch.fd);
@@ -107,8 +120,10 @@ void conn_close(struct conn *c, enum conn_closer by, bool reset)
         e->conns = c->next;
     if (c->next != NULL)
         c->next->previous = c->previous;
-    if (c->side == CONN_CLIENT)
+    if (c->side == CONN_CLIENT) {
         p->counts.connections--;
+        e->clients--;
+    }
     loop_defer(p->loop, &c->gone);
     endpoint_settle_drain(p);
 }
@@ -135,17 +150,12 @@ static void note_first_byte(struct conn *c, struct bytes in)
         c->record.first_class = FIRST_OTHER;
 }
 
-enum io conn_fill(struct conn *c)
+static enum io tcp_read(struct conn *c, uint8_t *to, size_t size, size_t *ret_len)
 {
-    struct loop *l = c->endpoint->proxy->loop;
-    uint8_t *scratch = loop_scratch(l);
-    if (c->fin_seen)
-        return IO_FIN;
     if (!c->readable && !c->doubt)
         return IO_AGAIN;
-    conn_keep(c);
     c->edge = c->doubt = false;
-    ssize_t n = socket_recv(l, c->watch.fd, scratch, LOOP_SCRATCH_BYTES);
+    ssize_t n = socket_recv(c->endpoint->proxy->loop, c->watch.fd, to, size);
     c->read_ns = clock_now_ns();
     if (n < 0 && errno == EAGAIN) {
         c->readable = false;
@@ -153,28 +163,60 @@ enum io conn_fill(struct conn *c)
     }
     if (n < 0)
         return IO_RESET;
-    if (n == 0) {
-        c->fin_seen = true;
+    if (n == 0)
         return IO_FIN;
-    }
     /* a short read has emptied the socket, but for the FIN, which gives no further edge */
-    if ((size_t)n < LOOP_SCRATCH_BYTES && !c->ended) {
+    if ((size_t)n < size && !c->ended) {
         /* Data and an RST that came together give one edge, which libevent reports as it does data
          * alone. So whoever needs more bytes than these asks once again; a message that came whole
          * costs nothing. */
         c->readable = false;
         c->doubt = true;
     }
-    if (c->record.bytes_in == 0)
-        note_first_byte(c, (struct bytes){scratch, (size_t)n});
-    c->record.bytes_in += (uint64_t)n;
+    if (c->record.first_class == FIRST_NONE)
+        note_first_byte(c, (struct bytes){to, (size_t)n});
+    *ret_len = (size_t)n;
+    return IO_DONE;
+}
+
+static enum io tcp_write(struct conn *c, const struct iovec *from, size_t count, size_t *ret_len)
+{
+    ssize_t n = socket_send(c->endpoint->proxy->loop, c->watch.fd, from, count);
+    *ret_len = n < 0 ? 0 : (size_t)n;
+    return n < 0 && errno != EAGAIN ? IO_RESET : IO_DONE;
+}
+
+static enum io tcp_end(struct conn *c)
+{
+    shutdown(c->watch.fd, SHUT_WR);
+    loop_counters(c->endpoint->proxy->loop)->other++;
+    return IO_DONE;
+}
+
+const struct transport transport_tcp = {.read = tcp_read, .write = tcp_write, .end = tcp_end};
+
+enum io conn_fill(struct conn *c)
+{
+    uint8_t *scratch = loop_scratch(c->endpoint->proxy->loop);
+    size_t n = 0;
+    if (c->fin_seen)
+        return IO_FIN;
+    if (!c->readable && !c->doubt)
+        return IO_AGAIN;
+    conn_keep(c);
+    enum io io = c->transport->read(c, scratch, LOOP_SCRATCH_BYTES, &n);
+    if (io != IO_DONE) {
+        c->fin_seen = io == IO_FIN;
+        return io;
+    }
+    c->record.bytes_in += n;
     if (c->input.len == 0) {
-        c->input = (struct bytes){scratch, (size_t)n};
+        c->input = (struct bytes){scratch, n};
         c->input_kept = false;
         return IO_DONE;
     }
     struct error err = {0};
-    INVARIANT(buffer_add(&c->in, scratch, (size_t)n, &err));
+    INVARIANT(buffer_add(&c->in, scratch, n, &err));
     c->input = buffer_view(&c->in);
     return IO_DONE;
 }
@@ -182,7 +224,8 @@ enum io conn_fill(struct conn *c)
 void conn_consume(struct conn *c, size_t len)
 {
     INVARIANT(len <= c->input.len);
-    c->input.at += len;
+    if (len > 0) /* else there may be none */
+        c->input.at += len;
     c->input.len -= len;
     c->search = 0;
     if (c->input.len == 0 && c->input_kept) {
@@ -232,14 +275,12 @@ enum io conn_send(struct conn *c, const struct iovec *from, size_t count)
     for (size_t i = 0; i < count; i++)
         total += from[i].iov_len;
     if (conn_unsent(c) == 0 && c->writable && total > 0) {
-        ssize_t n = socket_send(c->endpoint->proxy->loop, c->watch.fd, from, count);
-        if (n < 0 && errno != EAGAIN) {
+        if (c->transport->write(c, from, count, &sent) == IO_RESET) {
             c->broken = true;
             return IO_RESET;
         }
-        sent = n < 0 ? 0 : (size_t)n;
         c->record.bytes_out += sent;
-        if (sent == total)
+        if (sent == total && c->sealed == 0)
             return IO_DONE;
         c->writable = false;
     }
@@ -248,22 +289,23 @@ enum io conn_send(struct conn *c, const struct iovec *from, size_t count)
 
 enum io conn_flush(struct conn *c)
 {
-    struct iovec rest = {.iov_base = c->out.at + c->out_from, .iov_len = conn_unsent(c)};
     if (c->broken)
         return IO_RESET;
-    if (rest.iov_len == 0)
+    if (conn_unsent(c) == 0)
         return IO_DONE;
     if (!c->writable)
         return IO_AGAIN;
-    ssize_t n = socket_send(c->endpoint->proxy->loop, c->watch.fd, &rest, 1);
-    if (n < 0 && errno != EAGAIN) {
+    struct iovec rest = {.iov_len = c->out.len - c->out_from};
+    size_t sent = 0;
+    if (rest.iov_len > 0)
+        rest.iov_base = c->out.at + c->out_from;
+    if (c->transport->write(c, &rest, 1, &sent) == IO_RESET) {
         c->broken = true;
         return IO_RESET;
     }
-    size_t sent = n < 0 ? 0 : (size_t)n;
     c->record.bytes_out += sent;
     c->out_from += sent;
-    if (sent < rest.iov_len) {
+    if (sent < rest.iov_len || c->sealed > 0) {
         c->writable = false;
         return IO_AGAIN;
     }
@@ -271,6 +313,13 @@ enum io conn_flush(struct conn *c)
     if (c->out.capacity > KEEP_CAPACITY)
         buffer_release(&c->out);
     return IO_DONE;
+}
+
+bool conn_shut(struct conn *c)
+{
+    if (!c->shut)
+        c->shut = c->transport->end(c) != IO_AGAIN;
+    return c->shut;
 }
 
 static void on_linger_end(struct hold *h, uint64_t now_ns)
@@ -290,6 +339,8 @@ void conn_finish(struct conn *c, enum conn_closer by)
     http1_body_release(&c->drain);
     c->draining = false;
     conn_consume(c, c->input.len);
+    if (c->fin_wait_ns > 0)
+        fin_delay(c, clock_now_ns() + c->fin_wait_ns, c->fin_fault);
     if (hold_is_idle(&c->hold))
         loop_hold_add(l, &c->hold, clock_now_ns() + LINGER_NS, on_linger_end);
     conn_linger(c);
@@ -302,15 +353,14 @@ void conn_linger(struct conn *c)
         conn_close(c, CONN_BY_PEER, false);
         return;
     }
-    if (io == IO_DONE && !c->shut) {
-        c->shut = true;
-        shutdown(c->watch.fd, SHUT_WR);
-        loop_counters(c->endpoint->proxy->loop)->other++;
-    }
-    while ((io = conn_fill(c)) == IO_DONE && c->lingered < LINGER_BYTES) {
+    if (io == IO_DONE && !c->shut && c->fin_ns == 0)
+        (void)conn_shut(c);
+    /* Past the limit it is not read any more, but it stays until the second is over: a close with
+     * bytes unread is an RST, which would take away what the peer has not read yet. */
+    while (c->lingered < LINGER_BYTES && (io = conn_fill(c)) == IO_DONE) {
         c->lingered += c->input.len;
         conn_consume(c, c->input.len);
     }
-    if (io == IO_RESET || (io == IO_FIN && c->shut) || c->lingered >= LINGER_BYTES)
+    if (io == IO_RESET || (io == IO_FIN && c->shut))
         conn_close(c, CONN_BY_US, false);
 }

@@ -17,6 +17,8 @@ void endpoint_emit(struct endpoint *e, enum record_kind kind, const void *record
 {
     if (e->proxy->recorder != NULL)
         recorder_emit(e->proxy->recorder, kind, record);
+    if (e->proxy->on_record != NULL)
+        e->proxy->on_record(e->proxy->record_cookie, kind, record);
 }
 
 void proxy_room_for_fault(struct proxy *p, uint16_t fault)
@@ -29,12 +31,13 @@ void proxy_room_for_fault(struct proxy *p, uint16_t fault)
     p->fault_count = count;
 }
 
-void endpoint_count_fired(struct endpoint *e, const struct chain_run *run)
+void endpoint_count_fired(struct endpoint *e, struct chain_run *run)
 {
     for (uint16_t i = 0; run->fresh != 0 && i < run->chain->count; i++) {
         if ((run->fresh >> i & 1) != 0)
             e->proxy->faults[run->chain->slots[i].fault].fired++;
     }
+    run->fresh = 0;
 }
 
 void endpoint_settle_drain(struct proxy *p)

@@ -5,12 +5,14 @@
  * endpoints, and the lists that own connections and calls. */
 
 #include "net/proxy.h"
+#include "net/slow.h"
 #include "net/socket.h"
 #include "net/streak.h"
 #include "net/tries.h"
 
 struct conn;
 struct call;
+struct toxic_list;
 
 struct endpoint {
     struct proxy *proxy;
@@ -21,12 +23,20 @@ struct endpoint {
     struct watch watch; /* of the listener; fd -1: refused */
     struct hold accept_again;
     uint64_t accepted, accept_failures;
+    bool renews; /* every client connection lives for one answer */
 
     struct filter_chain *chain;
     struct streak streak;
-    struct hold expiry; /* of the chain's earliest TTL */
+    struct hold expiry;        /* of the chain's earliest TTL */
+    struct toxic_list *toxics; /* PROXY_TOXIC; NULL: none */
+
+    struct tls_context *tls[2]; /* by enum side: as we serve, as we dial; NULL: plaintext */
+    uint16_t tls_generation[2];
+    struct ssl_session_st *tls_session; /* offered by the next dial; NULL: none (tls_offer.c) */
+    uint64_t dialled;                   /* backend connections that a fault could see */
 
     struct conn *conns; /* all, both sides */
+    size_t clients;     /* those of the mesh's side */
     struct conn *idle;  /* backend connections, the warmest first */
     size_t idle_count;
     struct call *calls;
@@ -60,14 +70,20 @@ struct proxy {
     struct loop_task drain_done;
     void (*on_drained)(void *cookie);
     void *drain_cookie;
+    bool shared;
+    void (*on_record)(void *cookie, enum record_kind kind, const void *record);
+    void *record_cookie;
+    uint64_t handshake_limit_ns;
+    struct slow_list slow;
+    uint32_t connections_most;
 };
 
 /* The interned name, 0 when records are off. */
 uint32_t endpoint_name(const struct endpoint *e, struct bytes name);
 void endpoint_emit(struct endpoint *e, enum record_kind kind, const void *record);
-/* Counts what the last selection chose. */
+/* Counts what has acted since it was last called. */
 struct chain_run;
-void endpoint_count_fired(struct endpoint *e, const struct chain_run *run);
+void endpoint_count_fired(struct endpoint *e, struct chain_run *run);
 /* Makes p->faults[fault] exist. */
 void proxy_room_for_fault(struct proxy *p, uint16_t fault);
 /* Something ended: a drain may be done. */

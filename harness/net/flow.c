@@ -1,6 +1,7 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/h2_call.h"
 
 #define CHUNK_LINE_MOST 24
 
@@ -121,9 +122,16 @@ bool flow_pump(struct call *call, enum side side)
     if (!call->selected)
         call_select(call, NULL, from->read_ns);
     if (from->input.len == 0) {
-        enum io io = conn_fill(from);
+        enum io io;
+        bool spliced = flow_splice(call, side, &io);
+        if (!spliced)
+            io = conn_fill(from);
         if (io == IO_AGAIN)
             return false;
+        if (spliced && io == IO_DONE) {
+            after_bytes(call, side);
+            return true;
+        }
         if (io == IO_FIN) {
             source_ended(call, side);
             return true;
@@ -202,19 +210,16 @@ static void note_grpc(struct call *call, struct fields trailers)
 /* A half close goes on once all is out (raw streams). */
 static void pass_fin(struct conn *to)
 {
-    if (conn_unsent(to) > 0 || to->connecting) {
+    if (conn_unsent(to) > 0 || to->connecting || to->fin_ns != 0) {
         to->fin_due = true;
         return;
     }
-    to->fin_due = false;
-    to->shut = true;
-    loop_counters(to->endpoint->proxy->loop)->other++;
-    shutdown(to->watch.fd, SHUT_WR);
+    to->fin_due = !conn_shut(to);
 }
 
 void flow_pass_fin_due(struct conn *c)
 {
-    if (c->fin_due && conn_unsent(c) == 0 && !c->broken)
+    if (c->fin_due && conn_unsent(c) == 0 && !c->broken && c->fin_ns == 0)
         pass_fin(c);
 }
 
@@ -230,6 +235,10 @@ static void flow_done(struct call *call, enum side side)
         }
     }
     if (call->tunnel) {
+        uint16_t fault = 0;
+        uint64_t until_ns = chain_run_fin(&call->run, side, clock_now_ns(), &fault);
+        if (until_ns != 0)
+            fin_delay(call_to(call, side), until_ns, fault);
         pass_fin(call_to(call, side));
         if (call->flow[!side].state == FLOW_DONE)
             reply_complete(call);
@@ -276,6 +285,11 @@ void flow_resume(struct call *call, enum side side)
     struct flow *flow = call_flow(call, side);
     struct conn *client = call->client, *backend;
     uint64_t now_ns = clock_now_ns();
+    if (call->h2 != NULL) {
+        h2_call_resume(call, side);
+        h2_link_settle_later(call->h2->link); /* whoever disarms walks over the calls */
+        return;
+    }
     flow->held = false;
     switch ((enum flow_state)flow->state) {
     case FLOW_HEAD:

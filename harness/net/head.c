@@ -1,6 +1,7 @@
 #include "net/head.h"
 
 #include "base/text.h"
+#include "net/grpc.h"
 
 #define BUILT_MOST_BYTES ((size_t)512 * 1024)
 
@@ -155,9 +156,9 @@ static void add_field(struct text *t, const struct field *f)
     text_add_bytes(t, BYTES("\r\n"));
 }
 
-static void add_end(struct text *t, const struct head_change *change)
+static void add_end(struct text *t, const struct head_change *change, uint16_t status)
 {
-    if (change->set_length)
+    if (change->set_length && status != 204 && status != 304)
         text_add(t, "content-length: %llu\r\n", (unsigned long long)change->length);
     if (change->connection != NULL)
         text_add(t, "%s", change->connection);
@@ -184,7 +185,7 @@ static struct iovec build(const struct http1_head *head, struct bytes raw, bool 
     struct fields fields = head_edited((struct fields){kept, count}, change->edits, arena);
     for (size_t i = 0; i < fields.count; i++)
         add_field(&t, &fields.at[i]);
-    add_end(&t, change);
+    add_end(&t, change, status);
     return take_text(&t, arena);
 }
 
@@ -226,22 +227,36 @@ static bool has_no_body(uint16_t status, enum verb asked)
     return asked == VERB_HEAD || status == 204 || status == 304;
 }
 
-static void add_answer_head(struct text *t, const struct reply *reply, const char *connection)
+/* What gRPC says at its end: in the head when there are no trailers. */
+static void add_grpc(struct text *t, const struct reply *reply, struct arena *arena)
 {
-    bool trailers = reply->grpc_status > 0 && reply->in_trailers;
+    text_add(t, "grpc-status: %u\r\n", reply->grpc_status - 1);
+    if (reply->body.len == 0)
+        return;
+    struct field message = {BYTES("grpc-message"), grpc_message(reply->body, arena)};
+    add_field(t, &message);
+}
+
+static void add_answer_head(struct text *t, const struct reply *reply, const char *connection,
+                            struct arena *arena)
+{
+    bool grpc = reply->grpc_status > 0, trailers = grpc && reply->in_trailers, typed = false;
     text_add(t, "HTTP/1.1 %u %s\r\n", reply->status, http1_reason(reply->status));
     for (size_t i = 0; i < reply->fields.count; i++) {
         const struct field *f = &reply->fields.at[i];
+        typed = typed || is_named(f->name, "content-type");
         if (!is_named(f->name, "content-length") && !is_named(f->name, "transfer-encoding") &&
             !is_named(f->name, "connection"))
             add_field(t, f);
     }
-    if (reply->grpc_status > 0 && !trailers)
-        text_add(t, "grpc-status: %u\r\n", reply->grpc_status - 1);
+    if (grpc && !typed)
+        text_add(t, "content-type: application/grpc\r\n");
+    if (grpc && !trailers)
+        add_grpc(t, reply, arena);
     if (trailers)
-        text_add(t, "trailer: grpc-status\r\ntransfer-encoding: chunked\r\n");
+        text_add(t, "trailer: grpc-status, grpc-message\r\ntransfer-encoding: chunked\r\n");
     else if (reply->status != 204 && reply->status != 304)
-        text_add(t, "content-length: %zu\r\n", reply->body.len);
+        text_add(t, "content-length: %zu\r\n", grpc ? 0 : reply->body.len);
     if (connection != NULL)
         text_add(t, "%s", connection);
     text_add(t, "\r\n");
@@ -252,19 +267,16 @@ size_t head_answer(const struct reply *reply, enum verb asked, const char *conne
 {
     struct text t;
     size_t count = 0;
-    bool trailers = reply->grpc_status > 0 && reply->in_trailers;
-    bool body = reply->body.len > 0 && !has_no_body(reply->status, asked);
+    bool grpc = reply->grpc_status > 0, mute = has_no_body(reply->status, asked);
     text_init(&t, BUILT_MOST_BYTES);
-    add_answer_head(&t, reply, connection);
-    if (trailers && body)
-        text_add(&t, "%zx\r\n", reply->body.len);
-    parts[count++] = take_text(&t, arena);
-    if (body)
-        parts[count++] = part_of(reply->body.at, reply->body.len);
-    if (trailers && !has_no_body(reply->status, asked)) {
-        text_init(&t, BUILT_MOST_BYTES);
-        text_add(&t, "%s0\r\ngrpc-status: %u\r\n\r\n", body ? "\r\n" : "", reply->grpc_status - 1);
-        parts[count++] = take_text(&t, arena);
+    add_answer_head(&t, reply, connection, arena);
+    if (grpc && reply->in_trailers && !mute) {
+        text_add(&t, "0\r\n");
+        add_grpc(&t, reply, arena);
+        text_add(&t, "\r\n");
     }
+    parts[count++] = take_text(&t, arena);
+    if (!grpc && !mute && reply->body.len > 0)
+        parts[count++] = part_of(reply->body.at, reply->body.len);
     return count;
 }

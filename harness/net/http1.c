@@ -130,16 +130,20 @@ static enum http1_result head_missing(struct bytes in, struct error *err)
     return HTTP1_MORE;
 }
 
-/* RFC 9112 3.2: a request with two must be refused. */
-static bool has_host_twice(const struct http1_head *head)
+/* RFC 9112 3.2: a request with two must be refused. An empty transfer-encoding is none for llhttp,
+ * and may be one for the other side, which would frame by it what we frame by content-length. */
+static const char *fields_wrong(const struct http1_head *head, bool request)
 {
-    unsigned seen = 0;
+    unsigned hosts = 0;
     for (size_t i = 0; i < head->field_count; i++) {
         const struct field *f = &head->field[i];
-        if (f->name.len == 4 && bytes_equal_nocase(f->name, BYTES("host")))
-            seen++;
+        if (f->name.len == 4)
+            hosts += bytes_equal_nocase(f->name, BYTES("host"));
+        else if (f->name.len == 17 && bytes_trim(f->value).len == 0 &&
+                 bytes_equal_nocase(f->name, BYTES("transfer-encoding")))
+            return "an empty transfer-encoding";
     }
-    return seen > 1;
+    return request && hosts > 1 ? "two host fields" : NULL;
 }
 
 /* What llhttp lets pass, or only finds after the head: both would let two parsers see two messages.
@@ -156,11 +160,9 @@ static const char *framing_wrong(const struct parse *parse, bool request)
         return "transfer-encoding in HTTP/1.0";
     if (request && coded && (parse->flags & F_CHUNKED) == 0)
         return "a transfer-encoding whose last coding is not chunked";
-    if (request && has_host_twice(head))
-        return "two host fields";
     if (!request && (head->status < 100 || head->status > 599))
         return "a status outside of 100 to 599";
-    return NULL;
+    return fields_wrong(head, request);
 }
 
 static enum http1_result parse_head(struct bytes in, llhttp_type_t type, struct parse *parse,
@@ -253,6 +255,8 @@ enum http1_result http1_parse_response(struct bytes in, enum verb request, struc
     enum http1_result result = parse_head(in, HTTP_RESPONSE, &parse, err);
     if (result != HTTP1_DONE)
         return result;
+    if (memchr(in.at, '\0', bytes_find(in, '\r')) != NULL) /* llhttp does not mind in a reason */
+        return bad(err, ERROR_INPUT, "a NUL in the status line");
     ret->verb = request;
     if (ret->status == 101 || (request == VERB_CONNECT && ret->status / 100 == 2)) {
         ret->framing = HTTP1_TUNNEL;
@@ -264,7 +268,9 @@ enum http1_result http1_parse_response(struct bytes in, enum verb request, struc
     } else {
         take_framing(&parse, HTTP1_UNTIL_CLOSE);
     }
-    if (ret->framing == HTTP1_UNTIL_CLOSE)
+    /* who announces a body behind a 204 may send it: it would pass for the next answer */
+    if (ret->framing == HTTP1_UNTIL_CLOSE ||
+        (ret->status == 204 && ((parse.flags & F_TRANSFER_ENCODING) != 0 || parse.length > 0)))
         ret->keep_alive = false;
     return HTTP1_DONE;
 }

@@ -11,6 +11,7 @@
 #define HTTP1_HEAD_MOST_BYTES ((size_t)64 * 1024)
 #define HTTP1_FIELDS_MOST 128
 #define HTTP1_TRAILERS_MOST 32
+#define HTTP1_INTERIM_MOST 1000 /* 1xx answers before the final one */
 
 enum http1_framing { HTTP1_NO_BODY, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE, HTTP1_TUNNEL };
 
@@ -53,6 +54,9 @@ void http1_body_release(struct http1_body *b);
 enum http1_result http1_body_feed(struct http1_body *b, struct bytes in, size_t *ret_used,
                                   void (*on_payload)(void *cookie, struct bytes payload),
                                   void *cookie, struct error *err);
+/* A chunked body stands within a size, an extension or a trailer: not in payload, nor at a chunk's
+ * start. */
+bool http1_body_in_framing(const struct http1_body *b);
 /* The trailers of a chunked body that is done; none otherwise. They live as long as ${b}. */
 struct fields http1_body_trailers(const struct http1_body *b);
 enum verb http1_verb(struct bytes method);

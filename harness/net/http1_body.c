@@ -12,6 +12,8 @@ struct chunks {
     uint64_t *payload_bytes;
     uint64_t framing_bytes; /* sizes, extensions, trailers since the last payload: bounded */
     bool done;
+    bool sized; /* a chunk's size was read last, not its end: its payload is due */
+    bool in_framing;
     struct buffer trailers; /* name NUL value NUL ... */
     size_t value_from;      /* where the part that is being read began */
     struct field field[HTTP1_TRAILERS_MOST];
@@ -32,6 +34,21 @@ static int on_body(llhttp_t *p, const char *at, size_t len)
 static int on_headers_complete(llhttp_t *p)
 {
     (void)p;
+    return 0;
+}
+
+/* The last one, of size 0, has no payload: trailers are framing. */
+static int on_chunk_header(llhttp_t *p)
+{
+    struct chunks *c = p->data;
+    c->sized = p->content_length > 0;
+    return 0;
+}
+
+static int on_chunk_complete(llhttp_t *p)
+{
+    struct chunks *c = p->data;
+    c->sized = false;
     return 0;
 }
 
@@ -79,6 +96,8 @@ static const llhttp_settings_t body_settings = {
     .on_body = on_body,
     .on_headers_complete = on_headers_complete,
     .on_message_complete = on_message_complete,
+    .on_chunk_header = on_chunk_header,
+    .on_chunk_complete = on_chunk_complete,
     .on_header_field = on_field_part,
     .on_header_value = on_field_part,
     .on_header_field_complete = on_name_end,
@@ -132,6 +151,7 @@ static enum http1_result feed_chunks(struct http1_body *b, struct bytes in, size
     }
     if (b->payload_bytes == payload_before)
         c->framing_bytes += in.len;
+    c->in_framing = !c->sized && (in.at[in.len - 1] != '\n' || (c->parser.flags & F_TRAILING) != 0);
     if (c->framing_bytes > HTTP1_HEAD_MOST_BYTES) {
         *ret_used = 0;
         error_set(err, ERROR_LIMIT, "more than 65536 bytes of chunk framing in a row");
@@ -167,6 +187,12 @@ enum http1_result http1_body_feed(struct http1_body *b, struct bytes in, size_t 
     if (on_payload != NULL)
         on_payload(cookie, mine);
     return b->done ? HTTP1_DONE : HTTP1_MORE;
+}
+
+bool http1_body_in_framing(const struct http1_body *b)
+{
+    const struct chunks *c = b->parser;
+    return c != NULL && !b->done && c->in_framing;
 }
 
 struct fields http1_body_trailers(const struct http1_body *b)

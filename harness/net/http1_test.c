@@ -76,6 +76,8 @@ static void smuggling_is_refused(void **state)
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\nContent-Length: 5\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
         "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
         "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -207,6 +209,8 @@ static void responses_are_framed_by_status_and_verb(void **state)
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", VERB_HEAD, HTTP1_NO_BODY, 0,
          false, true},
         {"HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n", VERB_GET, HTTP1_NO_BODY, 0, false,
+         false}, /* what it announces may come yet */
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", VERB_GET, HTTP1_NO_BODY, 0, false,
          true},
         {"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", VERB_GET, HTTP1_NO_BODY, 0,
          false, true},
@@ -247,6 +251,7 @@ static void responses_are_framed_by_status_and_verb(void **state)
         "200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Length: 1\n\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\nContent-Length: 1\r\n\r\n",
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct http1_head h;

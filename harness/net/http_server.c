@@ -29,6 +29,7 @@ enum then { THEN_GO_ON, THEN_CLOSE, THEN_RESET };
 struct conn {
     struct watch watch; /* first */
     struct hold hold;   /* go on, the linger's end, or the next look at the send queue */
+    struct hold idle;
     struct loop_task gone;
     struct http_server *server;
     struct conn *prev, *next;
@@ -80,6 +81,7 @@ static void conn_close(struct conn *c, bool by_reset)
     c->dead = true;
     loop_watch_remove(&c->watch);
     loop_hold_remove(s->loop, &c->hold);
+    loop_hold_remove(s->loop, &c->idle);
     if (by_reset)
         socket_reset(c->watch.fd);
     else
@@ -148,8 +150,30 @@ static void on_go_on(struct hold *h, uint64_t now_ns)
     conn_go_on(c);
 }
 
+static void watch_idle(struct conn *c);
+
+/* Its own answer is late, or the client's bytes are, either way. */
+static void on_idle(struct hold *h, uint64_t now_ns)
+{
+    struct conn *c = (struct conn *)(void *)((char *)h - offsetof(struct conn, idle));
+    (void)now_ns;
+    if (c->phase == PHASE_WAITING)
+        watch_idle(c);
+    else
+        conn_close(c, false);
+}
+
+static void watch_idle(struct conn *c)
+{
+    struct http_server *s = c->server;
+    loop_hold_remove(s->loop, &c->idle);
+    if (s->config.idle_most_ns > 0)
+        loop_hold_add(s->loop, &c->idle, loop_now_ns(s->loop) + s->config.idle_most_ns, on_idle);
+}
+
 static void request_reset(struct conn *c)
 {
+    watch_idle(c);
     buffer_consume(&c->head_bytes, c->head_bytes.len);
     buffer_consume(&c->body_bytes, c->body_bytes.len);
     if (c->body.parser != NULL)
@@ -213,6 +237,7 @@ static void conn_write(struct conn *c, enum then then)
 {
     c->then = then;
     c->phase = PHASE_WRITING;
+    watch_idle(c);
     if (!c->in_handler)
         conn_flush(c);
 }
@@ -471,6 +496,7 @@ static void conn_open(struct http_server *s, int fd, const struct socket_address
         c->next->prev = c;
     s->conns = c;
     s->conn_count++;
+    watch_idle(c);
 }
 
 static void on_relisten(struct hold *h, uint64_t now_ns)

@@ -23,6 +23,9 @@ struct http_request {
 struct http_server_config {
     const char *listen;
     size_t body_most_bytes, connections_most;
+    /* A connection is closed when the next whole request, or the reading of an answer, takes
+     * longer; 0: never. */
+    uint64_t idle_most_ns;
     /* The views live as long as the exchange. */
     void (*on_request)(void *cookie, struct http_exchange *x, const struct http_request *request);
     /* The client left (FIN or RST) before the answer: the exchange is gone when this returns. May

@@ -1,5 +1,6 @@
 #include "net/http_server.h"
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include "net/raw_peer_test.h"
@@ -333,6 +334,37 @@ static void server_survives_random_bytes(void **state)
     raw_peer_wait(&f->peer, "GET /alive ");
 }
 
+/* A head that never ends, and a client that has read its answer and stays, are both let go. */
+static void server_lets_slow_clients_go(void **state)
+{
+    struct fixture *f = *state;
+    struct http_server *patient = f->server;
+    struct error err = {0};
+    struct http_server_config config = {.listen = "127.0.0.1:0",
+                                        .body_most_bytes = 100,
+                                        .connections_most = 2,
+                                        .idle_most_ns = 20 * NS_PER_MS,
+                                        .on_request = on_request,
+                                        .cookie = f};
+    assert_true(http_server_open(f->loop, &config, &f->server, &err));
+    raw_peer_close(&f->peer, false);
+    for (int answered = 0; answered < 2; answered++) {
+        uint64_t from_ns = clock_now_ns();
+        raw_peer_open(&f->peer, f->loop, http_server_address(f->server));
+        raw_peer_send(&f->peer, "GET /x HTTP/1.1\r\nhost: x\r\n");
+        if (answered == 1)
+            raw_peer_send(&f->peer, "\r\n");
+        while (!f->peer.eof && !f->peer.reset)
+            raw_run_for(f->loop, NS_PER_MS);
+        assert_true(clock_now_ns() - from_ns >= 20 * NS_PER_MS);
+        assert_int_equal(count_of(f, "GET /x"), answered);
+        raw_peer_close(&f->peer, false);
+    }
+    http_server_free(f->server);
+    f->server = patient;
+    raw_peer_open(&f->peer, f->loop, http_server_address(f->server));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +382,7 @@ int main(void)
         TEST(server_asks_for_a_body_that_waits_to_be_asked),
         TEST(server_leaves_more_clients_than_its_limit_waiting),
         TEST(server_survives_random_bytes),
+        TEST(server_lets_slow_clients_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

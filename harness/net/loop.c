@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "net/hold_heap.h"
+#include "net/splice.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -53,6 +54,7 @@ struct loop {
     int schedstat_fd;
     uint64_t run_delay_ns;               /* at the last look */
     uint64_t turn_began_ns, turn_before; /* began: 0 until the turn's first callback */
+    struct splice_cache splices;
     uint8_t scratch[LOOP_SCRATCH_BYTES];
 };
 
@@ -280,6 +282,7 @@ void loop_free(struct loop *l)
     if (l == NULL)
         return;
     loop_settle(l);
+    splice_cache_release(&l->splices);
     loop_watch_remove(&l->timer);
     if (l->timer.fd >= 0)
         close(l->timer.fd);
@@ -353,6 +356,11 @@ uint64_t loop_now_ns(struct loop *l)
 {
     (void)l;
     return clock_now_ns();
+}
+
+struct splice_cache *loop_splices(struct loop *l)
+{
+    return &l->splices;
 }
 
 uint8_t *loop_scratch(struct loop *l)

@@ -84,6 +84,10 @@ struct stall_seen {
 void loop_on_stall(struct loop *l, void (*on_stall)(const struct stall_seen *stall, void *cookie),
                    void *cookie);
 
+/* The kernel pipes that long bodies pass through (splice.h). */
+struct splice_cache;
+struct splice_cache *loop_splices(struct loop *l);
+
 /* I/O system calls made through the house's helpers, for the syscall test: counted, always on. */
 struct loop_counters {
     uint64_t recv, send, accept, connect, epoll_ctl, other;

@@ -2,13 +2,17 @@
 
 #include "base/clock.h"
 #include "net/relay.h"
+#include "net/tls_inside.h"
+#include "net/toxic.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define READ_BACK_MS 100
+#define HANDSHAKE_LIMIT_NS (10 * NS_PER_S)
 #define CHUNK_ARENA_MOST_BYTES ((size_t)64 * 1024 * 1024)
 
 static struct endpoint *find_endpoint(const struct proxy *p, uint16_t number)
@@ -35,6 +39,12 @@ static bool open_endpoint(struct endpoint *e, const struct proxy_endpoint *confi
 {
     struct socket_address own;
     e->number = config->number;
+    if (e->proxy->protocol == PROXY_TOXIC && (config->serves != NULL || config->dials != NULL))
+        return error_set(err, ERROR_INPUT, "endpoint %u: toxics know no TLS", config->number);
+    if (config->serves != NULL)
+        proxy_set_tls(e->proxy, e->number, SIDE_REQUEST, config->serves);
+    if (config->dials != NULL)
+        proxy_set_tls(e->proxy, e->number, SIDE_RESPONSE, config->dials);
     if (!socket_parse(config->upstream, &e->upstream, err)) {
         error_prefix(err, "the backend of endpoint %u: ", config->number);
         return false;
@@ -61,10 +71,19 @@ bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy
     }
     p->affinity_connection = config->affinity_connection;
     p->seed = config->seed;
+    p->shared = config->shared;
+    p->on_record = config->on_record;
+    p->record_cookie = config->record_cookie;
+    p->handshake_limit_ns =
+        config->handshake_limit_ns == 0 ? HANDSHAKE_LIMIT_NS : config->handshake_limit_ns;
+    p->slow.limit_ns = config->head_limit_ns == 0 ? PROXY_HEAD_LIMIT_NS : config->head_limit_ns;
+    p->connections_most =
+        config->connections_most == 0 ? PROXY_CONNECTIONS_MOST : config->connections_most;
     p->tries = tries_new(TRIES_MOST);
     p->drain_done.run = on_drained;
     arena_init(&p->chunk_arena, CHUNK_ARENA_MOST_BYTES);
     (void)socket_raise_limit();
+    signal(SIGPIPE, SIG_IGN); /* splice(2) has no MSG_NOSIGNAL */
     p->endpoint_count = config->endpoint_count;
     p->endpoints = check_alloc_zero(config->endpoint_count + 1, sizeof(*p->endpoints));
     for (size_t i = 0; i < p->endpoint_count; i++) {
@@ -105,8 +124,13 @@ void proxy_free(struct proxy *p)
         loop_hold_remove(p->loop, &e->expiry);
         loop_hold_remove(p->loop, &e->sweep);
         chain_release(e->chain);
+        toxic_list_release(e->toxics);
+        tls_context_release(e->tls[SIDE_REQUEST]);
+        tls_context_release(e->tls[SIDE_RESPONSE]);
+        tls_offer_forget(e);
     }
     loop_hold_remove(p->loop, &p->drain_deadline);
+    slow_release(&p->slow, p->loop);
     loop_task_cancel(p->loop, &p->drain_done);
     loop_settle(p->loop);
     INVARIANT(p->counts.calls_active == 0 && p->counts.calls_begun == p->counts.records);
@@ -125,6 +149,20 @@ const char *proxy_address(const struct proxy *p, uint16_t number)
 {
     const struct endpoint *e = find_endpoint(p, number);
     return e == NULL ? NULL : e->address;
+}
+
+void proxy_set_tls(struct proxy *p, uint16_t number, enum side side, struct tls_context *ctx)
+{
+    struct endpoint *e = find_endpoint(p, number);
+    INVARIANT(e != NULL && (ctx == NULL || (tls_context_role(ctx) == TLS_SERVER) ==
+                                               (side == SIDE_REQUEST)));
+    struct tls_context *old = e->tls[side];
+    tls_context_inherit(ctx, old);
+    e->tls[side] = tls_context_hold(ctx);
+    e->tls_generation[side]++;
+    tls_context_release(old);
+    if (side == SIDE_RESPONSE && (ctx == NULL || !ctx->resumption))
+        tls_offer_forget(e);
 }
 
 static bool is_armed(const struct proxy *p, uint16_t fault)
@@ -205,7 +243,9 @@ void proxy_existing(struct proxy *p, uint16_t number, enum existing what)
         next = c->next;
         if (c->side != CONN_CLIENT)
             continue;
-        if (what == EXISTING_RESET) {
+        if (c->codec != NULL) {
+            c->codec->existing(c, what);
+        } else if (what == EXISTING_RESET) {
             if (c->call != NULL)
                 act_cut(c->call, OUTCOME_RESET_BY_FAULT, true, CONN_BY_FAULT);
             else
@@ -215,6 +255,20 @@ void proxy_existing(struct proxy *p, uint16_t number, enum existing what)
         } else {
             c->close_next = true;
         }
+    }
+}
+
+void proxy_renew(struct proxy *p, uint16_t number, bool each)
+{
+    struct endpoint *e = find_endpoint(p, number);
+    INVARIANT(e != NULL);
+    e->renews = each;
+    for (struct conn *c = e->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->side == CONN_CLIENT && c->codec != NULL)
+            c->codec->existing(c, EXISTING_DRAIN);
+        else if (c->side == CONN_CLIENT)
+            c->close_next = true;
     }
 }
 

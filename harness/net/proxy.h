@@ -11,15 +11,29 @@
 #include "net/loop.h"
 
 struct proxy;
+struct tls_context; /* net/tls.h */
 
-/* HTTP: HTTP/2 when a connection begins with its preface, else HTTP/1.1. The backend is spoken to in
- * the client's protocol. */
-enum proxy_protocol { PROXY_HTTP1, PROXY_TCP, PROXY_HTTP, PROXY_HTTP2 };
+/* HTTP: HTTP/2 when a connection begins with its preface, else HTTP/1.1. The backend is spoken to
+ * in the client's protocol. */
+enum proxy_protocol {
+    PROXY_HTTP1,
+    PROXY_TCP,
+    PROXY_HTTP,
+    PROXY_HTTP2,
+    PROXY_TOXIC, /* raw TCP under toxics (toxic.h), with no chain */
+};
+
+/* What a mesh never comes near, and a hostile client does. */
+#define PROXY_HEAD_LIMIT_NS (60 * NS_PER_S)
+#define PROXY_CONNECTIONS_MOST 16384
 
 struct proxy_endpoint {
     uint16_t number;      /* from 1: "payments/1" */
     const char *listen;   /* "127.0.0.1:0" */
     const char *upstream; /* "127.0.0.1:41234" */
+    /* What we serve the mesh with, and what we are towards the backend; NULL: plaintext. Held while
+     * in use. PROXY_TCP without the first passes TLS through, and only looks at its handshake. */
+    struct tls_context *serves, *dials;
 };
 
 struct proxy_config {
@@ -30,6 +44,18 @@ struct proxy_config {
     const char *effect_header; /* header whose value counts one effect; NULL: none */
     bool affinity_connection;  /* one backend connection for each client connection */
     uint64_t seed;
+    bool shared; /* listen with SO_REUSEPORT: one of several processes on the same addresses */
+    /* Sees each record as it is emitted, with records off too; must not come back to the proxy. May
+     * be NULL. */
+    void (*on_record)(void *cookie, enum record_kind kind, const void *record);
+    void *record_cookie;
+    uint64_t handshake_limit_ns; /* a TLS handshake may take so long; 0: 10 s */
+    /* An HTTP/1.1 head or chunk framing of a client may take so long from its first byte, else 408
+     * and close; 0: PROXY_HEAD_LIMIT_NS, UINT64_MAX: for ever. Silence between requests is free. */
+    uint64_t head_limit_ns;
+    /* Client connections of an endpoint at a time; one more is reset, and its record says `limit`.
+     * 0: PROXY_CONNECTIONS_MOST. */
+    uint32_t connections_most;
 };
 
 /* ${recorder} may be NULL (records off: the bench). Both outlive the proxy. */
@@ -48,6 +74,10 @@ uint32_t proxy_arm(struct proxy *p, uint16_t number, struct filter_chain *take_c
  * `connection: close` on the next answer, idle ones closed. Reset: RST to all. */
 enum existing { EXISTING_KEEP, EXISTING_DRAIN, EXISTING_RESET };
 void proxy_existing(struct proxy *p, uint16_t number, enum existing what);
+/* Every client connection ends with its next answer (`connection: close`, GOAWAY), idle ones too:
+ * none is closed under a request that is on its way. ${each}: so do all later ones, until it is
+ * called without. */
+void proxy_renew(struct proxy *p, uint16_t number, bool each);
 /* fault.refuse: closes the endpoint's listener (kernel answers RST to SYN), and opens it again on
  * the same port. Records world rows. */
 bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault,
@@ -58,6 +88,10 @@ uint64_t proxy_fired(const struct proxy *p, uint16_t fault);
 /* No new work; calls end or are cut at ${deadline_ns}; ${on_done} is called once. */
 void proxy_drain(struct proxy *p, uint64_t deadline_ns, void (*on_done)(void *cookie),
                  void *cookie);
+/* New connections of that side (REQUEST: the mesh's, RESPONSE: the backend's) use ${ctx}, which is
+ * held while in use; those that are open keep theirs. The generation of our leaf rises by one.
+ * NULL: plaintext. */
+void proxy_set_tls(struct proxy *p, uint16_t number, enum side side, struct tls_context *ctx);
 struct proxy_counts {
     uint64_t calls_begun, calls_active, records, connections;
 };

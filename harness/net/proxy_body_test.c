@@ -1,6 +1,7 @@
 /* Bodies through the proxy: whole, whatever the framing, the pieces and the pace. */
 
 #include "net/rig_test.h"
+#include "net/splice.h"
 
 /* Echoes the request's body: what comes out must be what went in, whatever the pieces and the
  * framing. */
@@ -144,11 +145,49 @@ static void a_slow_reader_stops_the_sender_and_nothing_is_lost(void **state)
     rig_close(rig);
 }
 
+static bool until_splicing(struct rig *rig, void *cookie)
+{
+    (void)rig;
+    return loop_splices(((struct peer *)cookie)->rig->loop)->used == 1;
+}
+
+/* A long body passes through a pipe of the kernel's; what ends it half-way is told all the same. */
+static void a_body_that_is_spliced_ends_as_any_other(void **state)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+    static const uint8_t part[300000];
+    enum end { BACKEND_FIN, BACKEND_RST, CLIENT_RST };
+    (void)state;
+    for (enum end end = BACKEND_FIN; end <= CLIENT_RST; end++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say(c, GET);
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        say(s, head);
+        await_text(c, "\r\n\r\n");
+        say_bytes(s, (struct bytes){part, sizeof(part)});
+        await_bytes(c, strlen(head) + sizeof(part));
+        rig_await_polling(rig, until_splicing, c);
+        peer_close(end == CLIENT_RST ? c : s, end != BACKEND_FIN);
+        struct attempt_record *a = await_attempt(rig, 1);
+        assert_int_equal(a->outcome, end == BACKEND_FIN   ? OUTCOME_UPSTREAM_CLOSED
+                                     : end == BACKEND_RST ? OUTCOME_UPSTREAM_RESET
+                                                          : OUTCOME_LEFT);
+        assert_int_equal(a->bytes_out, sizeof(part));
+        await_gone(end == CLIENT_RST ? s : c);
+        assert_true(end != BACKEND_RST || c->rst);
+        assert_int_equal(loop_splices(rig->loop)->used, 0);
+        rig_close(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_out_as_they_went_in_whatever_the_pieces),
         cmocka_unit_test(a_slow_reader_stops_the_sender_and_nothing_is_lost),
+        cmocka_unit_test(a_body_that_is_spliced_ends_as_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,9 @@ void relay_run_backend(struct conn *c);
 void relay_again(struct conn *c);
 /* So much of a body that nobody wants is read to keep its connection. */
 #define RELAY_DRAIN_MOST_BYTES ((size_t)64 * 1024)
+/* One whose length is not known when it is answered early: the answer cannot say yet that its
+ * connection will close, so that a close has to be rarer. */
+#define RELAY_DRAIN_CHUNKED_BYTES ((size_t)1024 * 1024)
 /* Each so often while an endpoint has calls: finds clients that left unseen. */
 #define RELAY_SWEEP_NS (20 * NS_PER_MS)
 void relay_on_sweep(struct hold *h, uint64_t now_ns);
@@ -27,6 +30,11 @@ void relay_note(struct conn *c, unsigned what);
 
 /* flow.c: moves what one read brought, in a body. False: nothing more can be done now. */
 bool flow_pump(struct call *call, enum side side);
+/* Moves a long body by splice(2) where nobody wants to see it (flow_splice.c). False: not here,
+ * copy.
+ * ${ret}: DONE: all is written, or the reader is broken; else as conn_fill's. */
+bool flow_splice(struct call *call, enum side side, enum io *ret);
+void flow_splice_end(struct flow *flow);
 /* Prepares a body's way once its head is through: pipe or not. */
 void flow_begin(struct call *call, enum side side);
 /* The body's bytes are all through: END is asked, and the flow is done. */
@@ -74,6 +82,9 @@ bool reply_dial(struct call *call);
 void act_halt(struct call *call, enum side side, struct halt halt);
 /* Ends the call towards the client with RST or FIN, after the bytes that were promised. */
 void act_cut(struct call *call, enum attempt_outcome outcome, bool reset, enum conn_closer by);
+/* The client's connection is to be closed behind this call (on HTTP/2: may be): asks about its FIN.
+ * Before call_end. */
+void act_fin(struct call *call);
 /* An answer that nobody asked a filter for: 400, 431. */
 void act_refuse(struct call *call, uint16_t status);
 /* Lets go what fault ${keep} does not want any more: returns how many were held. */
@@ -81,10 +92,15 @@ uint32_t act_release(struct endpoint *e, const struct filter_chain *keep);
 
 /* dial.c: a connection under way to the backend (connecting is set); NULL: it failed at once. */
 struct conn *dial_backend(struct endpoint *e, struct error *err);
+/* An event of one under way. DONE: it is through, with its TLS handshake where there is one; RESET:
+ * it failed. */
+enum io dial_go_on(struct conn *c);
 
 /* accept.c: the ACCEPT moment, then the first read. */
 void accept_begin(struct conn *c);
 void accept_resume(struct conn *c);
+/* Goes on with a client's TLS handshake; true: it is complete, and the relay's turn. */
+bool accept_handshake(struct conn *c);
 /* A connection that is held: has its peer gone? */
 void accept_watch(struct conn *c);
 

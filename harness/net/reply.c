@@ -8,6 +8,7 @@
 #define CONNECTION_CLOSE "connection: close\r\n"
 #define CONNECTION_KEEP "connection: keep-alive\r\n"
 #define CHUNKS_A_TURN 4
+#define INTERIM_ARENA_BYTES ((size_t)1024 * 1024)
 
 static void attach(struct call *call, struct conn *backend)
 {
@@ -25,7 +26,7 @@ bool reply_dial(struct call *call)
     struct endpoint *e = call->endpoint;
     struct error err = {0};
     struct conn *backend = call->client->mate;
-    if (backend == NULL && e->proxy->protocol == PROXY_HTTP1 && !e->proxy->affinity_connection)
+    if (backend == NULL && e->proxy->protocol != PROXY_TCP && !e->proxy->affinity_connection)
         backend = pool_take(e);
     if (backend == NULL)
         backend = dial_backend(e, &err);
@@ -88,7 +89,6 @@ static bool through_chain(struct call *call, const struct http1_head *head)
     if (call->run.waiting != 0) {
         chain_run_select_status(&call->run, head->status, &e->streak, &call->client->conn_fired,
                                 now_ns);
-        endpoint_count_fired(e, &call->run);
     }
     if (!chain_run_wants(&call->run, MOMENT_HEAD, SIDE_RESPONSE))
         return true;
@@ -185,7 +185,8 @@ static void forward(struct call *call, const struct http1_head *head)
         return;
     }
     struct bytes out = {rest.at, flow->dropped ? 0 : used};
-    if (body != NULL && call->record.verb != VERB_HEAD)
+    if (body != NULL && call->record.verb != VERB_HEAD && call->record.status != 204 &&
+        call->record.status != 304)
         out = *body;
     flow->written = body != NULL ? out.len : flow->body.payload_bytes;
     if (out.len > 0) {
@@ -218,8 +219,18 @@ static void forward_interim(struct call *call, const struct http1_head *head)
     struct conn *backend = call->backend, *client = call->client;
     struct head_change change = {0};
     struct iovec parts[HEAD_PARTS_MOST];
-    size_t count = head_forward(head, backend->input, &change, &call->arena, parts);
-    enum io io = call->client_1_0 ? IO_DONE : conn_send(client, parts, count); /* RFC 9110 15.2 */
+    struct arena own; /* not the call's: there may be many of them */
+    enum io io = IO_DONE;
+    if (++call->interims > HTTP1_INTERIM_MOST) {
+        act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
+        return;
+    }
+    arena_init(&own, INTERIM_ARENA_BYTES);
+    if (!call->client_1_0) { /* RFC 9110 15.2 */
+        size_t count = head_forward(head, backend->input, &change, &own, parts);
+        io = conn_send(client, parts, count);
+    }
+    arena_release(&own);
     conn_consume(backend, head->head_bytes);
     if (io == IO_RESET)
         request_left(call, LEFT_RST);
@@ -242,6 +253,12 @@ static bool start_reply(struct call *call)
     return true;
 }
 
+/* Bytes that no answer begins with: no end of a head is to be waited for. */
+static bool is_not_http(struct bytes in)
+{
+    return memcmp(in.at, "HTTP/", in.len < 5 ? in.len : 5) != 0;
+}
+
 /* False: nothing more can be done now. */
 static bool take_head(struct conn *c)
 {
@@ -252,7 +269,7 @@ static bool take_head(struct conn *c)
         if (c->input.len > 0) {
             if (call->record.reply == 0)
                 call->record.reply = call_span(call, c->read_ns);
-            if (http1_find_head(c->input, &c->search) > 0 ||
+            if (is_not_http(c->input) || http1_find_head(c->input, &c->search) > 0 ||
                 http1_parse_response(c->input, VERB_GET, &head, &err) == HTTP1_BAD)
                 return start_reply(call);
         }
@@ -282,6 +299,8 @@ void reply_complete(struct call *call)
                 !call->endpoint->proxy->draining;
     bool keep = call->client_keeps && asked && !lie;
     bool mate = client->mate == backend;
+    if (!tunnel && (!keep || client->close_next || call->endpoint->proxy->draining))
+        act_fin(call);
     client->doubt = backend->doubt =
         false; /* an RST would have broken our send, or breaks the next */
     call_end(call, OUTCOME_ANSWERED);
@@ -379,13 +398,17 @@ static bool flush_backend(struct conn *c)
 
 static bool connected(struct conn *c)
 {
-    int sys = socket_error(c->endpoint->proxy->loop, c->watch.fd);
-    if (sys == 0) {
+    enum io io = dial_go_on(c);
+    if (io == IO_AGAIN)
+        return false;
+    if (io == IO_DONE) {
         c->connecting = false;
         return true;
     }
     struct call *call = c->call;
-    if (call == NULL)
+    if (c->codec != NULL)
+        c->codec->refused(c);
+    else if (call == NULL)
         conn_close(c, CONN_BY_PEER, false);
     else
         reply_lost(call, LOST_REFUSED);

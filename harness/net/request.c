@@ -3,6 +3,7 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/h2_link.h"
 
 #define MESSAGES_A_TURN 4
 
@@ -44,14 +45,31 @@ void request_left(struct call *call, enum left_kind kind)
     conn_close(client, CONN_BY_PEER, false);
 }
 
+/* One loss may end many calls, and this is a walk over them: each connection looks by itself, in
+ * its own turn. */
+static void sweep_stream(const struct call *call)
+{
+    struct conn *ends[] = {call->client, call->backend};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        if (ends[i] != NULL && ends[i]->doubt && !ends[i]->connecting) {
+            ends[i]->readable = true;
+            relay_again(ends[i]);
+        }
+    }
+}
+
 void relay_on_sweep(struct hold *h, uint64_t now_ns)
 {
     struct endpoint *e = (struct endpoint *)(void *)((char *)h - offsetof(struct endpoint, sweep));
     for (struct call *call = e->calls, *next; call != NULL; call = next) {
         next = call->next;
-        if (call->client->doubt && !call->tunnel && !call->cutting &&
-            now_ns - call->record.at > RELAY_SWEEP_NS / 2 && request_has_left(call->client))
+        if (call->h2 != NULL) {
+            sweep_stream(call);
+        } else if (call->client->doubt && !call->tunnel && !call->cutting &&
+                   now_ns - call->record.at > RELAY_SWEEP_NS / 2 &&
+                   request_has_left(call->client)) {
             request_left(call, LEFT_RST);
+        }
     }
     if (e->calls != NULL)
         loop_hold_add(e->proxy->loop, h, now_ns + RELAY_SWEEP_NS, relay_on_sweep);
@@ -132,7 +150,9 @@ static bool drain_step(struct conn *c)
     bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
-    if (bad || c->lingered > RELAY_DRAIN_MOST_BYTES) {
+    size_t most =
+        c->drain.framing == HTTP1_CHUNKED ? RELAY_DRAIN_CHUNKED_BYTES : RELAY_DRAIN_MOST_BYTES;
+    if (bad || c->lingered > most) {
         conn_finish(c, CONN_BY_US);
         return false;
     }
@@ -226,6 +246,7 @@ static bool start_call(struct conn *c)
     struct error err = {0};
     enum http1_result result = http1_parse_request(c->input, &head, &err);
     struct call *call = call_new(c, c->read_ns);
+    slow_forget(c);
     if (result != HTTP1_DONE) {
         call->client_keeps = false;
         act_refuse(call, err.kind == ERROR_LIMIT ? 431 : 400);
@@ -238,17 +259,35 @@ static bool start_call(struct conn *c)
     return true;
 }
 
+/* The first bytes of a connection: its session is begun, when they say HTTP/2. */
+static bool speaks_h2(struct conn *c, bool *ret_may_be)
+{
+    enum proxy_protocol protocol = c->endpoint->proxy->protocol;
+    enum h2_sniff sniff = protocol == PROXY_HTTP2  ? H2_IS
+                          : protocol == PROXY_HTTP ? h2_sniff(c->input)
+                                                   : H2_IS_NOT;
+    *ret_may_be = sniff == H2_MAY_BE;
+    if (sniff != H2_IS)
+        return false;
+    h2_link_begin(c);
+    return true;
+}
+
 /* Reads on until a head is there; false: nothing more can be done now. */
 static bool take_head(struct conn *c)
 {
+    bool may_be = false;
     for (;;) {
         struct http1_head head;
         struct error err = {0};
         if (c->input.len > 0) {
-            size_t found = http1_find_head(c->input, &c->search);
+            if (c->record.requests == 0 && speaks_h2(c, &may_be))
+                return false;
+            size_t found = may_be ? 0 : http1_find_head(c->input, &c->search);
             bool wrong =
                 c->input.at[0] < 'A' || c->input.at[0] > 'Z'; /* TLS and others: never a head */
-            if (found > 0 || wrong || http1_parse_request(c->input, &head, &err) == HTTP1_BAD)
+            if (!may_be &&
+                (found > 0 || wrong || http1_parse_request(c->input, &head, &err) == HTTP1_BAD))
                 return start_call(c);
         }
         switch (conn_fill(c)) {
@@ -353,6 +392,12 @@ static bool step(struct conn *c)
 static bool flush_client(struct conn *c)
 {
     struct call *call = c->call;
+    if (conn_unsent(c) == 0 && c->writable && call != NULL && call->backend != NULL &&
+        call->flow[SIDE_RESPONSE].splicing && call->flow[SIDE_RESPONSE].splice.piped > 0) {
+        conn_keep(c);
+        relay_run_backend(call->backend);
+        return !c->dead;
+    }
     if (conn_unsent(c) == 0 || !c->writable)
         return true;
     if (call != NULL && !call->cutting)
@@ -379,9 +424,22 @@ static bool flush_client(struct conn *c)
     return !c->dead;
 }
 
+/* An idle connection keeps no buffers: meshes hold thousands of those. */
+static void forget_buffers(struct conn *c)
+{
+    if (c->call != NULL)
+        return;
+    if (c->in.capacity > 0 && c->input.len == 0)
+        buffer_release(&c->in);
+    if (c->out.capacity > 0 && conn_unsent(c) == 0)
+        buffer_release(&c->out);
+}
+
 void relay_run_client(struct conn *c)
 {
     if (c->dead || c->running)
+        return;
+    if (c->handshaking && !accept_handshake(c))
         return;
     if (c->codec != NULL && !c->lingering) {
         c->running = true;
@@ -405,10 +463,14 @@ void relay_run_client(struct conn *c)
         return;
     }
     conn_keep(c);
-    if (c->parked)
+    if (c->parked) {
         accept_watch(c);
-    else if (more)
+    } else if (more) {
         relay_again(c);
+    } else {
+        slow_look(c);
+        forget_buffers(c);
+    }
 }
 
 void relay_on_client(struct watch *w, unsigned what)

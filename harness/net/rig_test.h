@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #define RIG_PEERS 160
+#ifndef RIG_RECORDS
 #define RIG_RECORDS 4096
+#endif
 
 #define GET "GET /a?b=1 HTTP/1.1\r\nHost: pay\r\n\r\n"
 #define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -46,6 +48,8 @@ struct rig {
     size_t attempt_count;
     struct connection_record connection[RIG_RECORDS];
     size_t connection_count;
+    struct handshake_record handshake[64];
+    size_t handshake_count;
     struct fault_record fault[16];
     size_t fault_count;
     struct world_record world[16];
@@ -121,6 +125,9 @@ static inline bool rig_on_frame(void *cookie, const struct frame *frame, struct 
     else if (frame->kind == RECORD_CONNECTION)
         memcpy(&rig->connection[rig->connection_count++], body.at,
                sizeof(struct connection_record));
+    else if (frame->kind == RECORD_HANDSHAKE)
+        memcpy(&rig->handshake[rig->handshake_count++ % COUNT_OF(rig->handshake)], body.at,
+               sizeof(struct handshake_record));
     else if (frame->kind == RECORD_FAULT)
         memcpy(&rig->fault[rig->fault_count++], body.at, sizeof(struct fault_record));
     else if (frame->kind == RECORD_WORLD)
@@ -316,7 +323,14 @@ static inline void expect_in(const struct peer *p, const char *text)
                  p->in.len, text);
 }
 
-static inline struct rig *rig_open_as(enum proxy_protocol protocol, bool affinity)
+struct rig_options {
+    enum proxy_protocol protocol;
+    bool affinity;
+    struct tls_context *serves, *dials;
+    uint64_t handshake_limit_ns, head_limit_ns;
+    uint32_t connections_most;
+};
+static inline struct rig *rig_open_with(const struct rig_options *options)
 {
     struct rig *rig = check_alloc_zero(1, sizeof(*rig));
     struct error err = {0};
@@ -327,19 +341,30 @@ static inline struct rig *rig_open_as(enum proxy_protocol protocol, bool affinit
     assert_true(socket_listen("127.0.0.1:0", &fd, &port, &err));
     snprintf(rig->backend_address, sizeof(rig->backend_address), "127.0.0.1:%u", port);
     assert_true(loop_watch_add_level(rig->loop, &rig->backend, fd, rig_on_accept, &err));
-    struct proxy_endpoint endpoint = {
-        .number = 1, .listen = "127.0.0.1:0", .upstream = rig->backend_address};
+    struct proxy_endpoint endpoint = {.number = 1,
+                                      .listen = "127.0.0.1:0",
+                                      .upstream = rig->backend_address,
+                                      .serves = options->serves,
+                                      .dials = options->dials};
     struct proxy_config config = {.service = "payments",
-                                  .protocol = protocol,
+                                  .protocol = options->protocol,
                                   .endpoints = &endpoint,
                                   .endpoint_count = 1,
                                   .effect_header = "x-order",
-                                  .affinity_connection = affinity,
+                                  .affinity_connection = options->affinity,
+                                  .handshake_limit_ns = options->handshake_limit_ns,
+                                  .head_limit_ns = options->head_limit_ns,
+                                  .connections_most = options->connections_most,
                                   .seed = 42};
     if (!proxy_open(rig->loop, rig->recorder, &config, &rig->proxy, &err))
         fail_msg("%s", err.text);
     snprintf(rig->proxy_address, sizeof(rig->proxy_address), "%s", proxy_address(rig->proxy, 1));
     return rig;
+}
+static inline struct rig *rig_open_as(enum proxy_protocol protocol, bool affinity)
+{
+    struct rig_options options = {.protocol = protocol, .affinity = affinity};
+    return rig_open_with(&options);
 }
 static inline struct rig *rig_open(void)
 {

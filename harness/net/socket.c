@@ -74,7 +74,8 @@ static int open_stream(int family)
     return fd;
 }
 
-bool socket_listen(const char *address, int *ret_fd, uint16_t *ret_port, struct error *err)
+static bool listen_on(const char *address, bool shared, int *ret_fd, uint16_t *ret_port,
+                      struct error *err)
 {
     struct socket_address at;
     int on = 1;
@@ -84,6 +85,8 @@ bool socket_listen(const char *address, int *ret_fd, uint16_t *ret_port, struct 
     if (fd < 0)
         return error_system(err, errno, "a socket to listen on %s", address);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (shared)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&at.storage, at.len) != 0 || listen(fd, SOMAXCONN) != 0) {
         int sys = errno;
         close(fd);
@@ -106,6 +109,16 @@ bool socket_listen(const char *address, int *ret_fd, uint16_t *ret_port, struct 
         *ret_port = ntohs(at.storage.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
     }
     return true;
+}
+
+bool socket_listen(const char *address, int *ret_fd, uint16_t *ret_port, struct error *err)
+{
+    return listen_on(address, false, ret_fd, ret_port, err);
+}
+
+bool socket_listen_shared(const char *address, int *ret_fd, struct error *err)
+{
+    return listen_on(address, true, ret_fd, NULL, err);
 }
 
 bool socket_own_address(int fd, struct socket_address *ret, struct error *err)

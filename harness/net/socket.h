@@ -19,6 +19,9 @@ bool socket_parse(const char *address, struct socket_address *ret, struct error 
 /* "127.0.0.1:43001" into ${to}; "?" for families that we do not know. */
 void socket_print(const struct socket_address *address, char *to, size_t size);
 bool socket_dial(const struct socket_address *address, int *ret_fd, struct error *err) WARN_UNUSED;
+/* socket_listen with SO_REUSEPORT: each process of a user's that listens so on one address gets its
+ * part of the connections. */
+bool socket_listen_shared(const char *address, int *ret_fd, struct error *err) WARN_UNUSED;
 /* The address that ${fd} is bound to. */
 bool socket_own_address(int fd, struct socket_address *ret, struct error *err) WARN_UNUSED;
 /* The error that is waiting on ${fd} (SO_ERROR; reading clears it); 0: none. */

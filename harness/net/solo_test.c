@@ -1,6 +1,7 @@
-/* The relay alone, for measuring: `test_net_solo --listen ADDRESS --to ADDRESS [--records on|off]`
+/* The relay alone, for measuring: `test_net_solo --listen ADDRESS --to ADDRESS [--records on|off]
+ * [--protocol http1|tcp|http|http2]`
  * relays for real until SIGTERM, its records written to a socket that a forked child drains (as the
- * conductor would), and prints its address on a line. harness/cmake/bench_relay starts it so.
+ * conductor would), and prints its address on a line. a profiler may start it so.
  * Without arguments it is a test of itself: one request through such a process. */
 
 #include "base/clock.h"
@@ -49,7 +50,7 @@ static void drain(int fd)
     _exit(total > 0 ? 0 : 1);
 }
 
-static int relay(const char *listen_at, const char *to, bool records)
+static int relay(const char *listen_at, const char *to, enum proxy_protocol protocol, bool records)
 {
     struct solo s = {0};
     struct error err = {0};
@@ -72,8 +73,11 @@ static int relay(const char *listen_at, const char *to, bool records)
         s.recorder = recorder_new(ends[0], 0);
     }
     struct proxy_endpoint endpoint = {.number = 1, .listen = listen_at, .upstream = to};
-    struct proxy_config config = {
-        .service = "solo", .endpoints = &endpoint, .endpoint_count = 1, .seed = 1};
+    struct proxy_config config = {.service = "solo",
+                                  .protocol = protocol,
+                                  .endpoints = &endpoint,
+                                  .endpoint_count = 1,
+                                  .seed = 1};
     if (!loop_new(&s.loop, &err) || !loop_signal(s.loop, SIGTERM, on_signal, &s, &err) ||
         !proxy_open(s.loop, s.recorder, &config, &proxy, &err)) {
         fprintf(stderr, "%s\n", err.text);
@@ -147,8 +151,22 @@ static void a_process_of_its_own_relays_and_flushes_at_sigterm(void **state)
     close(out[1]);
 }
 
+static enum proxy_protocol protocol_of(const char *word)
+{
+    static const char *const words[] = {[PROXY_HTTP1] = "http1",
+                                        [PROXY_TCP] = "tcp",
+                                        [PROXY_HTTP] = "http",
+                                        [PROXY_HTTP2] = "http2"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (strcmp(words[i], word) == 0)
+            return (enum proxy_protocol)i;
+    }
+    return PROXY_HTTP1;
+}
+
 int main(int argc, char **argv)
 {
+    enum proxy_protocol protocol = PROXY_HTTP1;
     const char *listen_at = NULL, *to = NULL;
     bool records = true;
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -156,11 +174,13 @@ int main(int argc, char **argv)
             listen_at = argv[i + 1];
         else if (strcmp(argv[i], "--to") == 0)
             to = argv[i + 1];
+        else if (strcmp(argv[i], "--protocol") == 0)
+            protocol = protocol_of(argv[i + 1]);
         else if (strcmp(argv[i], "--records") == 0)
             records = strcmp(argv[i + 1], "off") != 0;
     }
     if (listen_at != NULL && to != NULL)
-        return relay(listen_at, to, records);
+        return relay(listen_at, to, protocol, records);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_of_its_own_relays_and_flushes_at_sigterm),
     };

@@ -19,6 +19,13 @@ void check_steps(const struct check *c, struct step *steps, size_t count);
 /* A place against the lab's services; true where there is no lab to know them. */
 bool check_place(const struct scenario *s, const char *key, const struct place *place,
                  struct error *err) WARN_UNUSED;
+/* check_cert.c: cert.*, and what `lab.tls` may be. */
+bool check_cert(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
+/* ${s} is a step that needs certificates: the lab must have TLS. */
+bool check_cert_tls(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
+void check_lab_tls(const struct scenario *s, struct errors *errors);
+/* All steps of the scenario in the order of its phases: nobody may be left without a root. */
+void check_cert_order(const struct scenario *s, struct errors *errors);
 const struct phase *check_find_phase(const struct scenario *s, const char *name);
 
 #endif

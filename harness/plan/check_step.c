@@ -7,11 +7,14 @@
 
 /* The legal places of each step, as the language says them. */
 static const char *const stands_names[] = {"scenario", "phase", "at", "during", "group"};
-static const char *const kind_names[] = {"fault", "expect", "await", "at", "during", "group"};
+static const char *const kind_names[] = {"fault", "expect", "cert",  "await",
+                                         "at",    "during", "group"};
 static const unsigned legal[] = {
     [STEP_FAULT] = 1U << STANDS_SCENARIO | 1U << STANDS_PHASE | 1U << STANDS_AT |
                    1U << STANDS_DURING | 1U << STANDS_GROUP,
     [STEP_EXPECT] = 1U << STANDS_SCENARIO | 1U << STANDS_PHASE | 1U << STANDS_DURING,
+    [STEP_CERT] =
+        1U << STANDS_PHASE | 1U << STANDS_AT | 1U << STANDS_DURING | 1U << STANDS_GROUP,
     [STEP_AWAIT] = 1U << STANDS_PHASE,
     [STEP_AT] = 1U << STANDS_PHASE,
     [STEP_DURING] = 1U << STANDS_PHASE,
@@ -265,6 +268,8 @@ static bool check_fault(const struct check *c, const struct step *s, struct erro
     arena_init(&arena, 1 << 20);
     bool good = fault_use_from_json(s->word, s->keys, s->source, &arena, &use, err);
     arena_release(&arena);
+    if (good && strcmp(s->word, "cert") == 0 && !check_cert_tls(c, s, err))
+        return false;
     return good && check_on(c, s, true, err) && check_to_end_of(c, s, err);
 }
 
@@ -314,6 +319,8 @@ static bool check_step(const struct check *c, struct step *s, struct error *err)
         return check_fault(c, s, err);
     case STEP_EXPECT:
         return check_expect(c, s, err);
+    case STEP_CERT:
+        return check_cert(c, s, err);
     case STEP_AWAIT:
         return check_await(c, s, err);
     case STEP_AT:

@@ -15,6 +15,7 @@
 enum step_kind {
     STEP_FAULT,  /* word: "abort", ... */
     STEP_EXPECT, /* word: "retries", ... */
+    STEP_CERT,   /* word: "trust", "issue", "rotate"; lasts beyond its phase */
     STEP_AWAIT,  /* word: "readmitted", ... */
     STEP_AT,     /* steps armed from_ns after the phase began, undone at its end */
     STEP_DURING, /* steps armed in [from_ns, to_ns), to_ns UINT64_MAX: to the phase's end */
@@ -103,6 +104,7 @@ enum driver { DRIVER_BUILTIN, DRIVER_ENVOY, DRIVER_ISTIO, DRIVER_EXTERNAL };
 struct lab_plan {
     struct source source;
     enum driver driver;
+    const char *tls; /* mutual, off; NULL: plan_lab_tls says */
     struct service_plan *services;
     size_t service_count;
     const char **defects; /* builtin: switched on */
@@ -118,6 +120,7 @@ struct mesh_plan {
     size_t policy_count;
     const char **ignore;
     size_t ignore_count;
+    const char *trust_domain; /* NULL: cluster.local */
 };
 
 enum depth { DEPTH_FULL, DEPTH_QUICK };
@@ -176,6 +179,9 @@ void plan_check_all(struct plan *p, struct errors *errors);
 /* Gives every fault of the scenario its number, in the order in which they are written. plan_check
  * and plan_from_json do so too; generators call it after adding phases. */
 void plan_number_faults(struct scenario *s);
+/* Whether the lab's proxies speak mutual TLS: as `tls` says; unsaid: when the mesh is an Envoy and
+ * a step needs certificates (harness/adr/0011). */
+bool plan_lab_tls(const struct scenario *s);
 /* An ordinary suite to copy from (`plan --as lua`). */
 void plan_print_lua(const struct plan *p, struct text *to);
 /* The dry run as people read it (scenario-language.md 2.8, situation 10), but for its last line:

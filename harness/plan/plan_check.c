@@ -47,6 +47,31 @@ static bool has_await(const struct phase *p)
     return false;
 }
 
+static bool is_grpc(const char *protocol)
+{
+    return protocol != NULL && strcmp(protocol, "grpc") == 0;
+}
+
+/* gRPC has no other form that a mesh could turn it into: who sends it and who gets it must agree.
+ */
+static void check_load_protocol(const struct scenario *s, const struct load_plan *l,
+                                struct error *err)
+{
+    for (size_t i = 0; i < s->lab.service_count; i++) {
+        const struct service_plan *service = &s->lab.services[i];
+        if (strcmp(service->name, l->on.to.service) == 0 &&
+            is_grpc(service->protocol) != is_grpc(l->protocol))
+            error_set(err, ERROR_INPUT, "protocol is %s, but the service \"%s\" speaks %s",
+                      l->protocol != NULL ? l->protocol : "http1", service->name,
+                      service->protocol != NULL ? service->protocol : "http1");
+    }
+    if (is_grpc(l->protocol) && (l->call == NULL || strchr(l->call, '/') == NULL))
+        error_set(err, ERROR_INPUT,
+                  "protocol \"grpc\" needs call, such as \"shop.Payments/Charge\"");
+    else if (!is_grpc(l->protocol) && l->call != NULL)
+        error_set(err, ERROR_INPUT, "call is for protocol \"grpc\" only");
+}
+
 static void check_loads(const struct scenario *s, const struct load_plan *loads, size_t count,
                         struct errors *errors)
 {
@@ -58,9 +83,8 @@ static void check_loads(const struct scenario *s, const struct load_plan *loads,
             l->on.to.any)
             error_set(&err, ERROR_INPUT,
                       "on is \"%.80s\"; it must be an edge such as \"client -> b\"", l->on.text);
-        else if (check_place(s, "on", &l->on, &err) && l->protocol != NULL &&
-                 (strcmp(l->protocol, "http2") == 0 || strcmp(l->protocol, "grpc") == 0))
-            error_set(&err, ERROR_INPUT, "protocol \"%s\" is not built yet", l->protocol);
+        else if (check_place(s, "on", &l->on, &err))
+            check_load_protocol(s, l, &err);
         error_prefix(&err, "%s: ", word);
         if (err.kind != ERROR_NONE)
             errors_take(errors, l->source, &err);
@@ -106,6 +130,21 @@ static bool is_name(const char *text)
     return good;
 }
 
+/* A stub calls with HTTP/1.1, which a mesh can turn into HTTP/2, but not into gRPC. */
+static bool check_call_protocol(const struct scenario *s, const struct place_end *to,
+                                struct error *err)
+{
+    for (size_t i = 0; i < s->lab.service_count; i++) {
+        if (strcmp(s->lab.services[i].name, to->service) == 0 &&
+            is_grpc(s->lab.services[i].protocol))
+            return error_set(err, ERROR_INPUT,
+                             "call \"%s\": a stub's call to a service of protocol \"grpc\" is not "
+                             "built yet",
+                             to->service);
+    }
+    return true;
+}
+
 static void check_service(const struct scenario *s, const struct service_plan *service,
                           struct errors *errors)
 {
@@ -116,14 +155,10 @@ static void check_service(const struct scenario *s, const struct service_plan *s
     else if (strcmp(service->name, "client") == 0)
         errors_add(errors, service->source, ERROR_INPUT,
                    "service \"client\": client is the load generator");
-    if (service->protocol != NULL &&
-        (strcmp(service->protocol, "http2") == 0 || strcmp(service->protocol, "grpc") == 0))
-        errors_add(errors, service->source, ERROR_INPUT,
-                   "service: protocol \"%s\" is not built yet", service->protocol);
     for (size_t i = 0; i < service->call_count; i++) {
         struct error err = {0};
         struct place to = {.to.service = service->calls[i].to};
-        if (!check_place(s, "call", &to, &err))
+        if (!check_place(s, "call", &to, &err) || !check_call_protocol(s, &to.to, &err))
             errors_take(errors, service->calls[i].source, &err);
     }
 }
@@ -167,6 +202,7 @@ static void check_lab(const struct scenario *s, struct errors *errors)
     if (lab->defect_count > 0 && lab->driver != DRIVER_BUILTIN)
         errors_add(errors, lab->source, ERROR_INPUT, "lab: defects are for driver = \"builtin\"");
     check_external(lab, errors);
+    check_lab_tls(s, errors);
 }
 
 static void check_edges(const struct scenario *s, struct errors *errors)
@@ -235,6 +271,8 @@ static void check_scenario(struct scenario *s, struct errors *errors)
     check_loads(s, s->loads, s->load_count, errors);
     check_steps(&c, s->steps, s->step_count);
     check_phases(s, errors);
+    if (errors->count == 0)
+        check_cert_order(s, errors);
 }
 
 void plan_check_all(struct plan *p, struct errors *errors)

@@ -6,7 +6,7 @@
  * plan, but for the lines that things came from, and for `heal` of generated loads, which no suite
  * can say. */
 
-static const char *const families[] = {"fault", "expect", "await"};
+static const char *const families[] = {"fault", "expect", "cert", "await"};
 
 /* Policy paths are relative to the suite: its folder, as far as it is in front, is left out again.
  */

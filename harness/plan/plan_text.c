@@ -85,7 +85,9 @@ static void claim_words(const struct step *s, struct text *to)
 {
     const char *key;
     json_t *value;
-    text_add(to, "%s %s", s->kind == STEP_EXPECT ? "expect" : "await", s->word);
+    static const char *const families[] = {
+        [STEP_EXPECT] = "expect", [STEP_CERT] = "cert", [STEP_AWAIT] = "await"};
+    text_add(to, "%s %s", families[s->kind], s->word);
     if (s->has_on)
         text_add(to, " %s", s->on.text);
     json_object_foreach(s->keys, key, value)

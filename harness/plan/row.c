@@ -6,7 +6,8 @@
 #define TEXT_MOST ((size_t)64 * 1024)
 #define DEPTH_MOST 12
 
-static const char *const step_families[] = {"fault", "expect", "await", "at", "during", "group"};
+static const char *const step_families[] = {"fault", "expect", "cert",  "await",
+                                            "at",    "during", "group"};
 
 static const uint8_t *field_of(const struct row *row, const void *of)
 {

@@ -48,6 +48,7 @@ static const char *const arrivals[] = {"even", "poisson", NULL};
 static const char *const reuses[] = {"keep", "each", "share", NULL};
 static const char *const ends[] = {"clock", "awaits", "decided", NULL};
 static const char *const drivers[] = {"builtin", "envoy", "istio", "external", NULL};
+static const char *const tls_modes[] = {"mutual", "off", NULL};
 static const char *const lints[] = {"fail", "report", "ignore", NULL};
 static const char *const depths[] = {"full", "quick", NULL};
 static const char *const controls[] = {"none", "drawn", "all", NULL};
@@ -120,7 +121,7 @@ TABLE(service_table, "service", service_rows, struct service_plan, NULL);
 static const struct row lab_rows[] = {
     WHERE(struct lab_plan),
     {.name = "driver", WORD(struct lab_plan, driver, drivers), BOTH, .fallback = "builtin"},
-    UNBUILT("tls"),
+    {.name = "tls", TEXT(struct lab_plan, tls), BOTH, .words = tls_modes},
     {.name = "external", .kind = ROW_JSON, AT(struct lab_plan, external), BOTH},
     {.name = "defects", TEXTS(struct lab_plan, defects, defect_count), BOTH},
     UNBUILT("isolation"),
@@ -138,7 +139,7 @@ static const struct row mesh_rows[] = {
     {.name = "policy", TEXTS(struct mesh_plan, policy, policy_count), BOTH},
     {.name = "version", TEXT(struct mesh_plan, version), BOTH},
     {.name = "name", TEXT(struct mesh_plan, name), BOTH},
-    UNBUILT("trust_domain"),
+    {.name = "trust_domain", TEXT(struct mesh_plan, trust_domain), BOTH},
     UNBUILT("metrics"),
     {.name = "ignore", TEXTS(struct mesh_plan, ignore, ignore_count), BOTH},
 };

@@ -45,6 +45,7 @@ static const char *const planes[] = {"sidecar", "ztunnel", "waypoint", "gateway"
 static const char *const layers[] = {"app", "mesh", NULL};
 static const char *const counters[] = {"requests", "retries",  "ejections",
                                        "timeouts", "statuses", NULL};
+static const char *const reconnects[] = {"none", "drain", "each", NULL};
 static const char *const holds[] = {"keep", "disarm", NULL};
 
 /* The keys that every expectation takes; `on` is added where the word needs it. */
@@ -128,6 +129,20 @@ static const struct param expect_tail[] = {
 static const struct param expect_timeout[] = {
     EXPECT, LIST("only", UNIT_TEXT, .words = timeout_parts, .help = "parts of the claim"),
     ONE("atmost", UNIT_TIME_NS, .help = "stricter wish")};
+static const struct param cert_issue[] = {
+    LIST("to", UNIT_PLACE, NEEDED, .help = "who"),
+    ONE("root", UNIT_TEXT, .help = "default: the active root"),
+    ONE("ttl", UNIT_TIME_NS, .fallback = "24h", .help = "lifetime"),
+    ONE("overlap", UNIT_TIME_NS, .help = "old leaf kept for new handshakes until then")};
+static const struct param cert_rotate[] = {
+    ONE("root", UNIT_TEXT, NEEDED, .help = "new root"),
+    LIST("to", UNIT_PLACE, .help = "default: everyone"),
+    ONE("stagger", UNIT_TIME_NS, .fallback = "0s", .help = "between places: the skew"),
+    ENUM("reconnect", reconnects, "drain", "force new handshakes, else skew cannot show")};
+static const struct param cert_trust[] = {
+    ONE("add", UNIT_TEXT, .help = "root added"), ONE("drop", UNIT_TEXT, .help = "root removed"),
+    LIST("to", UNIT_PLACE, .help = "default: every verifier"),
+    ONE("stagger", UNIT_TIME_NS, .fallback = "0s", .help = "between places: the skew")};
 static const struct param await_cert[] = {ON, AWAIT,
                                           ONE("root", UNIT_TEXT, NEEDED, .help = "root")};
 static const struct param await_ejected[] = {ON, AWAIT};

@@ -84,8 +84,11 @@ static void count_fault(struct hearing *h, const struct step *s, const struct ju
         for (uint32_t k = track_try_at(t, p->t0_ns); k < end; k++) {
             const struct try *x = &t->tries[k];
             bool at = place_has(s, x);
-            /* The number that ended it is exact; the bits are shared by every 32nd fault. */
-            bool fired = x->r->fault == s->fault || (x->r->fault == 0 && (x->r->fired & bit) != 0);
+            /* The number that ended it is exact; the bits are shared by every 32nd fault, so they
+             * tell nothing when it was another of those that ended it. */
+            bool fired = x->r->fault == s->fault ||
+                         ((x->r->fired & bit) != 0 &&
+                          (x->r->fault == 0 || x->r->fault % 32 != s->fault % 32));
             f->fired += fired;
             f->guarded += !fired && (x->r->guarded & bit) != 0;
             f->eligible += at || fired;

@@ -206,7 +206,9 @@ void hearing_explain(struct hearing *h)
                                "the fault %s on %s never fired: the streak guard withheld it %llu "
                                "times",
                                f->text, f->on, (unsigned long long)f->guarded)
-                : arena_printf(&g->arena, "the fault %s on %s never fired: no request matched it",
+                : arena_printf(&g->arena,
+                               "the fault %s on %s never fired: no request matched it, or "
+                               "none that did gave it anything to do",
                                f->text, f->on);
         d->verdict.needs = "requests that the fault matches";
     }

@@ -144,6 +144,24 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
             fired += g->faults[i].fired;
     assert_int_equal(fired, 6);
     judgement_free(g);
+    /* Another fault ended those tries: this one fired on them all the same. */
+    uint64_t ended = 0;
+    for (size_t i = 0; i < s.j->attempt_count; i++) {
+        struct attempt_record *r = &s.j->attempts[i].r;
+        if (r->fault != 0 && r->status == 400) {
+            r->fired |= UINT32_C(1) << (r->fault % 32);
+            r->fault++;
+            ended++;
+        }
+    }
+    assert_true(ended > 0);
+    g = judged(&s);
+    uint64_t again = 0;
+    for (size_t i = 0; i < g->fault_count; i++)
+        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+            again += g->faults[i].fired;
+    assert_int_equal(again, fired);
+    judgement_free(g);
     sim_close(&s);
 }
 

@@ -201,6 +201,17 @@ static void look_again(const struct stand *st, const struct claim_type *type,
         *v = second;
 }
 
+/* What is judged on HTTP/2 and gRPC as on HTTP/1.1: counts of requests, and what was awaited. The
+ * causes of retries, time-outs and ejections are other ones there (REFUSED_STREAM, GOAWAY,
+ * grpc-status, which the claims do not know yet), so that the rest would be guesses. */
+static bool is_judged(const struct claim_type *type, const char *protocol)
+{
+    return strcmp(protocol, "http1") == 0 || strcmp(protocol, "tcp") == 0 ||
+           strcmp(type->id, "success") == 0 || strcmp(type->id, "lint") == 0 ||
+           strcmp(type->id, "await.fired") == 0 || strcmp(type->id, "await.requests") == 0 ||
+           strcmp(type->id, "await.steady") == 0;
+}
+
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -232,6 +243,11 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     } else if (!window_of(st, asked, edge, false, &w)) {
         verdict_open(&v, WHY_NOT_ENDED, &h->g->arena, "the phase did not run");
         v.needs = "a run that reaches it";
+    } else if (!is_judged(type, window_protocol(&w))) {
+        verdict_open(&v, WHY_CAPABILITY, &h->g->arena,
+                     "%s is judged on http1 only, and %s speaks %s", type->id, edge->to,
+                     window_protocol(&w));
+        v.needs = "a service of protocol http1";
     } else {
         v.kind = VERDICT_INCONCLUSIVE;
         type->judge(edge, &w, &h->g->arena, &v);

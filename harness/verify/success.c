@@ -15,6 +15,24 @@ static bool applies(const struct edge_policy *edge)
     return true;
 }
 
+static const char *const grpc_names[] = {
+#define GRPC_STATUS(number, name) [number] = (name),
+#include "base/grpc_status.def"
+#undef GRPC_STATUS
+};
+
+/* A gRPC call has its status in grpc-status alone: HTTP 200 says nothing (PROTOCOL-HTTP2.md). */
+static bool grpc_word_holds(struct bytes word, uint32_t status_plus_1)
+{
+    if (bytes_equal(word, BYTES("any")))
+        return true;
+    if (!bytes_starts(word, BYTES("grpc:")) || status_plus_1 == 0 ||
+        status_plus_1 > COUNT_OF(grpc_names))
+        return false;
+    return bytes_equal_nocase((struct bytes){word.at + 5, word.len - 5},
+                              bytes_of(grpc_names[status_plus_1 - 1]));
+}
+
 /* One word of "2xx,3xx,204,grpc:OK,any". */
 static bool word_holds(struct bytes word, uint32_t status)
 {
@@ -26,17 +44,19 @@ static bool word_holds(struct bytes word, uint32_t status)
     return bytes_to_u64(word, &number) && number == status;
 }
 
-static bool is_good(const char *good, const struct request *r)
+static bool is_good(const char *good, bool grpc, const struct request *r)
 {
     if (r->r->end != END_COMPLETE)
         return false;
     struct bytes rest = bytes_of(good);
     while (rest.len > 0) {
         size_t comma = bytes_find(rest, ',');
-        struct bytes word = {rest.at, comma < rest.len ? comma : rest.len};
-        if (word_holds(bytes_trim(word), r->r->status))
+        size_t len = comma < rest.len ? comma : rest.len;
+        struct bytes word = {rest.at, len};
+        word = bytes_trim(word);
+        if (grpc ? grpc_word_holds(word, r->r->grpc_status) : word_holds(word, r->r->status))
             return true;
-        size_t used = word.len < rest.len ? word.len + 1 : word.len;
+        size_t used = len < rest.len ? len + 1 : len;
         rest = (struct bytes){rest.at + used, rest.len - used};
     }
     return false;
@@ -58,13 +78,14 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct error err = {0};
     if (asked != NULL && !units_parse_share(asked, &atleast, &err))
         atleast = 1000000;
-    words = words == NULL ? "2xx,3xx" : words;
+    bool grpc = strcmp(window_protocol(w), "grpc") == 0;
+    words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))
             continue;
         total++;
-        if (is_good(words, r))
+        if (is_good(words, grpc, r))
             good++;
         else
             window_witness(ret, r, r->start_ns);

@@ -274,3 +274,13 @@ bool window_starved(const struct window *w, struct verdict *v, struct arena *are
     v->needs = "a calmer machine, or a lower rate";
     return true;
 }
+
+const char *window_protocol(const struct window *w)
+{
+    for (size_t i = 0; w->scenario != NULL && i < w->scenario->lab.service_count; i++) {
+        const struct service_plan *service = &w->scenario->lab.services[i];
+        if (strcmp(service->name, w->policy->to) == 0 && service->protocol != NULL)
+            return service->protocol;
+    }
+    return "http1";
+}

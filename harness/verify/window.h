@@ -74,6 +74,9 @@ bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns);
  * that took more than ${tolerance_ns} longer than they usually do. */
 struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns);
 
+/* What the asked edge's service speaks by the plan: "http1", "http2", "grpc", "tcp". */
+const char *window_protocol(const struct window *w);
+
 /* The evidence floor: ${usual}, 66 when strict, or more where the expectation says so. */
 uint64_t window_floor(const struct window *w, uint64_t usual);
 /* The step of the scenario's fault ${number}; NULL: not known. */

@@ -1,4 +1,4 @@
-#include "lua/state.h"
+#include "script/script.h"
 
 #include "base/text.h"
 
@@ -25,7 +25,7 @@ static int rep(lua_State *L)
         return 1;
     }
     if (each > 0 && (count > REP_BYTES_MOST || (lua_Integer)each > REP_BYTES_MOST / count))
-        state_fail(L, state_source(L), "string.rep makes at most 1 MiB");
+        script_fail(L, "string.rep makes at most 1 MiB");
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     for (lua_Integer i = 0; i < count && each > 0; i++) {
@@ -52,7 +52,7 @@ static int find(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    state_charge(L, len / 64);
+    script_charge(L, len / 64);
     const char *at = memmem(text + from - 1, len - (size_t)(from - 1), want, want_len);
     if (at == NULL) {
         lua_pushnil(L);
@@ -69,8 +69,8 @@ static int glob(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &len);
     const char *pattern = luaL_checklstring(L, 2, &glob_len);
     if (glob_len > GLOB_BYTES_MOST)
-        state_fail(L, state_source(L), "string.glob takes a glob of at most 1 KiB");
-    state_charge(L, (len + 1) * (glob_len + 1) / 8);
+        script_fail(L, "string.glob takes a glob of at most 1 KiB");
+    script_charge(L, (len + 1) * (glob_len + 1) / 8);
     lua_pushboolean(L, text_glob((struct bytes){(const uint8_t *)text, len},
                                  (struct bytes){(const uint8_t *)pattern, glob_len}));
     return 1;
@@ -83,7 +83,7 @@ static int split(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &len);
     const char *sep = luaL_checklstring(L, 2, &sep_len);
     if (sep_len == 0)
-        state_fail(L, state_source(L), "string.split needs a separator");
+        script_fail(L, "string.split needs a separator");
     lua_newtable(L);
     for (const char *end = text + len;;) {
         const char *at = memmem(text, (size_t)(end - text), sep, sep_len);
@@ -124,8 +124,7 @@ static int format(lua_State *L)
     for (const char *at = strchr(how, '%'); at != NULL; at = strchr(at, '%')) {
         at += 1 + strspn(at + 1, "-+ #0123456789.");
         if (*at == 'p')
-            state_fail(L, state_source(L),
-                       "string.format has no %%p: addresses differ from run to run");
+            script_fail(L, "string.format has no %%p: addresses differ from run to run");
         if (*at != '\0')
             at++;
     }
@@ -147,8 +146,8 @@ static int bounded(lua_State *L)
     if (lua_istable(L, 1)) {
         lua_Integer len = luaL_len(L, 1);
         if (len > LIST_MOST)
-            state_fail(L, state_source(L), "a table of more than 1 000 000 entries");
-        state_charge(L, (uint64_t)len / 8);
+            script_fail(L, "a table of more than 1 000 000 entries");
+        script_charge(L, (uint64_t)len / 8);
     }
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -160,7 +159,7 @@ static int move(lua_State *L)
 {
     lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
     if (to >= from && (from <= 0 || to - from >= LIST_MOST))
-        state_fail(L, state_source(L), "table.move moves at most 1 000 000 entries, from 1 on");
+        script_fail(L, "table.move moves at most 1 000 000 entries, from 1 on");
     return bounded(L);
 }
 
@@ -168,7 +167,7 @@ static int concat(lua_State *L)
 {
     lua_Integer from = luaL_optinteger(L, 3, 1);
     if (from <= 0)
-        state_fail(L, state_source(L), "table.concat begins at 1 or later");
+        script_fail(L, "table.concat begins at 1 or later");
     return bounded(L);
 }
 
@@ -216,7 +215,7 @@ static int pairs(lua_State *L)
         lua_pushvalue(L, -1);
         lua_rawseti(L, 2, ++count);
     }
-    state_charge(L, (uint64_t)count);
+    script_charge(L, (uint64_t)count);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, 2);
     lua_pushcfunction(L, by_rank);
@@ -244,7 +243,7 @@ static int next(lua_State *L)
             lua_replace(L, 3);
         }
     }
-    state_charge(L, seen);
+    script_charge(L, seen);
     lua_settop(L, 3);
     if (lua_isnil(L, 3))
         return 1;
@@ -274,11 +273,31 @@ static void set(lua_State *L, const char *name, lua_CFunction f)
     lua_setfield(L, -2, name);
 }
 
+/* Patterns can run for hours inside one call (libraries.md 7). */
+static int no_patterns(lua_State *L)
+{
+    script_fail(L,
+                "string.%s is absent, as patterns can run without end; use string.find (plain), "
+                "string.glob(s, \"a*\") or string.split(s, \",\")",
+                lua_tostring(L, lua_upvalueindex(1)));
+}
+
+static void explain(lua_State *L, const char *const *names)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        lua_pushstring(L, names[i]);
+        lua_pushcclosure(L, no_patterns, 1);
+        lua_setfield(L, -2, names[i]);
+    }
+}
+
 static void open_string(lua_State *L)
 {
     static const char *const gone[] = {"dump", "match", "gmatch", "gsub", NULL};
     luaL_requiref(L, "string", luaopen_string, 0);
     drop(L, gone);
+    if (script_of(L)->config.explains_patterns)
+        explain(L, gone + 1);
     set(L, "rep", rep);
     set(L, "find", find);
     set(L, "glob", glob);
@@ -289,8 +308,8 @@ static void open_string(lua_State *L)
     lua_pushliteral(L, "locked");
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 2);
-    state_lock(L);
-    state_define(L, "string");
+    script_lock(L);
+    script_define(L, "string");
 }
 
 static void open_table(lua_State *L)
@@ -304,9 +323,9 @@ static void open_table(lua_State *L)
     wrap(L, "move", move);
     lua_getfield(L, -1, "sort");
     lua_pushcclosure(L, pairs, 1);
-    state_define(L, "pairs");
-    state_lock(L);
-    state_define(L, "table");
+    script_define(L, "pairs");
+    script_lock(L);
+    script_define(L, "table");
 }
 
 static void open_base(lua_State *L)
@@ -316,16 +335,16 @@ static void open_base(lua_State *L)
     luaL_requiref(L, "_G", luaopen_base, 0);
     for (size_t i = 0; kept[i] != NULL; i++) {
         lua_getfield(L, -1, kept[i]);
-        state_define(L, kept[i]);
+        script_define(L, kept[i]);
     }
     lua_pop(L, 1);
     lua_pushcfunction(L, shown);
-    state_define(L, "tostring");
+    script_define(L, "tostring");
     lua_pushcfunction(L, next);
-    state_define(L, "next");
+    script_define(L, "next");
 }
 
-void library_open(lua_State *L)
+void script_open_libraries(lua_State *L)
 {
     static const char *const draws[] = {"random", "randomseed", NULL};
     open_base(L);
@@ -333,9 +352,9 @@ void library_open(lua_State *L)
     open_table(L);
     luaL_requiref(L, "math", luaopen_math, 0);
     drop(L, draws);
-    state_lock(L);
-    state_define(L, "math");
+    script_lock(L);
+    script_define(L, "math");
     luaL_requiref(L, "utf8", luaopen_utf8, 0);
-    state_lock(L);
-    state_define(L, "utf8");
+    script_lock(L);
+    script_define(L, "utf8");
 }

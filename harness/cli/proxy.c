@@ -1,0 +1,198 @@
+#include "cli/arguments.h"
+#include "cli/prepare.h"
+#include "cli/proxy_fault.h"
+#include "cli/proxy_serve.h"
+
+#include "base/clock.h"
+#include "net/chain.h"
+#include "net/proxy.h"
+#include "standalone/admin_server.h"
+#include "standalone/proxy_fleet.h"
+#include "standalone/toxi_server.h"
+
+#include <stdlib.h>
+
+/* meshproof proxy: the fault proxy on its own, between any two services. */
+
+#define PAIRS_MOST 64
+#define ADMIN_ADDRESS "127.0.0.1:7481"
+#define DRAIN_NS (10 * NS_PER_S)
+
+static const char *const protocol_words[] = {"http", "http1", "http2", "tcp", "toxic", NULL};
+static const struct option proxy_options[] = {
+    {"listen", 0, "ADDRESS", NULL, "Relay", "where clients connect; port 0: the kernel's choice",
+     NULL, true},
+    {"to", 0, "ADDRESS", NULL, "Relay", "the backend; one for each --listen, in order", NULL, true},
+    {"name", 0, "NAME", NULL, "Relay", "of the proxy; in order, too", NULL, true},
+    {"protocol", 0, "NAME", "http", "Relay",
+     "http1, http2, tcp, toxic (tcp that takes toxics), or http: by what a connection begins with",
+     protocol_words, false},
+    {"fault", 0, "FAULT", NULL, "Relay", "in force from the start: 'abort status=503 share=30%'",
+     NULL, true},
+    {"workers", 0, "N", "1", "Relay",
+     "processes on the same addresses; above 1 they share no counter: first and times are refused",
+     NULL, false},
+    {"seed", 0, "TEXT", NULL, "Relay", "of all random choices; default: random, printed", NULL,
+     false},
+    {"drain", 0, "TIME", "10s", "Relay", "how long calls may go on once the proxy ends or goes",
+     NULL, false},
+    {"admin", 0, "[ADDRESS]", NULL, "Steer",
+     "REST interface (127.0.0.1:7481): GET /openapi.json describes it, GET /metrics counts", NULL,
+     false},
+    {"toxiproxy-api", 0, "[ADDRESS]", NULL, "Steer",
+     "Toxiproxy's HTTP API (" TOXI_ADDRESS "), for its clients; loopback only", NULL, false},
+    {"token-env", 0, "NAME", NULL, "Steer",
+     "environment variable with the bearer token; needed beyond loopback", NULL, false},
+    {"output", 'o', "FILE", NULL, "Results", "the journal; without it there are no records", NULL,
+     false},
+    {"run", 0, "TEXT", NULL, "Results", "names the run in the journal", NULL, false},
+};
+
+static bool add_faults(const struct arguments *args, json_t *faults, struct error *err)
+{
+    const char *texts[CHAIN_SLOTS_MOST];
+    size_t count = arguments_all(args, "fault", texts, COUNT_OF(texts));
+    for (size_t i = 0; i < count; i++) {
+        json_t *fault;
+        if (!proxy_fault_parse(texts[i], &fault, err)) {
+            error_prefix(err, "--fault '%.60s': ", texts[i]);
+            return false;
+        }
+        json_array_append_new(faults, fault);
+    }
+    return true;
+}
+
+static json_t *pair(const struct arguments *args, size_t i, size_t count, const char *listen,
+                    const char *to, const char *name, json_t *faults)
+{
+    char own[24];
+    snprintf(own, sizeof(own), count == 1 ? "proxy" : "proxy-%zu", i + 1);
+    return json_pack("{ss ss ss ss sO}", "name", name == NULL ? own : name, "listen",
+                     listen == NULL ? "127.0.0.1:0" : listen, "to", to, "protocol",
+                     arguments_get(args, "protocol"), "faults", faults);
+}
+
+static bool read_pairs(const struct arguments *args, json_t *proxies, struct error *err)
+{
+    const char *listen[PAIRS_MOST] = {NULL}, *to[PAIRS_MOST], *name[PAIRS_MOST] = {NULL};
+    size_t listens = arguments_all(args, "listen", listen, PAIRS_MOST);
+    size_t count = arguments_all(args, "to", to, PAIRS_MOST);
+    size_t names = arguments_all(args, "name", name, PAIRS_MOST);
+    bool fed = args->position_count == 1 || arguments_has(args, "admin") ||
+               arguments_has(args, "toxiproxy-api");
+    if (count == 0 && fed && listens == 0 && !arguments_has(args, "fault"))
+        return true;
+    if (count == 0)
+        return error_set(err, ERROR_USAGE,
+                         "proxy needs a backend: meshproof proxy --listen 127.0.0.1:8080 --to "
+                         "127.0.0.1:9000");
+    if ((listens != 0 && listens != count) || names > count)
+        return error_set(err, ERROR_USAGE,
+                         "%zu --listen, %zu --to and %zu --name; each --to has its own", listens,
+                         count, names);
+    json_t *faults = json_array();
+    bool ok = add_faults(args, faults, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        json_t *one = pair(args, i, count, listen[i], to[i], name[i], faults);
+        ok = one != NULL || error_set(err, ERROR_USAGE, "an address or a name is not UTF-8");
+        if (ok)
+            json_array_append_new(proxies, one);
+    }
+    json_decref(faults);
+    return ok;
+}
+
+static bool read_admin(const struct arguments *args, struct proxy_serve *to, struct error *err)
+{
+    const char *variable = arguments_get(args, "token-env");
+    to->admin = arguments_get(args, "admin");
+    if (to->admin != NULL && to->admin[0] == '\0')
+        to->admin = ADMIN_ADDRESS;
+    to->toxiproxy_api = arguments_get(args, "toxiproxy-api");
+    if (to->toxiproxy_api != NULL && to->toxiproxy_api[0] == '\0')
+        to->toxiproxy_api = TOXI_ADDRESS;
+    if (variable == NULL)
+        return true;
+    to->token = getenv(variable);
+    if (to->token == NULL || to->token[0] == '\0')
+        return error_set(err, ERROR_USAGE, "--token-env: the environment has no %.60s", variable);
+    return true;
+}
+
+static bool read_options(const struct arguments *args, struct proxy_serve *to, struct error *err)
+{
+    uint64_t workers = 1;
+    if (args->position_count > 1)
+        return error_set(err, ERROR_USAGE, "proxy takes at most one file");
+    to->file = args->position_count == 1 ? args->positions[0] : NULL;
+    to->output = arguments_get(args, "output");
+    to->argc = args->argc;
+    to->argv = args->argv;
+    if (!arguments_duration(args, "drain", &to->drain_ns, err) ||
+        !arguments_count(args, "workers", &workers, err) || !read_admin(args, to, err) ||
+        !read_pairs(args, to->proxies, err))
+        return false;
+    if (workers < 1 || workers > PROXY_FLEET_WORKERS_MOST)
+        return error_set(err, ERROR_USAGE, "--workers is %llu; it must be 1 to %d",
+                         (unsigned long long)workers, PROXY_FLEET_WORKERS_MOST);
+    to->workers = (unsigned)workers;
+    return true;
+}
+
+static int run(const struct arguments *args)
+{
+    struct proxy_serve serve = {.proxies = json_array(), .drain_ns = DRAIN_NS};
+    struct error err = {0};
+    char seed_text[9], run_text[9];
+    uint64_t unused;
+    seed_of_text(arguments_get(args, "seed"), seed_text, &serve.seed);
+    seed_of_text(arguments_get(args, "run"), run_text, &unused);
+    serve.seed_text = seed_text;
+    serve.run = run_text;
+    serve.says_seed = arguments_get(args, "seed") == NULL && !arguments_has(args, "quiet");
+    int code = read_options(args, &serve, &err) ? proxy_serve_run(&serve) : command_fail(&err);
+    json_decref(serve.proxies);
+    return code;
+}
+
+static void notes(struct text *to)
+{
+    text_add(to, "%s", proxy_fault_grammar);
+    text_add(
+        to,
+        "File:\n"
+        "  Lua that returns proxy { name=, listen=, to=, protocol=, faults = { fault.abort {...} } "
+        "}\n"
+        "  or a list of those. SIGHUP reads it again; what is unchanged keeps its connections.\n"
+        "Signals:\n"
+        "  SIGTERM, SIGINT: drain, and at the second one cut.\n");
+    text_add(
+        to,
+        "Limits:\n"
+        "  %d proxies, %d pairs on the command line, %d faults a proxy, %d bytes a name, %d bytes\n"
+        "  a --fault, %d workers. Relayed: a head of %zu KiB, %d header fields, %d trailers,\n"
+        "  %zu KiB of chunk framing in a row, %d interim answers to a request; an HTTP/1.1 head or\n"
+        "  chunk framing %llu s from its first byte on, %d client connections each.\n"
+        "  REST interface: %d connections, each 30 s without a whole request, bodies of %zu KiB,\n"
+        "  answers of %zu MiB.\n",
+        PROXY_SET_MOST, PAIRS_MOST, CHAIN_SLOTS_MOST, PROXY_SET_NAME_MOST, PROXY_FAULT_MOST_BYTES,
+        PROXY_FLEET_WORKERS_MOST, HTTP1_HEAD_MOST_BYTES / 1024, HTTP1_FIELDS_MOST,
+        HTTP1_TRAILERS_MOST, HTTP1_HEAD_MOST_BYTES / 1024, HTTP1_INTERIM_MOST,
+        (unsigned long long)(PROXY_HEAD_LIMIT_NS / NS_PER_S), PROXY_CONNECTIONS_MOST,
+        ADMIN_CONNECTIONS_MOST, ADMIN_BODY_MOST_BYTES / 1024,
+        ADMIN_ANSWER_MOST_BYTES / (1024 * 1024));
+}
+
+const struct command command_proxy = {
+    .name = "proxy",
+    .about = "Relay between two services, with faults on the way.",
+    .positions = "[FILE.lua]",
+    .options = proxy_options,
+    .option_count = COUNT_OF(proxy_options),
+    .exits = "0 drained  4 surroundings  64 usage",
+    .example = "meshproof proxy --listen 127.0.0.1:8080 --to 127.0.0.1:9000 --fault 'latency "
+               "add=200ms share=30%'",
+    .run = run,
+    .notes = notes,
+};

@@ -1,0 +1,77 @@
+#include "net/grpc.h"
+
+#include <strings.h>
+
+static const char *const names[] = {
+#define GRPC_STATUS(number, name) [number] = (name),
+#include "base/grpc_status.def"
+#undef GRPC_STATUS
+    NULL,
+};
+#define NAMES (COUNT_OF(names) - 1)
+/* Beyond it a number is no status: the record has 16 bits, and gRPC itself ends at 16. */
+#define STATUS_MOST 999
+
+const char *grpc_status_name(unsigned status)
+{
+    return status < NAMES ? names[status] : NULL;
+}
+
+const char *const *grpc_status_names(void)
+{
+    return names;
+}
+
+bool grpc_status_parse(struct bytes text, unsigned *ret)
+{
+    uint64_t number = 0;
+    if (bytes_to_u64(text, &number)) {
+        *ret = (unsigned)number;
+        return number < NAMES;
+    }
+    for (unsigned i = 0; i < NAMES; i++) {
+        if (bytes_equal_nocase(text, bytes_of(names[i]))) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint16_t grpc_status_of(struct fields fields)
+{
+    uint64_t status = 0;
+    if (!bytes_to_u64(fields_find(fields, "grpc-status"), &status) || status > STATUS_MOST)
+        return 0;
+    return (uint16_t)(status + 1);
+}
+
+bool grpc_is_type(struct bytes content_type)
+{
+    static const char type[] = "application/grpc";
+    size_t len = sizeof(type) - 1;
+    if (content_type.len < len || strncasecmp((const char *)content_type.at, type, len) != 0)
+        return false;
+    if (content_type.len == len)
+        return true;
+    uint8_t next = content_type.at[len]; /* application/grpc-web is another protocol */
+    return next == '+' || next == ';' || next == ' ';
+}
+
+struct bytes grpc_message(struct bytes text, struct arena *arena)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    uint8_t *to = arena_take(arena, text.len * 3 + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte = text.at[i];
+        if (byte >= 0x20 && byte <= 0x7e && byte != '%') {
+            to[len++] = byte;
+            continue;
+        }
+        to[len++] = '%';
+        to[len++] = (uint8_t)digits[byte >> 4];
+        to[len++] = (uint8_t)digits[byte & 15];
+    }
+    return (struct bytes){to, len};
+}

@@ -1,0 +1,473 @@
+/* Malformed and hostile HTTP/1.1 through the proxy, both ways: each form ends its own connection
+ * with its reason in the journal, nothing of it reaches the other side as a message of its own, and
+ * whoever comes next is served. */
+
+#include "base/text.h"
+#include "net/http1.h"
+#include "net/rig_test.h"
+
+#define EVIL "GET /evil HTTP/1.1\r\nHost: e\r\n\r\n"
+#define POST "POST /p HTTP/1.1\r\nHost: a\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define FORM(name, text) \
+    { \
+        name, text, sizeof(text) - 1 \
+    }
+
+struct form {
+    const char *name, *text;
+    size_t len;
+};
+
+static struct bytes bytes_in_form(const struct form *f)
+{
+    return (struct bytes){(const uint8_t *)f->text, f->len};
+}
+
+static bool has(const struct peer *p, const char *text)
+{
+    return p->in.len > 0 && memmem(p->in.at, p->in.len, text, strlen(text)) != NULL;
+}
+
+/* The client is gone, or the backend hears of it. */
+static bool until_judged(struct rig *rig, void *cookie)
+{
+    const struct peer *p = cookie;
+    return p->fin || p->rst || rig->accepted > 0;
+}
+
+/* A connection of its own, served as if nothing had been. */
+static void expect_served(struct rig *rig, const char *name)
+{
+    size_t attempts = rig_records(rig), accepted = rig->accepted;
+    struct peer *c = rig_dial(rig);
+    say(c, GET);
+    struct peer *s = await_server(rig, accepted + 1); /* nothing that is suspect was kept */
+    await_text(s, "\r\n\r\n");
+    expect_in(s, GET);
+    say(s, OK5);
+    await_text(c, "hello");
+    expect_in(c, OK5);
+    if (await_attempt(rig, attempts + 1)->outcome != OUTCOME_ANSWERED)
+        fail_msg("%s: the next one was not served", name);
+}
+
+/* Heads, and bodies whose first bytes came with them, that no two parsers need to agree on. */
+static const struct form refused[] = {
+    FORM("CL and TE", POST "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("CL twice", POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" EVIL),
+    FORM("CL differing", POST "Content-Length: 5\r\nContent-Length: 0\r\n\r\nhello" EVIL),
+    FORM("CL list", POST "Content-Length: 5, 5\r\n\r\nhello" EVIL),
+    FORM("CL plus", POST "Content-Length: +5\r\n\r\nhello" EVIL),
+    FORM("CL minus", POST "Content-Length: -5\r\n\r\nhello" EVIL),
+    FORM("CL hex", POST "Content-Length: 0x5\r\n\r\nhello" EVIL),
+    FORM("CL spaced inside", POST "Content-Length: 1 0\r\n\r\nhello" EVIL),
+    FORM("CL empty", POST "Content-Length:\r\n\r\nhello" EVIL),
+    FORM("CL text", POST "Content-Length: five\r\n\r\nhello" EVIL),
+    FORM("CL fraction", POST "Content-Length: 5.0\r\n\r\nhello" EVIL),
+    FORM("CL of 2^64 + 5", POST "Content-Length: 18446744073709551621\r\n\r\nhello" EVIL),
+    FORM("CL before a NUL", POST "Content-Length: 5\0\r\n\r\nhello" EVIL),
+    FORM("CL after a tab before the colon", POST "Content-Length\t: 5\r\n\r\nhello" EVIL),
+    FORM("CL behind a space", POST " Content-Length: 5\r\n\r\nhello" EVIL),
+    FORM("space before the colon", POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE identity last", POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE second identity",
+         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE gzip", POST "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE chunkedx", POST "Transfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE quoted", POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE vertical tab", POST "Transfer-Encoding: \x0b"
+                                 "chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE with a parameter", POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE empty", POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE empty and CL", POST "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" EVIL),
+    FORM("TE chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE chunked in two lines",
+         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE behind a bare CR", POST "X: b\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE behind a bare LF", POST "X: b\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE folded", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("TE in HTTP/1.0",
+         "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("bare LF all over", "GET / HTTP/1.1\nHost: a\n\n" EVIL),
+    FORM("bare LF at the end", "GET / HTTP/1.1\r\nHost: a\r\n\n" EVIL),
+    FORM("bare CR in the line", "GET /a\rb HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("bare CR as a line end", "GET / HTTP/1.1\rHost: a\r\r\n\r\n" EVIL),
+    FORM("folded line", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n" EVIL),
+    FORM("folded by a tab", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n" EVIL),
+    FORM("NUL in a name", "GET / HTTP/1.1\r\nHo\0st: a\r\n\r\n" EVIL),
+    FORM("NUL in a value", "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n" EVIL),
+    FORM("NUL in the target", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("no colon", "GET / HTTP/1.1\r\nHost a\r\n\r\n" EVIL),
+    FORM("no name", "GET / HTTP/1.1\r\n: a\r\n\r\n" EVIL),
+    FORM("name with a space", "GET / HTTP/1.1\r\nX Y: a\r\n\r\n" EVIL),
+    FORM("name with high bytes", "GET / HTTP/1.1\r\nX\xff: a\r\n\r\n" EVIL),
+    FORM("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" EVIL),
+    FORM("two hosts alike", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n" EVIL),
+    FORM("HTTP/0.9", "GET /\r\n\r\n" EVIL),
+    FORM("HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n" EVIL),
+    FORM("HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n" EVIL),
+    FORM("HTTP/01.1", "GET / HTTP/01.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("http/1.1", "GET / http/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("a space behind the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n" EVIL),
+    FORM("no version number", "GET / HTTP/\r\nHost: a\r\n\r\n" EVIL),
+    FORM("two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("a tab for the space", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("a second request in the target", "GET / HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("method with a sign", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
+    FORM("RTSP", "DESCRIBE / RTSP/1.0\r\nHost: a\r\n\r\n" EVIL),
+    FORM("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" EVIL),
+    FORM("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    FORM("an answer", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" EVIL),
+    FORM("CONNECT with CL",
+         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" EVIL),
+    FORM("CONNECT chunked",
+         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size text", CHUNKED "five\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size empty", CHUNKED "\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size minus", CHUNKED "-5\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size plus", CHUNKED "+5\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size 0x", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size underscored", CHUNKED "1_0\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size of 2^64 + 5", CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size behind a space", CHUNKED " 5\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size before a space", CHUNKED "5 \r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size with a bare LF", CHUNKED "5\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk size with a bare CR", CHUNKED "5\rhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk longer than it says", CHUNKED "5\r\nhelloworld\r\n0\r\n\r\n" EVIL),
+    FORM("chunk shorter than it says", CHUNKED "7\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk ended by a bare LF", CHUNKED "5\r\nhello\n0\r\n\r\n" EVIL),
+    FORM("chunk extension with a bare LF", CHUNKED "5;a\nb\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("chunk extension with a NUL", CHUNKED "5;a\0b\r\nhello\r\n0\r\n\r\n" EVIL),
+    FORM("no last CRLF", CHUNKED "5\r\nhello\r\n0\r\n" EVIL),
+    FORM("CL as a trailer", CHUNKED "0\r\nContent-Length: 50\r\n\r\n" EVIL),
+    FORM("TE as a trailer", CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL),
+    FORM("folded trailer", CHUNKED "0\r\nX: a\r\n b\r\n\r\n" EVIL),
+    FORM("trailer without a colon", CHUNKED "0\r\nX a\r\n\r\n" EVIL),
+};
+
+static void what_two_parsers_may_read_differently_is_refused(void **state)
+{
+    (void)state;
+    assert_true(COUNT_OF(refused) > 70);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say_bytes(c, bytes_in_form(&refused[i]));
+        rig_await(rig, until_judged, c);
+        if (rig->accepted != 0)
+            fail_msg("%s: the backend was dialled", refused[i].name);
+        struct attempt_record *a = await_attempt(rig, 1);
+        if (!c->fin || c->in.len < 13 || memcmp(c->in.at, "HTTP/1.1 400 ", 13) != 0)
+            fail_msg("%s: the client saw \"%.*s\"", refused[i].name, (int)c->in.len,
+                     (const char *)c->in.at);
+        if (has(c, "\r\n\r\nHTTP") || a->outcome != OUTCOME_BAD_REQUEST || a->status != 400 ||
+            rig->attempt_count != 1)
+            fail_msg("%s: outcome %u, status %u, %zu attempts", refused[i].name, a->outcome,
+                     a->status, rig->attempt_count);
+        expect_served(rig, refused[i].name);
+        rig_close(rig);
+    }
+}
+
+/* Bodies whose head went on before the wrong bytes came: the backend gets a part of one request,
+ * and a reset; never an end. */
+static const struct form late[] = {
+    FORM("text for a size", "five\r\n" EVIL),
+    FORM("a size of 2^64", "10000000000000000\r\n" EVIL),
+    FORM("hex prefix", "0x0\r\n\r\n" EVIL),
+    FORM("no CRLF behind the data", "2\r\nabXX0\r\n\r\n" EVIL),
+    FORM("bare LF", "0\n\n" EVIL),
+    FORM("no last CRLF", "0\r\n" EVIL),
+    FORM("TE as a trailer", "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL),
+    FORM("NUL as a trailer", "0\r\nX: \0\r\n\r\n" EVIL),
+};
+
+static void chunks_that_go_wrong_later_end_both_connections(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(late); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say(c, CHUNKED "5\r\nhello\r\n");
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "hello\r\n");
+        say_bytes(c, bytes_in_form(&late[i]));
+        await_gone(c);
+        await_gone(s);
+        struct attempt_record *a = await_attempt(rig, 1);
+        if (!c->fin || c->in.len < 13 || memcmp(c->in.at, "HTTP/1.1 400 ", 13) != 0 ||
+            a->outcome != OUTCOME_BAD_REQUEST || a->status != 400 || rig->attempt_count != 1)
+            fail_msg("%s: outcome %u, the client saw \"%.*s\"", late[i].name, a->outcome,
+                     (int)c->in.len, (const char *)c->in.at);
+        if (!s->rst || has(s, "0\r\n\r\n") || has(s, "evil"))
+            fail_msg("%s: the backend saw \"%.*s\"", late[i].name, (int)s->in.len,
+                     (const char *)s->in.at);
+        expect_served(rig, late[i].name);
+        rig_close(rig);
+    }
+}
+
+/* Odd, and the same message for every parser: it goes on as it came, as one request. ${after} of
+ * its bytes follow as the next one of the connection. */
+static const struct {
+    const char *name, *text;
+    size_t after;
+} passed[] = {
+    {"no host", "GET /x HTTP/1.1\r\n\r\n", 0},
+    {"an empty host", "GET /x HTTP/1.1\r\nHost:\r\n\r\n", 0},
+    {"absolute form and another host", "GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+    {"asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+    {"unknown method", "PURGE /x HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+    {"GET with a body", "GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 32\r\n\r\n" EVIL "x", 0},
+    {"leading zeros", POST "Content-Length: 0005\r\n\r\nhello", 0},
+    {"upper-case coding", POST "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 0},
+    {"a coding and chunked", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 0},
+    {"chunk size in zeros", CHUNKED "0000005\r\nhello\r\n000\r\n\r\n", 0},
+    {"chunk extensions", CHUNKED "5;a=b;c=\"d e\"\r\nhello\r\n0;z\r\n\r\n", 0},
+    {"trailers", CHUNKED "5\r\nhello\r\n0\r\nX-T: a\r\nHost: evil\r\n\r\n", 0},
+    {"underscores", POST "Content_Length: 7\r\nTransfer_Encoding: chunked\r\n\r\n", 0},
+    {"a field named as a listed one",
+     POST "Content-Length: 5\r\nX-Connection: Content-Length\r\n\r\nhello", 0},
+    {"a request in the body", POST "Content-Length: 31\r\n\r\n" EVIL, 0},
+    {"a request behind it", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n" EVIL, sizeof(EVIL) - 1},
+    {"a request behind chunks", CHUNKED "0\r\n\r\n" EVIL, sizeof(EVIL) - 1},
+    {"a request behind a length", POST "Content-Length: 2\r\n\r\nab" EVIL, sizeof(EVIL) - 1},
+};
+
+static void what_is_only_odd_goes_on_unchanged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        size_t first = strlen(passed[i].text) - passed[i].after;
+        say(c, passed[i].text);
+        struct peer *s = await_server(rig, 1);
+        await_bytes(s, first);
+        if (s->in.len != first || memcmp(s->in.at, passed[i].text, first) != 0)
+            fail_msg("%s: the backend saw \"%.*s\"", passed[i].name, (int)s->in.len,
+                     (const char *)s->in.at);
+        peer_forget(s);
+        say(s, OK5);
+        await_text(c, OK5);
+        if (await_attempt(rig, 1)->outcome != OUTCOME_ANSWERED || rig->attempt[0].status != 200)
+            fail_msg("%s: outcome %u", passed[i].name, rig->attempt[0].outcome);
+        if (passed[i].after > 0) {
+            await_bytes(s, passed[i].after);
+            expect_in(s, EVIL);
+            say(s, OK5);
+            assert_int_equal(await_attempt(rig, 2)->sequence, 2);
+        }
+        assert_int_equal(rig->attempt_count, passed[i].after > 0 ? 2 : 1);
+        rig_close(rig);
+    }
+}
+
+/* A peer may not talk us out of the field that frames its message. */
+static void a_framing_field_that_connection_lists_stays(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open();
+    struct peer *c = rig_dial(rig);
+    say(c,
+        POST "Connection: Content-Length, X-A, Host\r\nX-A: 1\r\nContent-Length: 5\r\n\r\nhello");
+    struct peer *s = await_server(rig, 1);
+    await_text(s, "hello");
+    expect_in(s, POST "Content-Length: 5\r\n\r\nhello");
+    say(s, OK5);
+    await_text(c, "hello");
+    rig_close(rig);
+}
+
+#define OK "HTTP/1.1 200 OK\r\n"
+#define FORGED "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+
+/* What a backend may not say in the place of a head: the client gets nothing but its end. */
+static const struct form bad_heads[] = {
+    FORM("CL and TE", OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED),
+    FORM("TE and CL", OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello" FORGED),
+    FORM("CL twice", OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" FORGED),
+    FORM("CL differing", OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" FORGED),
+    FORM("CL list", OK "Content-Length: 5, 5\r\n\r\nhello" FORGED),
+    FORM("CL minus", OK "Content-Length: -1\r\n\r\nhello" FORGED),
+    FORM("CL of 2^64", OK "Content-Length: 18446744073709551616\r\n\r\n" FORGED),
+    FORM("TE empty", OK "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" FORGED),
+    FORM("TE in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED),
+    FORM("bare CR in a value: a split", OK "X: a\rContent-Length: 0\r\n\r\n" FORGED),
+    FORM("bare LF in a value: a split", OK "X: a\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("NUL in a value", OK "X: a\0b\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("NUL in the reason", "HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("bare LF all over", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"),
+    FORM("bare CR in the line", "HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("folded line", OK "X: a\r\n b\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("space before the colon", OK "Content-Length : 5\r\n\r\nhello" FORGED),
+    FORM("no colon", OK "X\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("status 099", "HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("status 999", "HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("no status", "HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("HTTP/2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("HTTP/1.2", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("HTTP/0.9", "hello"),
+    FORM("ICY", "ICY 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
+    FORM("a request", EVIL),
+    FORM("SSH", "SSH-2.0-OpenSSH_9.2\r\n"),
+    FORM("TLS", "\x15\x03\x01\x00\x02\x02\x0a"),
+    FORM("101 that nobody asked for",
+         "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" FORGED),
+    FORM("100 with CL and TE",
+         "HTTP/1.1 100 C\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" FORGED),
+    FORM("chunk size text", OK "Transfer-Encoding: chunked\r\n\r\nfive\r\nhello" FORGED),
+    FORM("chunk size of 2^64", OK "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" FORGED),
+    FORM("chunk ended by a bare LF", OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\n0\r\n\r\n"),
+    FORM("CL as a trailer", OK "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 9\r\n\r\n"),
+};
+
+static void answers_that_are_not_http_are_a_close_for_the_client(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad_heads); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say(c, GET GET); /* nothing may pass for the second one's answer */
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        say_bytes(s, bytes_in_form(&bad_heads[i]));
+        await_gone(c);
+        await_gone(s);
+        if (!c->fin || c->in.len > 0)
+            fail_msg("%s: the client saw \"%.*s\"", bad_heads[i].name, (int)c->in.len,
+                     (const char *)c->in.at);
+        if (s->in.len != sizeof(GET) - 1)
+            fail_msg("%s: the backend got more", bad_heads[i].name);
+        if (await_attempt(rig, 1)->outcome != OUTCOME_BAD_RESPONSE || rig->attempt_count != 1)
+            fail_msg("%s: outcome %u", bad_heads[i].name, rig->attempt[0].outcome);
+        expect_served(rig, bad_heads[i].name);
+        rig_close(rig);
+    }
+}
+
+/* Answers that end where their framing says, with more behind: the rest reaches nobody, and the
+ * connection is not used again. */
+static const struct {
+    const char *name, *request, *text;
+    size_t answer; /* bytes that the client gets */
+} longer[] = {
+    {"more than its length", GET, OK5 FORGED, sizeof(OK5) - 1},
+    {"HEAD with a body", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", OK5, sizeof(OK5) - 6},
+    {"204 with a length", GET, "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", 38},
+    {"204 with a body", GET, "HTTP/1.1 204 No\r\n\r\nhello", 19},
+    {"304 with a body", GET, "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\nhello", 38},
+    {"chunks and more", GET, OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED,
+     sizeof(OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n") - 1},
+    {"two answers", GET, "HTTP/1.1 204 No\r\n\r\n" FORGED, 19},
+};
+
+static void what_follows_an_answer_is_nobodys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(longer); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say(c, longer[i].request);
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        say(s, longer[i].text);
+        await_bytes(c, longer[i].answer);
+        await_gone(s);
+        assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_ANSWERED);
+        say(c, GET); /* the client's own goes on */
+        struct peer *next = await_server(rig, 2);
+        await_text(next, "\r\n\r\n");
+        if (c->in.len != longer[i].answer || memcmp(c->in.at, longer[i].text, c->in.len) != 0)
+            fail_msg("%s: the client saw \"%.*s\"", longer[i].name, (int)c->in.len,
+                     (const char *)c->in.at);
+        peer_forget(c);
+        say(next, OK5);
+        await_text(c, "hello");
+        expect_in(c, OK5);
+        rig_close(rig);
+    }
+}
+
+/* A 204 that announces a body will send it later, perhaps: as the answer to somebody else. */
+static void a_204_that_announces_a_body_is_not_pooled(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        say(c, GET);
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        say(s, heads[i]);
+        await_text(c, heads[i]);
+        await_gone(s);
+        expect_served(rig, heads[i]);
+        rig_close(rig);
+    }
+}
+
+/* Interim answers without end, each of which has to be written anew: the call's memory is bounded,
+ * and so is their number. */
+static void interim_answers_without_end_are_cut(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open();
+    struct peer *c = rig_dial(rig);
+    struct text hints;
+    struct error err = {0};
+    text_init(&hints, 1 << 20);
+    text_add(&hints, "HTTP/1.1 103 Early Hints\r\n");
+    for (unsigned i = 0; i < 60; i++)
+        text_add(&hints, "Keep-Alive: x\r\nX-%u: %0500u\r\n", i, i);
+    text_add(&hints, "\r\n");
+    say(c, GET);
+    struct peer *s = await_server(rig, 1);
+    await_text(s, "\r\n\r\n");
+    struct buffer flood;
+    buffer_init(&flood, (size_t)64 * 1024 * 1024);
+    for (unsigned i = 0; i < HTTP1_INTERIM_MOST + 1; i++)
+        assert_true(buffer_add(&flood, text_get(&hints), hints.len, &err));
+    for (size_t at = 0; at < flood.len && !s->rst && !s->fin;) {
+        ssize_t n = send(s->watch.fd, flood.at + at, flood.len - at, MSG_NOSIGNAL);
+        if (n > 0)
+            at += (size_t)n;
+        else if (errno == EAGAIN)
+            await_ns(rig, NS_PER_MS);
+        else
+            break;
+    }
+    await_gone(c);
+    assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_BAD_RESPONSE);
+    expect_served(rig, "after a flood");
+    buffer_release(&flood);
+    text_release(&hints);
+    rig_close(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_two_parsers_may_read_differently_is_refused),
+        cmocka_unit_test(chunks_that_go_wrong_later_end_both_connections),
+        cmocka_unit_test(what_is_only_odd_goes_on_unchanged),
+        cmocka_unit_test(a_framing_field_that_connection_lists_stays),
+        cmocka_unit_test(answers_that_are_not_http_are_a_close_for_the_client),
+        cmocka_unit_test(what_follows_an_answer_is_nobodys),
+        cmocka_unit_test(a_204_that_announces_a_body_is_not_pooled),
+        cmocka_unit_test(interim_answers_without_end_are_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
