@@ -172,8 +172,8 @@ static void notes(struct text *to)
         "Limits:\n"
         "  %d proxies, %d pairs on the command line, %d faults a proxy, %d bytes a name, %d bytes\n"
         "  a --fault, %d workers. Relayed: a head of %zu KiB, %d header fields, %d trailers,\n"
-        "  %zu KiB of chunk framing in a row, %d interim answers to a request; an HTTP/1.1 head or\n"
-        "  chunk framing %llu s from its first byte on, %d client connections each.\n"
+        "  %zu KiB of chunk framing in a row, %d interim answers to a request; an HTTP/1.1\n"
+        "  head or chunk framing %llu s from its first byte on, %d client connections each.\n"
         "  REST interface: %d connections, each 30 s without a whole request, bodies of %zu KiB,\n"
         "  answers of %zu MiB.\n",
         PROXY_SET_MOST, PAIRS_MOST, CHAIN_SLOTS_MOST, PROXY_SET_NAME_MOST, PROXY_FAULT_MOST_BYTES,

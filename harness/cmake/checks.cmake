@@ -28,6 +28,7 @@ add_client_test(e2e.h2 h2/run)
 add_client_test(real.tls_matrix tls/matrix)
 add_client_test(real.tls_rotation tls/rotation)
 add_client_test(real.tls_lab tls/lab)
+add_client_test(real.h2_lab h2/lab)
 
 add_e2e(real.gate gate)
 add_e2e(real.nine nine)

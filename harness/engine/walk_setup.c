@@ -108,7 +108,7 @@ static bool is_http2(const char *protocol)
     return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
 }
 
-/* HTTP/2 needs a mesh that speaks it; and ours over TLS has not been measured against one. */
+/* HTTP/2 needs a mesh that speaks it. */
 static bool check_protocols(const struct walk *w, struct error *err)
 {
     for (size_t i = 0; i < w->service_count; i++) {
@@ -118,11 +118,6 @@ static bool check_protocols(const struct walk *w, struct error *err)
         if (w->plan->driver == DRIVER_BUILTIN)
             return error_at(err, s->source, ERROR_USAGE,
                             "service \"%s\": the driver builtin speaks http1, not %s; use envoy",
-                            s->name, s->protocol);
-        if (plan_lab_tls(w->scenario))
-            return error_at(err, s->source, ERROR_USAGE,
-                            "service \"%s\": protocol \"%s\" together with lab tls is not "
-                            "built yet",
                             s->name, s->protocol);
     }
     return true;

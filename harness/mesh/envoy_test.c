@@ -40,18 +40,24 @@ static void folder_remove(const char *folder)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static json_t *config_of(struct edge_policy policy)
+static json_t *config_for(struct edge_policy policy, bool http2)
 {
     const char *endpoints[] = {"127.0.0.1:1001", "[::1]:1002"};
     struct mesh_edge edge = {.policy = policy,
                              .listen = "127.0.0.1:0",
                              .endpoints = endpoints,
-                             .endpoint_count = 2};
+                             .endpoint_count = 2,
+                             .http2 = http2};
     struct mesh_config config = {.edges = &edge, .edge_count = 1};
     struct error err = {0};
     json_t *root;
     assert_true(envoy_config_make(&config, &root, &err));
     return root;
+}
+
+static json_t *config_of(struct edge_policy policy)
+{
+    return config_for(policy, false);
 }
 
 static const json_t *at(const json_t *root, const char *path)
@@ -112,6 +118,32 @@ static void programs_what_istio_would(void **unused)
     assert_null(at(root, CLUSTER "outlier_detection"));
     assert_int_equal(
         json_integer_value(at(root, CLUSTER "common_lb_config/healthy_panic_threshold/value")), 50);
+    json_decref(root);
+}
+
+#define OPTIONS \
+    CLUSTER "typed_extension_protocol_options/" \
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions/"
+
+static void the_upstream_speaks_what_the_service_says(void **unused)
+{
+    (void)unused;
+    struct edge_policy policy = lab_policy(FLAVOUR_ENVOY);
+    policy.retry.on = RETRY_GRPC_UNAVAILABLE | RETRY_GRPC_CANCELLED | RETRY_REFUSED_STREAM;
+    json_t *root = config_for(policy, true);
+    assert_non_null(at(root, OPTIONS "explicit_http_config/http2_protocol_options"));
+    assert_null(at(root, OPTIONS "explicit_http_config/http_protocol_options"));
+    assert_string_equal(json_string_value(at(root, ROUTE "retry_policy/retry_on")),
+                        "refused-stream,cancelled,unavailable");
+    json_decref(root);
+    policy.pool.requests_per_connection = lab_number(100);
+    root = config_for(policy, true);
+    assert_int_equal(json_integer_value(at(root, OPTIONS "common_http_protocol_options/"
+                                                         "max_requests_per_connection")),
+                     100);
+    json_decref(root);
+    root = config_for((struct edge_policy){.flavour = FLAVOUR_ENVOY}, false);
+    assert_null(at(root, CLUSTER "typed_extension_protocol_options"));
     json_decref(root);
 }
 
@@ -386,6 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_what_istio_would),
+        cmocka_unit_test(the_upstream_speaks_what_the_service_says),
         cmocka_unit_test(linkerds_policies_are_not_for_envoy),
         cmocka_unit_test(a_missing_envoy_says_how_to_get_one),
         cmocka_unit_test(a_real_envoy_retries_is_scraped_and_leaves_no_child),

@@ -73,13 +73,29 @@ static void flow_release(struct call *call, struct flow *flow)
     flow_splice_end(flow);
 }
 
+/* A gRPC status in the head that Envoy counts against the host, as it does a 5xx; one in trailers
+ * never is (reference/limits-measured.md section 3). */
+static bool grpc_has_failed(const struct attempt_record *r)
+{
+    switch (r->grpc_where == 1 ? r->grpc_status - 1 : 0) {
+    case 2:  /* UNKNOWN */
+    case 4:  /* DEADLINE_EXCEEDED */
+    case 13: /* INTERNAL */
+    case 14: /* UNAVAILABLE */
+    case 15: /* DATA_LOSS */
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Whether the mesh takes this end for a failure of the host; false in ${ret_counts}: neither. */
 static bool has_failed(const struct call *call, enum attempt_outcome outcome, bool *ret_counts)
 {
     *ret_counts = true;
     switch (outcome) {
     case OUTCOME_ANSWERED:
-        return call->record.status >= 500;
+        return call->record.status >= 500 || grpc_has_failed(&call->record);
     case OUTCOME_LEFT:
         *ret_counts =
             call->held_ever; /* else the client of the mesh may have left: no word on the host */

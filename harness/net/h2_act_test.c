@@ -215,6 +215,8 @@ static void a_grpc_error_stands_in_the_head_or_in_trailers(void **state)
         assert_int_equal(r->status, 200);
         assert_int_equal(r->grpc_status, 15);
         assert_int_equal(r->grpc_where, trailers == 1 ? 2 : 1);
+        /* Envoy counts it against the host in the head alone */
+        assert_int_equal(rig->proxy->endpoints[0].streak.run, trailers == 1 ? 0 : 1);
         assert_int_equal(r->outcome, OUTCOME_ANSWERED);
         h2_close(rig, c, NULL);
     }

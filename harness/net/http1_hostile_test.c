@@ -457,6 +457,124 @@ static void interim_answers_without_end_are_cut(void **state)
     rig_close(rig);
 }
 
+/* ${head}, then ${count} times ${more}. */
+static struct text many(const char *head, const char *more, size_t count)
+{
+    struct text t;
+    text_init(&t, (size_t)1 << 20);
+    text_add(&t, "%s", head);
+    for (size_t i = 0; i < count; i++)
+        text_add_bytes(&t, bytes_of(more));
+    return t;
+}
+
+static const struct {
+    const char *head, *more;
+    size_t count;
+    const char *answer; /* requests: its status line's start */
+} large[] = {
+    {"GET / HTTP/1.1\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 431 "},
+    {"GET /", "yyyyyyyyyy", 6600, "HTTP/1.1 431 "},
+    {"GET / HTTP/1.1\r\n", "X: y\r\n", 11000, "HTTP/1.1 431 "}, /* without an end */
+    {CHUNKED "5;", "yyyyyyyyyy", 6600, "HTTP/1.1 400 "},
+    {CHUNKED "0000000000", "0000000000", 6600, "HTTP/1.1 400 "},
+    {CHUNKED "0\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 400 "},
+    {CHUNKED "0\r\n", "X: y\r\n", 40, "HTTP/1.1 400 "},
+};
+
+static void what_is_too_large_ends_with_its_limit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(large); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        struct text t = many(large[i].head, large[i].more, large[i].count);
+        size_t accepted = i >= 3 && t.len > 4096 ? 1 : 0; /* the first part went on */
+        say(c, text_get(&t));
+        await_gone(c);
+        struct attempt_record *a = await_attempt(rig, 1);
+        if (c->in.len < 13 || memcmp(c->in.at, large[i].answer, 13) != 0 ||
+            a->outcome != OUTCOME_BAD_REQUEST || rig->attempt_count != 1 ||
+            rig->accepted > accepted)
+            fail_msg("row %zu: outcome %u, \"%.*s\"", i, a->outcome, (int)c->in.len,
+                     (const char *)c->in.at);
+        text_release(&t);
+        expect_served(rig, large[i].head);
+        rig_close(rig);
+    }
+}
+
+static void an_answer_that_is_too_large_is_cut(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {OK "X: ", "yyyyyyyyyy"},
+        {OK, "X: y\r\n"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n5;", "yyyyyyyyyy"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", "yyyyyyyyyy"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        struct text t = many(rows[i][0], rows[i][1], 14000);
+        say(c, GET);
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        (void)!send(s->watch.fd, text_get(&t), t.len, MSG_NOSIGNAL);
+        await_gone(c);
+        assert_true(c->fin);
+        assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_BAD_RESPONSE);
+        text_release(&t);
+        expect_served(rig, rows[i][0]);
+        rig_close(rig);
+    }
+}
+
+/* After an answer that came before the request was whole, neither connection can be trusted. */
+static void an_early_answer_with_more_behind_is_all_that_is_heard(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open();
+    struct peer *c = rig_dial(rig);
+    say(c, POST "Content-Length: 100\r\n\r\n" EVIL);
+    struct peer *s = await_server(rig, 1);
+    await_text(s, EVIL);
+    say(s, OK5 FORGED);
+    await_gone(c);
+    await_gone(s);
+    expect_in(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nconnection: close\r\n\r\nhello");
+    assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_ANSWERED);
+    assert_int_equal(rig->attempt_count, 1);
+    expect_served(rig, "after an early answer");
+    rig_close(rig);
+}
+
+/* Who says that it closes has said its last: what follows is not a request. */
+static void a_request_behind_a_close_is_not_read(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig *rig = rig_open();
+        struct peer *c = rig_dial(rig);
+        char both[256];
+        snprintf(both, sizeof(both), "%s%s", rows[i], EVIL);
+        say(c, both);
+        struct peer *s = await_server(rig, 1);
+        await_text(s, "\r\n\r\n");
+        say(s, OK5);
+        await_gone(c);
+        assert_true(c->fin && !has(s, "evil"));
+        (void)await_attempt(rig, 1);
+        assert_int_equal(rig->attempt_count, 1);
+        rig_close(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +586,10 @@ int main(void)
         cmocka_unit_test(what_follows_an_answer_is_nobodys),
         cmocka_unit_test(a_204_that_announces_a_body_is_not_pooled),
         cmocka_unit_test(interim_answers_without_end_are_cut),
+        cmocka_unit_test(what_is_too_large_ends_with_its_limit),
+        cmocka_unit_test(an_answer_that_is_too_large_is_cut),
+        cmocka_unit_test(an_early_answer_with_more_behind_is_all_that_is_heard),
+        cmocka_unit_test(a_request_behind_a_close_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Clients that never come to the end of what they began, and those that are too many. */
 
-#include "net/rig_test.h"
+#include "net/script_test.h"
 
 #define LIMIT_NS (300 * NS_PER_MS)
 #define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -134,6 +134,70 @@ static void one_head_after_another_is_not_one_that_is_slow(void **state)
     rig_close(rig);
 }
 
+/* An answer that has begun is not followed by another one. */
+static void a_slow_chunk_behind_an_answer_that_has_begun_is_a_close(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open_limited(PROXY_HTTP1);
+    struct peer *c = rig_dial(rig);
+    say(c, CHUNKED "5\r\nhello\r\n5");
+    struct peer *s = await_server(rig, 1);
+    await_text(s, "hello\r\n5");
+    say(s, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    await_text(c, "he");
+    await_gone(c);
+    assert_true(c->fin);
+    expect_in(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nconnection: close\r\n\r\nhe");
+    assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_BAD_REQUEST);
+    rig_close(rig);
+}
+
+/* While a fault holds the request, nobody reads what the client sends: it is not the client's
+ * time that runs. */
+static void a_fault_that_holds_is_not_the_clients_slowness(void **state)
+{
+    (void)state;
+    struct script s = {
+        .moment = MOMENT_DATA, .side = SIDE_REQUEST, .act = ACT_HOLD, .hold_ns = 3 * LIMIT_NS};
+    struct rig *rig = rig_open_limited(PROXY_HTTP1);
+    arm_one(rig, &s);
+    struct peer *c = rig_dial(rig);
+    say(c, CHUNKED "5\r\nhello\r\n5");
+    struct peer *server = await_server(rig, 1);
+    await_text(server, "\r\n\r\n");
+    say(c, "\r\nworld\r\n0\r\n\r\n");
+    await_text(server, "0\r\n\r\n");
+    say(server, OK5);
+    await_text(c, "hello");
+    assert_int_equal(await_attempt(rig, 1)->status, 200);
+    assert_true(rig->attempt[0].reply >= 3 * LIMIT_NS);
+    rig_close(rig);
+}
+
+/* Many at once: each is ended, and who has nothing to do with them does not wait. */
+static void many_slow_clients_are_ended_and_others_are_served(void **state)
+{
+    (void)state;
+    enum { SLOW = 120 };
+    struct rig *rig = rig_open_limited(PROXY_HTTP1);
+    struct peer *slow[SLOW];
+    for (size_t i = 0; i < SLOW; i++) {
+        slow[i] = rig_dial(rig);
+        say(slow[i], "GET / HTTP/1.1\r\n");
+    }
+    struct peer *c = rig_dial(rig);
+    exchange(rig, c, 1, GET, OK5);
+    for (size_t i = 0; i < SLOW; i++) {
+        await_gone(slow[i]);
+        assert_true(slow[i]->fin);
+        assert_non_null(memmem(slow[i]->in.at, slow[i]->in.len, "HTTP/1.1 408 ", 13));
+    }
+    (void)await_attempt(rig, SLOW + 1);
+    peer_forget(c);
+    exchange(rig, c, 1, GET, OK5);
+    rig_close(rig);
+}
+
 static void one_connection_too_many_is_reset_and_said_so(void **state)
 {
     (void)state;
@@ -148,7 +212,7 @@ static void one_connection_too_many_is_reset_and_said_so(void **state)
     await_gone(third);
     assert_true(third->rst);
     struct connection_record *r = await_connection(rig, 1);
-    assert_int_equal(r->closed_by, 3);
+    assert_int_equal(r->closed_by, CONN_BY_LIMIT);
     assert_string_equal(record_enum_name("closed_by", r->closed_by), "limit");
     assert_int_equal(r->reset, 1);
     assert_int_equal(r->bytes_in, 0);
@@ -169,6 +233,9 @@ int main(void)
         cmocka_unit_test(dripping_does_not_help),
         cmocka_unit_test(silence_is_never_timed_out),
         cmocka_unit_test(one_head_after_another_is_not_one_that_is_slow),
+        cmocka_unit_test(a_slow_chunk_behind_an_answer_that_has_begun_is_a_close),
+        cmocka_unit_test(a_fault_that_holds_is_not_the_clients_slowness),
+        cmocka_unit_test(many_slow_clients_are_ended_and_others_are_served),
         cmocka_unit_test(one_connection_too_many_is_reset_and_said_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* The relay alone, for measuring: `test_net_solo --listen ADDRESS --to ADDRESS [--records on|off]
  * [--protocol http1|tcp|http|http2]`
  * relays for real until SIGTERM, its records written to a socket that a forked child drains (as the
- * conductor would), and prints its address on a line. a profiler may start it so.
+ * conductor would), and prints its address on a line: a profiler may start it so.
  * Without arguments it is a test of itself: one request through such a process. */
 
 #include "base/clock.h"

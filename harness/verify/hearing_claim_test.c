@@ -218,6 +218,32 @@ static void more_tries_than_the_product_fail_amplification(void **state)
     sim_close(&s);
 }
 
+/* HTTP 200 says nothing of a gRPC call; and what retries it is not what retries HTTP/1.1. */
+static void a_grpc_call_is_good_by_its_own_status_and_the_rest_is_left_open(void **state)
+{
+    const char *words[][2] = {{"success", "99%"}, {"retries", NULL}, {"status", NULL}};
+    static const uint16_t statuses[] = {0, 1, 15};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct sim s;
+        hand_written(&s, 503, words, COUNT_OF(words));
+        s.s->lab.services[0].protocol = "grpc";
+        json_decref(s.j->plan);
+        s.j->plan = plan_to_json(s.plan);
+        sim_run(&s);
+        for (size_t k = 0; k < s.j->request_count; k++)
+            s.j->requests[k].r.grpc_status = statuses[i];
+        struct judgement *g = judged(&s);
+        is(g, "success", statuses[i] == 1 ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE,
+           statuses[i] == 1 ? "800 of 800 good" : "0 of 800 good");
+        is(g, "retry.must", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "payments speaks grpc");
+        is(g, "retry.max", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "judged on http1 only");
+        is(g, "honest", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "payments speaks grpc");
+        judgement_free(g);
+        sim_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_penalty_of_linkerd_must_not_be_short),
         cmocka_unit_test(too_few_good_answers_fail_the_census),
         cmocka_unit_test(more_tries_than_the_product_fail_amplification),
+        cmocka_unit_test(a_grpc_call_is_good_by_its_own_status_and_the_rest_is_left_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
