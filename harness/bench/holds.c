@@ -3,10 +3,10 @@
  *   holds PORT CONNECTIONS PER_SECOND HOLD_US SECONDS
  *
  * sends GET /1k on the next free of its keep-alive connections at each 1/PER_SECOND s, and says in
- * JSON by how much the first bytes missed HOLD_US (microseconds, either way), and how many came early. wrk
- * cannot: it is a closed loop and its timers are milliseconds. The clock is read before send and after
- * recv; a timerfd at absolute times, no slack. Its own wait for a core is in its figures: it is told
- * too, and is the same for all that it measures. */
+ * JSON by how much the first bytes missed HOLD_US (microseconds, either way), and how many came
+ * early. wrk cannot: it is a closed loop and its timers are milliseconds. The clock is read before
+ * send and after recv; a timerfd at absolute times, no slack. Its own wait for a core is in its
+ * figures: it is told too, and is the same for all that it measures. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -198,6 +198,7 @@ int main(int argc, char **argv)
            "\"p10\": %.1f, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"most\": %.1f, "
            "\"run_delay\": %.4f}\n",
            c.sent, c.off_count, c.skipped, c.broken, c.early, rank_us(&c, 0.1), rank_us(&c, 0.5),
-           rank_us(&c, 0.9), rank_us(&c, 0.99), rank_us(&c, 1), (double)(waited_ns() - waited) / (double)wall);
+           rank_us(&c, 0.9), rank_us(&c, 0.99), rank_us(&c, 1),
+           (double)(waited_ns() - waited) / (double)wall);
     return 0;
 }

@@ -19,6 +19,8 @@
 #define DRAIN_NS (10 * NS_PER_S)
 
 static const char *const protocol_words[] = {"http", "http1", "http2", "tcp", "toxic", NULL};
+static const char *const version_words[] = {"1.2", "1.3", NULL};
+static const char *const switch_words[] = {"on", "off", NULL};
 static const struct option proxy_options[] = {
     {"listen", 0, "ADDRESS", NULL, "Relay", "where clients connect; port 0: the kernel's choice",
      NULL, true},
@@ -36,6 +38,25 @@ static const struct option proxy_options[] = {
      false},
     {"drain", 0, "TIME", "10s", "Relay", "how long calls may go on once the proxy ends or goes",
      NULL, false},
+    {"tls-cert", 0, "FILE", NULL, "TLS", "serve TLS with this leaf and its chain (PEM)", NULL,
+     false},
+    {"tls-key", 0, "FILE", NULL, "TLS", "the key of that leaf", NULL, false},
+    {"tls-trust", 0, "FILE", NULL, "TLS", "roots; a client certificate is then required", NULL,
+     false},
+    {"tls-lab", 0, "DIR", NULL, "TLS",
+     "folder of `meshproof certs new`: makes the leaves of fault.cert, and ours without --tls-cert",
+     NULL, false},
+    {"tls-identity", 0, "ID", NULL, "TLS",
+     "whose leaves those are: spiffe://..., DNS names, comma between", NULL, false},
+    {"to-tls", 0, NULL, NULL, "TLS", "speak TLS to the backend", NULL, false},
+    {"to-trust", 0, "FILE", NULL, "TLS", "its roots; without it nothing is verified", NULL, false},
+    {"to-cert", 0, "FILE", NULL, "TLS", "our leaf towards it", NULL, false},
+    {"to-key", 0, "FILE", NULL, "TLS", "the key of that leaf", NULL, false},
+    {"to-name", 0, "NAME", NULL, "TLS", "SNI; with --to-trust what its leaf must be for", NULL,
+     false},
+    {"tls-min", 0, "VERSION", NULL, "TLS", "of both sides (1.2)", version_words, false},
+    {"tls-max", 0, "VERSION", NULL, "TLS", "of both sides (1.3)", version_words, false},
+    {"tls-resumption", 0, "on|off", NULL, "TLS", "of both sides (off)", switch_words, false},
     {"admin", 0, "[ADDRESS]", NULL, "Steer",
      "REST interface (127.0.0.1:7481): GET /openapi.json describes it, GET /metrics counts", NULL,
      false},
@@ -61,6 +82,79 @@ static bool add_faults(const struct arguments *args, json_t *faults, struct erro
         json_array_append_new(faults, fault);
     }
     return true;
+}
+
+struct tls_option {
+    const char *option, *key;
+};
+
+/* NULL: none of them was given. */
+static json_t *tls_keys(const struct arguments *args, const struct tls_option *options,
+                        size_t count)
+{
+    json_t *keys = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = arguments_get(args, options[i].option);
+        if (value == NULL)
+            continue;
+        keys = keys == NULL ? json_object() : keys;
+        json_object_set_new(keys, options[i].key, json_string(value));
+    }
+    return keys;
+}
+
+static bool add_both(const struct arguments *args, json_t *keys)
+{
+    static const struct tls_option both[] = {{"tls-min", "min"}, {"tls-max", "max"}};
+    json_t *more = tls_keys(args, both, COUNT_OF(both));
+    const char *resumption = arguments_get(args, "tls-resumption");
+    bool given = more != NULL || resumption != NULL;
+    if (keys != NULL && more != NULL)
+        json_object_update(keys, more);
+    if (keys != NULL && resumption != NULL)
+        json_object_set_new(keys, "resumption", json_boolean(strcmp(resumption, "on") == 0));
+    json_decref(more);
+    return given;
+}
+
+/* The options hold for every pair of the command line. */
+static bool add_tls(const struct arguments *args, json_t *proxies, struct error *err)
+{
+    static const struct tls_option served[] = {{"tls-cert", "cert"},
+                                               {"tls-key", "key"},
+                                               {"tls-trust", "trust"},
+                                               {"tls-lab", "lab"},
+                                               {"tls-identity", "identity"}};
+    static const struct tls_option dialled[] = {
+        {"to-trust", "trust"}, {"to-cert", "cert"}, {"to-key", "key"}, {"to-name", "name"}};
+    json_t *tls = tls_keys(args, served, COUNT_OF(served)),
+           *to_tls = tls_keys(args, dialled, COUNT_OF(dialled)), *proxy;
+    bool dials = arguments_has(args, "to-tls"), ok = true;
+    size_t i;
+    if (to_tls != NULL && !dials)
+        ok = error_set(err, ERROR_USAGE,
+                       "--to-trust, --to-cert, --to-key and --to-name need --to-tls");
+    else if (to_tls == NULL && dials)
+        to_tls = json_object();
+    bool both = add_both(args, tls);
+    both = add_both(args, to_tls) || both;
+    if (ok && both && tls == NULL && to_tls == NULL)
+        ok = error_set(err, ERROR_USAGE,
+                       "--tls-min, --tls-max and --tls-resumption need --tls-cert or --to-tls");
+    if (ok && (tls != NULL || to_tls != NULL) && json_array_size(proxies) == 0)
+        ok = error_set(err, ERROR_USAGE,
+                       "options of TLS are for --to on the command line; in a file a proxy has "
+                       "tls and to_tls");
+    json_array_foreach(proxies, i, proxy)
+    {
+        if (ok && tls != NULL)
+            json_object_set(proxy, "tls", tls);
+        if (ok && to_tls != NULL)
+            json_object_set(proxy, "to_tls", to_tls);
+    }
+    json_decref(tls);
+    json_decref(to_tls);
+    return ok;
 }
 
 static json_t *pair(const struct arguments *args, size_t i, size_t count, const char *listen,
@@ -131,7 +225,7 @@ static bool read_options(const struct arguments *args, struct proxy_serve *to, s
     to->argv = args->argv;
     if (!arguments_duration(args, "drain", &to->drain_ns, err) ||
         !arguments_count(args, "workers", &workers, err) || !read_admin(args, to, err) ||
-        !read_pairs(args, to->proxies, err))
+        !read_pairs(args, to->proxies, err) || !add_tls(args, to->proxies, err))
         return false;
     if (workers < 1 || workers > PROXY_FLEET_WORKERS_MOST)
         return error_set(err, ERROR_USAGE, "--workers is %llu; it must be 1 to %d",
@@ -165,6 +259,10 @@ static void notes(struct text *to)
         "  Lua that returns proxy { name=, listen=, to=, protocol=, faults = { fault.abort {...} } "
         "}\n"
         "  or a list of those. SIGHUP reads it again; what is unchanged keeps its connections.\n"
+        "  TLS: tls = { cert=, key=, trust=, lab=, identity=, min=, max=, resumption= } and\n"
+        "  to_tls = { trust=, cert=, key=, name=, min=, max=, resumption= } or to_tls = true.\n"
+        "  Files of TLS are read when a proxy is made or changed, and at SIGHUP: other bytes are\n"
+        "  for new connections.\n"
         "Signals:\n"
         "  SIGTERM, SIGINT: drain, and at the second one cut.\n");
     text_add(

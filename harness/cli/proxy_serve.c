@@ -105,13 +105,33 @@ static bool reload(void *cookie, struct error *err)
     return ok;
 }
 
+/* Without a file of proxies: each is put as it is, which reads its own files of TLS. */
+static void read_tls_again(struct serving *s)
+{
+    struct error err = {0};
+    json_t *all = proxy_set_list(s->host.set), *one;
+    bool any = false;
+    size_t i;
+    json_array_foreach(all, i, one)
+    {
+        any = any || json_object_get(one, "tls") != NULL || json_object_get(one, "to_tls") != NULL;
+    }
+    if (!any)
+        fprintf(stderr, "meshproof: SIGHUP, but there is no file to read again\n");
+    else if (!proxy_set_replace(s->host.set, all, false, &err))
+        fprintf(stderr, "meshproof: nothing was changed: %s\n", err.text);
+    else
+        fprintf(stderr, "meshproof: the files of TLS were read again\n");
+    json_decref(all);
+}
+
 static void on_reload(int signo, void *cookie)
 {
     struct serving *s = cookie;
     struct error err = {0};
     (void)signo;
     if (s->config->file == NULL) {
-        fprintf(stderr, "meshproof: SIGHUP, but there is no file to read again\n");
+        read_tls_again(s);
     } else if (!reload(s, &err)) {
         fprintf(stderr, "meshproof: %s: nothing was changed: %s\n", s->config->file, err.text);
     } else {

@@ -429,10 +429,8 @@ static bool read_protocol(const char *text, enum proxy_protocol *ret)
     static const struct {
         const char *name;
         enum proxy_protocol protocol;
-    } rows[] = {{"http1", PROXY_HTTP1},
-                {"http2", PROXY_HTTP2},
-                {"grpc", PROXY_HTTP2},
-                {"tcp", PROXY_TCP}};
+    } rows[] = {
+        {"http1", PROXY_HTTP1}, {"http2", PROXY_HTTP2}, {"grpc", PROXY_HTTP2}, {"tcp", PROXY_TCP}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (strcmp(text, rows[i].name) == 0) {
             *ret = rows[i].protocol;
@@ -449,9 +447,10 @@ static bool read_config(const json_t *setup, struct proxy_config *config,
     const char *protocol = control_text(setup, "protocol"),
                *effects = control_text(setup, "effects");
     if (!read_protocol(protocol, &config->protocol))
-        return error_set(err, ERROR_USAGE,
-                         "the proxy of %s speaks http1, http2, grpc and tcp; the lab asks for %.40s",
-                         config->service, protocol);
+        return error_set(
+            err, ERROR_USAGE,
+            "the proxy of %s speaks http1, http2, grpc and tcp; the lab asks for %.40s",
+            config->service, protocol);
     config->effect_header = effects[0] == '\0' ? NULL : effects;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);

@@ -43,22 +43,39 @@ static bool read_plan(struct stub_agent *s, const json_t *setup, struct error *e
     return true;
 }
 
+/* What the service ${name} speaks by the plan; http1 for those that the lab does not have. */
+static const char *protocol_of(const struct stub_agent *s, const char *name)
+{
+    const struct lab_plan *lab = &s->plan->scenarios[0].lab;
+    for (size_t i = 0; i < lab->service_count; i++) {
+        const char *protocol = lab->services[i].protocol;
+        if (strcmp(lab->services[i].name, name) == 0 && protocol != NULL &&
+            (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0))
+            return protocol;
+    }
+    return "http1";
+}
+
 static bool open_stub(struct stub_agent *s, struct error *err)
 {
     struct agent *a = s->agent;
     uint32_t count = s->service->endpoints;
     const char **addresses =
         check_alloc_zero(s->service->call_count + 1, sizeof(*addresses)); /* until ROUTE */
+    const char **protocols = check_alloc_zero(s->service->call_count + 1, sizeof(*protocols));
     struct stub_endpoint *endpoints = check_alloc_zero(count + 1, sizeof(*endpoints));
     for (uint32_t i = 0; i < count; i++)
         endpoints[i] = (struct stub_endpoint){.number = (uint16_t)(i + 1), .listen = "127.0.0.1:0"};
-    for (size_t i = 0; i < s->service->call_count; i++)
+    for (size_t i = 0; i < s->service->call_count; i++) {
         addresses[i] = NO_ADDRESS;
+        protocols[i] = protocol_of(s, s->service->calls[i].to);
+    }
     struct stub_config config = {
         .service = s->service,
         .endpoints = endpoints,
         .endpoint_count = count,
         .call_addresses = addresses,
+        .call_protocols = protocols,
         .effect_headers = s->effects,
         .effect_header_count = s->effect_count,
         .run = a->run,
@@ -67,6 +84,7 @@ static bool open_stub(struct stub_agent *s, struct error *err)
     };
     bool ok = stub_open(a->loop, a->recorder, &config, &s->stub, err);
     free(addresses);
+    free(protocols);
     free(endpoints);
     return ok;
 }

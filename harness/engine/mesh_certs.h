@@ -1,8 +1,8 @@
 #ifndef ENGINE_MESH_CERTS_H
 #define ENGINE_MESH_CERTS_H
 
-/* The mesh agent's certificates: files that a real mesh reads (certs/cert_files.h), swapped one CERT
- * after the other, each read back from the mesh's own counters before it is told as done. */
+/* The mesh agent's certificates: files that a real mesh reads (certs/cert_files.h), swapped one
+ * CERT after the other, each read back from the mesh's own counters before it is told as done. */
 
 #include "engine/agent_certs.h"
 #include "mesh/mesh.h"

@@ -262,7 +262,8 @@ void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set)
     struct walk_certs *c = w->certs;
     struct loop *loop = w->context->loop;
     (void)set;
-    if (c == NULL || a != w->mesh || c->mesh_reconnect == CERT_RECONNECT_NONE)
+    if (c == NULL || a != w->mesh || a->certs != a->certs_set || w->state >= WALK_DRAINING ||
+        c->mesh_reconnect == CERT_RECONNECT_NONE)
         return;
     loop_hold_remove(loop, &c->reconnect_hold);
     loop_hold_add(loop, &c->reconnect_hold, loop_now_ns(loop) + RECONNECT_AFTER_NS, on_reconnect);

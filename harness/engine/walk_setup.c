@@ -74,6 +74,12 @@ static const char *caller_of(const struct load_plan *load)
     return load->on.from.service == NULL ? "client" : load->on.from.service;
 }
 
+/* grpc too. */
+static bool is_http2(const char *protocol)
+{
+    return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
+}
+
 static bool check_loads(const struct walk *w, const struct load_plan *loads, size_t count,
                         struct error *err)
 {
@@ -81,6 +87,10 @@ static bool check_loads(const struct walk *w, const struct load_plan *loads, siz
         if (loads[i].on.to.service == NULL)
             return error_at(err, loads[i].source, ERROR_USAGE,
                             "load: on must be an edge, such as \"client -> payments\"");
+        if (w->plan->driver == DRIVER_BUILTIN && is_http2(loads[i].protocol))
+            return error_at(err, loads[i].source, ERROR_USAGE,
+                            "load: the driver builtin speaks http1, not %s; use envoy",
+                            loads[i].protocol);
         if (!check_edge(w, caller_of(&loads[i]), loads[i].on.to.service, loads[i].source, err))
             return false;
     }
@@ -100,12 +110,6 @@ static bool check_external(const struct walk *w, struct error *err)
         }
     }
     return true;
-}
-
-/* grpc too. */
-static bool is_http2(const char *protocol)
-{
-    return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
 }
 
 /* HTTP/2 needs a mesh that speaks it. */

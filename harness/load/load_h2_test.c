@@ -9,7 +9,7 @@ struct fixture {
     struct load_config config;
     struct load *load;
     struct service_plan service;
-    struct stub *stub;
+    struct stub *stub, *behind;
     struct raw_listener listener;
     struct raw_peer peer;
     bool raw, done;
@@ -43,6 +43,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     load_free(f->load);
     stub_free(f->stub);
+    stub_free(f->behind);
     if (f->raw) {
         raw_peer_close(&f->peer, false);
         raw_listener_close(&f->listener);
@@ -293,6 +294,93 @@ static enum request_end met_with(struct fixture *f, const void *frames, size_t l
 /* HEADERS of stream 1 with END_HEADERS and ":status: 200" (static table 8). */
 #define HEAD_200 0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88
 
+/* checkout calls payments, both gRPC; the calls have the ids of process 6. */
+static void chain(struct fixture *f, const struct service_plan *payments, struct call_plan *call)
+{
+    static const struct stub_endpoint endpoint = {1, "127.0.0.1:0"};
+    static const char *const protocols[] = {"grpc"};
+    struct error err = {0};
+    struct stub_config behind = {
+        .service = payments, .endpoints = &endpoint, .endpoint_count = 1, .run = 0xabc, .proc = 7};
+    assert_true(stub_open(f->lab.loop, NULL, &behind, &f->behind, &err));
+    const char *addresses[] = {stub_address(f->behind, 1)};
+    f->service.calls = call;
+    f->service.call_count = 1;
+    struct stub_config front = {.service = &f->service,
+                                .endpoints = &endpoint,
+                                .endpoint_count = 1,
+                                .call_addresses = addresses,
+                                .call_protocols = protocols,
+                                .run = 0xabc,
+                                .proc = 6};
+    assert_true(stub_open(f->lab.loop, f->lab.recorder, &front, &f->stub, &err));
+    f->config.address = stub_address(f->stub, 1);
+    begin(f);
+    while (load_progress(f->load).done < 10)
+        raw_run_for(f->lab.loop, NS_PER_MS);
+    end(f, NS_PER_S);
+}
+
+static bool is_inner(const struct request_record *r)
+{
+    return r->id_hi == (UINT64_C(0xabc) << 32 | 6);
+}
+
+static void a_grpc_service_calls_another(void **state)
+{
+    struct service_plan payments = {
+        .name = "payments", .slots = 8, .status = 200, .body_text = "paid", .protocol = "grpc"};
+    struct call_plan call = {
+        .to = "payments", .path = "/shop.Payments/Charge", .share_ppm = 1000000};
+    struct fixture *f = *state;
+    unsigned inner = 0;
+    chain(f, &payments, &call);
+    for (size_t i = 0; i < f->lab.record_count; i++) {
+        const struct request_record *r = &f->lab.records[i];
+        assert_int_equal(r->grpc_status, 1);
+        assert_int_equal(r->grpc_where, 2);
+        assert_int_equal(r->protocol, 1);
+        assert_int_equal(r->verb, VERB_POST);
+        if (!is_inner(r))
+            continue;
+        inner++;
+        assert_true(r->root_hi == (UINT64_C(0xabc) << 32 | 5));
+        assert_int_equal(r->bytes_in, 5 + 4);
+        assert_int_equal(r->conn, 1);
+        assert_string_equal(lab_name(&f->lab, r->edge), "checkout -> payments");
+        assert_string_equal(lab_name(&f->lab, r->path), "/shop.Payments/Charge");
+        assert_string_equal(lab_name(&f->lab, r->server), "meshproof-stub");
+        assert_true(r->start >= 1 && r->start <= r->sent && r->sent < r->first);
+    }
+    assert_int_equal(inner * 2, f->lab.record_count);
+}
+
+static void a_call_that_takes_too_long_is_cancelled_and_tried_again(void **state)
+{
+    struct service_plan payments = {.name = "payments",
+                                    .slots = 8,
+                                    .status = 200,
+                                    .body_text = "paid",
+                                    .work_ns = 50 * NS_PER_MS,
+                                    .protocol = "grpc"};
+    struct call_plan call = {.to = "payments",
+                             .path = "/shop.Payments/Charge",
+                             .share_ppm = 1000000,
+                             .timeout_ns = 10 * NS_PER_MS,
+                             .retries = 2};
+    struct fixture *f = *state;
+    unsigned inner = 0;
+    f->plan.rate_per_h = 100 * 3600;
+    chain(f, &payments, &call);
+    for (size_t i = 0; i < f->lab.record_count; i++) {
+        const struct request_record *r = &f->lab.records[i];
+        inner += is_inner(r);
+        assert_int_equal(r->end, is_inner(r) ? END_CLIENT_TIMEOUT : END_COMPLETE);
+        assert_int_equal(r->grpc_status, is_inner(r) ? 0 : 14 + 1);
+    }
+    assert_int_equal(inner * 4, f->lab.record_count * 3);
+}
+
 static void rst_stream_before_the_head_is_a_reset(void **state)
 {
     static const uint8_t frames[] = {0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7};
@@ -366,6 +454,8 @@ int main(void)
         TEST(nobody_there_is_refused),
         TEST(a_failed_call_of_the_stub_is_unavailable_in_headers),
         TEST(a_service_with_another_status_answers_without_a_grpc_status),
+        TEST(a_grpc_service_calls_another),
+        TEST(a_call_that_takes_too_long_is_cancelled_and_tried_again),
         TEST(rst_stream_before_the_head_is_a_reset),
         TEST(rst_stream_after_the_head_is_a_reset_with_its_status),
         TEST(goaway_below_the_stream_is_a_reset),

@@ -383,6 +383,9 @@ bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_c
     s->service = config->service;
     arena_init(&s->arena, LISTS_MOST_BYTES);
     s->config.call_addresses = copy_list(&s->arena, config->call_addresses, s->service->call_count);
+    if (config->call_protocols != NULL)
+        s->config.call_protocols =
+            copy_list(&s->arena, config->call_protocols, s->service->call_count);
     s->config.effect_headers =
         copy_list(&s->arena, config->effect_headers, config->effect_header_count);
     s->service_hash = map_hash(s->service->name, strlen(s->service->name));
@@ -423,6 +426,7 @@ void stub_free(struct stub *s)
         h2_server_free(s->ports[i].h2);
     }
     http_client_free(s->client);
+    stub_channels_free(s);
     map_release(&s->seen);
     map_release(&s->seen_before);
     text_release(&s->body);

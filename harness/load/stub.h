@@ -24,6 +24,8 @@ struct stub_config {
     size_t endpoint_count;
     const char *const
         *call_addresses; /* one for each of service->calls: the mesh's listener for that edge */
+    const char *const *call_protocols; /* of the called services: "http1", "http2", "grpc"; NULL:
+                                          all http1 */
     const char *const *effect_headers; /* that any service names in `effects`: passed on */
     size_t effect_header_count;
     uint32_t run;

@@ -8,6 +8,19 @@
 
 static void try_start(struct stub_call *c);
 
+const char *stub_call_protocol(const struct stub_call *c)
+{
+    const char *const *protocols = c->task->stub->config.call_protocols;
+    return protocols != NULL ? protocols[c->index] : "http1";
+}
+
+static const char *method_of(const struct stub_call *c)
+{
+    if (strcmp(stub_call_protocol(c), "grpc") == 0)
+        return "POST";
+    return c->plan->method != NULL ? c->plan->method : "GET";
+}
+
 static bool is_set(uint64_t ns)
 {
     return ns != 0 && ns != UINT64_MAX;
@@ -102,11 +115,11 @@ static void try_over(struct stub_call *c, uint16_t status, enum request_end end)
         loop_hold_add(l, &c->pause, again_ns, on_pause_end);
 }
 
-static void record(struct stub_call *c, const struct http_answer *answer, enum request_end end)
+static void record(struct stub_call *c, const struct stub_outcome *outcome, enum request_end end)
 {
     struct stub *s = c->task->stub;
     const struct stub_task *t = c->task;
-    const struct http_stamps *at = &answer->stamps;
+    const struct http_stamps *at = &outcome->stamps;
     char edge[160];
     struct bytes path = bytes_of(c->plan->path != NULL ? c->plan->path : "/");
     size_t query = bytes_find(path, '?');
@@ -126,20 +139,43 @@ static void record(struct stub_call *c, const struct http_answer *answer, enum r
         .first = request_span(c->due_ns, at->first_ns),
         .head = request_span(c->due_ns, at->head_ns),
         .done = request_span(c->due_ns, loop_now_ns(s->loop)),
-        .bytes_in = answer->body.len,
+        .bytes_in = outcome->bytes_in,
         .conn = at->conn,
         .path = recorder_name(s->recorder, path),
         .edge = recorder_name(s->recorder, bytes_of(edge)),
-        .server = recorder_name(s->recorder, fields_find(answer->fields, "server")),
+        .server = outcome->server,
         .parent_attempt = t->attempt,
-        .status = answer->status,
-        .verb = (uint16_t)http1_verb(bytes_of(c->plan->method != NULL ? c->plan->method : "GET")),
+        .status = outcome->status,
+        .grpc_status = outcome->grpc_status,
+        .verb = (uint16_t)http1_verb(bytes_of(method_of(c))),
         .end = (uint16_t)end,
-        .body_class = (uint16_t)request_body_class(answer->body),
-        .marks = request_marks(answer->fields),
-        .flags = answer->connection_reused ? 0 : REQUEST_CONNECT_NEW,
+        .body_class = (uint16_t)request_body_class(outcome->sample),
+        .protocol = outcome->protocol,
+        .grpc_where = outcome->grpc_where,
+        .marks = outcome->marks,
+        .flags = outcome->fresh ? REQUEST_CONNECT_NEW : 0,
     };
     recorder_emit(s->recorder, RECORD_REQUEST, &r);
+}
+
+void stub_call_tried(struct stub_call *c, const struct stub_outcome *outcome, uint16_t status,
+                     enum request_end end)
+{
+    record(c, outcome, end);
+    try_over(c, status, end);
+}
+
+static struct stub_outcome outcome_of(const struct stub *s, const struct http_answer *answer)
+{
+    struct stub_outcome outcome = {.status = answer->status,
+                                   .marks = request_marks(answer->fields),
+                                   .fresh = !answer->connection_reused,
+                                   .bytes_in = answer->body.len,
+                                   .sample = answer->body,
+                                   .stamps = answer->stamps};
+    if (s->recorder != NULL)
+        outcome.server = recorder_name(s->recorder, fields_find(answer->fields, "server"));
+    return outcome;
 }
 
 static void on_end(void *cookie, struct http_call *call, const struct http_answer *answer)
@@ -150,27 +186,31 @@ static void on_end(void *cookie, struct http_call *call, const struct http_answe
         [HTTP_END_TRUNCATED] = END_TRUNCATED, [HTTP_END_BAD] = END_TRUNCATED,
     };
     struct stub_call *c = cookie;
+    struct stub_outcome outcome = outcome_of(c->task->stub, answer);
     (void)call;
-    record(c, answer, ends[answer->end]);
-    try_over(c, answer->status, ends[answer->end]);
+    stub_call_tried(c, &outcome, answer->status, ends[answer->end]);
 }
 
 static void on_timeout(struct hold *h, uint64_t now_ns)
 {
     struct stub_call *c =
         (struct stub_call *)(void *)((char *)h - offsetof(struct stub_call, timeout));
-    struct http_answer none = {.stamps = http_call_stamps(c->on_wire)};
+    struct stub_outcome outcome;
     (void)now_ns;
-    http_call_cancel(c->on_wire);
-    record(c, &none, END_CLIENT_TIMEOUT);
-    try_over(c, 0, END_CLIENT_TIMEOUT);
+    if (c->stream != NULL) {
+        outcome = stub_call_h2_cut(c);
+    } else {
+        outcome = (struct stub_outcome){.fresh = true, .stamps = http_call_stamps(c->on_wire)};
+        http_call_cancel(c->on_wire);
+    }
+    stub_call_tried(c, &outcome, 0, END_CLIENT_TIMEOUT);
 }
 
 static void head_make(const struct stub_call *c, struct text *to)
 {
     const struct stub_task *t = c->task;
     const struct stub *s = t->stub;
-    const char *method = c->plan->method != NULL ? c->plan->method : "GET";
+    const char *method = method_of(c);
     enum verb verb = http1_verb(bytes_of(method));
     char id[48], root[48];
     record_id_print((uint64_t)s->config.run << 32 | s->config.proc, c->id_lo, id, sizeof(id));
@@ -204,13 +244,16 @@ static void try_start(struct stub_call *c)
     struct http_call_config config = {
         .address = s->config.call_addresses[c->index],
         .head = bytes_of(text_get(&head)),
-        .verb = http1_verb(bytes_of(c->plan->method != NULL ? c->plan->method : "GET")),
+        .verb = http1_verb(bytes_of(method_of(c))),
         .body_most_bytes = ANSWER_MOST_BYTES,
         .keep_alive = true,
         .on_end = on_end,
         .cookie = c,
     };
-    c->on_wire = http_client_call(s->client, &config);
+    if (strcmp(stub_call_protocol(c), "http1") == 0)
+        c->on_wire = http_client_call(s->client, &config);
+    else
+        stub_call_h2_start(c, method_of(c), config.head);
     text_release(&head);
     if (is_set(c->plan->timeout_ns) && now_ns + c->plan->timeout_ns < until_ns)
         until_ns = now_ns + c->plan->timeout_ns;
@@ -259,5 +302,7 @@ void stub_call_cancel_all(struct stub_task *t)
         loop_hold_remove(t->stub->loop, &c->pause);
         if (c->on_wire != NULL)
             http_call_cancel(c->on_wire);
+        if (c->stream != NULL)
+            (void)stub_call_h2_cut(c);
     }
 }

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "load/stub.h"
+#include "net/h2_client.h"
 #include "net/h2_server.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -28,6 +29,8 @@ struct stub_port {
     struct stub_task *first_waiting, **last_waiting;
 };
 
+struct stub_channel; /* stub_call_h2.c */
+
 struct stub {
     struct loop *loop;
     struct recorder *recorder;
@@ -35,6 +38,7 @@ struct stub {
     struct arena arena;
     const struct service_plan *service;
     struct http_client *client;
+    struct stub_channel *channels; /* in its place, to services of http2 and grpc */
     struct stub_port *ports;
     struct stub_breaker *breakers;
     struct stub_task *tasks;
@@ -53,6 +57,9 @@ struct stub_call {
     size_t index;
     struct hold timeout, pause; /* pause: back-off, or an end that must not come at once */
     struct http_call *on_wire;
+    struct h2_ask *stream; /* in its place */
+    uint32_t server;       /* of its answer: for the record */
+    uint8_t marks;
     uint64_t deadline_ns, due_ns, id_lo;
     uint32_t tries;
     bool trial; /* the try that may close the breaker again */
@@ -81,6 +88,28 @@ struct stub_task {
     size_t next_call, calls_open;
     struct stub_call *calls;
 };
+
+/* How a try ended, for its record. */
+struct stub_outcome {
+    uint16_t status, grpc_status;
+    uint8_t grpc_where, protocol, marks;
+    bool fresh;
+    uint32_t server;
+    uint64_t bytes_in;
+    struct bytes sample; /* of the body */
+    struct http_stamps stamps;
+};
+
+/* "http1", "http2" or "grpc": what the called service speaks. */
+const char *stub_call_protocol(const struct stub_call *c);
+/* A try has ended by itself. ${status}: what the call takes it for. */
+void stub_call_tried(struct stub_call *c, const struct stub_outcome *outcome, uint16_t status,
+                     enum request_end end);
+/* A try on HTTP/2, of the head that HTTP/1.1 would send. */
+void stub_call_h2_start(struct stub_call *c, const char *method, struct bytes head);
+/* Ends it (RST_STREAM); what there was of it. */
+struct stub_outcome stub_call_h2_cut(struct stub_call *c);
+void stub_channels_free(struct stub *s);
 
 /* Begins the task's next calls: one, or a row of those that go together. stub_task_called follows
  * when they are over, in a later turn. */

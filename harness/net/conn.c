@@ -215,8 +215,7 @@ enum io conn_fill(struct conn *c)
         c->input_kept = false;
         return IO_DONE;
     }
-    struct error err = {0};
-    INVARIANT(buffer_add(&c->in, scratch, n, &err));
+    INVARIANT(buffer_add(&c->in, scratch, n, NULL));
     c->input = buffer_view(&c->in);
     return IO_DONE;
 }
@@ -238,14 +237,13 @@ void conn_consume(struct conn *c, size_t len)
 
 void conn_keep(struct conn *c)
 {
-    struct error err = {0};
     if (c->input.len == 0)
         return;
     if (c->input_kept) {
         buffer_consume(&c->in, (size_t)(c->input.at - c->in.at));
     } else {
         c->in.len = 0;
-        INVARIANT(buffer_add(&c->in, c->input.at, c->input.len, &err));
+        INVARIANT(buffer_add(&c->in, c->input.at, c->input.len, NULL));
         c->input_kept = true;
     }
     c->input = buffer_view(&c->in);
@@ -254,12 +252,11 @@ void conn_keep(struct conn *c)
 /* Keeps what ${from} holds past its first ${sent} bytes. */
 static enum io keep_rest(struct conn *c, const struct iovec *from, size_t count, size_t sent)
 {
-    struct error err = {0};
     for (size_t i = 0; i < count; i++) {
         size_t skip = sent < from[i].iov_len ? sent : from[i].iov_len;
         sent -= skip;
         if (skip < from[i].iov_len && !buffer_add(&c->out, (const uint8_t *)from[i].iov_base + skip,
-                                                  from[i].iov_len - skip, &err)) {
+                                                  from[i].iov_len - skip, NULL)) {
             c->broken = true; /* past any amount that back-pressure lets through */
             return IO_RESET;
         }
@@ -274,7 +271,8 @@ enum io conn_send(struct conn *c, const struct iovec *from, size_t count)
         return IO_RESET;
     for (size_t i = 0; i < count; i++)
         total += from[i].iov_len;
-    if (conn_unsent(c) == 0 && c->writable && total > 0) {
+    /* while it connects, TLS has no keys yet, though the socket is writable */
+    if (conn_unsent(c) == 0 && c->writable && !c->connecting && total > 0) {
         if (c->transport->write(c, from, count, &sent) == IO_RESET) {
             c->broken = true;
             return IO_RESET;

@@ -39,6 +39,9 @@ struct codec {
     void (*release)(struct conn *c);
     /* A fault starts, or the proxy drains: what proxy_existing says, for a client's connection. */
     void (*existing)(struct conn *c, enum existing what);
+    /* proxy_renew of a client's connection: the peer shall go, and nothing on its way is lost.
+     * NULL: as a drain. */
+    void (*renew)(struct conn *c);
     /* The dial of ${c}, a backend connection, failed. Closes it. */
     void (*refused)(struct conn *c);
 };

@@ -59,13 +59,12 @@ bool flow_take_input(struct call *call, enum side side)
 {
     struct flow *flow = call_flow(call, side);
     struct conn *from = call_from(call, side), *to = call_to(call, side);
-    struct error err = {0};
     struct feed feed = {flow, from->read_ns};
     size_t used = 0;
     uint64_t before = flow->body.payload_bytes;
     bool filtered = flow->filtered;
     if (http1_body_feed(&flow->body, from->input, &used, filtered ? on_payload : NULL, &feed,
-                        &err) == HTTP1_BAD)
+                        NULL) == HTTP1_BAD)
         return false;
     if (!filtered && !flow->dropped && used > 0) {
         struct iovec part = {.iov_len = used};

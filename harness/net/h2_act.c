@@ -98,7 +98,6 @@ static void answer(struct h2_call *h, const struct reply *reply)
     struct call *call = h->call;
     struct h2_way *way = &h->way[SIDE_RESPONSE];
     struct flow *flow = call_flow(call, SIDE_RESPONSE);
-    struct error err = {0};
     bool grpc = reply->grpc_status > 0;
     struct h2_head head = head_of(call, reply, &call->arena);
     bool body = !grpc && reply->body.len > 0 && head.status != 204 && head.status != 304 &&
@@ -110,7 +109,7 @@ static void answer(struct h2_call *h, const struct reply *reply)
     call->record.grpc_where = !grpc ? 0 : (reply->in_trailers ? 2 : 1);
     way->out.len = way->out_from = 0;
     way->trailers = (struct fields){0};
-    if (body && buffer_add(&way->out, reply->body.at, reply->body.len, &err))
+    if (body && buffer_add(&way->out, reply->body.at, reply->body.len, NULL))
         flow->written = reply->body.len;
     if (grpc && reply->in_trailers) {
         struct field *field = ARENA_ARRAY(&call->arena, struct field, 2);

@@ -41,7 +41,6 @@ void h2_block_begin(struct h2_block *b)
 
 void h2_block_add(struct h2_block *b, struct bytes name, struct bytes value, uint8_t flags)
 {
-    struct error err = {0};
     b->list_bytes += name.len + value.len + FIELD_OVERHEAD_BYTES;
     if (b->list_bytes > H2_HEAD_MOST_BYTES) {
         b->too_large = true;
@@ -49,8 +48,8 @@ void h2_block_add(struct h2_block *b, struct bytes name, struct bytes value, uin
     }
     if (b->count == b->capacity)
         grow(b);
-    INVARIANT(buffer_add(&b->text, name.at, name.len, &err) &&
-              buffer_add(&b->text, value.at, value.len, &err));
+    INVARIANT(buffer_add(&b->text, name.at, name.len, NULL) &&
+              buffer_add(&b->text, value.at, value.len, NULL));
     b->field[b->count] = (struct field){{NULL, name.len}, {NULL, value.len}};
     b->flags[b->count++] = flags;
 }

@@ -17,12 +17,11 @@ static void sink(void *cookie, struct bytes payload)
     struct flow *flow = cookie;
     struct h2_call *h = call_of(flow)->h2;
     struct h2_way *way = &h->way[flow->side];
-    struct error err = {0};
     if (way->out_from > KEEP_CAPACITY) {
         buffer_consume(&way->out, way->out_from);
         way->out_from = 0;
     }
-    if (buffer_add(&way->out, payload.at, payload.len, &err)) {
+    if (buffer_add(&way->out, payload.at, payload.len, NULL)) {
         flow->written += payload.len;
         return;
     }
@@ -80,7 +79,6 @@ static void go_on(struct h2_call *h, enum side side)
 void h2_call_on_data(struct h2_call *h, enum side side, struct bytes payload)
 {
     struct h2_way *way = &h->way[side];
-    struct error err = {0};
     way->owed += payload.len;
     if (h->over || h->call == NULL) {
         h2_call_credit(h, side);
@@ -97,7 +95,7 @@ void h2_call_on_data(struct h2_call *h, enum side side, struct bytes payload)
     if (flow->state == FLOW_BODY && !flow->held)
         feed(h, side, payload);
     else
-        INVARIANT(buffer_add(&way->in, payload.at, payload.len, &err)); /* our window is smaller */
+        INVARIANT(buffer_add(&way->in, payload.at, payload.len, NULL)); /* our window is smaller */
     go_on(h, side);
 }
 

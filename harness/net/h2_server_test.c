@@ -84,7 +84,7 @@ static int teardown(void **state)
 
 static struct h2_ask *ask(struct fixture *f, struct bytes body)
 {
-    static const struct field head[] = {{BYTES(":method"), BYTES("POST")},
+    const struct field head[] = {{BYTES(":method"), BYTES("POST")},
                                         {BYTES(":scheme"), BYTES("http")},
                                         {BYTES(":path"), BYTES("/x")},
                                         {BYTES(":authority"), BYTES("payments")}};

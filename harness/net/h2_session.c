@@ -301,6 +301,12 @@ void h2_session_goaway(struct h2_session *s, int32_t last_id, uint32_t code, str
         s->goaways_ours++;
 }
 
+void h2_session_notice(struct h2_session *s)
+{
+    if (s->ng != NULL && !s->failed && nghttp2_submit_shutdown_notice(s->ng) == 0)
+        s->goaways_ours++;
+}
+
 bool h2_session_pump(struct h2_session *s)
 {
     uint8_t batch[BATCH_BYTES];

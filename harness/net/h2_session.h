@@ -60,6 +60,9 @@ bool h2_session_pump(struct h2_session *s);
 /* The peer broke a rule that nghttp2 does not know: GOAWAY with ${code}, nothing more is read. */
 void h2_session_fail(struct h2_session *s, uint32_t code);
 /* GOAWAY that covers streams up to ${last_id}. */
+/* GOAWAY with the greatest stream id (RFC 9113 6.8): the peer opens no more streams, those that are
+ * on their way are served, and it closes when they have ended. */
+void h2_session_notice(struct h2_session *s);
 void h2_session_goaway(struct h2_session *s, int32_t last_id, uint32_t code, struct bytes text);
 /* Tells our peer what the other side's peer has set: streams, window, head list, CONNECT. */
 void h2_session_mirror_settings(struct h2_session *to, const struct h2_session *from);

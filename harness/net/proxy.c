@@ -241,7 +241,10 @@ void proxy_existing(struct proxy *p, uint16_t number, enum existing what)
     INVARIANT(e != NULL);
     for (struct conn *c = e->conns, *next; c != NULL && what != EXISTING_KEEP; c = next) {
         next = c->next;
-        if (c->side != CONN_CLIENT)
+        /* an idle one is past its handshake: a fault of the backend's side would never meet it */
+        if (c->idle && e->tls[SIDE_RESPONSE] != NULL && what == EXISTING_RESET)
+            conn_close(c, CONN_BY_US, false);
+        if (c->side != CONN_CLIENT || c->dead)
             continue;
         if (c->codec != NULL) {
             c->codec->existing(c, what);
@@ -265,7 +268,9 @@ void proxy_renew(struct proxy *p, uint16_t number, bool each)
     e->renews = each;
     for (struct conn *c = e->conns, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->side == CONN_CLIENT && c->codec != NULL)
+        if (c->side == CONN_CLIENT && c->codec != NULL && c->codec->renew != NULL)
+            c->codec->renew(c);
+        else if (c->side == CONN_CLIENT && c->codec != NULL)
             c->codec->existing(c, EXISTING_DRAIN);
         else if (c->side == CONN_CLIENT)
             c->close_next = true;

@@ -74,9 +74,9 @@ uint32_t proxy_arm(struct proxy *p, uint16_t number, struct filter_chain *take_c
  * `connection: close` on the next answer, idle ones closed. Reset: RST to all. */
 enum existing { EXISTING_KEEP, EXISTING_DRAIN, EXISTING_RESET };
 void proxy_existing(struct proxy *p, uint16_t number, enum existing what);
-/* Every client connection ends with its next answer (`connection: close`, GOAWAY), idle ones too:
- * none is closed under a request that is on its way. ${each}: so do all later ones, until it is
- * called without. */
+/* Every client connection ends with its next answer (`connection: close`), idle ones too: none is
+ * closed under a request that is on its way. ${each}: so do all later ones, until it is called
+ * without. HTTP/2: GOAWAY with the greatest stream id, to those that are open. */
 void proxy_renew(struct proxy *p, uint16_t number, bool each);
 /* fault.refuse: closes the endpoint's listener (kernel answers RST to SYN), and opens it again on
  * the same port. Records world rows. */

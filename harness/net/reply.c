@@ -24,12 +24,11 @@ static void attach(struct call *call, struct conn *backend)
 bool reply_dial(struct call *call)
 {
     struct endpoint *e = call->endpoint;
-    struct error err = {0};
     struct conn *backend = call->client->mate;
     if (backend == NULL && e->proxy->protocol != PROXY_TCP && !e->proxy->affinity_connection)
         backend = pool_take(e);
     if (backend == NULL)
-        backend = dial_backend(e, &err);
+        backend = dial_backend(e, NULL);
     if (backend == NULL) {
         reply_lost(call, LOST_REFUSED);
         return false;
@@ -41,7 +40,6 @@ bool reply_dial(struct call *call)
 static bool redial(struct call *call)
 {
     struct conn *lost = call->backend;
-    struct error err = {0};
     if (!lost->used || call->kept.len == 0 || call->record.reply != 0 ||
         (call->record.flags & ATTEMPT_REDIALLED) != 0)
         return false;
@@ -50,7 +48,7 @@ static bool redial(struct call *call)
     conn_close(lost, CONN_BY_PEER, false);
     call->record.flags |= ATTEMPT_REDIALLED;
     call->record.upstream = 0;
-    struct conn *fresh = dial_backend(call->endpoint, &err);
+    struct conn *fresh = dial_backend(call->endpoint, NULL);
     if (fresh == NULL)
         return false;
     attach(call, fresh);
@@ -161,7 +159,6 @@ static void forward(struct call *call, const struct http1_head *head)
     struct flow *flow = call_flow(call, SIDE_RESPONSE);
     struct iovec parts[HEAD_PARTS_MOST + 1];
     const struct bytes *body = new_body(flow);
-    struct error err = {0};
     size_t used = 0;
     note_head(call, head);
     http1_body_init(&flow->body, head);
@@ -180,7 +177,7 @@ static void forward(struct call *call, const struct http1_head *head)
     struct bytes rest = {backend->input.at + head->head_bytes,
                          backend->input.len - head->head_bytes};
     if (!flow->filtered && !flow->body.done &&
-        http1_body_feed(&flow->body, rest, &used, NULL, NULL, &err) == HTTP1_BAD) {
+        http1_body_feed(&flow->body, rest, &used, NULL, NULL, NULL) == HTTP1_BAD) {
         act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
         return;
     }
@@ -207,9 +204,8 @@ static void forward(struct call *call, const struct http1_head *head)
 void reply_head_again(struct call *call)
 {
     struct http1_head head;
-    struct error err = {0};
     INVARIANT(http1_parse_response(call->backend->input, (enum verb)call->record.verb, &head,
-                                   &err) == HTTP1_DONE);
+                                   NULL) == HTTP1_DONE);
     if (through_chain(call, &head))
         forward(call, &head);
 }
@@ -239,9 +235,8 @@ static void forward_interim(struct call *call, const struct http1_head *head)
 static bool start_reply(struct call *call)
 {
     struct http1_head head;
-    struct error err = {0};
     enum http1_result result =
-        http1_parse_response(call->backend->input, (enum verb)call->record.verb, &head, &err);
+        http1_parse_response(call->backend->input, (enum verb)call->record.verb, &head, NULL);
     bool unasked = result == HTTP1_DONE && head.status == 101 &&
                    (!call->upgrade || call->flow[SIDE_REQUEST].state != FLOW_DONE);
     if (result != HTTP1_DONE || unasked)
@@ -265,12 +260,11 @@ static bool take_head(struct conn *c)
     struct call *call = c->call;
     for (;;) {
         struct http1_head head;
-        struct error err = {0};
         if (c->input.len > 0) {
             if (call->record.reply == 0)
                 call->record.reply = call_span(call, c->read_ns);
             if (is_not_http(c->input) || http1_find_head(c->input, &c->search) > 0 ||
-                http1_parse_response(c->input, VERB_GET, &head, &err) == HTTP1_BAD)
+                http1_parse_response(c->input, VERB_GET, &head, NULL) == HTTP1_BAD)
                 return start_reply(call);
         }
         switch (conn_fill(c)) {
@@ -328,13 +322,12 @@ static void idle_event(struct conn *c)
 
 static bool drain_step(struct conn *c)
 {
-    struct error err = {0};
     size_t used = 0;
     enum io io = c->input.len > 0 ? IO_DONE : conn_fill(c);
     if (io == IO_AGAIN)
         return false;
     bool bad =
-        io != IO_DONE || http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
+        io != IO_DONE || http1_body_feed(&c->drain, c->input, &used, NULL, NULL, NULL) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
     if (bad || c->lingered > RELAY_DRAIN_MOST_BYTES ||

@@ -136,7 +136,6 @@ void request_finish_client(struct conn *c, struct http1_body *take_body, bool ke
 /* Throws away what is left of a request that was answered early (engine.md rule 30). */
 static bool drain_step(struct conn *c)
 {
-    struct error err = {0};
     size_t used = 0;
     if (c->input.len == 0) {
         enum io io = conn_fill(c);
@@ -147,7 +146,7 @@ static bool drain_step(struct conn *c)
             return false;
         }
     }
-    bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
+    bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, NULL) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
     size_t most =
@@ -170,14 +169,13 @@ static bool forward(struct call *call, const struct http1_head *head)
     struct head_change change = {.edits = flow->edits, .keep_upgrade = call->upgrade};
     struct iovec parts[HEAD_PARTS_MOST + 1];
     struct bytes rest = {client->input.at + head->head_bytes, client->input.len - head->head_bytes};
-    struct error err = {0};
     size_t used = 0;
     flow_begin(call, SIDE_REQUEST);
     if (head->verb == VERB_CONNECT)
         flow->body.done = true; /* the tunnel begins with the answer */
     size_t count = head_forward(head, client->input, &change, &call->arena, parts);
     if (!flow->filtered && !flow->body.done &&
-        http1_body_feed(&flow->body, rest, &used, NULL, NULL, &err) == HTTP1_BAD) {
+        http1_body_feed(&flow->body, rest, &used, NULL, NULL, NULL) == HTTP1_BAD) {
         act_refuse(call, 400);
         return true;
     }
@@ -193,7 +191,7 @@ static bool forward(struct call *call, const struct http1_head *head)
         call->record.verb != VERB_PATCH && call->record.verb != VERB_OTHER) {
         bool kept = true;
         for (size_t i = 0; i < count && kept; i++)
-            kept = buffer_add(&call->kept, parts[i].iov_base, parts[i].iov_len, &err);
+            kept = buffer_add(&call->kept, parts[i].iov_base, parts[i].iov_len, NULL);
         if (!kept)
             call->kept.len = 0;
     }
@@ -234,8 +232,7 @@ static bool through_chain(struct call *call, const struct http1_head *head)
 void request_head_again(struct call *call)
 {
     struct http1_head head;
-    struct error err = {0};
-    INVARIANT(http1_parse_request(call->client->input, &head, &err) == HTTP1_DONE);
+    INVARIANT(http1_parse_request(call->client->input, &head, NULL) == HTTP1_DONE);
     if (through_chain(call, &head))
         (void)forward(call, &head);
 }
@@ -279,7 +276,6 @@ static bool take_head(struct conn *c)
     bool may_be = false;
     for (;;) {
         struct http1_head head;
-        struct error err = {0};
         if (c->input.len > 0) {
             if (c->record.requests == 0 && speaks_h2(c, &may_be))
                 return false;
@@ -287,7 +283,7 @@ static bool take_head(struct conn *c)
             bool wrong =
                 c->input.at[0] < 'A' || c->input.at[0] > 'Z'; /* TLS and others: never a head */
             if (!may_be &&
-                (found > 0 || wrong || http1_parse_request(c->input, &head, &err) == HTTP1_BAD))
+                (found > 0 || wrong || http1_parse_request(c->input, &head, NULL) == HTTP1_BAD))
                 return start_call(c);
         }
         switch (conn_fill(c)) {

@@ -301,10 +301,29 @@ uint16_t tls_conn_fault(const struct conn *c)
     return c->tls->record.fault;
 }
 
+/* In TLS 1.3 a client is done before it is refused, and its write may fail before it has read why
+ * (tls-measured.md 7.7): the alert is there, behind the error. */
+static void read_refusal(struct tls *t)
+{
+    uint8_t room[256];
+    size_t got = 0;
+    if (!t->done || t->failed || t->eof || t->record.first_app != 0 || t->record.alert_in != 0)
+        return;
+    t->conn->readable = true; /* its edge may be one with the error's */
+    ERR_clear_error();
+    if (SSL_read_ex(t->ssl, room, sizeof(room), &got) == 1) {
+        t->record.first_app = tls_watch_span(t);
+        t->record.app_bytes += got;
+    }
+    ERR_clear_error();
+}
+
 void tls_conn_close(struct conn *c, enum conn_closer by, bool reset)
 {
     struct tls *t = c->tls;
     settle(t);
+    if (t->side == SIDE_RESPONSE)
+        read_refusal(t);
     if (!reset && !c->broken) {
         say_goodbye(t);
         (void)tls_bio_flush(t);

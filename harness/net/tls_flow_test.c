@@ -218,6 +218,31 @@ static void a_raw_stream_is_terminated_and_half_closed(void **state)
     pair_close(&p);
 }
 
+static bool has_received(void *cookie)
+{
+    const struct rig *rig = cookie;
+    return loop_counters(rig->loop)->recv > 0;
+}
+
+static void bytes_that_come_within_the_backends_handshake_wait_for_its_end(void **state)
+{
+    struct tls_config dials = lab_dials(&lab);
+    struct secure_options server = {.server = true, .own = lab_leaf(&lab.server, CERT_GOOD)};
+    struct secure s;
+    (void)state;
+    struct rig *rig = open_rig(PROXY_TCP, NULL, &dials);
+    struct peer *client = rig_dial(rig), *backend = secure_await_server(rig, 1);
+    await_bytes(backend, 5); /* the ClientHello, which nobody answers yet */
+    loop_counters(rig->loop)->recv = 0;
+    say(client, "early");
+    secure_await(rig, has_received, rig);
+    secure_open(&s, backend, &server);
+    secure_await_text(&s, "early");
+    assert_false(client->rst);
+    secure_close(&s);
+    rig_close(rig);
+}
+
 static void http2_is_chosen_by_alpn_on_both_sides(void **state)
 {
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
@@ -418,6 +443,7 @@ int main(void)
         cmocka_unit_test(an_end_within_a_body_is_mirrored_as_what_it_was),
         cmocka_unit_test(a_client_that_leaves_is_told_apart),
         cmocka_unit_test(a_raw_stream_is_terminated_and_half_closed),
+        cmocka_unit_test(bytes_that_come_within_the_backends_handshake_wait_for_its_end),
         cmocka_unit_test(http2_is_chosen_by_alpn_on_both_sides),
         cmocka_unit_test(sessions_are_resumed_only_when_they_may_be),
         cmocka_unit_test(a_swap_is_for_new_connections_and_tickets_outlive_it),

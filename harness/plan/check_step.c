@@ -7,14 +7,13 @@
 
 /* The legal places of each step, as the language says them. */
 static const char *const stands_names[] = {"scenario", "phase", "at", "during", "group"};
-static const char *const kind_names[] = {"fault", "expect", "cert",  "await",
+static const char *const kind_names[] = {"fault", "expect", "cert", "await",
                                          "at",    "during", "group"};
 static const unsigned legal[] = {
     [STEP_FAULT] = 1U << STANDS_SCENARIO | 1U << STANDS_PHASE | 1U << STANDS_AT |
                    1U << STANDS_DURING | 1U << STANDS_GROUP,
     [STEP_EXPECT] = 1U << STANDS_SCENARIO | 1U << STANDS_PHASE | 1U << STANDS_DURING,
-    [STEP_CERT] =
-        1U << STANDS_PHASE | 1U << STANDS_AT | 1U << STANDS_DURING | 1U << STANDS_GROUP,
+    [STEP_CERT] = 1U << STANDS_PHASE | 1U << STANDS_AT | 1U << STANDS_DURING | 1U << STANDS_GROUP,
     [STEP_AWAIT] = 1U << STANDS_PHASE,
     [STEP_AT] = 1U << STANDS_PHASE,
     [STEP_DURING] = 1U << STANDS_PHASE,

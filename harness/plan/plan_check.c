@@ -130,17 +130,19 @@ static bool is_name(const char *text)
     return good;
 }
 
-/* A stub calls with HTTP/1.1, which a mesh can turn into HTTP/2, but not into gRPC. */
-static bool check_call_protocol(const struct scenario *s, const struct place_end *to,
+/* gRPC's method stands in the path. */
+static bool check_call_protocol(const struct scenario *s, const struct call_plan *call,
                                 struct error *err)
 {
+    const char *path = call->path != NULL ? call->path : "/";
     for (size_t i = 0; i < s->lab.service_count; i++) {
-        if (strcmp(s->lab.services[i].name, to->service) == 0 &&
-            is_grpc(s->lab.services[i].protocol))
+        if (strcmp(s->lab.services[i].name, call->to) == 0 &&
+            is_grpc(s->lab.services[i].protocol) &&
+            (path[0] != '/' || strchr(path + 1, '/') == NULL))
             return error_set(err, ERROR_INPUT,
-                             "call \"%s\": a stub's call to a service of protocol \"grpc\" is not "
-                             "built yet",
-                             to->service);
+                             "call \"%s\": path is \"%.80s\"; for protocol \"grpc\" it must be "
+                             "such as \"/shop.Payments/Charge\"",
+                             call->to, path);
     }
     return true;
 }
@@ -158,7 +160,7 @@ static void check_service(const struct scenario *s, const struct service_plan *s
     for (size_t i = 0; i < service->call_count; i++) {
         struct error err = {0};
         struct place to = {.to.service = service->calls[i].to};
-        if (!check_place(s, "call", &to, &err) || !check_call_protocol(s, &to.to, &err))
+        if (!check_place(s, "call", &to, &err) || !check_call_protocol(s, &service->calls[i], &err))
             errors_take(errors, service->calls[i].source, &err);
     }
 }

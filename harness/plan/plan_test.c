@@ -248,6 +248,62 @@ static void readmitted_may_wait_for_a_whole_service(void **unused)
     }
 }
 
+static void who_sends_grpc_and_who_gets_it_must_agree(void **unused)
+{
+    static const struct {
+        const char *service, *load, *call, *error;
+    } rows[] = {
+        {"grpc", "grpc", "shop.Payments/Charge", NULL},
+        {"http2", "http2", NULL, NULL},
+        {"http2", "http1", NULL, NULL}, /* a mesh turns one into the other */
+        {"grpc", "http1", NULL, "load.open: protocol is http1, but the service \"b\" speaks grpc"},
+        {"http1", "grpc", "shop.Payments/Charge",
+         "load.open: protocol is grpc, but the service \"b\" speaks http1"},
+        {"grpc", "grpc", NULL,
+         "load.open: protocol \"grpc\" needs call, such as \"shop.Payments/Charge\""},
+        {"http1", "http1", "shop.Payments/Charge", "load.open: call is for protocol \"grpc\" only"},
+    };
+    (void)unused;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan *p = made();
+        struct error err = {0};
+        p->scenarios[0].lab.services[0].protocol = rows[i].service;
+        p->scenarios[0].phases[0].loads[0].protocol = rows[i].load;
+        p->scenarios[0].phases[0].loads[0].call = rows[i].call;
+        if (rows[i].error != NULL) {
+            expect_error(p, rows[i].error);
+            continue;
+        }
+        if (!plan_check(p, &err))
+            fail_msg("%s: %s", rows[i].service, err.text);
+        plan_free(p);
+    }
+}
+
+static void a_call_to_grpc_names_its_method_in_the_path(void **unused)
+{
+    static const char *const paths[] = {"/", "/shop.Payments/Charge"};
+    (void)unused;
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct plan *p = made();
+        struct scenario *s = &p->scenarios[0];
+        struct call_plan call = {.to = "b", .path = paths[i], .method = "GET"};
+        struct error err = {0};
+        s->lab.services[0].protocol = "grpc";
+        s->lab.services[0].calls = &call;
+        s->lab.services[0].call_count = 1;
+        s->phases[0].loads[0].protocol = "grpc";
+        s->phases[0].loads[0].call = "shop.Payments/Charge";
+        bool good = plan_check(p, &err);
+        if (good != (i == 1))
+            fail_msg("%s: %s", paths[i], err.text);
+        if (i == 0)
+            assert_non_null(strstr(err.text, "call \"b\": path is \"/\"; for protocol \"grpc\" it "
+                                             "must be such as \"/shop.Payments/Charge\""));
+        plan_free(p);
+    }
+}
+
 static void check_all_goes_on_after_the_first_error(void **unused)
 {
     struct error at[ERRORS_MOST] = {{0}};
@@ -410,6 +466,8 @@ int main(void)
         cmocka_unit_test(check_refuses_what_is_not_built_instead_of_passing_it),
         cmocka_unit_test(awaits_need_the_right_kind_of_place),
         cmocka_unit_test(readmitted_may_wait_for_a_whole_service),
+        cmocka_unit_test(who_sends_grpc_and_who_gets_it_must_agree),
+        cmocka_unit_test(a_call_to_grpc_names_its_method_in_the_path),
         cmocka_unit_test(check_all_goes_on_after_the_first_error),
         cmocka_unit_test(every_word_of_the_tables_has_sorted_names_and_rows),
         cmocka_unit_test(saved_plans_that_are_wrong_are_refused),

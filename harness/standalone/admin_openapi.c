@@ -151,6 +151,41 @@ static json_t *text_schema(const char *fallback, const char *about)
     return s;
 }
 
+/* proxy_tls.h's two objects. Paths are of the proxy's machine. */
+static json_t *tls_schema(bool serves)
+{
+    json_t *keys = json_object();
+    json_object_set_new(keys, "cert", text_schema(NULL, "file: our leaf and its chain, PEM"));
+    json_object_set_new(keys, "key", text_schema(NULL, "file: the key of that leaf, PEM"));
+    json_object_set_new(keys, "trust",
+                        text_schema(NULL, serves
+                                              ? "file: roots; a client certificate is then required"
+                                              : "file: roots; without it nothing is verified"));
+    if (serves) {
+        json_object_set_new(keys, "lab",
+                            text_schema(NULL, "folder of meshproof certs new: for fault.cert"));
+        json_object_set_new(keys, "identity", text_schema(NULL, "whose leaves that lab makes"));
+    } else {
+        json_object_set_new(keys, "name",
+                            text_schema(NULL, "SNI; with trust, what the backend's leaf must be "
+                                              "for"));
+    }
+    json_object_set_new(keys, "min",
+                        json_pack("{s[ss] ss}", "enum", "1.2", "1.3", "default", "1.2"));
+    json_object_set_new(keys, "max",
+                        json_pack("{s[ss] ss}", "enum", "1.2", "1.3", "default", "1.3"));
+    json_object_set_new(keys, "resumption", json_pack("{ss sb}", "type", "boolean", "default", 0));
+    json_t *s =
+        json_pack("{ss so sb}", "type", "object", "properties", keys, "additionalProperties", 0);
+    json_object_set_new(s, "description",
+                        json_string(serves ? "TLS towards clients; files are read when the proxy "
+                                             "is put and at a reload"
+                                           : "TLS towards the backend"));
+    if (serves)
+        return s;
+    return json_pack("{s[o{sb}]}", "anyOf", s, "const", 1);
+}
+
 static json_t *proxy_schema(bool change)
 {
     static const enum proxy_protocol protocols[] = {PROXY_HTTP, PROXY_HTTP1, PROXY_HTTP2, PROXY_TCP,
@@ -171,6 +206,8 @@ static json_t *proxy_schema(bool change)
     json_object_set_new(keys, "toxics",
                         json_pack("{ss s{ss} ss}", "type", "array", "items", "type", "object",
                                   "description", "of protocol toxic: as Toxiproxy's API has them"));
+    json_object_set_new(keys, "tls", tls_schema(true));
+    json_object_set_new(keys, "to_tls", tls_schema(false));
     json_t *s =
         json_pack("{ss so sb}", "type", "object", "properties", keys, "additionalProperties", 0);
     if (!change)

@@ -43,6 +43,7 @@ void entry_free(struct entry *e)
     proxy_stats_release(e->stats);
     json_decref(e->toxics);
     toxic_list_release(e->toxic_list);
+    proxy_tls_release(&e->tls);
     free(e->name);
     free(e->asked);
     free(e->bound);
@@ -83,7 +84,11 @@ bool entry_open(struct entry *e, const struct proxy_spec *spec, const char *list
                 struct proxy **ret_proxy, int *ret_fd, char **ret_bound, struct error *err)
 {
     struct proxy_set *set = e->set;
-    struct proxy_endpoint endpoint = {.number = e->number, .listen = listen, .upstream = spec->to};
+    struct proxy_endpoint endpoint = {.number = e->number,
+                                      .listen = listen,
+                                      .upstream = spec->to,
+                                      .serves = spec->tls.contexts[SIDE_REQUEST],
+                                      .dials = spec->tls.contexts[SIDE_RESPONSE]};
     struct proxy_config config = {.service = e->name,
                                   .protocol = spec->protocol,
                                   .endpoints = &endpoint,
@@ -343,6 +348,17 @@ void entry_set_toxics(struct entry *e, json_t *toxics)
         proxy_toxics(e->proxy, e->number, list);
 }
 
+void entry_set_tls(struct entry *e, struct proxy_tls *from, bool just_opened)
+{
+    for (unsigned side = 0; side < 2; side++)
+        if (e->proxy != NULL && !just_opened &&
+            memcmp(from->digest[side], e->tls.digest[side], PROXY_TLS_DIGEST_BYTES) != 0)
+            proxy_set_tls(e->proxy, e->number, (enum side)side, from->contexts[side]);
+    proxy_tls_release(&e->tls);
+    e->tls = *from;
+    *from = (struct proxy_tls){0};
+}
+
 bool entry_arm_again(struct entry *e, struct error *err)
 {
     e->refused = false;
@@ -460,6 +476,7 @@ json_t *entry_describe(const struct entry *e)
     json_t *all = json_pack("{ss ss ss ss sb so}", "name", e->name, "listen", e->bound, "to", e->to,
                             "protocol", proxy_spec_protocol(e->protocol), "enabled",
                             (int)e->enabled, "faults", faults);
+    proxy_tls_describe(&e->tls, all);
     if (e->toxics != NULL)
         json_object_set_new(all, "toxics", json_deep_copy(e->toxics));
     return all;

@@ -41,6 +41,7 @@ struct entry {
     size_t chain_count;
     struct hold expiry;
     struct proxy_stats *stats;
+    struct proxy_tls tls;
     json_t *toxics; /* as they were given; NULL: none */
     struct toxic_list *toxic_list;
     uint32_t last_toxic;
@@ -73,6 +74,9 @@ bool entry_open(struct entry *e, const struct proxy_spec *spec, const char *list
 bool entry_arm(struct entry *e, struct armed **faults, size_t count, struct error *err) WARN_UNUSED;
 /* All of its faults again, on a net proxy that was just opened. */
 bool entry_arm_again(struct entry *e, struct error *err) WARN_UNUSED;
+/* Takes it out of ${from}. New connections of an open net proxy use what was read; those that are
+ * open keep what they have. */
+void entry_set_tls(struct entry *e, struct proxy_tls *from, bool just_opened);
 /* Puts the toxics in force, on a net proxy that was just opened too; they were checked. */
 void entry_set_toxics(struct entry *e, json_t *toxics);
 /* Hands the net proxy over to the leaving: its calls end within ${within_ns}. ${for_good}: its

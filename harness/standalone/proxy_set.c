@@ -153,7 +153,8 @@ static bool stage(struct proxy_set *s, const json_t *from, const json_t *whole, 
         e->number = endpoint_number(s);
     bool same_place = !ret->is_new &&
                       (strcmp(spec->listen, e->asked) == 0 || strcmp(spec->listen, e->bound) == 0);
-    bool same = same_place && strcmp(spec->to, e->to) == 0 && spec->protocol == e->protocol;
+    bool same = same_place && strcmp(spec->to, e->to) == 0 && spec->protocol == e->protocol &&
+                proxy_tls_same_keys(&spec->tls, &e->tls);
     ret->opens = spec->enabled && !(same && is_open(e));
     ret->in_place = ret->opens && ((same_place && is_open(e)) ||
                                    (whole != NULL && gets_free(s, spec->listen, whole)));
@@ -253,6 +254,7 @@ static bool commit(struct proxy_set *s, struct staged *t, struct error *err)
         t->fd = -1;
         ok = entry_arm_again(e, err) && ok;
     }
+    entry_set_tls(e, &t->spec.tls, t->opens);
     if (t->opens)
         entry_note_opened(e);
     if (e->protocol == PROXY_TOXIC || e->toxics != NULL)

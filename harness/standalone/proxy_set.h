@@ -8,6 +8,8 @@
  *   {"name": "payments", "listen": "127.0.0.1:0", "to": "127.0.0.1:9000", "protocol": "http",
  *    "enabled": true, "faults": [{"word": "abort", "status": 503, "share": "30%", "ttl": "10s"}]}
  *
+ * with "tls" and "to_tls" where it has them (proxy_tls.h).
+ *
  * Keys of a fault are those of a suite (scenario-language.md 1.5) without on, mode and to_end_of,
  * with "word", and "id" where it has one. All calls are synchronous: when one returns, it is in
  * force, in every worker. Not a parser of any user's text, and no HTTP.
@@ -49,9 +51,9 @@ struct proxy_set *proxy_set_new(struct loop *loop, const struct proxy_set_config
 void proxy_set_free(struct proxy_set *s);
 
 /* Makes the proxy of that name look so, whether it exists or not. What is unchanged stays: same
- * listen, to and protocol keep sockets and connections, an equal fault (same id, or without an
- * id the same keys) keeps its counts and its ttl. ERROR_INPUT, LIMIT: the object is wrong;
- * ERROR_SYSTEM: the address cannot be had. On failure nothing has changed. */
+ * listen, to, protocol and TLS paths keep sockets and connections, an equal fault (same id, or
+ * without an id the same keys) keeps its counts and its ttl. ERROR_INPUT, LIMIT: the object is
+ * wrong; ERROR_SYSTEM: the address cannot be had. On failure nothing has changed. */
 bool proxy_set_put(struct proxy_set *s, const json_t *proxy, struct error *err) WARN_UNUSED;
 /* The same for a whole list; ${remove_missing}: those that are not in it go. All or nothing. */
 bool proxy_set_replace(struct proxy_set *s, const json_t *list, bool remove_missing,

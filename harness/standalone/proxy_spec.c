@@ -191,8 +191,8 @@ static bool read_protocol(struct proxy_spec *s, const json_t *value, struct erro
 
 static bool known_keys(const struct proxy_spec *s, const json_t *from, struct error *err)
 {
-    static const char *const keys[] = {"name",    "listen", "to",    "protocol",
-                                       "enabled", "faults", "toxics"};
+    static const char *const keys[] = {"name",   "listen", "to",  "protocol", "enabled",
+                                       "faults", "toxics", "tls", "to_tls"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)from, key, value)
@@ -205,7 +205,7 @@ static bool known_keys(const struct proxy_spec *s, const json_t *from, struct er
         const char *near = text_nearest(key, keys, COUNT_OF(keys));
         return error_set(err, ERROR_INPUT,
                          "proxy \"%s\" has no key \"%.30s\"%s%s%s; it has name, listen, to, "
-                         "protocol, enabled, faults, toxics",
+                         "protocol, enabled, faults, toxics, tls, to_tls",
                          s->name, key, near != NULL ? " (did you mean \"" : "",
                          near != NULL ? near : "", near != NULL ? "\"?)" : "");
     }
@@ -234,6 +234,20 @@ static bool read_toxics(struct proxy_spec *s, json_t *list, struct error *err)
     return true;
 }
 
+static bool read_tls(struct proxy_spec *s, const json_t *from, struct error *err)
+{
+    const struct fault_use *uses[CHAIN_SLOTS_MOST];
+    bool any = json_object_get(from, "tls") != NULL || json_object_get(from, "to_tls") != NULL;
+    if (s->protocol == PROXY_TOXIC && any)
+        return error_set(err, ERROR_INPUT, "proxy \"%s\": protocol toxic has no TLS", s->name);
+    for (size_t i = 0; i < s->fault_count; i++)
+        uses[i] = &s->faults[i]->use;
+    if (proxy_tls_read(from, uses, s->fault_count, &s->tls, err))
+        return true;
+    error_prefix(err, "proxy \"%s\": ", s->name);
+    return false;
+}
+
 bool proxy_spec_read(const json_t *from, unsigned workers, struct proxy_spec *ret,
                      struct error *err)
 {
@@ -254,7 +268,7 @@ bool proxy_spec_read(const json_t *from, unsigned workers, struct proxy_spec *re
     return ret->to != NULL && known_keys(ret, from, err) &&
            read_protocol(ret, json_object_get(from, "protocol"), err) &&
            read_faults(ret, json_object_get(from, "faults"), workers, err) &&
-           read_toxics(ret, json_object_get(from, "toxics"), err);
+           read_toxics(ret, json_object_get(from, "toxics"), err) && read_tls(ret, from, err);
 }
 
 void proxy_spec_release(struct proxy_spec *s)
@@ -263,5 +277,6 @@ void proxy_spec_release(struct proxy_spec *s)
         armed_release(s->faults[i]);
     arena_release(&s->arena);
     json_decref(s->toxics);
+    proxy_tls_release(&s->tls);
     *s = (struct proxy_spec){0};
 }

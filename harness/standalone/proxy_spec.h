@@ -1,10 +1,11 @@
 #ifndef STANDALONE_PROXY_SPEC_H
 #define STANDALONE_PROXY_SPEC_H
 
-/* One proxy as it was asked for, read from JSON and checked: proxy_set's own form. Nothing is
- * opened here. */
+/* One proxy as it was asked for, read from JSON and checked: proxy_set's own form. Files of
+ * TLS are read, and nothing else is opened. */
 
 #include "faults/fault.h"
+#include "standalone/proxy_tls.h"
 
 /* A fault from when it is asked for on; in force once its proxy has it. */
 struct armed {
@@ -16,7 +17,7 @@ struct armed {
     json_t *keys;        /* with "word", without "id" */
     bool is_new;
     unsigned holders;
-    struct armed *next; /* of those that are gone, while calls may still count on them */
+    struct armed *next;        /* of those that are gone, while calls may still count on them */
     struct recorder *recorder; /* where the lines of a hook go; NULL: nowhere */
 };
 /* Lets one hold go; NULL is allowed. */
@@ -29,6 +30,7 @@ struct proxy_spec {
     bool enabled;
     struct armed *faults[CHAIN_SLOTS_MOST];
     size_t fault_count;
+    struct proxy_tls tls;
     json_t *toxics; /* protocol "toxic": toxi_list.h's form; NULL: none */
 };
 

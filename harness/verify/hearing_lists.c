@@ -70,6 +70,23 @@ static void count_refused(struct hearing *h, const struct step *s, const struct 
     }
 }
 
+/* Another leaf, a stall, an alert: what a fault does to a handshake no try tells. Raw TCP that
+ * passes through us has a try for each connection, which does. */
+static void count_handshakes(struct hearing *h, const struct step *s, const struct judged_phase *p,
+                             struct judged_fault *f)
+{
+    const struct journal *j = h->journal;
+    for (size_t i = 0; i < j->handshake_count; i++) {
+        const struct handshake_record *r = &j->handshakes[i].r;
+        const struct journal_proc *proc = journal_proc_of(j, j->handshakes[i].proc);
+        bool fired = r->fault == s->fault && (r->flags & HANDSHAKE_PASSED_THROUGH) == 0 &&
+                     r->at >= p->t0_ns && r->at < p->t1_ns && proc != NULL &&
+                     strcmp(proc->arm, SUBJECT) == 0;
+        f->fired += fired;
+        f->eligible += fired;
+    }
+}
+
 static void count_fault(struct hearing *h, const struct step *s, const struct judged_phase *p,
                         struct judged_fault *f)
 {
@@ -118,6 +135,7 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
             count_refused(h, s, p, f);
         else
             count_fault(h, s, p, f);
+        count_handshakes(h, s, p, f);
     }
 }
 

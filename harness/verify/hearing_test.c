@@ -165,6 +165,41 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
     sim_close(&s);
 }
 
+static void a_fault_on_handshakes_has_fired_without_a_try(void **state)
+{
+    struct sim s;
+    (void)state;
+    right(&s, 8);
+    sim_run(&s);
+    struct judgement *g = judged(&s);
+    const struct judged_fault *f = &g->faults[0];
+    for (size_t i = 0; i < g->fault_count; i++)
+        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+            f = &g->faults[i];
+    uint64_t before = f->fired;
+    uint16_t number = f->fault;
+    const struct journal_phase *p = &s.j->phases[0];
+    for (size_t i = 0; i < s.j->phase_count; i++)
+        if (s.j->phases[i].ordinal == f->ordinal)
+            p = &s.j->phases[i];
+    struct handshake_record rows[] = {
+        {.at = p->t0_ns + 1, .fault = number, .result = HANDSHAKE_REFUSED_BY_PEER},
+        {.at = p->t0_ns + 2, .fault = number, .result = HANDSHAKE_ENDED_BY_FAULT},
+        {.at = p->t0_ns + 3, .fault = number, .flags = HANDSHAKE_PASSED_THROUGH},
+        {.at = p->t0_ns + 4, .fault = (uint16_t)(number + 1)},
+        {.at = p->t1_ns, .fault = number},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        journal_add(s.j, SIM_PROXY, RECORD_HANDSHAKE, &rows[i]);
+    judgement_free(g);
+    g = judged(&s);
+    for (size_t i = 0; i < g->fault_count; i++)
+        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+            assert_int_equal(g->faults[i].fired, before + 2);
+    judgement_free(g);
+    sim_close(&s);
+}
+
 static void a_hook_that_failed_leaves_its_phase_open_and_no_other(void **state)
 {
     struct sim s;
@@ -415,6 +450,7 @@ int main(void)
         cmocka_unit_test(too_few_instances_say_how_many_more_and_how_long),
         cmocka_unit_test(a_fault_that_never_fired_is_named_as_that),
         cmocka_unit_test(a_fault_that_fired_is_counted_with_what_the_guard_withheld),
+        cmocka_unit_test(a_fault_on_handshakes_has_fired_without_a_try),
         cmocka_unit_test(a_hook_that_failed_leaves_its_phase_open_and_no_other),
         cmocka_unit_test(a_timing_failure_asks_for_its_phase_once_more),
         cmocka_unit_test(a_failure_that_repeats_stands),

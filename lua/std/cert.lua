@@ -2,11 +2,12 @@
 --   rollover { from = "root-a", to = "root-b", step = "20s", overlap = "40s" }   add, rotate, wait, drop
 --   skewed   { on = "payments/1", kind = "early_leaf", ... }                    the same with one step out of order
 
-local units = { ns = 1, us = 1000, ms = 1000000, s = 1000000000, m = 60000000000, h = 3600000000000, d = 86400000000000 }
+local second = 1000000000
+local units = { ns = 1, us = 1000, ms = 1000000, s = second, m = 60 * second, h = 3600 * second, d = 86400 * second }
 
 local function fail(word, key, value)
-  error("std/cert: " .. word .. ": " .. key .. " is " .. (type(value) == "string" and '"' .. value .. '"' or tostring(value)) ..
-    '; it must be a duration such as "20s"', 0)
+  local shown = type(value) == "string" and '"' .. value .. '"' or tostring(value)
+  error("std/cert: " .. word .. ": " .. key .. " is " .. shown .. '; it must be a duration such as "20s"', 0)
 end
 
 -- "1m30s" -> nanoseconds
@@ -14,9 +15,9 @@ local function duration(word, key, text)
   local total, at = 0, 1
   if type(text) ~= "string" or text == "" then fail(word, key, text) end
   while at <= #text do
-    local number, unit = at, nil
+    local number = at
     while number <= #text and tonumber(text:sub(number, number)) do number = number + 1 end
-    unit = number
+    local unit = number
     while unit <= #text and not tonumber(text:sub(unit, unit)) do unit = unit + 1 end
     local factor = units[text:sub(number, unit - 1)]
     if number == at or number - at > 9 or not factor then fail(word, key, text) end
@@ -57,8 +58,8 @@ end
 --   late_leaf:  it still presents a leaf of the old root when nobody trusts that any more
 --   late_trust: it does not trust the new root when all others present leaves of it
 local function skewed(given)
-  local o = take("skewed", given,
-    { on = "", kind = "early_leaf", from = common.from, to = common.to, step = common.step, reconnect = common.reconnect })
+  local o = take("skewed", given, { on = "", kind = "early_leaf", from = common.from, to = common.to,
+    step = common.step, reconnect = common.reconnect })
   local step = duration("skewed", "step", o.step)
   if o.on == "" then error("std/cert: skewed needs on", 0) end
   if o.kind == "early_leaf" then
@@ -71,7 +72,10 @@ local function skewed(given)
   elseif o.kind == "late_leaf" then
     return {
       cert.trust { add = o.to },
-      after(step) { cert.rotate { root = o.to, reconnect = o.reconnect }, cert.issue { to = o.on, root = o.from } },
+      after(step) {
+        cert.rotate { root = o.to, reconnect = o.reconnect },
+        cert.issue { to = o.on, root = o.from },
+      },
       after(2 * step) { cert.trust { drop = o.from } },
       after(3 * step) { cert.issue { to = o.on, root = o.to } },
     }

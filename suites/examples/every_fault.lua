@@ -1,4 +1,4 @@
--- Every stream fault that HTTP/1.1 can meet, one a phase, against a mesh that retries what it may. A phase ends once its
+-- Every stream fault that HTTP/1.1 can meet, one a phase, against a mesh that retries what it may. It ends once its
 -- fault has done something ten times: a fault that was only chosen, and did nothing, does not count.
 local edge = "client -> payments"
 

@@ -1,16 +1,18 @@
 -- Root a to root b under load, on a real Envoy that retries nothing, so that nothing is hidden. In the right order both
--- roots are trusted while leaves change, and not one request may be lost. In the wrong order a leaf comes first: the mesh
--- refuses it with alert 48 (unknown_ca) until its bundle follows.
+-- roots are trusted while leaves change, and not one request may be lost. In the wrong order a leaf comes first: the
+-- mesh refuses it with alert 48 (unknown_ca) until its bundle follows.
 local rotation = require "std/cert"
 local edge = "client -> payments"
 local each = { "rotation/payments.yaml", "rotation/each.yaml" } -- a handshake for every request
+local protocol = param "protocol" { default = "http1", oneof = { "http1", "http2" } }
 
 local function roll(name, policy, lasting, good, steps)
   return scenario(name) {
     tags = { "tls" },
     mesh = mesh.istio { policy = policy, version = "1.31" },
-    lab = lab { driver = "envoy", tls = "mutual", service "payments" { endpoints = 3, work = "1ms" } },
-    load = load.open { on = edge, rate = "100/s", warmup = "1s" },
+    lab = lab { driver = "envoy", tls = "mutual",
+      service "payments" { endpoints = 3, work = "1ms", protocol = protocol } },
+    load = load.open { on = edge, rate = "100/s", warmup = "1s", protocol = protocol },
     settle = "0ms",
     phase "roll" { lasting = lasting, steps, expect.success { on = edge, atleast = good } },
   }

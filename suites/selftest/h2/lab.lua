@@ -4,6 +4,7 @@ local edge = "client -> payments"
 local protocol = param "protocol" { default = "grpc", help = "what payments speaks: http2 or grpc" }
 local driver = param "driver" { default = "envoy", help = "who plays the mesh" }
 local reuse = param "reuse" { default = "keep", help = "of the client's connections" }
+local good = param "good" { default = "99%", help = "share of answers that must be good" }
 return scenario "two protocols" {
   mesh = mesh.istio { policy = "../../examples/grpc/", version = "1.31" },
   lab = lab { driver = driver, service "payments" { protocol = protocol, endpoints = 2, work = "1ms", body = "3KiB" } },
@@ -13,7 +14,7 @@ return scenario "two protocols" {
   phase "refused" {
     lasting = "4s",
     fault.rst_stream { on = "payments", code = "REFUSED_STREAM", first = 1, share = "20%", name = "refused" },
-    expect.success { on = edge, atleast = "99%" },
+    expect.success { on = edge, atleast = good },
     expect.retries { on = edge },
   },
 }

@@ -2,11 +2,13 @@
 
 Lab      a lab authority on disk, by `meshproof certs`
 Endpoint a TLS server that requires a client's leaf and writes down each handshake; it reads its files at each accept
+Proxied  the same by `meshproof proxy`: its TLS, its journal's handshakes; a SIGHUP after each step reads the files
+Dialler  our client side by `meshproof proxy --to-tls`, towards Envoy's server side
 Envoy    the subject: mTLS client and server, leaf and bundle by file SDS with watched_directory
 call     a plain request to Envoy's client side; visit: a TLS client at Envoy's server side
 
-The third-party side is Python's ssl (OpenSSL): no code of ours judges here."""
-import ctypes, http.client, json, os, select, shutil, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+Endpoint and visit are Python's ssl (OpenSSL): the third-party side, with no code of ours.."""
+import ctypes, http.client, json, os, re, select, shutil, signal, socket, sqlite3, ssl, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -53,6 +55,7 @@ def need_envoy():
 class Lab:
     def __init__(self, folder, places):
         """places: name -> account"""
+        self.readers = []  # told after each step
         self.folder = os.path.join(folder, "lab")
         self.run("new", *[f"--identity={name}={DOMAIN}{account}" for name, account in places.items()])
 
@@ -65,7 +68,10 @@ class Lab:
     def step(self, step, root, *places, skew=False, **options):
         words = [f"--step={step}", f"--root={root}"] + [f"--to={place}" for place in places]
         words += [f"--{name}={value}" if value is not True else f"--{name}" for name, value in options.items()]
-        return self.run("rotate", *words, *(["--skew"] if skew else []))
+        done = self.run("rotate", *words, *(["--skew"] if skew else []))
+        for reader in self.readers:
+            reader.read_again()
+        return done
 
     def path(self, place, file=""):
         return os.path.join(self.folder, place, file)
@@ -205,6 +211,98 @@ class Backend(Endpoint):
                 head += got
             self.records.append(head)
             sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+
+
+class Journalled:
+    """A `meshproof proxy` and the handshakes of one of its sides, from its journal while it runs. Raw TCP within TLS, so that
+    each connection of one side is one of the other, and ends with it."""
+
+    def __init__(self, lab, name, side, *options):
+        self.lab, self.side = lab, side
+        self.path = os.path.join(os.path.dirname(lab.folder), name + ".db")
+        self.process = subprocess.Popen(
+            [PROGRAM, "proxy", "--protocol", "tcp", "--seed", "5eed0001", "-o", self.path, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=dies_with_us)
+        line = self.process.stdout.readline()
+        found = re.match(r"listening on \S+:(\d+) -> ", line)
+        if not found:
+            raise Broken(f"meshproof proxy did not start: {self.process.stderr.read()}")
+        self.port = int(found.group(1))
+        lab.readers.append(self)
+
+    def read_again(self):
+        self.process.send_signal(signal.SIGHUP)
+        line = self.process.stderr.readline()
+        if "files of TLS were read again" not in line:
+            raise Broken(f"meshproof proxy did not read its files: {line}")
+
+    @property
+    def records(self):
+        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=WAIT_S) as db:
+            db.row_factory = sqlite3.Row
+            rows = db.execute('SELECT h.*, n.text AS peer FROM handshake h LEFT JOIN name n ON n.proc = h.proc '
+                              'AND n.id = h.leaf_serial WHERE side = ? ORDER BY h.rowid', (self.side,)).fetchall()
+        return [self.record(row) for row in rows]
+
+    @staticmethod
+    def record(row):
+        r = Record()
+        r.done, r.accepted, r.resumed, r.peer = row["done"] != 0, row["first_app"] != 0, bool(row["resumed"]), row["peer"]
+        r.result, r.version = row["result"], row["version"]
+        for way, code, bit in (("in", row["alert_in"], 4), ("out", row["alert_out"], 8)):
+            if code:
+                r.alerts.append((way, code - 1, bool(row["flags"] & bit)))
+        return r
+
+    @property
+    def mark(self):
+        return len(self.records)
+
+    def since(self, mark, count, wanted=lambda r: True):
+        end = time.monotonic() + WAIT_S
+        while True:
+            records = self.records[mark:]
+            if sum(map(wanted, records)) >= count or time.monotonic() > end:
+                return records
+            select.select([], [], [], 0.01)
+
+    def close(self):
+        if self in self.lab.readers:
+            self.lab.readers.remove(self)
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            _, text = self.process.communicate(timeout=WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Broken("meshproof proxy did not end")
+        if self.process.returncode != 0 or "ERROR: " in text:
+            raise Broken(f"meshproof proxy ended with {self.process.returncode}: {text}")
+
+
+class Proxied(Journalled):
+    def __init__(self, lab, place, backend_port):
+        self.place = place
+        super().__init__(lab, place, 0, "--to", f"127.0.0.1:{backend_port}", "--tls-cert", lab.path(place, "tls.crt"),
+                         "--tls-key", lab.path(place, "tls.key"), "--tls-trust", lab.path(place, "ca.crt"))
+
+
+class Dialler(Journalled):
+    def __init__(self, lab, place, account, to_port, version, *options):
+        super().__init__(lab, f"{place}-{version}-{len(options)}", 1, "--to", f"127.0.0.1:{to_port}", "--to-tls",
+                         "--to-cert", lab.path(place, "tls.crt"), "--to-key", lab.path(place, "tls.key"),
+                         "--to-trust", lab.path(place, "ca.crt"), "--to-name", DOMAIN + account,
+                         "--tls-min", version, "--tls-max", version, *options)
+
+    def visit(self):
+        mark, status, error = self.mark, None, None
+        try:
+            status = call(self.port)["status"]
+        except (OSError, http.client.HTTPException) as e:
+            error = str(e) or type(e).__name__
+        records = self.since(mark, 1)
+        check("handshakes of a visit", len(records), 1)
+        records[0].status, records[0].error = status, error
+        return records[0]
 
 
 def visit(lab, place, port, version):
@@ -385,21 +483,34 @@ class Envoy:
 
 
 class Rig:
-    """Everything of one run, in a folder that goes with it."""
+    """Everything of one run, in a folder that goes with it. ${ours}: the ends are `meshproof proxy`, else Python's ssl."""
 
-    def __init__(self, endpoints, versions):
+    def __init__(self, endpoints, versions, ours=False):
         self.folder = tempfile.mkdtemp(prefix="meshproof-tls-")
         self.parts, self.cond = [], threading.Condition()
         try:
             places = {"mesh": "checkout", "frontend": "frontend", **{name: "payments" for name in endpoints}}
             self.lab = Lab(self.folder, places)
-            self.endpoints = {name: self.keep(Endpoint(self.lab, name, self.cond)) for name in endpoints}
+            self.behind = self.keep(Backend(self.cond)) if ours else None  # the endpoints
+            self.endpoints = {name: self.keep(Proxied(self.lab, name, self.behind.port) if ours else
+                                              Endpoint(self.lab, name, self.cond)) for name in endpoints}
             self.backend = self.keep(Backend(self.cond))
             self.envoy = self.keep(Envoy(self.folder, self.lab, "mesh", [e.port for e in self.endpoints.values()],
                                          self.backend.port, "payments", "frontend", versions))
+            self.diallers = {}
+            for version in versions if ours else ():
+                for bare, options in ((False, ()), (True, ("--fault", "cert kind=no_certificate"))):
+                    self.diallers[version, bare] = self.keep(Dialler(
+                        self.lab, "frontend", "checkout", self.envoy.ports[f"server-{version}"], version, *options))
         except BaseException:
             self.__exit__()
             raise
+
+    def visit(self, version, bare=False):
+        """Our client at Envoy's server side. ${bare}: without a leaf, where that is not what the place has."""
+        if self.diallers:
+            return self.diallers[version, bare].visit()
+        return visit(self.lab, "frontend", self.envoy.ports[f"server-{version}"], version)
 
     def until(self, true):
         """Waits for what the endpoints' records must show; returns whether they do."""
@@ -416,4 +527,4 @@ class Rig:
     def __exit__(self, *_):
         for part in reversed(self.parts):
             part.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
