@@ -1,30 +1,14 @@
+#include "faults/codes.h"
 #include "faults/fault.h"
 
 enum last { LAST_PROCESSED, LAST_NONE };
 static const char *const last_words[] = {"processed", "none", NULL};
-/* RFC 9113 7, by number. */
-static const char *const code_words[] = {"NO_ERROR",
-                                         "PROTOCOL_ERROR",
-                                         "INTERNAL_ERROR",
-                                         "FLOW_CONTROL_ERROR",
-                                         "SETTINGS_TIMEOUT",
-                                         "STREAM_CLOSED",
-                                         "FRAME_SIZE_ERROR",
-                                         "REFUSED_STREAM",
-                                         "CANCEL",
-                                         "COMPRESSION_ERROR",
-                                         "CONNECT_ERROR",
-                                         "ENHANCE_YOUR_CALM",
-                                         "INADEQUATE_SECURITY",
-                                         "HTTP_1_1_REQUIRED",
-                                         NULL};
-
 struct goaway {
     uint64_t code, last;
 };
 
 static const struct param goaway_params[] = {
-    PARAM(struct goaway, code, UNIT_WORD, .fallback = "NO_ERROR", .words = code_words,
+    PARAM(struct goaway, code, UNIT_WORD, .fallback = "NO_ERROR", .words = codes_h2,
           .help = "error code name"),
     PARAM(struct goaway, last, UNIT_WORD, .fallback = "processed", .words = last_words,
           .help = "last stream id"),
@@ -51,7 +35,7 @@ static uint32_t goaway_moments(const void *params)
 static void goaway_print(const void *params, char *to, size_t size)
 {
     const struct goaway *p = params;
-    snprintf(to, size, "goaway %s, last stream %s", code_words[p->code], last_words[p->last]);
+    snprintf(to, size, "goaway %s, last stream %s", codes_h2[p->code], last_words[p->last]);
 }
 
 static const struct stream_filter goaway_filter = {.on_head = goaway_on_head,

@@ -1,30 +1,14 @@
+#include "faults/codes.h"
 #include "faults/fault.h"
 
 enum when { WHEN_HEAD, WHEN_BODY };
 static const char *const when_words[] = {"head", "body", NULL};
-/* RFC 9113 7, by number. */
-static const char *const code_words[] = {"NO_ERROR",
-                                         "PROTOCOL_ERROR",
-                                         "INTERNAL_ERROR",
-                                         "FLOW_CONTROL_ERROR",
-                                         "SETTINGS_TIMEOUT",
-                                         "STREAM_CLOSED",
-                                         "FRAME_SIZE_ERROR",
-                                         "REFUSED_STREAM",
-                                         "CANCEL",
-                                         "COMPRESSION_ERROR",
-                                         "CONNECT_ERROR",
-                                         "ENHANCE_YOUR_CALM",
-                                         "INADEQUATE_SECURITY",
-                                         "HTTP_1_1_REQUIRED",
-                                         NULL};
-
 struct rst_stream {
     uint64_t code, when;
 };
 
 static const struct param rst_stream_params[] = {
-    PARAM(struct rst_stream, code, UNIT_WORD, .fallback = "REFUSED_STREAM", .words = code_words,
+    PARAM(struct rst_stream, code, UNIT_WORD, .fallback = "REFUSED_STREAM", .words = codes_h2,
           .help = "error code name"),
     PARAM(struct rst_stream, when, UNIT_WORD, .fallback = "head", .words = when_words,
           .help = "moment"),
@@ -63,7 +47,7 @@ static uint32_t rst_stream_moments(const void *params)
 static void rst_stream_print(const void *params, char *to, size_t size)
 {
     const struct rst_stream *p = params;
-    snprintf(to, size, "rst_stream %s at %s", code_words[p->code], when_words[p->when]);
+    snprintf(to, size, "rst_stream %s at %s", codes_h2[p->code], when_words[p->when]);
 }
 
 static const struct stream_filter rst_stream_filter = {

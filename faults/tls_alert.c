@@ -1,39 +1,6 @@
+#include "faults/codes.h"
 #include "faults/fault.h"
 
-/* RFC 8446 6: names and numbers. */
-#define ALERTS(ALERT) \
-    ALERT(0, close_notify) \
-    ALERT(10, unexpected_message) \
-    ALERT(20, bad_record_mac) \
-    ALERT(22, record_overflow) \
-    ALERT(40, handshake_failure) \
-    ALERT(42, bad_certificate) \
-    ALERT(43, unsupported_certificate) \
-    ALERT(44, certificate_revoked) \
-    ALERT(45, certificate_expired) \
-    ALERT(46, certificate_unknown) \
-    ALERT(47, illegal_parameter) \
-    ALERT(48, unknown_ca) \
-    ALERT(49, access_denied) \
-    ALERT(50, decode_error) \
-    ALERT(51, decrypt_error) \
-    ALERT(70, protocol_version) \
-    ALERT(71, insufficient_security) \
-    ALERT(80, internal_error) \
-    ALERT(86, inappropriate_fallback) \
-    ALERT(90, user_canceled) \
-    ALERT(109, missing_extension) \
-    ALERT(110, unsupported_extension) \
-    ALERT(112, unrecognized_name) \
-    ALERT(113, bad_certificate_status_response) \
-    ALERT(115, unknown_psk_identity) \
-    ALERT(116, certificate_required) \
-    ALERT(120, no_application_protocol)
-
-#define NUMBER(number, name) number,
-#define WORD(number, name) #name,
-static const uint8_t alert_numbers[] = {ALERTS(NUMBER)};
-static const char *const alert_words[] = {ALERTS(WORD) NULL};
 static const char *const step_words[] = {"client_hello", "server_hello", "certificate", "finished",
                                          NULL};
 
@@ -42,7 +9,7 @@ struct tls_alert {
 };
 
 static const struct param tls_alert_params[] = {
-    PARAM(struct tls_alert, alert, UNIT_WORD, .required = true, .words = alert_words,
+    PARAM(struct tls_alert, alert, UNIT_WORD, .required = true, .words = codes_alert_words,
           .help = "RFC 8446 name"),
     PARAM(struct tls_alert, step, UNIT_WORD, .fallback = "certificate", .words = step_words,
           .help = "when"),
@@ -54,8 +21,9 @@ static struct answer tls_alert_on_handshake(struct filter_context *at,
     const struct tls_alert *p = at->params;
     if ((uint64_t)seen->message != p->step)
         return ANSWER_PASS;
-    return (struct answer){
-        .act = ACT_CLOSE, .scope = SCOPE_CONNECTION, .code = (uint32_t)alert_numbers[p->alert] + 1};
+    return (struct answer){.act = ACT_CLOSE,
+                           .scope = SCOPE_CONNECTION,
+                           .code = (uint32_t)codes_alert_numbers[p->alert] + 1};
 }
 
 /* The endpoint refuses, so it is the mesh's side of it. */
@@ -68,7 +36,7 @@ static uint32_t tls_alert_moments(const void *params)
 static void tls_alert_print(const void *params, char *to, size_t size)
 {
     const struct tls_alert *p = params;
-    snprintf(to, size, "tls_alert %s at %s", alert_words[p->alert], step_words[p->step]);
+    snprintf(to, size, "tls_alert %s at %s", codes_alert_words[p->alert], step_words[p->step]);
 }
 
 static const struct stream_filter tls_alert_filter = {

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "base/units.h"
+#include "faults/codes.h"
 #include "lua/hook.h"
 #include "net/grpc.h"
 
@@ -23,55 +24,6 @@ const struct hook_act_row hook_act_rows[HOOK_ACTS] = {
     [HOOK_ALERT] = {"alert", "name: string", "end the handshake by an alert (RFC 8446 6)"},
     [HOOK_RST_STREAM] = {"rst_stream", "code: string", "HTTP/2 RST_STREAM; HTTP/1 lets pass"},
     [HOOK_GOAWAY] = {"goaway", "code: string", "HTTP/2 GOAWAY; HTTP/1 lets pass"},
-};
-
-/* RFC 9113 7, by number. */
-static const char *const h2_codes[] = {"NO_ERROR",
-                                       "PROTOCOL_ERROR",
-                                       "INTERNAL_ERROR",
-                                       "FLOW_CONTROL_ERROR",
-                                       "SETTINGS_TIMEOUT",
-                                       "STREAM_CLOSED",
-                                       "FRAME_SIZE_ERROR",
-                                       "REFUSED_STREAM",
-                                       "CANCEL",
-                                       "COMPRESSION_ERROR",
-                                       "CONNECT_ERROR",
-                                       "ENHANCE_YOUR_CALM",
-                                       "INADEQUATE_SECURITY",
-                                       "HTTP_1_1_REQUIRED"};
-/* RFC 8446 6. */
-static const struct {
-    const char *name;
-    uint8_t number;
-} alerts[] = {
-    {"close_notify", 0},
-    {"unexpected_message", 10},
-    {"bad_record_mac", 20},
-    {"record_overflow", 22},
-    {"handshake_failure", 40},
-    {"bad_certificate", 42},
-    {"unsupported_certificate", 43},
-    {"certificate_revoked", 44},
-    {"certificate_expired", 45},
-    {"certificate_unknown", 46},
-    {"illegal_parameter", 47},
-    {"unknown_ca", 48},
-    {"access_denied", 49},
-    {"decode_error", 50},
-    {"decrypt_error", 51},
-    {"protocol_version", 70},
-    {"insufficient_security", 71},
-    {"internal_error", 80},
-    {"inappropriate_fallback", 86},
-    {"user_canceled", 90},
-    {"missing_extension", 109},
-    {"unsupported_extension", 110},
-    {"unrecognized_name", 112},
-    {"bad_certificate_status_response", 113},
-    {"unknown_psk_identity", 115},
-    {"certificate_required", 116},
-    {"no_application_protocol", 120},
 };
 
 NORETURN static void not_legal(lua_State *L, const struct hook *h, enum hook_act_kind kind)
@@ -186,12 +138,12 @@ static int alert(lua_State *L)
 {
     struct hook *h = begin(L, HOOK_ALERT);
     const char *name = need_name(L, HOOK_ALERT, "bad_certificate");
-    for (size_t i = 0; i < COUNT_OF(alerts); i++) {
-        if (strcmp(alerts[i].name, name) == 0)
+    for (size_t i = 0; i < CODES_ALERTS; i++) {
+        if (strcmp(codes_alert_words[i], name) == 0)
             return end(L, h,
                        (struct answer){.act = ACT_CLOSE,
                                        .scope = SCOPE_CONNECTION,
-                                       .code = (uint32_t)alerts[i].number + 1});
+                                       .code = (uint32_t)codes_alert_numbers[i] + 1});
     }
     script_fail(L, "act.alert: \"%.40s\" is no alert of RFC 8446, such as \"bad_certificate\"",
                 name);
@@ -202,13 +154,13 @@ static int h2_end(lua_State *L, enum hook_act_kind kind, struct answer answer)
 {
     struct hook *h = begin(L, kind);
     const char *name = need_name(L, kind, "CANCEL");
-    for (size_t i = 0; i < COUNT_OF(h2_codes); i++) {
-        if (strcmp(h2_codes[i], name) == 0) {
+    for (size_t i = 0; i < CODES_H2; i++) {
+        if (strcmp(codes_h2[i], name) == 0) {
             answer.code = (uint32_t)i;
             return end(L, h, h->now.call->is_h2 ? answer : ANSWER_PASS);
         }
     }
-    const char *near = text_nearest(name, h2_codes, COUNT_OF(h2_codes));
+    const char *near = text_nearest(name, codes_h2, CODES_H2);
     script_fail(L, "act.%s: \"%.40s\" is no error code of RFC 9113%s%s%s", hook_act_rows[kind].name,
                 name, near != NULL ? " (did you mean \"" : "", near != NULL ? near : "",
                 near != NULL ? "\"?)" : "");
