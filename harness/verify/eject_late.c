@@ -43,13 +43,18 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         if (!eject_quiet(t, &e, full->head_ns - 1) || !is_paced(t, host, last, ejector_least(&e)) ||
             spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) > 0)
             continue;
-        episodes++;
-        /* After half of an ejection the host may have been out and back, unseen at so few picks. */
-        uint64_t after = 0, until = full->seen_ns + e.base_ns / 2;
+        /* After half of an ejection the host may have been out and back, unseen at so few picks. Or
+         * it was not out at all: an ejection one failure late looks the same when the next pick
+         * came so late. A try there proves nothing either way. */
+        uint64_t after = 0, unclear = 0, until = full->seen_ns + e.base_ns / 2;
         for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
             uint64_t head = t->tries[host->tries[k]].head_ns;
             after += head > full->seen_ns + AFTER_NS && head < until;
+            unclear += head >= until;
         }
+        if (after == 0 && unclear > 0)
+            continue;
+        episodes++;
         if (after == 0)
             continue;
         late++;

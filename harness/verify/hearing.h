@@ -8,6 +8,7 @@
 #include "verify/window.h"
 
 #define SUBJECT "subject"
+#define RIGHT "right"
 #define AGAIN " (again)"
 
 struct arm_edge {

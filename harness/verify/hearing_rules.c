@@ -105,7 +105,7 @@ static void judge_right(struct hearing *h, uint32_t scenario, const char *arm,
     struct judgement *g = h->g;
     size_t count;
     const struct claim_type *const *types = claim_types(&count);
-    *c = (struct judged_control){.name = "right", .kind = VERDICT_PASS, .as_it_must = true};
+    *c = (struct judged_control){.name = RIGHT, .kind = VERDICT_PASS, .as_it_must = true};
     for (size_t i = 0; i < count; i++) {
         const struct verdict *v = worst_of(g, scenario, arm, types[i]);
         if (v == NULL || v->kind == VERDICT_PASS)
@@ -164,7 +164,7 @@ void hearing_controls(struct hearing *h)
         size_t count = hearing_arms(h, i, arms, COUNT_OF(arms));
         for (size_t k = 1; k < count; k++) {
             struct judged_control *c = &g->controls[g->control_count++];
-            if (strcmp(arms[k], "right") == 0)
+            if (strcmp(arms[k], RIGHT) == 0)
                 judge_right(h, i, arms[k], c);
             else
                 judge_broken(h, i, arms[k], c);

@@ -304,6 +304,38 @@ static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void 
     sim_close(&s);
 }
 
+/* One failure too many, but so long after the one before it that the host could have been out and
+ * back: that is no "out at once" either. A broken control passed so, on a real run. */
+static void a_late_ejection_that_its_picks_hide_is_not_passed(void **state)
+{
+    struct sim s;
+    (void)state;
+    right(&s, 18);
+    s.mesh.c++;
+    sim_run(&s);
+    const struct journal_phase *trip = NULL;
+    for (size_t i = 0; i < s.j->phase_count; i++)
+        if (strcmp(s.j->phases[i].name, "trip") == 0)
+            trip = &s.j->phases[i];
+    assert_non_null(trip);
+    struct attempt_record *last = NULL;
+    for (size_t i = 0; i < s.j->attempt_count; i++) {
+        struct attempt_record *r = &s.j->attempts[i].r;
+        if (r->at >= trip->t0_ns && r->at < trip->t1_ns && r->status == 503 && r->fault != 0 &&
+            (last == NULL || r->at > last->at))
+            last = r;
+    }
+    assert_non_null(last);
+    struct judgement *g = judged(&s);
+    is(g, "eject.late", VERDICT_FAIL, WHY_NONE, "1 more try after 5");
+    judgement_free(g);
+    last->at += s.edge.outlier.base_ejection.number / 2 + 50 * NS_PER_MS;
+    g = judged(&s);
+    is(g, "eject.late", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "no quiet");
+    judgement_free(g);
+    sim_close(&s);
+}
+
 /* ---- controls ---- */
 
 static void add_control(struct sim *s, const char *arm, const char *claim)
@@ -456,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_failure_that_repeats_stands),
         cmocka_unit_test(a_failure_that_does_not_repeat_is_open),
         cmocka_unit_test(an_ejection_that_was_late_is_repeated_from_its_quiet_beginning),
+        cmocka_unit_test(a_late_ejection_that_its_picks_hide_is_not_passed),
         cmocka_unit_test(controls_that_do_as_they_must_change_nothing),
         cmocka_unit_test(a_broken_control_that_passes_puts_the_claim_in_doubt),
         cmocka_unit_test(a_starved_right_control_is_asked_once_more),

@@ -190,9 +190,11 @@ static void look_again(const struct stand *st, const struct claim_type *type,
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     again.alpha = st->h->alpha;
     type->judge(edge, &again, arena, &second);
+    /* A broken control is there to be caught: one look at the defect is enough. */
+    bool broken = strcmp(st->arm, SUBJECT) != 0 && strcmp(st->arm, RIGHT) != 0;
     if (second.kind == VERDICT_PASS)
         second.text = arena_printf(arena, "%s (in the repeated phase)", second.text);
-    else if (second.kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC) {
+    else if (second.kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC && !broken) {
         verdict_open(&second, WHY_NOT_REPEATED, arena, "seen in the repeated phase alone: %s",
                      second.text);
         second.needs = "another run";
@@ -368,15 +370,26 @@ static bool is_again(const char *name)
     return len > tail && strcmp(name + len - tail, AGAIN) == 0;
 }
 
+/* A broken control is asked again only while its defect is neither caught nor passed. */
+static bool asks_again(const struct judgement *g, const struct judged *d)
+{
+    bool failed = d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC;
+    for (size_t i = 0; i < g->control_count; i++) {
+        const struct judged_control *c = &g->controls[i];
+        if (c->claim != NULL && strcmp(c->name, d->arm) == 0)
+            return !c->as_it_must && d->again_helps && strcmp(c->claim, d->claim->id) == 0;
+    }
+    return failed || d->again_helps;
+}
+
 size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm,
                      uint32_t *ret_ordinals, size_t most)
 {
     size_t count = 0;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        bool failed = d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC;
         if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, arm) != 0 ||
-            (!failed && !d->again_helps))
+            !asks_again(g, d))
             continue;
         bool again = false;
         for (size_t k = 0; k < g->phase_count && strcmp(arm, SUBJECT) == 0; k++)

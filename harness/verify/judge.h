@@ -59,7 +59,7 @@ struct judge_options {
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;
 void judgement_free(struct judgement *g);
-/* The phases (ordinals of ${scenario}) that ${arm}, the subject or the right control, is to walk
+/* The phases (ordinals of ${scenario}) that ${arm}, the subject or a control, is to walk
  * once more: those of a FAIL of class P or T, to
  * confirm it (5.5), and those that stalls or chance left undecided in a generated plan (ADR 0009).
  * Returns the count. */
