@@ -223,12 +223,32 @@ class Journalled:
         self.process = subprocess.Popen(
             [PROGRAM, "proxy", "--protocol", "tcp", "--seed", "5eed0001", "-o", self.path, *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=dies_with_us)
-        line = self.process.stdout.readline()
-        found = re.match(r"listening on \S+:(\d+) -> ", line)
+        self.admin = self.told(r"admin on (\S+)") if "--admin" in options else None
+        self.port = int(self.told(r"listening on \S+:(\d+) -> "))
+        lab.readers.append(self)
+
+    def told(self, form):
+        found = re.match(form, self.process.stdout.readline())
         if not found:
             raise Broken(f"meshproof proxy did not start: {self.process.stderr.read()}")
-        self.port = int(found.group(1))
-        lab.readers.append(self)
+        return found.group(1)
+
+    def arm(self, fault):
+        """Returns what takes it back."""
+        number = self.ask("POST", "/v1/proxies/proxy/faults", fault)["id"]
+        return lambda: self.ask("DELETE", f"/v1/proxies/proxy/faults/{number}")
+
+    def ask(self, method, path, body=None):
+        c = http.client.HTTPConnection(self.admin, timeout=WAIT_S)
+        try:
+            c.request(method, path, body=None if body is None else json.dumps(body))
+            answer = c.getresponse()
+            text = answer.read().decode()
+        finally:
+            c.close()
+        if answer.status not in (200, 201, 204):
+            raise Broken(f"{method} {path}: {answer.status} {text}")
+        return json.loads(text) if text else None
 
     def read_again(self):
         self.process.send_signal(signal.SIGHUP)
@@ -280,10 +300,11 @@ class Journalled:
 
 
 class Proxied(Journalled):
-    def __init__(self, lab, place, backend_port):
+    def __init__(self, lab, place, account, backend_port):
         self.place = place
         super().__init__(lab, place, 0, "--to", f"127.0.0.1:{backend_port}", "--tls-cert", lab.path(place, "tls.crt"),
-                         "--tls-key", lab.path(place, "tls.key"), "--tls-trust", lab.path(place, "ca.crt"))
+                         "--tls-key", lab.path(place, "tls.key"), "--tls-trust", lab.path(place, "ca.crt"),
+                         "--tls-lab", lab.folder, "--tls-identity", DOMAIN + account, "--admin", "127.0.0.1:0")
 
 
 class Dialler(Journalled):
@@ -492,7 +513,7 @@ class Rig:
             places = {"mesh": "checkout", "frontend": "frontend", **{name: "payments" for name in endpoints}}
             self.lab = Lab(self.folder, places)
             self.behind = self.keep(Backend(self.cond)) if ours else None  # the endpoints
-            self.endpoints = {name: self.keep(Proxied(self.lab, name, self.behind.port) if ours else
+            self.endpoints = {name: self.keep(Proxied(self.lab, name, "payments", self.behind.port) if ours else
                                               Endpoint(self.lab, name, self.cond)) for name in endpoints}
             self.backend = self.keep(Backend(self.cond))
             self.envoy = self.keep(Envoy(self.folder, self.lab, "mesh", [e.port for e in self.endpoints.values()],
@@ -527,4 +548,4 @@ class Rig:
     def __exit__(self, *_):
         for part in reversed(self.parts):
             part.close()
-        os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
