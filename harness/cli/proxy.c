@@ -27,7 +27,8 @@ static const struct option proxy_options[] = {
     {"to", 0, "ADDRESS", NULL, "Relay", "the backend; one for each --listen, in order", NULL, true},
     {"name", 0, "NAME", NULL, "Relay", "of the proxy; in order, too", NULL, true},
     {"protocol", 0, "NAME", "http", "Relay",
-     "http1, http2, tcp, toxic (tcp that takes toxics), or http: by what a connection begins with",
+     "http1, http2, tcp, toxic (tcp that takes toxics), or http: by what a connection begins with; "
+     "TLS then offers HTTP/2 too, and the backend must speak what the client took",
      protocol_words, false},
     {"fault", 0, "FAULT", NULL, "Relay", "in force from the start: 'abort status=503 share=30%'",
      NULL, true},

@@ -154,8 +154,8 @@ const char *proxy_address(const struct proxy *p, uint16_t number)
 void proxy_set_tls(struct proxy *p, uint16_t number, enum side side, struct tls_context *ctx)
 {
     struct endpoint *e = find_endpoint(p, number);
-    INVARIANT(e != NULL && (ctx == NULL || (tls_context_role(ctx) == TLS_SERVER) ==
-                                               (side == SIDE_REQUEST)));
+    INVARIANT(e != NULL &&
+              (ctx == NULL || (tls_context_role(ctx) == TLS_SERVER) == (side == SIDE_REQUEST)));
     struct tls_context *old = e->tls[side];
     tls_context_inherit(ctx, old);
     e->tls[side] = tls_context_hold(ctx);
