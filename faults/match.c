@@ -103,17 +103,26 @@ static bool status(const json_t *value, struct match *ret, struct error *err)
     return wants(err, "status", value, "a code such as 503, or a class such as \"5xx\"");
 }
 
-static bool not_built(const char *key, const json_t *value, struct error *err)
+/* "http2", or a list. */
+static bool protocols(const json_t *value, struct match *ret, struct error *err)
 {
-    if (strcmp(key, "protocol") == 0) {
-        const char *text = json_string_value(value);
-        if (text != NULL && strcmp(text, "http1") == 0)
-            return true; /* the only one there is: nothing to select */
-        if (text == NULL)
-            return wants(err, key, value, "a text such as \"http1\"");
-        return error_set(err, ERROR_INPUT, "match: protocol \"%.20s\" is not built yet", text);
+    static const struct {
+        const char *word;
+        uint8_t bit;
+    } words[] = {
+        {"http1", MATCH_HTTP1}, {"http2", MATCH_HTTP2}, {"grpc", MATCH_GRPC}, {"tcp", MATCH_TCP}};
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
+        const char *text = json_string_value(one);
+        uint8_t bit = 0;
+        for (size_t k = 0; k < COUNT_OF(words) && text != NULL; k++)
+            bit = strcmp(text, words[k].word) == 0 ? words[k].bit : bit;
+        if (bit == 0)
+            return wants(err, "protocol", one, "http1, http2, grpc or tcp");
+        ret->protocols |= bit;
     }
-    return error_set(err, ERROR_INPUT, "match: %s is not built yet", key);
+    return count > 0 || wants(err, "protocol", value, "http1, http2, grpc or tcp");
 }
 
 static bool match_key(const char *key, const json_t *value, struct arena *arena, struct match *ret,
@@ -133,6 +142,7 @@ static bool match_key(const char *key, const json_t *value, struct arena *arena,
         {"without", &ret->without, &ret->without_count},
         {"tag", &ret->tags, &ret->tag_count},
         {"from", &ret->froms, &ret->from_count},
+        {"grpc", &ret->grpcs, &ret->grpc_count},
     };
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         if (strcmp(key, lists[i].key) == 0)
@@ -146,8 +156,8 @@ static bool match_key(const char *key, const json_t *value, struct arena *arena,
         return attempts(value, ret, err);
     if (strcmp(key, "status") == 0)
         return status(value, ret, err);
-    if (strcmp(key, "grpc") == 0 || strcmp(key, "protocol") == 0)
-        return not_built(key, value, err);
+    if (strcmp(key, "protocol") == 0)
+        return protocols(value, ret, err);
     const char *near = text_nearest(key, keys, COUNT_OF(keys) - 1);
     return error_set(err, ERROR_INPUT,
                      "match has no key \"%.40s\"%s%s%s; it has attempt authority from grpc header "

@@ -34,8 +34,10 @@ static void match_takes_the_whole_grammar(void **state)
         "{\"method\":[\"GET\",\"HEAD\"],\"path\":\"/api/*\",\"authority\":\"*.shop\","
         "\"header\":{\"x-tier\":\"gold\"},\"without\":[\"x-internal\"],\"query\":{\"k\":\"v*\"},"
         "\"tag\":\"f1:503\",\"attempt\":\"1..3\",\"status\":\"5xx\",\"from\":\"checkout\","
-        "\"protocol\":\"http1\"}",
+        "\"protocol\":[\"http1\",\"grpc\"],\"grpc\":\"shop.Payments/*\"}",
         &m, &err));
+    assert_int_equal(m.protocols, MATCH_HTTP1 | MATCH_GRPC);
+    assert_string_equal(m.grpcs[0], "shop.Payments/*");
     assert_int_equal(m.method_count, 2);
     assert_string_equal(m.methods[1], "HEAD");
     assert_string_equal(m.paths[0], "/api/*");
@@ -98,8 +100,10 @@ static void match_names_what_is_wrong(void **state)
         {"{\"header\":\"x\"}", "match: header is \"x\"; it must be a table of names and globs"},
         {"{\"header\":{\"a\":[\"b\"]}}",
          "match: header is [\"b\"]; it must be a table of names and globs, one glob a name"},
-        {"{\"grpc\":\"a.B/*\"}", "match: grpc is not built yet"},
-        {"{\"protocol\":\"http2\"}", "match: protocol \"http2\" is not built yet"},
+        {"{\"grpc\":5}", "match: grpc is 5; it must be a text, or a list of texts"},
+        {"{\"protocol\":\"http3\"}",
+         "match: protocol is \"http3\"; it must be http1, http2, grpc or tcp"},
+        {"{\"protocol\":[]}", "match: protocol is []; it must be http1, http2, grpc or tcp"},
         {"\"x\"", "match must be a table such as { path = \"/api/*\" }"},
     };
     (void)state;

@@ -31,6 +31,7 @@ static void copy_match(const struct match *from, struct arena *arena, struct mat
     ret->without = copy_list(from->without, from->without_count, arena);
     ret->tags = copy_list(from->tags, from->tag_count, arena);
     ret->froms = copy_list(from->froms, from->from_count, arena);
+    ret->grpcs = copy_list(from->grpcs, from->grpc_count, arena);
     ret->headers = copy_pairs(from->headers, from->header_count, arena);
     ret->queries = copy_pairs(from->queries, from->query_count, arena);
 }

@@ -198,12 +198,6 @@ const char *rotation_root_of(const struct rotation *r, enum cert_kind kind)
     return kind == CERT_NEW_ROOT ? AFTER : r->roots[r->active];
 }
 
-bool rotation_trusts(const struct rotation *r, size_t party, const char *root)
-{
-    uint8_t index = find_root(r, root);
-    return index != ROTATION_NO_ROOT && trusts(&r->parties[party], index);
-}
-
 static bool accepts(const struct rotation *r, const struct rotation_party *verifier,
                     const struct rotation_party *presenter, uint64_t now_ns)
 {

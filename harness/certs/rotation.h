@@ -80,7 +80,6 @@ bool rotation_advance(struct rotation *r, uint64_t now_ns, struct rotation_chang
 /* Of fault.cert: the root whose leaf OLD_ROOT or NEW_ROOT is: the active one before the last
  * rotation, that of the next one planned. Without any, a name that nobody trusts. */
 const char *rotation_root_of(const struct rotation *r, enum cert_kind kind);
-bool rotation_trusts(const struct rotation *r, size_t party, const char *root);
 
 /* What a full handshake of a pair must come to, at ${now_ns}. */
 enum rotation_side { ROTATION_NOBODY, ROTATION_CLIENT, ROTATION_SERVER };

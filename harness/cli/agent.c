@@ -18,7 +18,7 @@ static int run(const struct arguments *args)
         error_set(&err, ERROR_USAGE, "agent is started by meshproof run, not by hand");
         return command_fail(&err);
     }
-    return agent_main_with(args->positions[0], (int)fd, &hook_engine_lua);
+    return agent_main(args->positions[0], (int)fd, &hook_engine_lua);
 }
 
 const struct command command_agent = {

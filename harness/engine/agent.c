@@ -291,12 +291,7 @@ static void release(struct agent *a)
     close(a->fd);
 }
 
-int agent_main(const char *role, int fd)
-{
-    return agent_main_with(role, fd, NULL);
-}
-
-int agent_main_with(const char *role, int fd, const struct hook_engine *hooks)
+int agent_main(const char *role, int fd, const struct hook_engine *hooks)
 {
     static const struct agent_role *const roles[] = {&agent_proxy, &agent_load, &agent_stub,
                                                      &agent_mesh};

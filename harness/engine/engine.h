@@ -70,10 +70,9 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
                 const struct engine_options *options, enum engine_outcome *ret_outcome,
                 struct error *err) WARN_UNUSED;
 
-/* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. Returns the exit code. */
-int agent_main(const char *role, int fd);
-/* The same, with the runtime of fault.hook, which lies above us. */
+/* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. ${hooks} is the runtime of
+ * fault.hook, which lies above us; NULL: the fault is refused. Returns the exit code. */
 struct hook_engine;
-int agent_main_with(const char *role, int fd, const struct hook_engine *hooks);
+int agent_main(const char *role, int fd, const struct hook_engine *hooks);
 
 #endif

@@ -6,30 +6,12 @@
  * much of the rest is the client's (1 byte, of 256), then the client's bytes and the backend's. The
  * parser alone sees the client's bytes too, as each kind of thing that it reads. */
 
-#include "net/relay.h"
+#include "fuzz/fuzz_bench.h"
 #include "net/tls_record.h"
 
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #define TURNS 6
-#define PEERS_MOST 4
 #define NO_FAULT 128 /* a fault byte from here on */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct bench {
-    struct loop *loop;
-    struct proxy *proxy;
-    struct watch backend;
-    int peers[PEERS_MOST];
-    size_t peer_count;
-    struct bytes answer; /* of the backend's, to whoever comes */
-    struct loop_task turn;
-    unsigned turns;
-};
-static struct bench bench;
 static struct answer answer;
 static enum tls_message message;
 
@@ -46,57 +28,7 @@ static uint32_t moments(const void *params)
 }
 static const struct stream_filter filter = {.on_handshake = on_handshake, .moments = moments};
 
-static void on_turn(struct loop_task *t)
-{
-    if (++bench.turns < TURNS)
-        loop_again(bench.loop, t);
-    else
-        loop_stop(bench.loop);
-}
-
-static void run(void)
-{
-    struct error err = {0};
-    bench.turns = 0;
-    bench.turn.run = on_turn;
-    loop_again(bench.loop, &bench.turn);
-    INVARIANT(loop_run(bench.loop, &err));
-}
-
-static void on_accept(struct watch *w, unsigned what)
-{
-    struct socket_address peer;
-    int fd = socket_accept(bench.loop, w->fd, &peer);
-    (void)what;
-    if (fd < 0)
-        return;
-    if (bench.peer_count == PEERS_MOST) {
-        close(fd);
-        return;
-    }
-    bench.peers[bench.peer_count++] = fd;
-    (void)!send(fd, bench.answer.at, bench.answer.len, MSG_NOSIGNAL);
-}
-
-static void set_up(void)
-{
-    struct error err = {0};
-    int fd = -1;
-    uint16_t port = 0;
-    static char to[32];
-    INVARIANT(loop_new(&bench.loop, &err) && socket_listen("127.0.0.1:0", &fd, &port, &err));
-    INVARIANT(loop_watch_add_level(bench.loop, &bench.backend, fd, on_accept, &err));
-    snprintf(to, sizeof(to), "127.0.0.1:%u", port);
-    struct proxy_endpoint endpoint = {.number = 1, .listen = "127.0.0.1:0", .upstream = to};
-    struct proxy_config config = {.service = "fuzz",
-                                  .protocol = PROXY_TCP,
-                                  .endpoints = &endpoint,
-                                  .endpoint_count = 1,
-                                  .seed = 1};
-    INVARIANT(proxy_open(bench.loop, NULL, &config, &bench.proxy, &err));
-}
-
-static void arm(uint8_t kind)
+static void arm(struct proxy *p, uint8_t kind)
 {
     static const struct answer answers[] = {
         {.act = ACT_PASS},
@@ -107,14 +39,9 @@ static void arm(uint8_t kind)
         {.act = ACT_RESET},
         {.act = ACT_REPLACE, .code = 1},
     };
-    uint64_t at_ns = 0;
     answer = answers[kind % COUNT_OF(answers)];
     message = (enum tls_message)(kind / COUNT_OF(answers) % TLS_MESSAGES);
-    struct filter_slot slot = {.filter = &filter,
-                               .fault = 1,
-                               .when = {.share_ppm = 1000000, .expires_ns = UINT64_MAX, .seed = 1}};
-    struct filter_chain *chain = kind >= NO_FAULT ? NULL : chain_new(&slot, 1, 1, NULL);
-    (void)proxy_arm(bench.proxy, 1, chain, &at_ns);
+    fuzz_arm(p, kind >= NO_FAULT ? NULL : &filter, NULL);
 }
 
 static void parse_alone(struct bytes in)
@@ -154,44 +81,33 @@ static void check_untouched(struct bytes said)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct error err = {0};
-    int ends[2];
-    uint64_t at_ns = 0;
+    static struct proxy *proxy;
     if (size < 2 || size > 64 * 1024)
         return 0;
-    if (bench.loop == NULL)
-        set_up();
-    struct endpoint *e = &bench.proxy->endpoints[0];
-    size_t rest = size - 2, client = rest * data[1] / 255;
-    struct bytes said = {data + 2, client};
-    bench.answer = (struct bytes){data + 2 + client, rest - client};
-    parse_alone(said);
-    arm(data[0]);
-    INVARIANT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    struct conn *c = conn_open(e, ends[0], CONN_CLIENT, relay_on_client, &err);
-    INVARIANT(c != NULL);
-    accept_begin(c);
-    (void)!send(ends[1], said.at, client / 2, MSG_NOSIGNAL);
-    run();
-    (void)!send(ends[1], said.at + client / 2, client - client / 2, MSG_NOSIGNAL);
-    run();
-    if (client < 4 || memcmp(said.at, "MP1 ", 4) != 0) /* that line is taken out */
-        check_untouched(said);
-    (void)proxy_arm(bench.proxy, 1, NULL, &at_ns);
-    run();
-    close(ends[1]);
-    run();
-    for (size_t i = 0; i < bench.peer_count; i++)
-        socket_reset(bench.peers[i]);
-    bench.peer_count = 0;
-    run();
-    while (e->calls != NULL) /* an RST waits for what was promised */
-        run();
-    while (e->conns != NULL) { /* those that linger */
-        conn_close(e->conns, CONN_BY_US, true);
-        loop_settle(bench.loop);
+    if (bench.loop == NULL) {
+        fuzz_set_up(TURNS);
+        proxy = fuzz_open_proxy(PROXY_TCP);
     }
-    struct proxy_counts counts = proxy_counts(bench.proxy);
-    INVARIANT(counts.calls_active == 0 && counts.calls_begun == counts.records);
+    size_t rest = size - 2, len = rest * data[1] / 255;
+    struct bytes said = {data + 2, len};
+    bench.answer = (struct bytes){data + 2 + len, rest - len};
+    parse_alone(said);
+    arm(proxy, data[0]);
+    int client = fuzz_dial(proxy);
+    (void)!send(client, said.at, len / 2, MSG_NOSIGNAL);
+    fuzz_run();
+    (void)!send(client, said.at + len / 2, len - len / 2, MSG_NOSIGNAL);
+    fuzz_run();
+    if (len < 4 || memcmp(said.at, "MP1 ", 4) != 0) /* that line is taken out */
+        check_untouched(said);
+    fuzz_arm(proxy, NULL, NULL);
+    fuzz_run();
+    fuzz_leave(&client, false);
+    fuzz_run();
+    fuzz_end_peers(true);
+    fuzz_run();
+    while (proxy_counts(proxy).calls_active > 0) /* an RST waits for what was promised */
+        fuzz_run();
+    fuzz_finish(proxy);
     return 0;
 }

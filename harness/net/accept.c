@@ -79,9 +79,20 @@ static void on_parked(struct hold *h, uint64_t now_ns)
     accept_resume(c);
 }
 
+static const char *print_peer(const struct conn *c, char *to, size_t size)
+{
+    struct socket_address peer = {.len = sizeof(peer.storage)};
+    loop_counters(c->endpoint->proxy->loop)->other++;
+    to[0] = '\0';
+    if (getpeername(c->watch.fd, (struct sockaddr *)&peer.storage, &peer.len) == 0)
+        socket_print(&peer, to, size);
+    return to;
+}
+
 static void ask(struct conn *c)
 {
-    struct accept_view seen = {.nth = c->nth};
+    char peer[64];
+    struct accept_view seen = {.nth = c->nth, .peer = bytes_of(print_peer(c, peer, sizeof(peer)))};
     const struct filter_chain *now = c->endpoint->chain;
     struct halt halt = chain_run_accept(&c->accept_run, c->accept_slot, &seen, clock_now_ns());
     while (halt.answer.act == ACT_HOLD &&

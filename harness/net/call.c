@@ -5,6 +5,7 @@
 #include "net/grpc.h"
 #include "net/h2_call.h"
 #include "net/relay.h"
+#include "net/tls_conn.h"
 
 #include <stdlib.h>
 
@@ -341,10 +342,15 @@ static void select_as(struct call *call, struct select_view *seen, bool has_head
                                    .endpoint = e->number,
                                    .is_grpc = call->is_grpc,
                                    .is_raw = !has_head,
-                                   .is_h2 = call->h2 != NULL};
+                                   .is_h2 = call->h2 != NULL,
+                                   .tls = tls_conn_view(c)};
     if (call->record.how_tied == TIED_NOT && call->record.n_mesh > 0)
         run->view.attempt = call->record.n_mesh;
     seen->attempt = run->view.attempt;
+    seen->protocols = !has_head          ? MATCH_TCP
+                      : call->h2 == NULL ? MATCH_HTTP1
+                      : call->is_grpc    ? MATCH_HTTP2 | MATCH_GRPC
+                                         : MATCH_HTTP2;
     if (has_head) {
         seen->tag = fields_find(seen->fields, "x-meshproof-tag");
         seen->from = fields_find(seen->fields, "x-meshproof-from");

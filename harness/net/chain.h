@@ -11,15 +11,19 @@ enum { SELECT_PER_REQUEST, SELECT_PER_CONNECTION };
 
 /* `match = {...}`, compiled: all keys must hold, a list means or. Empty lists match everything.
  * Globs as text_glob. Status matches on the response side only. */
+/* HTTP2: gRPC calls too. */
+enum { MATCH_HTTP1 = 1, MATCH_HTTP2 = 2, MATCH_GRPC = 4, MATCH_TCP = 8 };
 struct match_pair {
     const char *name, *glob;
 };
 struct match {
     const char *const *methods, *const *paths, *const *authorities;
     const char *const *without, *const *tags, *const *froms;
+    const char *const *grpcs; /* of "pkg.Service/Method"; gRPC calls alone match */
     const struct match_pair *headers, *queries;
     size_t method_count, path_count, authority_count, without_count;
-    size_t tag_count, from_count, header_count, query_count;
+    size_t tag_count, from_count, header_count, query_count, grpc_count;
+    uint8_t protocols;                    /* MATCH_* bits, one must hold; 0: any */
     uint32_t attempt_least, attempt_most; /* 0, 0: any; most UINT32_MAX: open */
     uint16_t status_least, status_most;   /* 0: any */
 };

@@ -18,6 +18,27 @@ static const char *const secret[] = {"x-internal"};
 static const struct match_pair tier = {"X-Tier", "go*"};
 static const struct match_pair query = {"k", "v*"};
 
+static void a_match_may_name_a_grpc_method_and_a_protocol(void **state)
+{
+    static const char *const payments[] = {"shop.Payments/*"};
+    (void)state;
+    struct select_view call = {.target = BYTES("/shop.Payments/Charge"),
+                               .protocols = MATCH_HTTP2 | MATCH_GRPC};
+    struct select_view page = {.target = BYTES("/shop.Payments/Charge"), .protocols = MATCH_HTTP1};
+    struct match m = {.grpcs = payments, .grpc_count = 1};
+    assert_true(select_request(&m, &call));
+    assert_false(select_is_open(&m));
+    assert_false(select_request(&m, &page)); /* the same path, and no gRPC */
+    call.target = BYTES("/shop.Orders/Place");
+    assert_false(select_request(&m, &call));
+    m = (struct match){.protocols = MATCH_HTTP2 | MATCH_TCP};
+    assert_true(select_request(&m, &call));
+    assert_false(select_request(&m, &page));
+    assert_false(select_is_open(&m));
+    m.protocols = MATCH_GRPC;
+    assert_true(select_request(&m, &call));
+}
+
 static void matches_hold_when_all_their_keys_do(void **state)
 {
     (void)state;
@@ -572,6 +593,7 @@ static void pipes_pass_every_byte_once_and_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_match_may_name_a_grpc_method_and_a_protocol),
         cmocka_unit_test(matches_hold_when_all_their_keys_do),
         cmocka_unit_test(a_share_is_drawn_by_request_and_never_by_order),
         cmocka_unit_test(a_fault_that_did_nothing_has_not_fired),

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "net/acceptor.h"
 #include "net/h2_wire.h"
 #include "net/socket.h"
 
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACCEPTS_A_TURN 64
-#define RELISTEN_NS (100 * NS_PER_MS)
 #define FIELDS_MOST 64
 #define REQUEST_MOST_BYTES ((size_t)1024 * 1024)
 
@@ -40,18 +39,12 @@ struct h2_conn {
 };
 
 struct h2_server {
-    struct watch listener; /* first */
-    struct hold relisten;
+    struct acceptor acceptor;
     struct loop_task gone;
     struct loop *loop;
     struct h2_server_config config;
     struct h2_conn *conns;
-    size_t conn_count;
-    int fd;
-    char address[64];
 };
-
-static void listener_resume(struct h2_server *s);
 
 static void exchange_free(struct h2_exchange *x)
 {
@@ -141,7 +134,6 @@ static void conn_unlink(struct h2_conn *c)
         s->conns = c->next;
     if (c->next != NULL)
         c->next->prev = c->prev;
-    s->conn_count--;
 }
 
 static void on_down(struct h2_wire *w, enum h2_down how)
@@ -150,7 +142,7 @@ static void on_down(struct h2_wire *w, enum h2_down how)
     while (c->exchanges != NULL)
         exchange_lost(c->exchanges, how == H2_DOWN_RESET);
     conn_unlink(c);
-    listener_resume(c->server);
+    acceptor_left(&c->server->acceptor);
 }
 
 static void on_free(struct h2_wire *w)
@@ -239,8 +231,9 @@ void *h2_exchange_get(const struct h2_exchange *x)
     return x->own;
 }
 
-static void conn_open(struct h2_server *s, int fd, const struct socket_address *peer)
+static void on_accept(void *cookie, int fd, const struct socket_address *peer)
 {
+    struct h2_server *s = cookie;
     struct h2_conn *c = check_alloc_zero(1, sizeof(*c));
     c->server = s;
     socket_print(peer, c->peer, sizeof(c->peer));
@@ -248,49 +241,7 @@ static void conn_open(struct h2_server *s, int fd, const struct socket_address *
     if (c->next != NULL)
         c->next->prev = c;
     s->conns = c;
-    s->conn_count++;
     h2_wire_open(&c->wire, s->loop, &events, true, fd);
-}
-
-static void on_relisten(struct hold *h, uint64_t now_ns)
-{
-    (void)now_ns;
-    listener_resume((struct h2_server *)(void *)((char *)h - offsetof(struct h2_server, relisten)));
-}
-
-static void on_listener(struct watch *watch, unsigned what)
-{
-    struct h2_server *s = (struct h2_server *)(void *)watch;
-    (void)what;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct socket_address peer;
-        if (s->conn_count >= s->config.connections_most) {
-            loop_watch_remove(watch); /* the kernel's queue holds them until one of ours ends */
-            return;
-        }
-        int fd = socket_accept(s->loop, watch->fd, &peer);
-        if (fd >= 0) {
-            conn_open(s, fd, &peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            loop_watch_remove(watch);
-            if (hold_is_idle(&s->relisten))
-                loop_hold_add(s->loop, &s->relisten, loop_now_ns(s->loop) + RELISTEN_NS,
-                              on_relisten);
-            return;
-        } else if (errno == EAGAIN) {
-            return;
-        }
-    }
-}
-
-static void listener_resume(struct h2_server *s)
-{
-    struct error err = {0};
-    if (s->fd < 0 || s->listener.event != NULL || s->conn_count >= s->config.connections_most ||
-        !hold_is_idle(&s->relisten))
-        return;
-    if (!loop_watch_add_level(s->loop, &s->listener, s->fd, on_listener, &err))
-        loop_hold_add(s->loop, &s->relisten, loop_now_ns(s->loop) + RELISTEN_NS, on_relisten);
 }
 
 static void on_server_gone(struct loop_task *t)
@@ -302,21 +253,14 @@ bool h2_server_open(struct loop *loop, const struct h2_server_config *config,
                     struct h2_server **ret, struct error *err)
 {
     struct h2_server *s = check_alloc_zero(1, sizeof(*s));
-    struct socket_address bound;
     s->loop = loop;
     s->config = *config;
     s->gone.run = on_server_gone;
-    if (!socket_listen(config->listen, &s->fd, NULL, err)) {
+    if (!acceptor_open(&s->acceptor, loop, config->listen, config->connections_most, on_accept, s,
+                       err)) {
         free(s);
         return false;
     }
-    if (!socket_own_address(s->fd, &bound, err) ||
-        !loop_watch_add_level(loop, &s->listener, s->fd, on_listener, err)) {
-        close(s->fd);
-        free(s);
-        return false;
-    }
-    socket_print(&bound, s->address, sizeof(s->address));
     *ret = s;
     return true;
 }
@@ -325,10 +269,7 @@ void h2_server_free(struct h2_server *s)
 {
     if (s == NULL)
         return;
-    loop_watch_remove(&s->listener);
-    loop_hold_remove(s->loop, &s->relisten);
-    close(s->fd);
-    s->fd = -1;
+    acceptor_close(&s->acceptor);
     while (s->conns != NULL) {
         struct h2_conn *c = s->conns;
         while (c->exchanges != NULL)
@@ -341,5 +282,5 @@ void h2_server_free(struct h2_server *s)
 
 const char *h2_server_address(const struct h2_server *s)
 {
-    return s->address;
+    return s->acceptor.address;
 }

@@ -85,9 +85,9 @@ static int teardown(void **state)
 static struct h2_ask *ask(struct fixture *f, struct bytes body)
 {
     const struct field head[] = {{BYTES(":method"), BYTES("POST")},
-                                        {BYTES(":scheme"), BYTES("http")},
-                                        {BYTES(":path"), BYTES("/x")},
-                                        {BYTES(":authority"), BYTES("payments")}};
+                                 {BYTES(":scheme"), BYTES("http")},
+                                 {BYTES(":path"), BYTES("/x")},
+                                 {BYTES(":authority"), BYTES("payments")}};
     f->left++;
     return h2_client_send(f->client, (struct fields){head, COUNT_OF(head)}, body, f);
 }

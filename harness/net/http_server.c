@@ -2,13 +2,13 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/acceptor.h"
 #include "net/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACCEPTS_A_TURN 64
 #define REQUESTS_A_TURN 16
 #define READ_BYTES ((size_t)32 * 1024)
 #define IN_MOST_BYTES (HTTP1_HEAD_MOST_BYTES + READ_BYTES)
@@ -16,7 +16,6 @@
 #define LINGER_NS (1 * NS_PER_S)
 #define LINGER_READS 16
 #define UNSENT_LOOK_NS (1 * NS_PER_MS)
-#define RELISTEN_NS (100 * NS_PER_MS)
 
 struct http_exchange {
     struct conn *conn;
@@ -48,20 +47,15 @@ struct conn {
 };
 
 struct http_server {
-    struct watch listener; /* first */
-    struct hold relisten;
+    struct acceptor acceptor;
     struct loop_task gone;
     struct loop *loop;
     struct http_server_config config;
     struct conn *conns;
-    size_t conn_count;
-    int fd;
-    char address[64];
 };
 
 static void conn_go_on(struct conn *c);
 static bool conn_recv(struct conn *c);
-static void listener_resume(struct http_server *s);
 
 static void on_conn_gone(struct loop_task *t)
 {
@@ -94,9 +88,8 @@ static void conn_close(struct conn *c, bool by_reset)
         s->conns = c->next;
     if (c->next != NULL)
         c->next->prev = c->prev;
-    s->conn_count--;
     loop_defer(s->loop, &c->gone);
-    listener_resume(s);
+    acceptor_left(&s->acceptor);
 }
 
 /* Whether the client has left while its request waits. Its next request may lie before the FIN
@@ -474,8 +467,9 @@ static void on_conn_event(struct watch *w, unsigned what)
     conn_go_on(c);
 }
 
-static void conn_open(struct http_server *s, int fd, const struct socket_address *peer)
+static void on_accept(void *cookie, int fd, const struct socket_address *peer)
 {
+    struct http_server *s = cookie;
     struct conn *c = check_alloc_zero(1, sizeof(*c));
     struct error err = {0};
     c->server = s;
@@ -489,57 +483,14 @@ static void conn_open(struct http_server *s, int fd, const struct socket_address
     if (!loop_watch_add(s->loop, &c->watch, fd, on_conn_event, &err)) {
         close(fd);
         free(c);
+        acceptor_left(&s->acceptor);
         return;
     }
     c->next = s->conns;
     if (c->next != NULL)
         c->next->prev = c;
     s->conns = c;
-    s->conn_count++;
     watch_idle(c);
-}
-
-static void on_relisten(struct hold *h, uint64_t now_ns)
-{
-    struct http_server *s =
-        (struct http_server *)(void *)((char *)h - offsetof(struct http_server, relisten));
-    (void)now_ns;
-    listener_resume(s);
-}
-
-static void on_listener(struct watch *w, unsigned what)
-{
-    struct http_server *s = (struct http_server *)(void *)w;
-    (void)what;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct socket_address peer;
-        if (s->conn_count >= s->config.connections_most) {
-            loop_watch_remove(w); /* the kernel's queue holds them until one of ours ends */
-            return;
-        }
-        int fd = socket_accept(s->loop, w->fd, &peer);
-        if (fd >= 0) {
-            conn_open(s, fd, &peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            loop_watch_remove(w);
-            if (hold_is_idle(&s->relisten))
-                loop_hold_add(s->loop, &s->relisten, loop_now_ns(s->loop) + RELISTEN_NS,
-                              on_relisten);
-            return;
-        } else if (errno == EAGAIN) {
-            return;
-        }
-    }
-}
-
-static void listener_resume(struct http_server *s)
-{
-    struct error err = {0};
-    if (s->fd < 0 || s->listener.event != NULL || s->conn_count >= s->config.connections_most ||
-        !hold_is_idle(&s->relisten))
-        return;
-    if (!loop_watch_add_level(s->loop, &s->listener, s->fd, on_listener, &err))
-        loop_hold_add(s->loop, &s->relisten, loop_now_ns(s->loop) + RELISTEN_NS, on_relisten);
 }
 
 static void on_server_gone(struct loop_task *t)
@@ -551,21 +502,14 @@ bool http_server_open(struct loop *loop, const struct http_server_config *config
                       struct http_server **ret, struct error *err)
 {
     struct http_server *s = check_alloc_zero(1, sizeof(*s));
-    struct socket_address bound;
     s->loop = loop;
     s->config = *config;
     s->gone.run = on_server_gone;
-    if (!socket_listen(config->listen, &s->fd, NULL, err)) {
+    if (!acceptor_open(&s->acceptor, loop, config->listen, config->connections_most, on_accept, s,
+                       err)) {
         free(s);
         return false;
     }
-    if (!socket_own_address(s->fd, &bound, err) ||
-        !loop_watch_add_level(loop, &s->listener, s->fd, on_listener, err)) {
-        close(s->fd);
-        free(s);
-        return false;
-    }
-    socket_print(&bound, s->address, sizeof(s->address));
     *ret = s;
     return true;
 }
@@ -574,10 +518,7 @@ void http_server_free(struct http_server *s)
 {
     if (s == NULL)
         return;
-    loop_watch_remove(&s->listener);
-    loop_hold_remove(s->loop, &s->relisten);
-    close(s->fd);
-    s->fd = -1;
+    acceptor_close(&s->acceptor);
     for (struct conn *c = s->conns, *next; c != NULL; c = next) {
         next = c->next;
         conn_close(c, false);
@@ -587,5 +528,5 @@ void http_server_free(struct http_server *s)
 
 const char *http_server_address(const struct http_server *s)
 {
-    return s->address;
+    return s->acceptor.address;
 }

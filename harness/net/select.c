@@ -57,10 +57,23 @@ static bool attempt_holds(const struct match *m, uint32_t attempt)
     return attempt >= m->attempt_least && attempt <= m->attempt_most;
 }
 
+/* "/shop.Payments/Charge" is "shop.Payments/Charge". */
+static bool grpc_holds(const struct match *m, const struct select_view *seen)
+{
+    struct bytes name = select_path(seen->target);
+    if (m->grpc_count == 0)
+        return true;
+    if ((seen->protocols & MATCH_GRPC) == 0 || name.len == 0 || name.at[0] != '/')
+        return false;
+    return one_of((struct bytes){name.at + 1, name.len - 1}, m->grpcs, m->grpc_count);
+}
+
 bool select_request(const struct match *m, const struct select_view *seen)
 {
-    if (!attempt_holds(m, seen->attempt) || !one_of(seen->tag, m->tags, m->tag_count) ||
-        !one_of(seen->from, m->froms, m->from_count) ||
+    if (m->protocols != 0 && (m->protocols & seen->protocols) == 0)
+        return false;
+    if (!grpc_holds(m, seen) || !attempt_holds(m, seen->attempt) ||
+        !one_of(seen->tag, m->tags, m->tag_count) || !one_of(seen->from, m->froms, m->from_count) ||
         !one_of(seen->method, m->methods, m->method_count) ||
         !one_of(seen->authority, m->authorities, m->authority_count) ||
         !one_of(select_path(seen->target), m->paths, m->path_count))
@@ -89,7 +102,7 @@ bool select_status(const struct match *m, uint16_t status)
 bool select_is_open(const struct match *m)
 {
     return m->method_count + m->path_count + m->authority_count + m->without_count + m->tag_count +
-                   m->from_count + m->header_count + m->query_count ==
+                   m->from_count + m->header_count + m->query_count + m->grpc_count ==
                0 &&
-           attempt_holds(m, 0) && !select_wants_status(m);
+           m->protocols == 0 && attempt_holds(m, 0) && !select_wants_status(m);
 }

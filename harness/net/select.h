@@ -10,6 +10,7 @@ struct select_view {
     struct bytes tag, from;                 /* x-meshproof-tag, x-meshproof-from */
     struct fields fields;
     uint32_t attempt;
+    uint8_t protocols; /* MATCH_* bits that it is */
 };
 
 /* All but the status, which is known later. */

@@ -8,7 +8,6 @@
 
 extern char **environ;
 
-static struct lab lab;
 static char folder[] = "/tmp/meshproof-tls-XXXXXX";
 
 static const char *path_of(const char *name)

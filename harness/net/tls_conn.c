@@ -235,11 +235,29 @@ static enum io wait_held(struct tls *t)
     return fail(t, t->reset ? IO_RESET : IO_FIN);
 }
 
+/* What filters are told of it. */
+static void note_view(struct tls *t)
+{
+    const unsigned char *alpn = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(t->ssl, &alpn, &len);
+    t->view = (struct tls_view){.version = (uint16_t)SSL_version(t->ssl),
+                                .alpn = {alpn, len},
+                                .peer = bytes_of(t->peer_seen ? t->peer.sans : ""),
+                                .resumed = SSL_session_reused(t->ssl) == 1};
+}
+
+const struct tls_view *tls_conn_view(const struct conn *c)
+{
+    return c->tls != NULL && c->tls->done ? &c->tls->view : NULL;
+}
+
 static enum io complete(struct tls *t)
 {
     struct conn *c = t->conn;
     settle(t);
     t->done = true;
+    note_view(t);
     t->wire_free = t->wire.len;
     t->record.done = tls_watch_span(t);
     /* what came behind the peer's last message gives no edge any more */

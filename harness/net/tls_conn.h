@@ -17,6 +17,9 @@ void tls_conn_begin(struct conn *c, struct tls_context *ctx, enum side side,
  * was to be said about that (an alert) is out, and the connection is plain TCP again for whoever
  * ends it: with RST after RESET, with FIN after FIN. */
 enum io tls_conn_handshake(struct conn *c);
+/* What it agreed on; NULL: it is not complete, or there is none. Lives as long as the connection.
+ */
+const struct tls_view *tls_conn_view(const struct conn *c);
 /* Whose doing it was that it failed. */
 enum conn_closer tls_conn_blame(const struct conn *c);
 /* The fault that had a hand in it; 0: none. */

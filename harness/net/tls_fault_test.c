@@ -2,21 +2,6 @@
 
 #include "net/tls_peer_test.h"
 
-static struct lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    lab_open(&lab);
-    return 0;
-}
-static int tear_down(void **state)
-{
-    (void)state;
-    lab_close(&lab);
-    return 0;
-}
-
 /* A filter that does one thing at one message. */
 struct step {
     enum side side;
@@ -25,7 +10,8 @@ struct step {
     uint32_t code;
     uint64_t hold_ns;
     unsigned asked[TLS_MESSAGES];
-    char sni[64];
+    char sni[64], alpn[64];
+    uint16_t versions; /* how many were offered */
     bool resumes;
 };
 struct step_state {
@@ -39,6 +25,11 @@ static struct answer on_handshake(struct filter_context *at, const struct handsh
     step.asked[seen->message]++;
     step.resumes = seen->resumes;
     snprintf(step.sni, sizeof(step.sni), "%.*s", (int)seen->sni.len, (const char *)seen->sni.at);
+    if (seen->message == TLS_CLIENT_HELLO) {
+        snprintf(step.alpn, sizeof(step.alpn), "%.*s", (int)seen->alpn.len,
+                 (const char *)seen->alpn.at);
+        step.versions = (uint16_t)(seen->versions.len / 2);
+    }
     assert_int_equal(seen->side, step.side);
     assert_true(seen->nth > 0);
     if (seen->message != step.message)
@@ -72,19 +63,6 @@ static void arm_step(struct rig *rig, struct step what)
     proxy_arm(rig->proxy, 1, chain_new(&slot, 1, 3, NULL), &at_ns);
 }
 
-static struct rig *open_rig(enum proxy_protocol protocol, const struct tls_config *serves,
-                            const struct tls_config *dials)
-{
-    struct rig_options options = {.protocol = protocol};
-    secures = NULL; /* a test that failed has left its own */
-    options.serves = serves == NULL ? NULL : lab_context(serves);
-    options.dials = dials == NULL ? NULL : lab_context(dials);
-    struct rig *rig = rig_open_with(&options);
-    tls_context_release(options.serves);
-    tls_context_release(options.dials);
-    return rig;
-}
-
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 static bool has_message(const struct secure *s, uint8_t message)
@@ -109,6 +87,71 @@ static void check_stage(const struct secure *c, int version, enum tls_message at
     assert_false(has_message(c, SSL3_MT_FINISHED));
 }
 
+/* What the head of a request says of the connection under it. */
+static struct tls_view told;
+static char told_peer[256], told_alpn[32], told_address[64];
+
+static struct answer note_address(struct filter_context *at, const struct accept_view *seen)
+{
+    (void)at;
+    snprintf(told_address, sizeof(told_address), "%.*s", (int)seen->peer.len,
+             (const char *)seen->peer.at);
+    return ANSWER_PASS;
+}
+static struct answer note_tls(struct filter_context *at, const struct head_view *seen)
+{
+    (void)at;
+    if (seen->side != SIDE_REQUEST)
+        return ANSWER_PASS;
+    assert_non_null(seen->call->tls);
+    told = *seen->call->tls;
+    snprintf(told_peer, sizeof(told_peer), "%.*s", (int)told.peer.len, (const char *)told.peer.at);
+    snprintf(told_alpn, sizeof(told_alpn), "%.*s", (int)told.alpn.len, (const char *)told.alpn.at);
+    return ANSWER_PASS;
+}
+
+static void a_filter_sees_what_was_offered_and_what_was_agreed(void **state)
+{
+    static const struct stream_filter notes = {.on_accept = note_address, .on_head = note_tls};
+    uint64_t at_ns = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        struct tls_config serves = lab_serves(&lab, true);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
+        struct secure c;
+        struct secure_options o = {.version = versions[i],
+                                   .own = lab_leaf(&lab.client, CERT_GOOD),
+                                   .trust_pem = text_get(&lab.bundle),
+                                   .alpn = (const uint8_t *)"\x08http/1.1\003foo",
+                                   .alpn_len = 13};
+        step = (struct step){.message = TLS_MESSAGES};
+        struct selector always = {.share_ppm = 1000000, .expires_ns = UINT64_MAX, .seed = 42};
+        struct filter_slot slots[] = {
+            {.filter = &filter, .params = &step, .fault = 9, .when = always},
+            {.filter = &notes, .fault = 10, .when = always},
+        };
+        proxy_arm(rig->proxy, 1, chain_new(slots, COUNT_OF(slots), 3, NULL), &at_ns);
+        secure_open(&c, rig_dial(rig), &o);
+        secure_await(rig, secure_is_done, &c);
+        secure_say(&c, GET);
+        struct peer *s = secure_await_server(rig, 1);
+        secure_await_plain(s, GET);
+        say(s, OK5);
+        secure_await_text(&c, "hello");
+        assert_string_equal(step.alpn, "\x08http/1.1\003foo");
+        /* OpenSSL lists versions only where 1.3 is among them */
+        assert_int_equal(step.versions, versions[i] == TLS1_3_VERSION ? 1 : 0);
+        assert_int_equal(told.version, versions[i]);
+        assert_string_equal(told_alpn, "http/1.1");
+        assert_non_null(strstr(told_peer, "spiffe://"));
+        assert_int_equal(strncmp(told_address, "127.0.0.1:", 10), 0);
+        assert_false(told.resumed);
+        peer_close(c.peer, false);
+        secure_close(&c);
+        rig_close(rig);
+    }
+}
+
 static void each_stage_stalls_where_it_says_and_goes_on(void **state)
 {
     uint16_t fault = 9;
@@ -117,7 +160,7 @@ static void each_stage_stalls_where_it_says_and_goes_on(void **state)
         int version = versions[i / TLS_MESSAGES];
         enum tls_message at = (enum tls_message)(i % TLS_MESSAGES);
         struct tls_config serves = lab_serves(&lab, true);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = version,
                                    .own = lab_leaf(&lab.client, CERT_GOOD),
@@ -162,7 +205,7 @@ static void each_alert_arrives_as_that_alert_at_each_stage(void **state)
         enum tls_message at = (enum tls_message)(i / COUNT_OF(alerts) % TLS_MESSAGES);
         int version = versions[i / COUNT_OF(alerts) / TLS_MESSAGES];
         struct tls_config serves = lab_serves(&lab, true);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = version,
                                    .own = lab_leaf(&lab.client, CERT_GOOD),
@@ -194,7 +237,7 @@ static void an_alert_is_sealed_by_the_suite_that_was_chosen(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(suites); i++) {
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = TLS1_3_VERSION, .suites = suites[i]};
         arm_step(rig, (struct step){.message = TLS_FINISHED, .act = ACT_CLOSE, .code = 48 + 1});
@@ -212,7 +255,7 @@ static void a_reset_is_an_rst_and_a_close_without_alert_a_fin(void **state)
     for (size_t i = 0; i < 2 * TLS_MESSAGES; i++) {
         bool reset = i >= TLS_MESSAGES;
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = TLS1_3_VERSION};
         arm_step(rig, (struct step){.message = (enum tls_message)(i % TLS_MESSAGES),
@@ -249,7 +292,7 @@ static void each_kind_of_leaf_is_presented_and_refused_as_it_must(void **state)
         if (kind == CERT_GOOD || kind == CERT_NO_CERTIFICATE)
             continue;
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = versions[i / CERT_KIND_COUNT],
                                    .trust_pem = text_get(&lab.bundle)};
@@ -285,7 +328,7 @@ static void towards_the_backend_no_certificate_is_shown(void **state)
                                .trust_pem = text_get(&lab.bundle),
                                .asks_client = true};
     (void)state;
-    struct rig *rig = open_rig(PROXY_HTTP1, NULL, &dials);
+    struct rig *rig = lab_rig(PROXY_HTTP1, NULL, &dials);
     arm_step(rig, (struct step){.side = SIDE_RESPONSE,
                                 .message = TLS_CERTIFICATE,
                                 .act = ACT_REPLACE,
@@ -308,7 +351,7 @@ static void the_backends_side_has_its_stages_too(void **state)
         enum tls_message at = (enum tls_message)(i / 2 % TLS_MESSAGES);
         bool alert = i % 2 == 1;
         struct tls_config dials = lab_dials(&lab);
-        struct rig *rig = open_rig(PROXY_HTTP1, NULL, &dials);
+        struct rig *rig = lab_rig(PROXY_HTTP1, NULL, &dials);
         struct secure s;
         struct secure_options o = {.server = true,
                                    .version = versions[i / 2 / TLS_MESSAGES],
@@ -350,7 +393,7 @@ static void disarming_lets_a_handshake_go_on(void **state)
     (void)state;
     for (unsigned m = 0; m < TLS_MESSAGES; m++) {
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = TLS1_3_VERSION};
         arm_step(rig, (struct step){.message = (enum tls_message)m,
@@ -375,7 +418,7 @@ static void a_client_that_leaves_a_stall_is_seen_at_once(void **state)
     for (unsigned i = 0; i < 2 * TLS_MESSAGES; i++) {
         bool reset = i >= TLS_MESSAGES;
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = TLS1_3_VERSION};
         arm_step(rig, (struct step){.message = (enum tls_message)(i % TLS_MESSAGES),
@@ -396,6 +439,7 @@ static void a_client_that_leaves_a_stall_is_seen_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_filter_sees_what_was_offered_and_what_was_agreed),
         cmocka_unit_test(each_stage_stalls_where_it_says_and_goes_on),
         cmocka_unit_test(each_alert_arrives_as_that_alert_at_each_stage),
         cmocka_unit_test(an_alert_is_sealed_by_the_suite_that_was_chosen),
@@ -406,5 +450,5 @@ int main(void)
         cmocka_unit_test(disarming_lets_a_handshake_go_on),
         cmocka_unit_test(a_client_that_leaves_a_stall_is_seen_at_once),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, lab_set_up, lab_tear_down);
 }

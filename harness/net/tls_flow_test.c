@@ -5,34 +5,6 @@
 
 #define BODY_BYTES ((size_t)10 * 1024 * 1024)
 
-static struct lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    lab_open(&lab);
-    return 0;
-}
-static int tear_down(void **state)
-{
-    (void)state;
-    lab_close(&lab);
-    return 0;
-}
-
-static struct rig *open_rig(enum proxy_protocol protocol, const struct tls_config *serves,
-                            const struct tls_config *dials)
-{
-    struct rig_options options = {.protocol = protocol};
-    secures = NULL; /* a test that failed has left its own */
-    options.serves = serves == NULL ? NULL : lab_context(serves);
-    options.dials = dials == NULL ? NULL : lab_context(dials);
-    struct rig *rig = rig_open_with(&options);
-    tls_context_release(options.serves);
-    tls_context_release(options.dials);
-    return rig;
-}
-
 /* A client and a backend, both by TLS, with a request under way. */
 struct pair {
     struct rig *rig;
@@ -43,7 +15,7 @@ static void pair_open(struct pair *p, enum proxy_protocol protocol, const char *
     struct tls_config serves = lab_serves(&lab, false), dials = lab_dials(&lab);
     struct secure_options client = {.version = TLS1_3_VERSION};
     struct secure_options server = {.server = true, .own = lab_leaf(&lab.server, CERT_GOOD)};
-    p->rig = open_rig(protocol, &serves, &dials);
+    p->rig = lab_rig(protocol, &serves, &dials);
     secure_open(&p->c, rig_dial(p->rig), &client);
     secure_await(p->rig, secure_is_done, &p->c);
     if (first != NULL)
@@ -230,7 +202,7 @@ static void bytes_that_come_within_the_backends_handshake_wait_for_its_end(void 
     struct secure_options server = {.server = true, .own = lab_leaf(&lab.server, CERT_GOOD)};
     struct secure s;
     (void)state;
-    struct rig *rig = open_rig(PROXY_TCP, NULL, &dials);
+    struct rig *rig = lab_rig(PROXY_TCP, NULL, &dials);
     struct peer *client = rig_dial(rig), *backend = secure_await_server(rig, 1);
     await_bytes(backend, 5); /* the ClientHello, which nobody answers yet */
     loop_counters(rig->loop)->recv = 0;
@@ -251,7 +223,7 @@ static void http2_is_chosen_by_alpn_on_both_sides(void **state)
     struct secure_options client = {.alpn = (const uint8_t *)"\x02h2\x08http/1.1", .alpn_len = 12};
     struct secure_options server = {
         .server = true, .own = lab_leaf(&lab.server, CERT_GOOD), .takes_alpn = true};
-    struct rig *rig = open_rig(PROXY_HTTP, &serves, &dials);
+    struct rig *rig = lab_rig(PROXY_HTTP, &serves, &dials);
     struct secure c, s;
     const unsigned char *chosen = NULL;
     unsigned len = 0;
@@ -314,7 +286,7 @@ static void sessions_are_resumed_only_when_they_may_be(void **state)
         bool resumes = i % 2 == 1;
         struct tls_config serves = lab_serves(&lab, false);
         serves.resumption = resumes;
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         SSL_SESSION *first = visit(rig, versions[i / 2], NULL, resumes);
         SSL_SESSION *second = visit(rig, versions[i / 2], first, false);
         assert_int_equal(rig->handshake[0].resumed, 0);
@@ -338,7 +310,7 @@ static void a_swap_is_for_new_connections_and_tickets_outlive_it(void **state)
         struct secure old;
         struct secure_options o = {.version = TLS1_3_VERSION};
         serves.resumption = resumes;
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         SSL_SESSION *first = visit(rig, TLS1_3_VERSION, NULL, resumes);
         secure_open(&old, rig_dial(rig), &o);
         secure_await(rig, secure_is_done, &old);
@@ -374,7 +346,7 @@ static void we_resume_towards_a_backend(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct tls_config dials = lab_dials(&lab);
         dials.resumption = i == 1;
-        struct rig *rig = open_rig(PROXY_HTTP1, NULL, &dials);
+        struct rig *rig = lab_rig(PROXY_HTTP1, NULL, &dials);
         SSL_CTX *shared = NULL; /* the backend's ticket keys are one process's */
         for (size_t n = 1; n <= 2; n++) {
             struct secure s;
@@ -450,5 +422,5 @@ int main(void)
         cmocka_unit_test(we_resume_towards_a_backend),
         cmocka_unit_test(contexts_that_cannot_be_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, lab_set_up, lab_tear_down);
 }

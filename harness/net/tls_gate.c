@@ -61,7 +61,9 @@ static bool ask(struct tls *t, enum tls_message message)
                                   .sni = bytes_of(t->sni),
                                   .terminated = true,
                                   .resumes = t->offers_session,
-                                  .nth = t->conn->nth};
+                                  .nth = t->conn->nth,
+                                  .alpn = t->offers_alpn,
+                                  .versions = t->offers_versions};
     t->halt = ask_chain(t, &seen);
     endpoint_count_fired(t->conn->endpoint, t->run);
     if (t->halt.answer.act == ACT_PASS) {
@@ -86,11 +88,23 @@ static bool stops(struct tls *t, enum tls_message message)
     return t->waits;
 }
 
+/* An extension that is one list, without the list's length of ${width} bytes; empty: not sent. */
+static struct bytes list_of(SSL *ssl, unsigned type, size_t width)
+{
+    const unsigned char *at = NULL;
+    size_t len = 0;
+    if (SSL_client_hello_get0_ext(ssl, type, &at, &len) != 1 || len < width)
+        return (struct bytes){0};
+    return (struct bytes){at + width, len - width};
+}
+
 static void note_offer(struct tls *t, SSL *ssl)
 {
     const unsigned char *at = NULL;
     size_t len = 0;
-    bool modern = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &at, &len) == 1;
+    t->offers_alpn = list_of(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, 2);
+    t->offers_versions = list_of(ssl, TLSEXT_TYPE_supported_versions, 1);
+    bool modern = t->offers_versions.len > 0;
     t->offers_session =
         SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &at, &len) == 1 ||
         (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &at, &len) == 1 && len > 0) ||
@@ -113,7 +127,9 @@ static int on_client_hello(SSL *ssl, int *alert, void *cookie)
     (void)alert;
     (void)cookie;
     note_offer(t, ssl);
-    return stops(t, TLS_CLIENT_HELLO) ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+    bool stopped = stops(t, TLS_CLIENT_HELLO);
+    t->offers_alpn = t->offers_versions = (struct bytes){0}; /* OpenSSL's, and soon gone */
+    return stopped ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* Our certificate is about to be chosen: before ServerHello is made (we serve), or behind the

@@ -70,6 +70,8 @@ struct tls {
     bool peer_seen, timed_out, not_tls;
     char sni[256];
     bool offers_session;
+    struct bytes offers_alpn, offers_versions; /* while the ClientHello is looked at */
+    struct tls_view view;                      /* once it is done */
 
     /* the fault that has it (tls_gate.c) */
     struct chain_run own_run;

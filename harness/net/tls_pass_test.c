@@ -2,21 +2,6 @@
 
 #include "net/tls_peer_test.h"
 
-static struct lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    lab_open(&lab);
-    return 0;
-}
-static int tear_down(void **state)
-{
-    (void)state;
-    lab_close(&lab);
-    return 0;
-}
-
 struct step {
     enum tls_message message;
     enum act act;
@@ -245,5 +230,5 @@ int main(void)
         cmocka_unit_test(an_alert_is_a_plain_record),
         cmocka_unit_test(a_reset_is_an_rst),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, lab_set_up, lab_tear_down);
 }

@@ -419,4 +419,34 @@ static inline void secure_await_plain(struct peer *p, const char *text)
     rig_await_polling(p->rig, secure_until_text, &want);
 }
 
+/* The lab of a whole group of tests. */
+static struct lab lab;
+
+static inline int lab_set_up(void **state)
+{
+    (void)state;
+    lab_open(&lab);
+    return 0;
+}
+static inline int lab_tear_down(void **state)
+{
+    (void)state;
+    lab_close(&lab);
+    return 0;
+}
+
+/* NULL: that side is plaintext. */
+static inline struct rig *lab_rig(enum proxy_protocol protocol, const struct tls_config *serves,
+                                  const struct tls_config *dials)
+{
+    struct rig_options options = {.protocol = protocol};
+    secures = NULL; /* a test that failed has left its own */
+    options.serves = serves == NULL ? NULL : lab_context(serves);
+    options.dials = dials == NULL ? NULL : lab_context(dials);
+    struct rig *rig = rig_open_with(&options);
+    tls_context_release(options.serves);
+    tls_context_release(options.dials);
+    return rig;
+}
+
 #endif

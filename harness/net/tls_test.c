@@ -1,40 +1,12 @@
 #include "net/tls_peer_test.h"
 
-static struct lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    lab_open(&lab);
-    return 0;
-}
-static int tear_down(void **state)
-{
-    (void)state;
-    lab_close(&lab);
-    return 0;
-}
-
-static struct rig *open_rig(enum proxy_protocol protocol, const struct tls_config *serves,
-                            const struct tls_config *dials)
-{
-    struct rig_options options = {.protocol = protocol};
-    secures = NULL; /* a test that failed has left its own */
-    options.serves = serves == NULL ? NULL : lab_context(serves);
-    options.dials = dials == NULL ? NULL : lab_context(dials);
-    struct rig *rig = rig_open_with(&options);
-    tls_context_release(options.serves);
-    tls_context_release(options.dials);
-    return rig;
-}
-
 static void a_request_passes_in_both_versions_and_is_journalled(void **state)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(versions); i++) {
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = versions[i],
                                    .trust_pem = text_get(&lab.bundle),
@@ -75,7 +47,7 @@ static void a_request_passes_in_both_versions_and_is_journalled(void **state)
 static void mutual_tls_ends_on_both_sides(void **state)
 {
     struct tls_config serves = lab_serves(&lab, true), dials = lab_dials(&lab);
-    struct rig *rig = open_rig(PROXY_HTTP1, &serves, &dials);
+    struct rig *rig = lab_rig(PROXY_HTTP1, &serves, &dials);
     struct secure c, s;
     struct secure_options client = {.own = lab_leaf(&lab.client, CERT_GOOD),
                                     .trust_pem = text_get(&lab.bundle)};
@@ -141,7 +113,7 @@ static void a_client_that_is_refused_hears_why(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct tls_config serves = lab_serves(&lab, true);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = cases[i].version,
                                    .own = lab_leaf(&lab.client, cases[i].kind)};
@@ -178,7 +150,7 @@ static void the_alert_of_a_client_is_journalled_with_its_stage(void **state)
     for (size_t i = 0; i < COUNT_OF(versions); i++) {
         struct tls_config serves = lab_serves(&lab, false);
         serves.own = lab_leaf(&lab.server, CERT_UNKNOWN_ROOT);
-        struct rig *rig = open_rig(PROXY_HTTP1, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP1, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = versions[i], .trust_pem = text_get(&lab.bundle)};
         secure_open(&c, rig_dial(rig), &o);
@@ -203,7 +175,7 @@ static void a_backend_that_refuses_is_a_lost_reply(void **state)
         bool modern = versions[i] == TLS1_3_VERSION;
         struct tls_config dials = lab_dials(&lab);
         dials.own = (struct cert_leaf){NULL, NULL};
-        struct rig *rig = open_rig(PROXY_HTTP1, NULL, &dials);
+        struct rig *rig = lab_rig(PROXY_HTTP1, NULL, &dials);
         struct secure s;
         struct secure_options o = {.server = true,
                                    .version = versions[i],
@@ -233,7 +205,7 @@ static void a_backend_that_refuses_is_a_lost_reply(void **state)
 static void a_backend_that_we_refuse_is_a_failed_connect(void **state)
 {
     struct tls_config dials = lab_dials(&lab);
-    struct rig *rig = open_rig(PROXY_HTTP1, NULL, &dials);
+    struct rig *rig = lab_rig(PROXY_HTTP1, NULL, &dials);
     struct secure s;
     struct secure_options o = {.server = true, .own = lab_leaf(&lab.server, CERT_WRONG_SAN)};
     struct peer *c = rig_dial(rig);
@@ -258,7 +230,7 @@ static void what_is_not_tls_is_journalled_and_closed(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP, &serves, NULL);
         struct peer *c = rig_dial(rig);
         say(c, words[i]);
         await_gone(c);
@@ -304,7 +276,7 @@ static void a_client_that_leaves_within_the_handshake_is_told_apart(void **state
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct tls_config serves = lab_serves(&lab, false);
-        struct rig *rig = open_rig(PROXY_HTTP, &serves, NULL);
+        struct rig *rig = lab_rig(PROXY_HTTP, &serves, NULL);
         struct secure c;
         struct secure_options o = {.version = TLS1_3_VERSION};
         struct peer *p = rig_dial(rig);
@@ -334,5 +306,5 @@ int main(void)
         cmocka_unit_test(a_half_open_handshake_ends_at_its_limit),
         cmocka_unit_test(a_client_that_leaves_within_the_handshake_is_told_apart),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, lab_set_up, lab_tear_down);
 }
