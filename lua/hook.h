@@ -146,6 +146,7 @@ void hook_push_bytes(lua_State *L, struct bytes b);
  * leaves the table of values there instead. */
 void hook_with(lua_State *L, struct hook *h);
 
+/* After the others, and after hook_with. */
 void hook_define_call(lua_State *L, struct hook *h);
 void hook_define_conn(lua_State *L, struct hook *h);
 void hook_define_chunk(lua_State *L, struct hook *h);

@@ -370,15 +370,17 @@ NORETURN static void bad_return(lua_State *L, const struct hook *h, const char *
 
 void hook_act_take(lua_State *L, struct hook *h)
 {
-    char what[80];
     struct answer answer = h->now.answer;
     h->now.answer = ANSWER_PASS;
     if (lua_isnil(L, -1))
         return;
     hook_push(L, h->act);
-    snprintf(what, sizeof(what), "a %s; it must return an act, or nothing", luaL_typename(L, -2));
-    if (!lua_rawequal(L, -1, -2))
+    if (!lua_rawequal(L, -1, -2)) {
+        char what[80];
+        snprintf(what, sizeof(what), "a %s; it must return an act, or nothing",
+                 luaL_typename(L, -2));
         bad_return(L, h, what);
+    }
     if (!h->now.acted)
         bad_return(L, h, "an act of another call");
     h->now.answer = answer;

@@ -40,6 +40,8 @@ static const struct hook_head *need_request(lua_State *L, const struct hook *h, 
 {
     if (h->now.request != NULL)
         return h->now.request;
+    if (h->now.call == NULL) /* a handle that the file has kept from another call */
+        script_fail(L, "call.%s is not known in %s", what, hook_event_rows[h->now.event].name);
     if (h->now.call->is_raw)
         script_fail(L, "call.%s: a raw TCP stream has no head", what);
     script_fail(L, "call.%s is not known: match.status chose the call after its request", what);
@@ -237,26 +239,28 @@ static void push_ctx(lua_State *L, struct hook *h)
     hook_push_ctx(L, &h->now.cell->ctx);
 }
 
+/* The first FIXED_ROWS are the same in each call (fix_fields). */
+#define FIXED_ROWS 6
 const struct hook_field_row hook_call_rows[] = {
     {"header", "table<string, string?>", "first value of a request header, or nil", push_header},
-    {"ctx", "table", "yours; lives as long as the call", push_ctx},
     {"with", "table<string, any>", "the hook's parameters", push_with},
+    {"query", "table<string, string?>", "value of a query parameter, as it was sent", push_query},
+    {"headers", "fun(name: string): string[]", "all values of a request header", push_headers},
+    {"conn", "meshproof.conn", "the client's connection", hook_push_conn},
+    {"age", "fun(): integer", "ns since its head came", push_age},
+    {"ctx", "table", "yours; lives as long as the call", push_ctx},
     {"attempt", "integer", "from 1, at this service", push_attempt},
     {"method", "string", "", push_method},
     {"path", "string", "without the query", push_path},
-    {"query", "table<string, string?>", "value of a query parameter, as it was sent", push_query},
     {"status", "integer", "of the answer; from on_response on", push_status},
     {"seen", "integer", "bytes of this direction's body so far", push_seen},
     {"authority", "string", "", push_authority},
-    {"headers", "fun(name: string): string[]", "all values of a request header", push_headers},
     {"reply", "meshproof.reply", "the answer; from on_response on", push_reply},
     {"grpc_status", "integer?", "from on_response on", push_grpc_status},
     {"grpc", "boolean", "content-type is application/grpc", push_grpc},
     {"id", "string?", "of the request, the same for all its tries", push_id},
     {"from", "string?", "the caller", push_from},
     {"to", "string", "service/endpoint", push_to},
-    {"conn", "meshproof.conn", "the client's connection", hook_push_conn},
-    {"age", "fun(): integer", "ns since its head came", push_age},
 };
 const size_t hook_call_row_count = COUNT_OF(hook_call_rows);
 
@@ -283,6 +287,24 @@ static int reply_index(lua_State *L)
     return hook_index(L, "call.reply", hook_reply_rows, hook_reply_row_count);
 }
 
+/* What is the same in each call is put in a table before call_index: found without a call of C. */
+static void fix_fields(lua_State *L, struct hook *h)
+{
+    hook_push(L, h->call);
+    lua_getmetatable(L, -1);
+    lua_newtable(L);
+    for (size_t i = 0; i < FIXED_ROWS; i++) {
+        hook_call_rows[i].push(L, h);
+        lua_setfield(L, -2, hook_call_rows[i].name);
+    }
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, call_index);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 2);
+}
+
 void hook_define_call(lua_State *L, struct hook *h)
 {
     h->call = hook_handle(L, call_index, NULL);
@@ -290,4 +312,5 @@ void hook_define_call(lua_State *L, struct hook *h)
     h->query = hook_handle(L, query_index, NULL);
     h->reply = hook_handle(L, reply_index, NULL);
     h->reply_header = hook_handle(L, reply_header_index, NULL);
+    fix_fields(L, h);
 }

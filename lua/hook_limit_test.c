@@ -173,6 +173,16 @@ static void what_is_borrowed_ends_with_its_function(void **unused)
     hook_case_data(c, SIDE_RESPONSE, "b", 1, true);
     expect_line(c, 0, HOOK_ERROR, "h.lua:3", "chunk is borrowed: it ended with on_response_data");
     hook_case_free(c);
+    c = hook_case_new("local kept\n" HOOK("on_request = function(call) kept = call.header end,\n"
+                                          "  on_close = function() return kept[\"x-tier\"] end,\n"
+                                          "  on_connect = function() end"),
+                      NULL);
+    hook_case_accept(c);
+    hook_case_head(c, SIDE_REQUEST);
+    expect_no_line(c);
+    hook_case_close(c);
+    expect_line(c, 0, HOOK_ERROR, "h.lua:3", "call.header is not known in on_close");
+    hook_case_free(c);
     c = hook_case_new(
         "local kept\n" HOOK(
             "on_request = function() if kept then return kept end kept = act.reset() end"),

@@ -291,7 +291,6 @@ static int name_hook(lua_State *L)
 static int define(lua_State *L)
 {
     struct hook *h = hook_of(L);
-    hook_define_call(L, h);
     hook_define_conn(L, h);
     hook_define_chunk(L, h);
     hook_define_act(L, h);
@@ -323,6 +322,7 @@ static int check_with(lua_State *L)
     hook_with(L, h);
     script_lock(L);
     h->with = luaL_ref(L, LUA_REGISTRYINDEX);
+    hook_define_call(L, h);
     return 0;
 }
 

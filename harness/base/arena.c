@@ -10,7 +10,10 @@ struct arena_block {
     alignas(max_align_t) uint8_t data[];
 };
 
-#define BLOCK_BYTES ((size_t)16 * 1024)
+/* The first block is what most calls need, and of a size that malloc hands out at once; each later
+ * one is twice as large. */
+#define FIRST_BLOCK_BYTES ((size_t)1024 - sizeof(struct arena_block) - 32)
+#define BLOCK_MOST_BYTES ((size_t)16 * 1024)
 
 void arena_init(struct arena *a, size_t max_bytes)
 {
@@ -32,13 +35,16 @@ void *arena_take(struct arena *a, size_t bytes)
     struct arena_block *b = a->blocks;
     INVARIANT(rounded >= bytes && a->used_bytes + rounded <= a->max_bytes);
     if (b == NULL || b->size - b->used < rounded) {
-        size_t size = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
-        b = check_alloc_zero(1, sizeof(*b) + size);
-        b->size = size;
-        b->next = a->blocks;
+        size_t size = b == NULL                         ? FIRST_BLOCK_BYTES
+                      : b->size >= BLOCK_MOST_BYTES / 2 ? BLOCK_MOST_BYTES
+                                                        : 2 * b->size;
+        size = rounded > size ? rounded : size;
+        b = check_alloc(sizeof(*b) + size);
+        *b = (struct arena_block){.size = size, .next = a->blocks};
         a->blocks = b;
     }
     void *at = b->data + b->used;
+    memset(at, 0, rounded); /* what is taken only: most blocks are never used up */
     b->used += rounded;
     a->used_bytes += rounded;
     return at;

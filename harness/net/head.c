@@ -156,37 +156,59 @@ static void add_field(struct text *t, const struct field *f)
     text_add_bytes(t, BYTES("\r\n"));
 }
 
-static void add_end(struct text *t, const struct head_change *change, uint16_t status)
+static void put(uint8_t **to, struct bytes from)
 {
-    if (change->set_length && status != 204 && status != 304)
-        text_add(t, "content-length: %llu\r\n", (unsigned long long)change->length);
-    if (change->connection != NULL)
-        text_add(t, "%s", change->connection);
-    text_add_bytes(t, BYTES("\r\n"));
+    if (from.len > 0)
+        memcpy(*to, from.at, from.len);
+    *to += from.len;
+}
+
+/* The fields and their end in one piece of the arena, no longer than it is. */
+static struct iovec put_head(struct bytes line, struct fields fields, struct bytes length,
+                             const char *connection, struct arena *arena)
+{
+    struct bytes last = connection != NULL ? bytes_of(connection) : (struct bytes){0};
+    size_t size = line.len + length.len + last.len + 2;
+    for (size_t i = 0; i < fields.count; i++)
+        size += fields.at[i].name.len + fields.at[i].value.len + 4;
+    uint8_t *from = arena_take(arena, size), *to = from;
+    put(&to, line);
+    for (size_t i = 0; i < fields.count; i++) {
+        put(&to, fields.at[i].name);
+        put(&to, BYTES(": "));
+        put(&to, fields.at[i].value);
+        put(&to, BYTES("\r\n"));
+    }
+    put(&to, length);
+    put(&to, last);
+    put(&to, BYTES("\r\n"));
+    return part_of(from, size);
 }
 
 static struct iovec build(const struct http1_head *head, struct bytes raw, bool list,
                           const struct head_change *change, struct arena *arena)
 {
-    struct text t;
+    char status_line[64], length[48];
+    struct bytes line = {raw.at, bytes_find(raw, '\n') + 1}, length_line = {0};
     struct field *kept = ARENA_ARRAY(arena, struct field, head->field_count);
     size_t count = 0;
-    text_init(&t, BUILT_MOST_BYTES);
     uint16_t status = head_edited_status(head->status, change->edits);
-    size_t line = bytes_find(raw, '\n') + 1;
-    if (status != head->status)
-        text_add(&t, "HTTP/1.1 %u %s\r\n", status, http1_reason(status));
-    else
-        text_add_bytes(&t, (struct bytes){raw.at, line});
+    if (status != head->status) {
+        snprintf(status_line, sizeof(status_line), "HTTP/1.1 %u %s\r\n", status,
+                 http1_reason(status));
+        line = bytes_of(status_line);
+    }
+    if (change->set_length && status != 204 && status != 304) {
+        snprintf(length, sizeof(length), "content-length: %llu\r\n",
+                 (unsigned long long)change->length);
+        length_line = bytes_of(length);
+    }
     for (size_t i = 0; i < head->field_count; i++) {
         if (!is_for_this_hop(head, &head->field[i], list, change))
             kept[count++] = head->field[i];
     }
     struct fields fields = head_edited((struct fields){kept, count}, change->edits, arena);
-    for (size_t i = 0; i < fields.count; i++)
-        add_field(&t, &fields.at[i]);
-    add_end(&t, change, status);
-    return take_text(&t, arena);
+    return put_head(line, fields, length_line, change->connection, arena);
 }
 
 size_t head_forward(const struct http1_head *head, struct bytes raw,

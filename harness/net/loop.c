@@ -17,6 +17,10 @@
 #define HEARTBEAT_LATE_NS (3 * NS_PER_MS)
 #define HOLD_LATE_NS (200 * NS_PER_US)
 #define TURN_LATE_NS (1 * NS_PER_MS)
+/* The kernel wakes a sleeper some ten microseconds after its timer. So the timer is set earlier, by
+ * what half of the last wake-ups took, and what is left is spent looking at the descriptors. */
+#define LEAD_MOST_NS (60 * NS_PER_US)
+#define LEAD_STEP_NS (1 * NS_PER_US)
 
 /* A watch's event, recycled: connections come and go without malloc. */
 struct loop_event {
@@ -42,6 +46,7 @@ struct loop {
     struct watch timer;
     uint64_t
         armed_ns; /* what the timerfd will fire at; UINT64_MAX: it has fired, or never was armed */
+    uint64_t lead_ns;         /* how much earlier than the next hold the timer is set */
     unsigned holds_left;      /* expired holds that may still run in this turn */
     bool stopped, stall_told; /* told: in this turn */
     struct task_list deferred, again;
@@ -189,6 +194,10 @@ static void on_timer(struct watch *w, unsigned what)
 {
     struct loop *l = w->loop;
     (void)what;
+    if (l->armed_ns + l->lead_ns < l->turn_began_ns)
+        l->lead_ns += l->lead_ns < LEAD_MOST_NS ? LEAD_STEP_NS : 0;
+    else
+        l->lead_ns -= l->lead_ns > 0 ? LEAD_STEP_NS : 0;
     if (l->on_stall != NULL && !l->stall_told && l->armed_ns < l->turn_began_ns &&
         l->turn_began_ns - l->armed_ns > TURN_LATE_NS)
         stall_report(l, l->armed_ns, l->turn_began_ns);
@@ -303,9 +312,19 @@ void loop_free(struct loop *l)
     free(l);
 }
 
+/* The next hold is so near that waiting for the timer would make it late. */
+static bool is_near(const struct loop *l)
+{
+    return l->armed_ns == UINT64_MAX && l->heap.count > 0 &&
+           l->heap.nodes[0].hold != &l->heartbeat &&
+           l->heap.nodes[0].at_ns <= clock_now_ns() + l->lead_ns;
+}
+
 static void arm(struct loop *l)
 {
     uint64_t next_ns = hold_heap_next_ns(&l->heap);
+    if (l->heap.count > 0 && l->heap.nodes[0].hold != &l->heartbeat && next_ns > l->lead_ns)
+        next_ns -= l->lead_ns;
     if (next_ns >= l->armed_ns) /* a later head: let it fire for nothing, that is cheaper */
         return;
     struct itimerspec at = {.it_value = {.tv_sec = (time_t)(next_ns / NS_PER_S),
@@ -328,7 +347,7 @@ bool loop_run(struct loop *l, struct error *err)
     l->stopped = false;
     while (!l->stopped) {
         bool busy = l->again.first != NULL || l->deferred.first != NULL ||
-                    (l->heap.count > 0 && l->holds_left == 0);
+                    (l->heap.count > 0 && l->holds_left == 0) || is_near(l);
         if (!busy)
             arm(l);
         l->holds_left = HOLDS_A_TURN;

@@ -154,14 +154,6 @@ static int is_locked(lua_State *L)
     script_fail(L, "the words of the language and the libraries cannot be changed");
 }
 
-static int find_word(lua_State *L)
-{
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
-        return no_such_word(L);
-    return 1;
-}
-
 void script_lock(lua_State *L)
 {
     lua_newtable(L);
@@ -176,15 +168,19 @@ void script_lock(lua_State *L)
     lua_remove(L, -2);
 }
 
-/* The words live in one table; the environment that chunks see is an empty table in front of it. */
+/* The words live in one table, whose metatable knows what is missing; the environment that chunks
+ * see is an empty table in front of it. A word that is there is found without a call of C. */
 static void make_environment(lua_State *L)
 {
     lua_newtable(L);
     lua_createtable(L, 0, 3);
     lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, no_such_word);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &words_key);
-    lua_pushcclosure(L, find_word, 1);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, no_global);
     lua_setfield(L, -2, "__newindex");
