@@ -5,11 +5,28 @@
 
 #define ROW(group, field, unit) \
     { \
-#group, #field, offsetof(struct edge_policy, group.field), unit \
+#group, #field, offsetof(struct edge_policy, group.field), unit, NULL, 0 \
+    }
+#define WORDS(group, name, field, words) \
+    { \
+        group, name, offsetof(struct edge_policy, field), EDGE_WORD, words, COUNT_OF(words) \
     }
 
+const char *const lb_policy_names[LB_POLICIES] = {
+    [LB_LEAST_REQUEST] = "LEAST_REQUEST",
+    [LB_ROUND_ROBIN] = "ROUND_ROBIN",
+    [LB_RANDOM] = "RANDOM",
+    [LB_CONSISTENT_HASH] = "CONSISTENT_HASH",
+    [LB_PASSTHROUGH] = "PASSTHROUGH",
+    [LB_EWMA] = "EWMA",
+    [LB_CONNECTION] = "CONNECTION",
+};
+const char *const mtls_mode_names[MTLS_MODES] = {
+    [MTLS_DISABLE] = "DISABLE", [MTLS_PERMISSIVE] = "PERMISSIVE", [MTLS_STRICT] = "STRICT"};
+
 static const struct edge_value rows[] = {
-    {"", "request_timeout", offsetof(struct edge_policy, request_timeout), EDGE_NS},
+    {"", "request_timeout", offsetof(struct edge_policy, request_timeout), EDGE_NS, NULL, 0},
+    WORDS("", "balance", balance, lb_policy_names),
     ROW(retry, attempts, EDGE_COUNT),
     ROW(retry, per_try_timeout, EDGE_NS),
     ROW(retry, conditions, EDGE_LIST),
@@ -33,6 +50,13 @@ static const struct edge_value rows[] = {
     ROW(pool, max_retries, EDGE_COUNT),
     ROW(pool, requests_per_connection, EDGE_COUNT),
     ROW(pool, connect_timeout, EDGE_NS),
+    ROW(budget, ratio_ppm, EDGE_PPM),
+    ROW(budget, least, EDGE_COUNT),
+    ROW(budget, interval, EDGE_NS),
+    ROW(rate, per_second, EDGE_COUNT),
+    ROW(rate, burst, EDGE_COUNT),
+    WORDS("mtls", "accepts", mtls.accepts, mtls_mode_names),
+    WORDS("mtls", "sends", mtls.sends, mtls_mode_names),
 };
 
 static const struct edge_word words[] = {
@@ -145,6 +169,9 @@ static void add_value(struct text *to, const struct edge_policy *edge, const str
     case EDGE_LIST:
         add_conditions(to, &edge->retry);
         return;
+    case EDGE_WORD:
+        text_add(to, "%s", v->number < row->word_count ? row->words[v->number] : "?");
+        return;
     }
     UNREACHABLE();
 }
@@ -178,6 +205,10 @@ void edge_policy_print(const struct edge_policy *edge, struct text *to)
                  rows[i].name);
         add_line(to, name, text_get(&shown), v);
     }
+    if (edge->retry.by_budget)
+        text_add(to, "  %-32s %-24s\n", "retry", "as far as the budget goes");
+    if (edge->mtls.identity != NULL)
+        text_add(to, "  %-32s %-24s\n", "mtls.identity", edge->mtls.identity);
     if (!edge->request_timeout.set)
         text_add(to, "  %-32s %-24s\n", "request_timeout", "none");
     if (edge->outlier.present && edge->endpoints > 0)

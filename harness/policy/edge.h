@@ -5,12 +5,14 @@
 
 #include "policy/policy.h"
 
-enum edge_unit { EDGE_COUNT, EDGE_NS, EDGE_PERCENT, EDGE_PPM, EDGE_LIST };
+enum edge_unit { EDGE_COUNT, EDGE_NS, EDGE_PERCENT, EDGE_PPM, EDGE_LIST, EDGE_WORD };
 
 struct edge_value {
     const char *group, *name; /* "retry", "attempts"; group "" at the top */
     size_t offset;            /* of a struct value in struct edge_policy */
     enum edge_unit unit;
+    const char *const *words; /* EDGE_WORD: by number */
+    size_t word_count;
 };
 
 const struct edge_value *edge_values(size_t *ret_count);

@@ -9,6 +9,9 @@
 #define JSON_VERSION 1
 #define TEXT_MAX ((size_t)4096)
 
+static const char *const budget_words[] = {
+    [BUDGET_NONE] = "none", [BUDGET_ENVOY] = "envoy", [BUDGET_LINKERD] = "linkerd"};
+
 /* A path that a suite asks for may be any bytes: JSON gets '?' for those that are no UTF-8. */
 static json_t *text_json(const char *text)
 {
@@ -64,11 +67,12 @@ json_t *edge_policy_to_json(const struct edge_policy *edge)
     size_t count = 0;
     const struct edge_value *rows = edge_values(&count);
     target_print(edge->target, target, sizeof(target));
-    json_t *to = json_pack("{s:i,s:o,s:o,s:o,s:o,s:s,s:s,s:I,s:{},s:{},s:{},s:{}}", "v",
-                           JSON_VERSION, "from", text_json(edge->from), "to", text_json(edge->to),
-                           "path", text_json(edge->path), "route", text_json(edge->route), "target",
-                           target, "flavour", edge_flavour_name(edge->flavour), "endpoints",
-                           (json_int_t)edge->endpoints, "retry", "outlier", "accrual", "pool");
+    json_t *to = json_pack(
+        "{s:i,s:o,s:o,s:o,s:o,s:s,s:s,s:I,s:{},s:{},s:{},s:{},s:{},s:{},s:{}}", "v", JSON_VERSION,
+        "from", text_json(edge->from), "to", text_json(edge->to), "path", text_json(edge->path),
+        "route", text_json(edge->route), "target", target, "flavour",
+        edge_flavour_name(edge->flavour), "endpoints", (json_int_t)edge->endpoints, "retry",
+        "outlier", "accrual", "pool", "budget", "rate", "mtls");
     INVARIANT(to != NULL);
     for (size_t i = 0; i < count; i++) {
         json_t *group = rows[i].group[0] == '\0' ? to : json_object_get(to, rows[i].group);
@@ -79,6 +83,13 @@ json_t *edge_policy_to_json(const struct edge_policy *edge)
     set_flag(to, "outlier", "present", edge->outlier.present);
     set_flag(to, "outlier", "split_local_errors", edge->outlier.split_local_errors);
     set_flag(to, "accrual", "present", edge->accrual.present);
+    set_flag(to, "retry", "by_budget", edge->retry.by_budget);
+    set_flag(to, "rate", "present", edge->rate.present);
+    json_object_set_new(json_object_get(to, "budget"), "kind",
+                        json_string(budget_words[edge->budget.kind]));
+    if (edge->mtls.identity != NULL)
+        json_object_set_new(json_object_get(to, "mtls"), "identity",
+                            text_json(edge->mtls.identity));
     return to;
 }
 
@@ -138,7 +149,7 @@ static bool read_value(const json_t *group, const char *name, struct arena *aren
 {
     const json_t *j = json_object_get(group, name);
     *ret = (struct value){0};
-    if (json_is_null(j))
+    if (j == NULL || json_is_null(j)) /* absent: a journal older than the value */
         return true;
     if (!json_is_object(j))
         return bad(err, name, "null or an object with a number");
@@ -147,6 +158,28 @@ static bool read_value(const json_t *group, const char *name, struct arena *aren
         !read_source(j, arena, &ret->source, err))
         return false;
     return json_object_get(j, "origin") == NULL || read_text(j, "origin", arena, &ret->origin, err);
+}
+
+/* What journals of before do not have. */
+static bool read_later(const json_t *from, struct arena *arena, struct edge_policy *ret,
+                       struct error *err)
+{
+    const json_t *kind = json_object_get(json_object_get(from, "budget"), "kind");
+    const json_t *mtls = json_object_get(from, "mtls");
+    for (size_t i = 0; kind != NULL && i <= COUNT_OF(budget_words); i++) {
+        if (i == COUNT_OF(budget_words))
+            return bad(err, "kind", "none, envoy or linkerd");
+        if (json_is_string(kind) && strcmp(json_string_value(kind), budget_words[i]) == 0) {
+            ret->budget.kind = (enum budget_kind)i;
+            break;
+        }
+    }
+    if (json_object_get(from, "rate") != NULL &&
+        (!read_flag(from, "rate", "present", &ret->rate.present, err) ||
+         !read_flag(from, "retry", "by_budget", &ret->retry.by_budget, err)))
+        return false;
+    return json_object_get(mtls, "identity") == NULL ||
+           read_text(mtls, "identity", arena, &ret->mtls.identity, err);
 }
 
 static bool read_lists(const json_t *retry, struct retry_rule *rule, struct error *err)
@@ -211,13 +244,18 @@ bool edge_policy_from_json(const json_t *from, struct arena *arena, struct edge_
         const json_t *group =
             rows[i].group[0] == '\0' ? from : json_object_get(from, rows[i].group);
         struct value *to = (struct value *)(void *)((char *)ret + rows[i].offset);
+        if (group != NULL && !json_is_object(group))
+            return bad(err, rows[i].group, "an object");
         if (!read_value(group, rows[i].name, arena, to, err))
             return false;
+        if (rows[i].unit == EDGE_WORD && to->set && to->number >= rows[i].word_count)
+            return bad(err, rows[i].name, "the number of a word");
     }
     return read_lists(json_object_get(from, "retry"), &ret->retry, err) &&
            read_flag(from, "retry", "other_host", &ret->retry.other_host, err) &&
            read_flag(from, "outlier", "present", &ret->outlier.present, err) &&
            read_flag(from, "outlier", "split_local_errors", &ret->outlier.split_local_errors,
                      err) &&
-           read_flag(from, "accrual", "present", &ret->accrual.present, err);
+           read_flag(from, "accrual", "present", &ret->accrual.present, err) &&
+           read_later(from, arena, ret, err);
 }

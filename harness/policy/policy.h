@@ -77,6 +77,50 @@ struct retry_rule {
     struct value conditions; /* number unused: the line and origin of the retryOn list */
     struct value backoff_base, backoff_max; /* ns */
     bool other_host; /* a retry avoids the hosts tried before (Istio: previous_hosts) */
+    /* A Linkerd ServiceProfile's isRetryable: no bound for one request, only the budget's for all;
+     * ${attempts} is 0 and unset then (policy-semantics.md D4). */
+    bool by_budget;
+};
+
+/* A limit of retries over all requests of an edge. */
+enum budget_kind {
+    BUDGET_NONE,
+    BUDGET_ENVOY,   /* retries at once: max(ratio x requests, least) (A6) */
+    BUDGET_LINKERD, /* tokens: ratio x answers, and so many a second (D4) */
+};
+struct budget_rule {
+    enum budget_kind kind;
+    struct value ratio_ppm; /* Envoy's budget_percent / 100, Linkerd's retryRatio */
+    struct value least;     /* Envoy: min_retry_concurrency; Linkerd: minRetriesPerSecond */
+    struct value interval;  /* ns; Envoy: budget_interval, 0 counts those in flight only;
+                               Linkerd: ttl */
+};
+
+/* A rate limit of the called service's own proxy (Linkerd HTTPLocalRateLimitPolicy, D8). */
+struct rate_rule {
+    bool present;
+    struct value per_second, burst;
+};
+
+enum lb_policy {
+    LB_LEAST_REQUEST, /* Istio's default */
+    LB_ROUND_ROBIN,
+    LB_RANDOM,
+    LB_CONSISTENT_HASH,
+    LB_PASSTHROUGH,
+    LB_EWMA,       /* Linkerd: of latency, power of two choices */
+    LB_CONNECTION, /* by connections: no HTTP is known (ztunnel, opaque ports) */
+    LB_POLICIES,
+};
+extern const char *const lb_policy_names[LB_POLICIES]; /* "LEAST_REQUEST" as Istio writes it */
+
+/* What the called side's proxy takes, and what the calling side's proxy sends (E). */
+enum mtls_mode { MTLS_DISABLE, MTLS_PERMISSIVE, MTLS_STRICT, MTLS_MODES };
+extern const char *const mtls_mode_names[MTLS_MODES];
+struct mtls_rule {
+    struct value accepts; /* enum mtls_mode: PeerAuthentication, Linkerd's Server and default */
+    struct value sends;   /* enum mtls_mode, PERMISSIVE: where the other side can ("auto mTLS") */
+    const char *identity; /* of the called service: "spiffe://td/ns/shop/sa/payments"; NULL: any */
 };
 
 /* Envoy outlier detection. consecutive_* 0: that detector does not eject. */
@@ -117,6 +161,10 @@ struct edge_policy {
     struct outlier_rule outlier;
     struct accrual_rule accrual;
     struct pool_rule pool;
+    struct budget_rule budget;
+    struct rate_rule rate;
+    struct value balance; /* enum lb_policy */
+    struct mtls_rule mtls;
 };
 
 /* A failure of one try, as a claim and the model speak of it (verifier.md 3.1). */
