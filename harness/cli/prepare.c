@@ -147,7 +147,7 @@ static bool read_policies(const struct arguments *args, struct prepared *p, size
     return mesh_count == 0 || policy_read(mesh_paths, mesh_count, &options, &ps->mesh_policy, err);
 }
 
-static bool driver_of(const struct arguments *args, const struct scenario *s, enum driver *ret)
+static void driver_of(const struct arguments *args, const struct scenario *s, enum driver *ret)
 {
     static const char *const names[] = {"builtin", "envoy", "istio", "external"};
     const char *given = arguments_get(args, "driver");
@@ -156,7 +156,6 @@ static bool driver_of(const struct arguments *args, const struct scenario *s, en
         if (strcmp(names[i], given) == 0)
             *ret = (enum driver)i;
     }
-    return *ret != DRIVER_ISTIO;
 }
 
 /* "--to SERVICE=HOST:PORT" and "--endpoint SERVICE/N=HOST:PORT" stand over the suite's
@@ -213,9 +212,7 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
         struct scenario *s = &p->plan->scenarios[i];
         if (!read_policies(args, p, i, err))
             return false;
-        if (!driver_of(args, s, &p->scenarios[i].driver))
-            return error_at(err, s->lab.source, ERROR_USAGE,
-                            "driver istio is not built yet: --driver builtin, envoy or external");
+        driver_of(args, s, &p->scenarios[i].driver);
         s->lab.driver = p->scenarios[i].driver;
         if (p->scenarios[i].driver == DRIVER_EXTERNAL && !external_of(args, p, s, err))
             return false;
@@ -237,7 +234,7 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
         !prepare_expand(p, args, err) || !plan_check(p->plan, err))
         return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        if (!prepare_edges(p, i, err))
+        if (!prepare_edges(p, i, err) || !prepare_istio(p, args, i, err))
             return false;
     }
     return prepare_walks(p, args, err);
@@ -272,6 +269,7 @@ void prepared_release(struct prepared *p)
         }
         policy_free(policy);
         policy_free(mesh);
+        json_decref(p->scenarios[i].istio);
     }
     for (size_t i = 0; i < p->control_plan_count; i++)
         plan_free(p->control_plans[i]);

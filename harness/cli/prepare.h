@@ -22,6 +22,7 @@ struct prepared_scenario {
     struct edge_policy *edges, *mesh_edges;
     size_t edge_count;
     enum driver driver;
+    json_t *istio; /* driver istio: what Istio programs, by service; else NULL */
 };
 struct prepared {
     struct plan *plan;
@@ -46,6 +47,12 @@ bool prepare_expand(struct prepared *p, const struct arguments *args,
 /* prepare_walks.c: edges, walks and controls, and the journal's policy row. */
 bool prepare_edges(struct prepared *p, size_t scenario, struct error *err) WARN_UNUSED;
 bool prepare_walks(struct prepared *p, const struct arguments *args, struct error *err) WARN_UNUSED;
+/* prepare_istio.c: for the driver istio, asks Istio itself; does nothing for others. After
+ * prepare_edges. */
+bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scenario,
+                   struct error *err) WARN_UNUSED;
+/* The path of istio-config; false: it is nowhere. */
+bool prepare_istio_find(char *to, size_t size);
 /* The options of the generator for a scenario: from its own keys, and from the command line. */
 bool prepare_generate_options(const struct arguments *args, const struct scenario *s, uint64_t seed,
                               struct generate_options *ret, struct error *err) WARN_UNUSED;

@@ -270,6 +270,7 @@ bool prepare_walks(struct prepared *p, const struct arguments *args, struct erro
             .mesh_edges = ps->mesh_edges,
             .mesh_edge_count = ps->edge_count,
             .driver = ps->driver,
+            .istio = ps->istio,
             .defects = (const char *const *)s->lab.defects,
             .defect_count = s->lab.defect_count,
         };

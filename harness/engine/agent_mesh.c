@@ -35,6 +35,7 @@ static bool read_edge(struct mesh_agent *m, const json_t *from, struct mesh_edge
     ret->endpoint_count = count;
     ret->http2 = json_is_true(json_object_get(from, "http2"));
     ret->peer_san = json_string_value(json_object_get(from, "san"));
+    ret->istio = json_object_get(from, "istio");
     if (count > EDGES_MOST)
         return error_set(err, ERROR_PEER, "SETUP: an edge with %zu endpoints", count);
     for (size_t i = 0; i < count; i++) {

@@ -19,6 +19,7 @@ struct walk_plan {
         *mesh_edges; /* what the mesh is programmed with: --mesh-policy, or the declared */
     size_t mesh_edge_count;
     enum driver driver;
+    const json_t *istio; /* driver istio: what Istio programs, by service; else NULL */
     const char *const *defects;
     size_t defect_count;
 };

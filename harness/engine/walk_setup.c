@@ -130,9 +130,6 @@ static bool check_protocols(const struct walk *w, struct error *err)
 bool walk_setup_check(const struct walk *w, struct error *err)
 {
     const struct scenario *s = w->scenario;
-    if (w->plan->driver == DRIVER_ISTIO)
-        return error_at(err, s->lab.source, ERROR_USAGE,
-                        "lab: driver is istio; this build has builtin, envoy and external");
     if (!check_external(w, err) || !check_protocols(w, err) ||
         !check_loads(w, s->loads, s->load_count, err))
         return false;
@@ -235,15 +232,16 @@ static json_t *mesh_setup(const struct walk *w)
         for (size_t k = 0; proxy != NULL && k < proxy->address_count; k++)
             json_array_append_new(endpoints, json_string(proxy->addresses[k]));
         bool http2 = service != SIZE_MAX && is_http2(w->services[service].plan->protocol);
-        json_array_append_new(edges, json_pack("{so so ss* sb}", "policy",
+        json_array_append_new(edges, json_pack("{so so ss* sb sO*}", "policy",
                                                edge_policy_to_json(edge), "endpoints", endpoints,
-                                               "san", walk_certs_san(w, service), "http2", http2));
+                                               "san", walk_certs_san(w, service), "http2", http2,
+                                               "istio", json_object_get(w->plan->istio, edge->to)));
     }
     for (size_t i = 0; i < w->plan->defect_count; i++)
         json_array_append_new(defects, json_string(w->plan->defects[i]));
     json_t *setup =
         json_pack("{ss so so ss so*}", "driver",
-                  w->plan->driver == DRIVER_ENVOY ? "envoy" : "builtin", "edges", edges, "defects",
+                  w->plan->driver == DRIVER_BUILTIN ? "builtin" : "envoy", "edges", edges, "defects",
                   defects, "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
     if (setup != NULL && w->context->options->envoy != NULL)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));

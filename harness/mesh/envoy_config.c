@@ -1,5 +1,6 @@
 #include "mesh/envoy_config.h"
 
+#include "mesh/envoy_istio.h"
 #include "mesh/envoy_tls.h"
 
 #include "base/clock.h"
@@ -120,14 +121,15 @@ static json_t *route(const struct edge_policy *policy, const char *cluster)
     return json_pack("{s:{s:s}, s:o}", "match", "prefix", "/", "route", action);
 }
 
-static json_t *http_filter(const struct edge_policy *policy, const char *cluster)
+/* ${routes} is taken. */
+static json_t *http_filter(json_t *routes, const char *cluster)
 {
     json_t *manager = typed("envoy.filters.network.http_connection_manager",
                             "extensions.filters.network.http_connection_manager.v3."
                             "HttpConnectionManager");
     json_t *config = json_object_get(manager, "typed_config");
-    json_t *host = json_pack("{s:s, s:[s], s:b, s:[o]}", "name", cluster, "domains", "*",
-                             "include_request_attempt_count", 1, "routes", route(policy, cluster));
+    json_t *host = json_pack("{s:s, s:[s], s:b, s:o}", "name", cluster, "domains", "*",
+                             "include_request_attempt_count", 1, "routes", routes);
     json_object_set_new(config, "stat_prefix", json_string(cluster));
     json_object_set_new(config, "stream_idle_timeout", json_string("0s"));
     json_object_set_new(config, "route_config",
@@ -153,11 +155,18 @@ static json_t *tcp_filter(const char *cluster)
 static bool listener(const struct mesh_edge *edge, const char *name, json_t **ret,
                      struct error *err)
 {
-    json_t *address;
-    if (!address_json(edge->listen, &address, err))
+    json_t *address, *routes = NULL;
+    if (edge->istio != NULL && !envoy_istio_routes(edge, name, &routes, err))
         return false;
-    json_t *filter =
-        edge->policy.flavour == FLAVOUR_L4 ? tcp_filter(name) : http_filter(&edge->policy, name);
+    if (!address_json(edge->listen, &address, err)) {
+        json_decref(routes);
+        return false;
+    }
+    if (routes == NULL)
+        routes = json_pack("[o]", route(&edge->policy, name));
+    json_t *filter = edge->policy.flavour == FLAVOUR_L4 ? tcp_filter(name)
+                                                        : http_filter(json_incref(routes), name);
+    json_decref(routes);
     *ret = json_pack("{s:s, s:o, s:[{s:[o]}]}", "name", name, "address", address, "filter_chains",
                      "filters", filter);
     INVARIANT(*ret != NULL);
@@ -289,6 +298,13 @@ static bool add_edge(const struct mesh_config *config, size_t number, json_t *li
     if (!listener(edge, name, &made, err))
         return false;
     json_array_append_new(listeners, made);
+    if (edge->istio != NULL) {
+        if (!endpoints(edge, &made, err))
+            return false;
+        bool good = envoy_istio_clusters(edge, name, made, clusters, err);
+        json_decref(made);
+        return good;
+    }
     if (!cluster(config, edge, name, &made, err))
         return false;
     json_array_append_new(clusters, made);

@@ -276,6 +276,12 @@ static void refused_and_ejected_read_the_same(void **unused)
         assert_int_equal(s->status, 503);
         assert_non_null(strstr(s->body, "remote connection failure"));
         lab_ask(lab, "/200/0"); /* eight failures in all */
+        for (size_t i = 0; i < 500; i++) { /* Envoy ejects on its main thread, a little later */
+            lab_scrape(lab);
+            if (lab_value(lab, "outlier_detection.ejections_active") == 1)
+                break;
+            lab_pause(lab, 10 * NS_PER_MS);
+        }
         s = lab_ask(lab, "/200/0");
         assert_string_equal(s->body, "no healthy upstream");
         lab_scrape(lab);

@@ -14,6 +14,9 @@ struct mesh_edge {
     const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
     size_t endpoint_count;
     bool http2; /* the endpoints speak HTTP/2 (h2c, or by ALPN): services of http2 and grpc */
+    const json_t *istio; /* NULL, or the routes and clusters that Istio itself programs for it (the
+                            program istio-config): taken instead of ${policy} by the driver envoy;
+                            read during open only */
     const char *peer_san; /* with ${certs}: what the endpoints' leaves must have */
 };
 struct mesh_config {

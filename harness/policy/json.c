@@ -76,7 +76,11 @@ json_t *edge_policy_to_json(const struct edge_policy *edge)
     INVARIANT(to != NULL);
     for (size_t i = 0; i < count; i++) {
         json_t *group = rows[i].group[0] == '\0' ? to : json_object_get(to, rows[i].group);
-        json_object_set_new(group, rows[i].name, value_to_json(edge_value_get(edge, &rows[i])));
+        const struct value *v = edge_value_get(edge, &rows[i]);
+        json_t *value = value_to_json(v);
+        if (rows[i].unit == EDGE_WORD && v->set && v->number < rows[i].word_count)
+            json_object_set_new(value, "word", json_string(rows[i].words[v->number]));
+        json_object_set_new(group, rows[i].name, value);
     }
     set_lists(json_object_get(to, "retry"), &edge->retry);
     set_flag(to, "retry", "other_host", edge->retry.other_host);

@@ -213,6 +213,28 @@ class Backend(Endpoint):
             sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
 
 
+class Plain(Endpoint):
+    """An endpoint without TLS: it answers a ClientHello as it would a request. A record is all that it was sent."""
+
+    def __init__(self, cond):
+        super().__init__(None, "plain", cond)
+
+    def serve(self, sock):
+        got = b""
+        with sock:
+            sock.settimeout(WAIT_S)
+            try:
+                got = sock.recv(65536)
+                sock.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                while more := sock.recv(65536):
+                    got += more
+            except OSError:
+                pass
+        with self.cond:
+            self.records.append(got)
+            self.cond.notify_all()
+
+
 class Journalled:
     """A `meshproof proxy` and the handshakes of one of its sides, from its journal while it runs. Raw TCP within TLS, so that
     each connection of one side is one of the other, and ends with it."""
@@ -427,9 +449,10 @@ def listener(name, to, tls=None):
 
 
 class Envoy:
-    """One worker. Listeners: client-V and server-V, and bare-V, whose cluster has no leaf; V is 1.3 or 1.2."""
+    """One worker. Listeners: client-V and server-V, bare-V, whose cluster has no leaf, and plain-V, whose endpoint has no TLS;
+    V is 1.3 or 1.2."""
 
-    def __init__(self, folder, lab, place, endpoint_ports, backend_port, endpoint_account, client_account, versions):
+    def __init__(self, folder, lab, place, endpoint_ports, backend_port, plain_port, endpoint_account, client_account, versions):
         self.folder, self.versions, self.log = folder, versions, []
         write_secrets(lab, place, folder)
         clusters, listeners = [cluster("backend", [backend_port])], []
@@ -437,6 +460,8 @@ class Envoy:
             for kind, leaf in (("client", True), ("bare", False)):
                 clusters.append(cluster(f"{kind}-{v}", endpoint_ports, tls_common(folder, v, endpoint_account, leaf)))
                 listeners.append(listener(f"{kind}-{v}", f"{kind}-{v}"))
+            clusters.append(cluster(f"plain-{v}", [plain_port], tls_common(folder, v, endpoint_account, True)))
+            listeners.append(listener(f"plain-{v}", f"plain-{v}"))
             listeners.append(listener(f"server-{v}", "backend", tls_common(folder, v, client_account, True)))
         config = {"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
                   "node": {"id": "subject", "cluster": "subject"},
@@ -515,9 +540,9 @@ class Rig:
             self.behind = self.keep(Backend(self.cond)) if ours else None  # the endpoints
             self.endpoints = {name: self.keep(Proxied(self.lab, name, "payments", self.behind.port) if ours else
                                               Endpoint(self.lab, name, self.cond)) for name in endpoints}
-            self.backend = self.keep(Backend(self.cond))
+            self.backend, self.plain = self.keep(Backend(self.cond)), self.keep(Plain(self.cond))
             self.envoy = self.keep(Envoy(self.folder, self.lab, "mesh", [e.port for e in self.endpoints.values()],
-                                         self.backend.port, "payments", "frontend", versions))
+                                         self.backend.port, self.plain.port, "payments", "frontend", versions))
             self.diallers = {}
             for version in versions if ours else ():
                 for bare, options in ((False, ()), (True, ("--fault", "cert kind=no_certificate"))):
