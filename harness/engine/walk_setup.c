@@ -241,8 +241,8 @@ static json_t *mesh_setup(const struct walk *w)
         json_array_append_new(defects, json_string(w->plan->defects[i]));
     json_t *setup =
         json_pack("{ss so so ss so*}", "driver",
-                  w->plan->driver == DRIVER_BUILTIN ? "builtin" : "envoy", "edges", edges, "defects",
-                  defects, "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+                  w->plan->driver == DRIVER_BUILTIN ? "builtin" : "envoy", "edges", edges,
+                  "defects", defects, "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
     if (setup != NULL && w->context->options->envoy != NULL)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;

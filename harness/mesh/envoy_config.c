@@ -243,11 +243,10 @@ static void http_options(json_t *cluster, const struct pool_rule *pool, bool htt
     bool limited = pool->requests_per_connection.set && pool->requests_per_connection.number > 0;
     if (!limited && !http2)
         return;
-    json_t *options =
-        json_pack("{s:s, s:{s:{}}, s:{}}", "@type",
-                  TYPE "extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config",
-                  http2 ? "http2_protocol_options" : "http_protocol_options",
-                  "common_http_protocol_options");
+    json_t *options = json_pack(
+        "{s:s, s:{s:{}}, s:{}}", "@type", TYPE "extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config", http2 ? "http2_protocol_options" : "http_protocol_options",
+        "common_http_protocol_options");
     if (limited)
         set_number(json_object_get(options, "common_http_protocol_options"),
                    "max_requests_per_connection", pool->requests_per_connection.number);

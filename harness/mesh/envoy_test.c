@@ -275,7 +275,7 @@ static void refused_and_ejected_read_the_same(void **unused)
         struct lab_sent *s = lab_ask(lab, "/200/0");
         assert_int_equal(s->status, 503);
         assert_non_null(strstr(s->body, "remote connection failure"));
-        lab_ask(lab, "/200/0"); /* eight failures in all */
+        lab_ask(lab, "/200/0");            /* eight failures in all */
         for (size_t i = 0; i < 500; i++) { /* Envoy ejects on its main thread, a little later */
             lab_scrape(lab);
             if (lab_value(lab, "outlier_detection.ejections_active") == 1)
