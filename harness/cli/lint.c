@@ -1,26 +1,88 @@
 #include "cli/arguments.h"
 
-#include "lua/suite.h"
+#include "base/clock.h"
+#include "cli/lint_paths.h"
+#include "cli/lint_suite.h"
 #include "policy/policy.h"
+#include "reports/lint_report.h"
 
-#include <sys/stat.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
 
-/* meshproof lint: findings on policies, and load errors of suites. */
+/* meshproof lint: what policies and suites do not do, with lines; for people, CI systems and code
+ * hosts. */
 
-static const char *const formats[] = {"text", "github", NULL};
+#define EXCEPTIONS_MOST ((size_t)1 << 20)
+
+static const char *const formats[] = {"text", "json", "sarif", "github", NULL};
+static const char *const levels[] = {"note", "warning", "error", NULL};
 static const struct option lint_options[] = {
     {"target", 0, "NAME@VERSION", "istio@1.31", "Judge as", "whose semantics", NULL, false},
     {"endpoints", 0, "COUNT", NULL, "Judge as", "endpoints of each service, for rules that need it",
      NULL, false},
     {"accept", 0, "RULE", NULL, "Judge as", "not this rule", NULL, true},
-    {"strict", 0, NULL, NULL, "Judge as", "warnings are errors", NULL, false},
-    {"format", 0, "HOW", "text", "Results", "text, or github: workflow annotations", formats,
+    {"exceptions", 0, "FILE", NULL, "Judge as",
+     "findings that somebody answers for: rule, on, until, owner, reason, ticket", NULL, false},
+    {"today", 0, "YYYY-MM-DD", NULL, "Judge as", "the day for exceptions; default: the clock's",
+     NULL, false},
+    {"fail-on", 0, "LEVEL", "error", "Judge as", "exit 1 from here on: error, warning or note",
+     levels, false},
+    {"strict", 0, NULL, NULL, "Judge as", "as --fail-on warning", NULL, false},
+    {"format", 0, "HOW", "text", "Results", "text, json, sarif, or github: workflow annotations",
+     formats, false},
+    {"sarif", 0, "FILE", NULL, "Results", "SARIF to a file besides; - is standard output", NULL,
      false},
+    {"rules", 0, NULL, NULL, "Results", "list the rules (--format json: as JSON)", NULL, false},
 };
 
-struct tally {
-    size_t errors, warnings, notes;
+/* What lives while the findings do. */
+struct work {
+    const struct arguments *args;
+    struct arena arena;
+    struct lint_list found;
+    struct policy *policy;
+    struct lint_exceptions exceptions;
+    uint32_t today;
+    struct lint_report report;
 };
+
+static bool read_today(struct work *w, struct error *err)
+{
+    const char *given = arguments_get(w->args, "today");
+    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+    struct tm tm;
+    if (given != NULL)
+        return lint_date_parse(given, &w->today) ||
+               error_set(err, ERROR_USAGE,
+                         "--today is \"%.40s\"; it must be a day such as 2026-12-31", given);
+    gmtime_r(&now, &tm);
+    w->today = (uint32_t)(tm.tm_year + 1900) * 10000 + (uint32_t)(tm.tm_mon + 1) * 100 +
+               (uint32_t)tm.tm_mday;
+    return true;
+}
+
+static bool read_exceptions(struct work *w, struct error *err)
+{
+    const char *path = arguments_get(w->args, "exceptions");
+    struct buffer b;
+    if (path == NULL)
+        return true;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return error_set(err, ERROR_INPUT, "reading %.120s: %s", path, strerror(errno));
+    buffer_init(&b, EXCEPTIONS_MOST);
+    bool ok = true;
+    for (size_t n = 1; ok && n > 0;) {
+        uint8_t block[4096];
+        n = fread(block, 1, sizeof(block), file);
+        ok = buffer_add(&b, block, n, err);
+    }
+    fclose(file);
+    ok = ok && lint_exceptions_read(buffer_view(&b), path, &w->arena, &w->exceptions, err);
+    buffer_release(&b);
+    return ok;
+}
 
 static bool accepted(const struct arguments *args, const char *rule)
 {
@@ -33,101 +95,121 @@ static bool accepted(const struct arguments *args, const char *rule)
     return false;
 }
 
-static void print_finding(const struct arguments *args, const struct finding *f)
+/* A word that is no rule would accept nothing for ever, in silence. */
+static bool check_accepted(const struct arguments *args, struct error *err)
 {
-    static const char *const severities[] = {"note", "warning", "error"};
-    static const char *const github[] = {"notice", "warning", "error"};
-    char mark[400];
-    if (strcmp(arguments_get(args, "format"), "github") == 0) {
-        printf("::%s file=%s,line=%u,col=%u,title=%s::%s\n", github[f->severity],
-               f->source.file == NULL ? "" : f->source.file, f->source.line, f->source.column,
-               f->rule, f->text);
-        return;
-    }
-    source_format(f->source, true, mark, sizeof(mark));
-    printf("%s: %s %s: %s\n", mark, severities[f->severity], f->rule, f->text);
-    if (f->fix != NULL && f->fix[0] != '\0')
-        printf("    fix: %s\n", f->fix);
-}
-
-static bool is_suite(const char *path)
-{
-    size_t len = strlen(path);
-    return len > 4 && strcmp(path + len - 4, ".lua") == 0;
-}
-
-static int lint_suite(const char *path, struct tally *tally)
-{
-    struct error errors[20] = {0};
-    struct plan *plan = NULL;
-    size_t count = 0;
-    struct suite_options options = {0};
-    if (suite_load(path, &options, &plan, errors, &count))
-        count = 0;
+    const char *accept[64], *ids[LINT_COUNT];
+    size_t count = arguments_all(args, "accept", accept, COUNT_OF(accept)), known = 0;
+    const struct lint_rule *rules = lint_rules(&known);
+    for (size_t i = 0; i < known; i++)
+        ids[i] = rules[i].id;
     for (size_t i = 0; i < count; i++) {
-        char line[600];
-        error_format(&errors[i], line, sizeof(line));
-        printf("%s\n", line);
+        size_t k = 0;
+        while (k < known && strcmp(ids[k], accept[i]) != 0)
+            k++;
+        if (k < known)
+            continue;
+        const char *near = text_nearest(accept[i], ids, known);
+        return error_set(err, ERROR_USAGE, "--accept is \"%.60s\"; %s%s", accept[i],
+                         near == NULL ? "meshproof lint --rules lists the rules" : "did you mean ",
+                         near == NULL ? "" : near);
     }
-    tally->errors += count;
-    plan_free(plan); /* the errors' file names live in it */
-    return EXIT_PASS;
+    return true;
 }
 
-static int lint_policies(const struct arguments *args, const char *const *paths, size_t path_count,
-                         struct tally *tally)
+static bool lint_policies(struct work *w, const struct lint_paths *paths, struct error *err)
 {
     struct policy_options options = {0};
-    struct policy *policy;
-    struct error err = {0};
     uint64_t endpoints = 0;
-    size_t count;
-    if (!target_parse(arguments_get(args, "target"), &options.target, &err) ||
-        !arguments_count(args, "endpoints", &endpoints, &err))
-        return command_fail(&err);
+    size_t count = 0;
+    if (!target_parse(arguments_get(w->args, "target"), &options.target, err) ||
+        !arguments_count(w->args, "endpoints", &endpoints, err))
+        return false;
     options.endpoints = endpoints > 10000 ? 10000 : (uint32_t)endpoints;
-    if (!policy_read(paths, path_count, &options, &policy, &err))
-        return command_fail(&err);
-    const struct finding *findings = policy_findings(policy, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (accepted(args, findings[i].rule))
-            continue;
-        print_finding(args, &findings[i]);
-        tally->errors += findings[i].severity == SEVERITY_ERROR;
-        tally->warnings += findings[i].severity == SEVERITY_WARNING;
-        tally->notes += findings[i].severity == SEVERITY_NOTE;
+    if (paths->policy_count == 0)
+        return true;
+    if (!policy_read(paths->policies, paths->policy_count, &options, &w->policy, err))
+        return false;
+    const struct finding *findings = policy_findings(w->policy, &count);
+    lint_list_take(&w->found, findings, count);
+    return true;
+}
+
+static bool find_all(struct work *w, struct error *err)
+{
+    struct lint_paths paths = {0};
+    size_t kept = 0;
+    if (!read_today(w, err) || !read_exceptions(w, err) || !check_accepted(w->args, err) ||
+        !lint_paths_collect(w->args->positions, w->args->position_count, &w->arena, &paths, err))
+        return false;
+    for (size_t i = 0; i < paths.suite_count; i++) {
+        if (!lint_suite(paths.suites[i], &w->found, err))
+            return false;
     }
-    policy_free(policy);
-    return EXIT_PASS;
+    if (!lint_policies(w, &paths, err))
+        return false;
+    for (size_t i = 0; i < w->found.count; i++) {
+        if (!accepted(w->args, w->found.rows[i].rule))
+            w->found.rows[kept++] = w->found.rows[i];
+    }
+    lint_exceptions_apply(&w->exceptions, w->today, w->found.rows, kept, &w->arena,
+                          &w->report.results);
+    return true;
+}
+
+static bool write_all(struct work *w, struct error *err)
+{
+    const char *sarif = arguments_get(w->args, "sarif");
+    bool to_stdout = sarif != NULL && strcmp(sarif, "-") == 0;
+    w->report.target = arguments_get(w->args, "target");
+    w->report.version = MESHPROOF_VERSION;
+    w->report.quiet = arguments_has(w->args, "quiet");
+    if (sarif != NULL) {
+        FILE *file = to_stdout ? stdout : fopen(sarif, "w");
+        if (file == NULL)
+            return error_set(err, ERROR_SYSTEM, "writing %.120s: %s", sarif, strerror(errno));
+        bool ok = lint_writer_find("sarif")->write(&w->report, file, err);
+        if (!to_stdout && fclose(file) != 0)
+            ok = error_set(err, ERROR_SYSTEM, "writing %.120s: %s", sarif, strerror(errno));
+        if (!ok)
+            return false;
+    }
+    return to_stdout ||
+           lint_writer_find(arguments_get(w->args, "format"))->write(&w->report, stdout, err);
+}
+
+static int exit_of(const struct work *w)
+{
+    struct lint_tally n = lint_report_tally(&w->report.results);
+    const char *level = arguments_get(w->args, "fail-on");
+    bool notes = strcmp(level, "note") == 0;
+    bool warnings = notes || strcmp(level, "warning") == 0 || arguments_has(w->args, "strict");
+    return n.errors > 0 || (warnings && n.warnings > 0) || (notes && n.notes > 0) ? EXIT_FAIL
+                                                                                  : EXIT_PASS;
 }
 
 static int run(const struct arguments *args)
 {
-    const char *paths[256];
-    size_t count = 0;
-    struct tally tally = {0};
+    struct work w = {.args = args};
     struct error err = {0};
-    int code = EXIT_PASS;
-    if (args->position_count == 0 || args->position_count > COUNT_OF(paths)) {
-        error_set(&err, ERROR_USAGE, "lint needs 1 to %zu policies or suites: meshproof lint k8s/",
-                  COUNT_OF(paths));
+    if (arguments_has(args, "rules")) {
+        if (strcmp(arguments_get(args, "format"), "json") == 0)
+            lint_rules_print_json(stdout);
+        else
+            lint_rules_print(stdout);
+        return EXIT_PASS;
+    }
+    if (args->position_count == 0) {
+        error_set(&err, ERROR_USAGE, "lint needs policies or suites: meshproof lint k8s/");
         return command_fail(&err);
     }
-    for (size_t i = 0; i < args->position_count && code == EXIT_PASS; i++) {
-        if (is_suite(args->positions[i]))
-            code = lint_suite(args->positions[i], &tally);
-        else
-            paths[count++] = args->positions[i];
-    }
-    if (code == EXIT_PASS && count > 0)
-        code = lint_policies(args, paths, count, &tally);
-    if (code != EXIT_PASS)
-        return code;
-    printf("%zu error%s, %zu warning%s, %zu note%s\n", tally.errors, tally.errors == 1 ? "" : "s",
-           tally.warnings, tally.warnings == 1 ? "" : "s", tally.notes,
-           tally.notes == 1 ? "" : "s");
-    return tally.errors > 0 || (arguments_has(args, "strict") && tally.warnings > 0) ? EXIT_FAIL
-                                                                                     : EXIT_PASS;
+    arena_init(&w.arena, (size_t)1 << 30);
+    w.found.arena = &w.arena;
+    int code = find_all(&w, &err) && write_all(&w, &err) ? exit_of(&w) : command_fail(&err);
+    policy_free(w.policy);
+    lint_list_release(&w.found);
+    arena_release(&w.arena);
+    return code;
 }
 
 const struct command command_lint = {
@@ -137,8 +219,7 @@ const struct command command_lint = {
     .positions = "PATHS",
     .options = lint_options,
     .option_count = COUNT_OF(lint_options),
-    .exits =
-        "0 no error finding  1 error findings (warnings with --strict)  64 usage or unreadable",
-    .example = "meshproof lint k8s/ --target istio@1.31 --endpoints 3",
+    .exits = "0 nothing from --fail-on up  1 findings  64 usage or unreadable",
+    .example = "meshproof lint k8s/ suites/ --target istio@1.31 --endpoints 3",
     .run = run,
 };

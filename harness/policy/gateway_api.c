@@ -335,7 +335,7 @@ static void read_route(struct policy *p, const struct object *o)
 {
     struct place at = place_of(p, o);
     bool in_force = true;
-    size_t rules = yaml_count(yaml_get(at.map, "rules"));
+    size_t rules = yaml_count(yaml_get(at.map, "rules")), services = 0;
     place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     for (size_t i = 0; i < yaml_count(yaml_get(at.map, "parentRefs")); i++) {
         struct place ref = place_item(at, "parentRefs", i);
@@ -344,7 +344,10 @@ static void read_route(struct policy *p, const struct object *o)
             check_parent(ref, o);
         if (kind != NULL && strcmp(kind, "Service") == 0)
             store_add_name(p, yaml_get_text(ref.map, "name"));
+        services += parent_is_service(p, ref.map);
     }
+    if (linkerd(p) && services == 0)
+        return; /* a gateway's, which Linkerd leaves to others */
     for (size_t i = 0; i < rules; i++)
         in_force = check_rule_filters(place_item(at, "rules", i), o) && in_force;
     for (size_t i = 0; i < rules; i++)

@@ -210,7 +210,7 @@ static void read_http(struct place at, size_t index, const struct object *o,
                       const struct yaml_node *hosts)
 {
     struct policy *p = at.policy;
-    struct route common = {.object = o};
+    struct route common = {.object = o, .private = store_is_private(o)};
     place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
     common.name = arena_printf(p->arena, "%.253s/http[%zu]", o->name, index);
     place_go_duration(at, "timeout", &common.request_timeout);

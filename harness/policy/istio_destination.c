@@ -1,4 +1,4 @@
-#include "policy/reader.h"
+#include "policy/istio_traffic.h"
 
 /* DestinationRule: outlierDetection and connectionPool as Istio gives them to Envoy
  * (policy-semantics.md B2, B3), with Envoy's defaults where Istio sends nothing (A9). */
@@ -120,29 +120,57 @@ static void read_pool(struct place at, struct pool_rule *rule)
         rule->connect_timeout = timeout;
 }
 
-/* A subset or port with its own policy replaces the host's for what is sent to it. */
-static void check_others(struct place at, const char *key)
+/* A subset with its own policy replaces the host's for what is sent to it. */
+static void check_subsets(struct place at)
 {
-    size_t count = yaml_count(yaml_get(at.map, key));
+    size_t count = yaml_count(yaml_get(at.map, "subsets"));
     for (size_t i = 0; i < count; i++) {
-        struct place one = place_item(at, key, i);
-        struct place own = strcmp(key, "subsets") == 0 ? place_at(one, "trafficPolicy") : one;
-        place_check_fields(own, LINT_ISTIO_UNKNOWN_FIELD,
-                           strcmp(key, "subsets") == 0
-                               ? policy_fields
-                               : (const char *const[]){"port", "loadBalancer", "connectionPool",
-                                                       "outlierDetection", "tls"},
-                           strcmp(key, "subsets") == 0 ? COUNT_OF(policy_fields) : 5);
+        struct place own = place_at(place_item(at, "subsets", i), "trafficPolicy");
+        place_check_fields(own, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
         place_not_judged(own, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
+    }
+}
+
+static void read_parts(struct place traffic, struct destination *d)
+{
+    struct place outlier = place_at(traffic, "outlierDetection");
+    struct place pool = place_at(traffic, "connectionPool");
+    struct place balancer = place_at(traffic, "loadBalancer");
+    d->consistent_hash = yaml_get(balancer.map, "consistentHash") != NULL;
+    istio_read_balance(balancer, &d->balance);
+    if (outlier.map != NULL)
+        read_outlier(outlier, &d->outlier);
+    if (pool.map != NULL)
+        read_pool(pool, &d->pool);
+}
+
+/* What a port says stands alone: nothing but the retry budget is taken over from the rest (seen in
+ * what Istio programs). Its row is judged where the Service's own port is known to be that one. */
+static void read_ports(struct place traffic, struct destination common)
+{
+    static const char *const fields[] = {"port", "loadBalancer", "connectionPool",
+                                         "outlierDetection", "tls"};
+    size_t count = yaml_count(yaml_get(traffic.map, "portLevelSettings"));
+    for (size_t i = 0; i < count; i++) {
+        struct place one = place_item(traffic, "portLevelSettings", i);
+        struct value port = {0};
+        place_check_fields(one, LINT_ISTIO_UNKNOWN_FIELD, fields, COUNT_OF(fields));
+        if (!place_count(place_at(one, "port"), "number", UINT16_MAX, &port) || port.number == 0)
+            continue;
+        const struct object *service = store_find_service(traffic.policy, &common.host);
+        if (service == NULL || store_service_port(service) == 0)
+            place_not_judged(one, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
+        struct destination row = common;
+        row.port = port.number;
+        read_parts(one, &row);
+        *STORE_ADD(traffic.policy, destination) = row;
     }
 }
 
 void istio_read_destination(struct policy *p, const struct object *o)
 {
-    static const char *const not_judged[] = {"retryBudget", "tls"};
+    static const char *const not_judged[] = {"tls"};
     struct place at = place_of(p, o), traffic = place_at(at, "trafficPolicy");
-    struct place outlier = place_at(traffic, "outlierDetection");
-    struct place pool = place_at(traffic, "connectionPool");
     const char *host = NULL;
     place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     if (!place_text(at, "host", &host, NULL)) {
@@ -151,19 +179,17 @@ void istio_read_destination(struct policy *p, const struct object *o)
     }
     place_check_fields(traffic, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
     place_not_judged(traffic, not_judged, COUNT_OF(not_judged));
-    check_others(at, "subsets");
-    check_others(traffic, "portLevelSettings");
+    check_subsets(at);
     if (yaml_get(at.map, "workloadSelector") != NULL) {
         place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);
         return; /* it holds for some callers only */
     }
+    struct destination common = {
+        .object = o, .host = host_parse(host, p->arena), .private = store_is_private(o)};
+    store_add_name(p, common.host.service);
+    istio_read_budget(place_at(traffic, "retryBudget"), &common.budget);
     struct destination *d = STORE_ADD(p, destination);
-    d->object = o;
-    d->host = host_parse(host, p->arena);
-    d->consistent_hash = yaml_get(yaml_get(traffic.map, "loadBalancer"), "consistentHash") != NULL;
-    store_add_name(p, d->host.service);
-    if (outlier.map != NULL)
-        read_outlier(outlier, &d->outlier);
-    if (pool.map != NULL)
-        read_pool(pool, &d->pool);
+    *d = common;
+    read_parts(traffic, d);
+    read_ports(traffic, common);
 }

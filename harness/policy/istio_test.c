@@ -361,10 +361,9 @@ static void ambient_needs_a_waypoint_and_says_so(void **state)
         struct policy *p = testing_read("istio-ambient@1.31", 3, yaml);
         assert_int_equal(testing_resolve(p, "a", NULL).flavour, rows[i].flavour);
         if (rows[i].flavour == FLAVOUR_L4)
-            testing_has(p, "istio.destination_rule_without_waypoint", 2,
-                        "nothing shows a waypoint for a");
+            testing_has(p, "ambient.no_waypoint", 2, "nothing shows a waypoint for a");
         else
-            testing_has_none(p, "istio.destination_rule_without_waypoint");
+            testing_has_none(p, "ambient.no_waypoint");
         policy_free(p);
     }
 }

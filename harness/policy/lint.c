@@ -1,12 +1,12 @@
-#include "policy/lint.h"
+#include "policy/lint_inside.h"
 
 #include "policy/kind.h"
-#include "policy/store.h"
 #include "policy/yaml.h"
 
-#include "base/text.h"
-
 #include <stdarg.h>
+#include <stdlib.h>
+
+/* The catalogue, and the walk over the rules that need the whole policy. */
 
 static const struct lint_rule rules[] = {
 #define RULE(name, id, severity, why, fix) {id, SEVERITY_##severity, why, fix},
@@ -74,145 +74,183 @@ static void unknown_kind(struct policy *p, const struct object *o)
                  policy_is_istio(p) ? "default retries apply" : "with it its retries");
 }
 
-/* Envoy 1.28 came with Istio 1.20; before it the first ejection was always allowed. */
-static void ejection(struct policy *p, const struct destination *d)
+static struct map_key key_of(const char *text)
 {
-    const struct value *percent = &d->outlier.max_ejection_percent;
-    uint64_t n = p->options.endpoints, most = n;
-    struct source at = percent->source.file != NULL ? percent->source : d->object->kind_source;
-    const char *unset = percent->source.file != NULL ? "" : " (the default)";
-    char some[40], rest[32] = "";
-    if (!d->outlier.present || percent->number == 0 || !target_since(p->options.target, 1, 20))
-        return;
-    if (n == 0) { /* not known: speak only where three endpoints, the usual number, eject none */
-        most = (99 + percent->number) / percent->number - 1;
-        if (3 * percent->number >= 100)
-            return;
-        snprintf(some, sizeof(some), "1 to %llu", (unsigned long long)most);
-    } else {
-        if (n * percent->number >= 100)
-            return;
-        snprintf(some, sizeof(some), "%llu", (unsigned long long)n);
-    }
-    uint64_t enough = (99 + most) / most;
-    if (n == 0)
-        snprintf(rest, sizeof(rest), " of %llu", (unsigned long long)most);
-    lint_add(p, LINT_EJECTION_INERT, at,
-             "maxEjectionPercent %llu%s of %s endpoint%s is 0: nothing is ever ejected; %llu "
-             "ejects one%s",
-             (unsigned long long)percent->number, unset, some, most == 1 ? "" : "s",
-             (unsigned long long)enough, rest);
+    return map_key_of(text, strlen(text));
 }
 
-static void without_waypoint(struct policy *p)
+/* Puts row ${i} in front of those of its name; ${next}, may be NULL, chains them. */
+static void index_row(struct map *map, size_t *next, const char *name, size_t i)
 {
-    for (size_t i = 0; i < p->destination_count; i++) {
-        const struct destination *d = &p->destinations[i];
-        if (!policy_has_waypoint(p, d->host.service))
-            lint_add(p, LINT_ISTIO_WITHOUT_WAYPOINT, d->object->kind_source,
-                     "DestinationRule %.60s has no effect beyond TCP: nothing shows a waypoint for "
-                     "%.100s",
-                     d->object->name, d->host.service == NULL ? "its host" : d->host.service);
-    }
-    const struct object *last = NULL;
-    for (size_t i = 0; i < p->route_count; i++) {
-        const struct route *r = &p->routes[i];
-        if (r->object != last && !policy_has_waypoint(p, r->host.service))
-            lint_add(p, LINT_ISTIO_WITHOUT_WAYPOINT, r->object->kind_source,
-                     "%s %.60s has no effect: nothing shows a waypoint for %.100s", r->object->kind,
-                     r->object->name, r->host.service == NULL ? "its host" : r->host.service);
-        last = r->object;
-    }
+    uint64_t *slot = name == NULL ? NULL : map_at(map, key_of(name), NULL);
+    if (next != NULL)
+        next[i] = slot == NULL || *slot == 0 ? SIZE_MAX : (size_t)*slot - 1;
+    if (slot != NULL)
+        *slot = i + 1;
 }
 
-static bool has_profile(const struct policy *p, const struct host *host)
+static size_t find_row(const struct map *map, const char *name)
 {
-    for (size_t i = 0; i < p->profile_count; i++) {
-        if (host_match(&p->profiles[i], host) != 0)
-            return true;
-    }
-    return false;
+    uint64_t *slot = name == NULL ? NULL : map_find(map, key_of(name));
+    return slot == NULL ? SIZE_MAX : (size_t)*slot - 1;
 }
 
-static void profiles(struct policy *p)
+size_t lint_route_of(const struct lint *l, const char *service)
 {
-    for (size_t i = 0; i < p->service_count; i++) {
-        const struct service_rule *s = &p->services[i];
-        if (has_profile(p, &s->host))
-            lint_add(p, LINT_LINKERD_PROFILE, s->object->kind_source,
-                     "the ServiceProfile of %.60s turns its annotations off", s->host.service);
+    return find_row(&l->routes, service);
+}
+
+size_t lint_destination_of(const struct lint *l, const char *service)
+{
+    return find_row(&l->destinations, service);
+}
+
+size_t lint_service_of(const struct lint *l, const char *service)
+{
+    return find_row(&l->services, service);
+}
+
+static size_t *indexes(size_t count)
+{
+    size_t *at = check_alloc((count + 1) * sizeof(*at));
+    for (size_t i = 0; i <= count; i++)
+        at[i] = SIZE_MAX;
+    return at;
+}
+
+/* Backwards, so that chains run in the order of reading. */
+static void lint_init(struct lint *l, struct policy *p)
+{
+    *l = (struct lint){.policy = p,
+                       .first_route = indexes(p->object_count),
+                       .next_route = indexes(p->route_count),
+                       .next_destination = indexes(p->destination_count)};
+    map_init(&l->routes, STORE_MAX_ROUTES);
+    map_init(&l->destinations, STORE_MAX_ROUTES);
+    map_init(&l->services, STORE_MAX_ROUTES);
+    for (size_t i = p->route_count; i-- > 0;) {
+        index_row(&l->routes, l->next_route, p->routes[i].host.service, i);
+        l->first_route[p->routes[i].object - p->objects] = i;
     }
-    const struct object *last = NULL;
-    for (size_t i = 0; i < p->route_count; i++) {
-        const struct route *r = &p->routes[i];
-        if (r->object != last && has_profile(p, &r->host))
-            lint_add(p, LINT_LINKERD_PROFILE, r->object->kind_source,
-                     "the ServiceProfile of %.60s turns %.60s %.60s off", r->host.service,
-                     r->object->kind, r->object->name);
-        last = r->object;
+    for (size_t i = p->destination_count; i-- > 0;)
+        index_row(&l->destinations, l->next_destination, p->destinations[i].host.service, i);
+    for (size_t i = p->object_count; i-- > 0;) {
+        if (p->objects[i].group[0] == '\0' && lint_is(&p->objects[i], "Service"))
+            index_row(&l->services, NULL, p->objects[i].name, i);
     }
 }
 
-static bool same_host(const struct host *a, const struct host *b)
+static void lint_release(struct lint *l)
 {
-    if (a->pattern != NULL || b->pattern != NULL)
-        return a->pattern != NULL && b->pattern != NULL && strcmp(a->pattern, b->pattern) == 0;
-    return host_match(a, b) != 0;
-}
-
-static void twice(struct policy *p)
-{
-    /* Quadratic: kept to folders of a size that people write. */
-    for (size_t i = 0; i < p->destination_count && i < 500; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const struct destination *a = &p->destinations[j], *b = &p->destinations[i];
-            if (same_host(&a->host, &b->host) &&
-                yaml_get(b->object->spec, "trafficPolicy") != NULL) {
-                lint_add(
-                    p, LINT_OBJECT_TWICE, b->object->kind_source,
-                    "DestinationRule %.60s is for the host of %.60s (line %u), which is in force",
-                    b->object->name, a->object->name, a->object->kind_source.line);
-                break;
-            }
-        }
-    }
-}
-
-/* A host that two objects have routes for: HTTPRoutes of a Service add up, VirtualServices do not.
- */
-static void routes_twice(struct policy *p)
-{
-    bool told = false;
-    for (size_t i = 0; i < p->route_count && i < 2000; i++) {
-        const struct route *b = &p->routes[i];
-        told = told && b->object == p->routes[i - 1].object;
-        for (size_t j = 0; j < i && !told; j++) {
-            const struct route *a = &p->routes[j];
-            bool adds_up = strcmp(a->object->kind, "HTTPRoute") == 0 &&
-                           strcmp(b->object->kind, "HTTPRoute") == 0;
-            if (a->object == b->object || adds_up || !same_host(&a->host, &b->host))
-                continue;
-            lint_add(p, LINT_OBJECT_TWICE, b->object->kind_source,
-                     "%s %.60s is for the host of %s %.60s (line %u), which is judged as in force",
-                     b->object->kind, b->object->name, a->object->kind, a->object->name,
-                     a->object->kind_source.line);
-            told = true;
-        }
-    }
+    free(l->first_route);
+    free(l->next_route);
+    free(l->next_destination);
+    map_release(&l->routes);
+    map_release(&l->destinations);
+    map_release(&l->services);
 }
 
 void lint_policy(struct policy *p)
 {
+    struct lint l;
     for (size_t i = 0; i < p->object_count; i++) {
         const struct object *o = &p->objects[i];
         if (o->row == NULL && kind_group_known(o->group))
             unknown_kind(p, o);
     }
-    for (size_t i = 0; i < p->destination_count; i++)
-        ejection(p, &p->destinations[i]);
-    if (p->options.target.mesh == MESH_ISTIO_AMBIENT)
-        without_waypoint(p);
-    twice(p);
-    routes_twice(p);
-    profiles(p);
+    lint_init(&l, p);
+    lint_twice(&l);
+    lint_virtual_service(&l);
+    lint_gateway(&l);
+    lint_retry(&l);
+    lint_retry_layers(&l);
+    lint_ejection(&l);
+    lint_pool(&l);
+    lint_mtls(&l);
+    lint_ambient(&l);
+    lint_linkerd(&l);
+    lint_linkerd_profile(&l);
+    lint_release(&l);
+}
+
+bool lint_reads(const struct policy *p, const struct object *o)
+{
+    unsigned mesh = MESH_BIT(p->options.target.mesh);
+    if (o->row == NULL || (o->row->meshes & mesh) == 0 || !kind_has_version(o->row, o->version))
+        return false;
+    return (o->row->since_mesh & mesh) == 0 ||
+           target_since(p->options.target, o->row->major, o->row->minor);
+}
+
+bool lint_is(const struct object *o, const char *kind)
+{
+    return strcmp(o->kind, kind) == 0;
+}
+
+const struct yaml_node *lint_written(const struct route *route)
+{
+    /* "payments/http[3]": the readers name a route by its place (route.name in store.h). */
+    const char *open = route->name == NULL ? NULL : strrchr(route->name, '[');
+    uint64_t at = 0;
+    size_t n = open == NULL ? 0 : strlen(open);
+    if (n < 3 || !bytes_to_u64((struct bytes){(const uint8_t *)open + 1, n - 2}, &at))
+        return NULL;
+    const char *list = lint_is(route->object, "VirtualService") ? "http" : "rules";
+    return yaml_item(yaml_get(route->object->spec, list), (size_t)at);
+}
+
+bool lint_is_new(const struct policy *p, size_t route)
+{
+    return route == 0 || p->routes[route].object != p->routes[route - 1].object ||
+           p->routes[route].name != p->routes[route - 1].name;
+}
+
+const struct yaml_node *lint_traffic(const struct destination *d)
+{
+    const struct yaml_node *traffic = yaml_get(d->object->spec, "trafficPolicy"),
+                           *ports = yaml_get(traffic, "portLevelSettings");
+    for (size_t i = 0; i < yaml_count(ports) && d->port != 0; i++) {
+        uint64_t number = 0;
+        if (lint_number(yaml_get(yaml_item(ports, i), "port"), "number", &number) &&
+            number == d->port)
+            return yaml_item(ports, i);
+    }
+    return traffic;
+}
+
+struct source lint_source(const struct yaml_node *map, const char *key)
+{
+    const struct yaml_pair *pair = yaml_find(map, key);
+    if (pair != NULL)
+        return pair->value->kind == YAML_SCALAR ? pair->value->source : pair->source;
+    return map == NULL ? (struct source){0} : map->source;
+}
+
+bool lint_number(const struct yaml_node *map, const char *key, uint64_t *ret)
+{
+    const struct yaml_node *n = yaml_get(map, key);
+    return n != NULL && yaml_read_count(n, UINT32_MAX, ret, NULL);
+}
+
+bool lint_duration(const struct yaml_node *map, const char *key, uint64_t *ret_ns)
+{
+    const struct yaml_node *n = yaml_get(map, key);
+    return n != NULL &&
+           (yaml_read_go_duration(n, ret_ns, NULL) || yaml_read_gep_duration(n, ret_ns, NULL));
+}
+
+bool lint_says(const struct yaml_node *map, const char *key, const char *value)
+{
+    const char *found = yaml_get_text(map, key);
+    return found != NULL && strcmp(found, value) == 0;
+}
+
+const struct yaml_node *lint_pod(const struct object *o, const char *part)
+{
+    if (o->group[0] == '\0' && lint_is(o, "Pod"))
+        return yaml_get(o->root, part);
+    const struct yaml_node *at = o->spec;
+    if (lint_is(o, "CronJob"))
+        at = yaml_get(yaml_get(at, "jobTemplate"), "spec");
+    return yaml_get(yaml_get(at, "template"), part);
 }

@@ -23,8 +23,7 @@ struct lint_rule {
 const struct lint_rule *lint_rules(size_t *ret_count);
 const char *severity_name(enum severity severity);
 
-/* Adds a finding with the rule's own severity. After STORE_MAX_FINDINGS they are counted, not kept.
- */
+/* Adds a finding with the rule's own severity. More than STORE_MAX_FINDINGS fail the read. */
 void lint_add(struct policy *p, enum lint_rule_id rule, struct source source, const char *format,
               ...) PRINTF(4, 5);
 /* The rules on the whole: per-try and headroom, ejection caps, waypoints, profiles, kinds unknown.

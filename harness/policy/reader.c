@@ -1,5 +1,8 @@
 #include "policy/reader.h"
 
+/* Istio's ValidateDuration; 0s too (seen: suites/selftest/istio). */
+#define ISTIO_DURATION_LEAST_NS UINT64_C(1000000)
+
 #include "base/text.h"
 
 struct place place_of(struct policy *p, const struct object *o)
@@ -119,6 +122,9 @@ bool place_go_duration(struct place at, const char *key, struct value *ret)
     if (n == NULL)
         return false;
     bool good = yaml_read_go_duration(n, &found, &err);
+    if (good && found < ISTIO_DURATION_LEAST_NS)
+        lint_add(at.policy, LINT_OBJECT_VALUE, n->source,
+                 "%s is below 1ms, which Istio's webhook refuses", place_field(at, key));
     return number(at, key, good, found, &err, ret);
 }
 

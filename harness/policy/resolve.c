@@ -4,6 +4,14 @@
 
 #define S UINT64_C(1000000000)
 
+/* An object that is not exported, of another namespace than the service's, which the caller is
+ * taken to share. */
+static bool is_for_others(bool private, const struct object *o, const struct host *to)
+{
+    return private && to->namespace != NULL && o->namespace[0] != '\0' &&
+           strcmp(o->namespace, to->namespace) != 0;
+}
+
 /* The object whose routes are in force for the service: the most exact host, then the first read.
  */
 static const struct object *governing(const struct policy *p, const struct host *to)
@@ -11,7 +19,9 @@ static const struct object *governing(const struct policy *p, const struct host 
     const struct object *best = NULL;
     uint32_t best_match = 0;
     for (size_t i = 0; i < p->route_count; i++) {
-        uint32_t match = host_match(&p->routes[i].host, to);
+        uint32_t match = is_for_others(p->routes[i].private, p->routes[i].object, to)
+                             ? 0
+                             : host_match(&p->routes[i].host, to);
         if (match > best_match) {
             best_match = match;
             best = p->routes[i].object;
@@ -58,12 +68,19 @@ static const struct route *find_route(const struct policy *p, const char *from,
 static const struct destination *find_destination(const struct policy *p, const struct host *to)
 {
     const struct destination *best = NULL;
+    const struct object *service = store_find_service(p, to);
+    uint64_t port = service == NULL ? 0 : store_service_port(service);
     uint32_t best_match = 0;
     for (size_t i = 0; i < p->destination_count; i++) {
-        uint32_t match = host_match(&p->destinations[i].host, to);
-        if (match > best_match) {
+        const struct destination *d = &p->destinations[i];
+        uint32_t match = host_match(&d->host, to);
+        if ((d->port != 0 && d->port != port) || is_for_others(d->private, d->object, to))
+            continue;
+        /* of one object, the row of the port stands above the row of all */
+        if (match > best_match ||
+            (match == best_match && match > 0 && d->port != 0 && d->object == best->object)) {
             best_match = match;
-            best = &p->destinations[i];
+            best = d;
         }
     }
     return best;
@@ -100,7 +117,12 @@ static void resolve_istio(const struct policy *p, const struct route *route, con
     if (d != NULL) {
         ret->outlier = d->outlier;
         ret->pool = d->pool;
-        if (d->consistent_hash && target_since(p->options.target, 1, 23))
+        ret->budget = d->budget;
+        if (d->balance.set)
+            ret->balance = d->balance;
+        /* A route that nobody wrote has the default retries, and they look at the hosts tried
+         * before, hash or not (seen in what Istio 1.31 programs: suites/selftest/istio). */
+        if (d->consistent_hash && route != NULL && target_since(p->options.target, 1, 23))
             ret->retry.other_host = false;
     }
     if (!ret->pool.connect_timeout.set)
@@ -162,6 +184,9 @@ void policy_resolve(const struct policy *p, const char *from, const char *to, co
     struct host host = host_parse(store_intern(p, to), &scratch);
     if (host.service == NULL)
         host = (struct host){.service = store_intern(p, to)};
+    const struct object *service = store_find_service(p, &host);
+    if (service != NULL && host.namespace == NULL && service->namespace[0] != '\0')
+        host.namespace = service->namespace;
     *ret = (struct edge_policy){.from = store_intern(p, caller),
                                 .to = store_intern(p, to),
                                 .path = path == NULL ? "/" : store_intern(p, path),
@@ -169,6 +194,9 @@ void policy_resolve(const struct policy *p, const char *from, const char *to, co
                                 .target = p->options.target,
                                 .flavour = flavour_of(p, host.service),
                                 .endpoints = endpoints};
+    ret->balance = value_default(p, ret->flavour == FLAVOUR_L4        ? LB_CONNECTION
+                                    : ret->flavour == FLAVOUR_LINKERD ? LB_EWMA
+                                                                      : LB_LEAST_REQUEST);
     if (ret->flavour == FLAVOUR_L4)
         ret->retry.attempts = value_default(p, 0);
     else

@@ -37,11 +37,6 @@ void route_finish(struct policy *p, struct route *route)
     }
     if (rule->per_try_timeout.number != 0 && timeout->number != 0)
         headroom(p, rule, timeout);
-    bool codes = (rule->on & RETRY_STATUS_CODES) != 0 && status_set_any(&rule->codes);
-    if (codes || (rule->on & (RETRY_5XX | RETRY_GATEWAY_ERROR | RETRY_RESET)) != 0)
-        lint_add(p, LINT_RETRY_NON_IDEMPOTENT, rule->conditions.source,
-                 "%s retries a POST too: one that was executed may be executed %llu times",
-                 rule->conditions.origin, (unsigned long long)rule->attempts.number + 1);
 }
 
 bool route_takes(const struct route *route, const char *path)

@@ -118,6 +118,40 @@ bool policy_is_istio(const struct policy *p)
     return p->options.target.mesh == MESH_ISTIO || p->options.target.mesh == MESH_ISTIO_AMBIENT;
 }
 
+const struct object *store_find_service(const struct policy *p, const struct host *host)
+{
+    const struct object *found = NULL;
+    for (size_t i = 0; host->service != NULL && i < p->object_count; i++) {
+        const struct object *o = &p->objects[i];
+        if (o->group[0] != '\0' || strcmp(o->kind, "Service") != 0 ||
+            strcmp(o->name, host->service) != 0 ||
+            (host->namespace != NULL && strcmp(o->namespace, host->namespace) != 0))
+            continue;
+        if (found != NULL && strcmp(found->namespace, o->namespace) != 0)
+            return NULL;
+        found = o;
+    }
+    return found;
+}
+
+uint64_t store_service_port(const struct object *service)
+{
+    const struct yaml_node *ports = yaml_get(service->spec, "ports");
+    const struct yaml_node *number = yaml_get(yaml_item(ports, 0), "port");
+    struct error unused = {0}; /* the API server's to say */
+    uint64_t port = 0;
+    if (yaml_count(ports) != 1 || number == NULL ||
+        !yaml_read_count(number, UINT16_MAX, &port, &unused))
+        return 0;
+    return port;
+}
+
+bool store_is_private(const struct object *o)
+{
+    const struct yaml_node *to = yaml_get(o->spec, "exportTo"), *one = yaml_item(to, 0);
+    return yaml_count(to) == 1 && one->kind == YAML_SCALAR && strcmp(one->text, ".") == 0;
+}
+
 bool policy_has_waypoint(const struct policy *p, const char *service)
 {
     bool found = false;

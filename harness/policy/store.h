@@ -11,7 +11,7 @@
 
 #include "base/map.h"
 
-#define STORE_MAX_FINDINGS ((size_t)10000)
+#define STORE_MAX_FINDINGS ((size_t)100000)
 #define STORE_MAX_ROUTES ((size_t)50000)
 #define STORE_MAX_TEXTS ((size_t)100000)
 #define STORE_MAX_ARENA ((size_t)2 << 30)
@@ -33,6 +33,7 @@ struct route {
     enum path_kind path_kind;
     const char *path;
     const char *caller;      /* the app label that the caller must have; NULL: any */
+    bool private;            /* exportTo ".": for callers of its object's namespace */
     bool narrowed;           /* holds for requests only that are never sent here */
     const char *destination; /* the service it leads to, when that is one and not the host's */
     bool has_retry;
@@ -43,9 +44,13 @@ struct route {
 struct destination {
     struct host host;
     const struct object *object;
+    uint64_t port; /* 0: all ports that no other row of the object names */
+    bool private;  /* exportTo ".": for callers of its own namespace */
     bool consistent_hash;
     struct outlier_rule outlier;
     struct pool_rule pool;
+    struct budget_rule budget;
+    struct value balance; /* enum lb_policy */
 };
 
 /* What Linkerd reads from a Service. */
@@ -125,6 +130,12 @@ struct value value_default(const struct policy *p, uint64_t number);
 void retry_rule_default(const struct policy *p, struct retry_rule *ret);
 
 bool policy_is_istio(const struct policy *p);
+/* The Service of that name among the objects; NULL: none, or several in different namespaces. */
+const struct object *store_find_service(const struct policy *p, const struct host *host);
+/* Its port; 0: it has several. */
+uint64_t store_service_port(const struct object *service);
+/* exportTo is there, and is "." alone. */
+bool store_is_private(const struct object *o);
 /* For ambient: something shows that the service has a waypoint. True for other targets. */
 bool policy_has_waypoint(const struct policy *p, const char *service);
 

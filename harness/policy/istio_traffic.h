@@ -1,0 +1,13 @@
+#ifndef POLICY_ISTIO_TRAFFIC_H
+#define POLICY_ISTIO_TRAFFIC_H
+
+/* Between the files that read a DestinationRule's trafficPolicy. */
+
+#include "policy/reader.h"
+
+/* loadBalancer; ${ret} is left alone where nothing is said. */
+void istio_read_balance(struct place at, struct value *ret);
+/* retryBudget, with Istio's defaults; none where the target is older. */
+void istio_read_budget(struct place at, struct budget_rule *rule);
+
+#endif
