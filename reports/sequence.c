@@ -91,6 +91,23 @@ static void add_arrow(const struct sequence *s, size_t a, size_t b, struct text 
     text_add_bytes(to, (struct bytes){(const uint8_t *)line, end});
 }
 
+/* Why its bytes, or its backend's, were no message: the journal's own words; NULL: they were. */
+static const char *reason_of(const struct sequence *s, const struct attempt_row *row)
+{
+    const struct journal *j = s->report->journal;
+    const struct attempt_record *a = &row->r;
+    if (a->outcome != OUTCOME_BAD_REQUEST && a->outcome != OUTCOME_BAD_RESPONSE)
+        return NULL;
+    for (size_t i = 0; i < j->refusal_count; i++) {
+        const struct refusal_record *r = &j->refusals[i].r;
+        if (j->refusals[i].proc == row->proc && r->mesh_conn == a->conn &&
+            (r->stream != 0 ? r->stream == a->stream
+                            : r->sequence == 0 || r->sequence == a->sequence))
+            return journal_name(j, r->reason);
+    }
+    return NULL;
+}
+
 static void add_answer(const struct sequence *s, const struct attempt_record *r, size_t lane,
                        struct text *to)
 {
@@ -146,6 +163,11 @@ static void add_try(struct sequence *s, size_t i, const struct judged *verdict, 
     if (verdict != NULL && strcmp(verdict->claim->id, "retry.max") == 0 && i + 1 == s->try_count)
         text_add(to, "  NOT ALLOWED: %s",
                  verdict->verdict.policy == NULL ? "" : verdict->verdict.policy);
+    const char *reason = reason_of(s, s->tries[i]);
+    if (reason != NULL) {
+        text_add(to, "  %s: ", record_enum_name("outcome", r->outcome));
+        report_add_clean(to, reason);
+    }
     text_add(to, "\n");
     add_answer(s, r, lane, to);
 }

@@ -5,9 +5,12 @@
 
 #include "base/clock.h"
 #include "net/chain.h"
+#include "net/limits.h"
 #include "net/proxy.h"
 #include "standalone/admin_server.h"
 #include "standalone/proxy_fleet.h"
+#include "standalone/toxi_list.h"
+#include "standalone/toxi_routes.h"
 #include "standalone/toxi_server.h"
 
 #include <stdlib.h>
@@ -266,21 +269,19 @@ static void notes(struct text *to)
         "  for new connections.\n"
         "Signals:\n"
         "  SIGTERM, SIGINT: drain, and at the second one cut.\n");
+    limits_print(to);
     text_add(
         to,
-        "Limits:\n"
+        "Limits of what steers:\n"
         "  %d proxies, %d pairs on the command line, %d faults a proxy, %d bytes a name, %d bytes\n"
-        "  a --fault, %d workers. Relayed: a head of %zu KiB, %d header fields, %d trailers,\n"
-        "  %zu KiB of chunk framing in a row, %d interim answers to a request; an HTTP/1.1\n"
-        "  head or chunk framing %llu s from its first byte on, %d client connections each.\n"
-        "  REST interface: %d connections, each 30 s without a whole request, bodies of %zu KiB,\n"
-        "  answers of %zu MiB.\n",
+        "  a --fault, %d workers. REST interface: %d connections, each %llu s without a whole\n"
+        "  request, bodies of %zu KiB, answers of %zu MiB. Toxiproxy's: %d connections, bodies of\n"
+        "  %zu KiB, answers of %zu MiB, %d bytes a name, %d s for a name server.\n",
         PROXY_SET_MOST, PAIRS_MOST, CHAIN_SLOTS_MOST, PROXY_SET_NAME_MOST, PROXY_FAULT_MOST_BYTES,
-        PROXY_FLEET_WORKERS_MOST, HTTP1_HEAD_MOST_BYTES / 1024, HTTP1_FIELDS_MOST,
-        HTTP1_TRAILERS_MOST, HTTP1_HEAD_MOST_BYTES / 1024, HTTP1_INTERIM_MOST,
-        (unsigned long long)(PROXY_HEAD_LIMIT_NS / NS_PER_S), PROXY_CONNECTIONS_MOST,
-        ADMIN_CONNECTIONS_MOST, ADMIN_BODY_MOST_BYTES / 1024,
-        ADMIN_ANSWER_MOST_BYTES / (1024 * 1024));
+        PROXY_FLEET_WORKERS_MOST, ADMIN_CONNECTIONS_MOST,
+        (unsigned long long)(ADMIN_IDLE_MOST_NS / NS_PER_S), ADMIN_BODY_MOST_BYTES / 1024,
+        ADMIN_ANSWER_MOST_BYTES / (1024 * 1024), TOXI_CONNECTIONS_MOST, TOXI_BODY_MOST_BYTES / 1024,
+        TOXI_ANSWER_MOST_BYTES / (1024 * 1024), TOXI_NAME_MOST, TOXI_LOOKUP_MOST_S);
 }
 
 const struct command command_proxy = {

@@ -11,6 +11,8 @@ static const struct option show_options[] = {
     {"first-fail", 0, NULL, NULL, "Show", "the first request that made a claim fail", NULL, false},
     {"claim", 0, "ID", NULL, "Show", "with --first-fail: of this claim", NULL, false},
     {"faults", 0, NULL, NULL, "Show", "when each fault was armed and disarmed", NULL, false},
+    {"refused", 0, NULL, NULL, "Show", "what was ended for what its peer had sent, and why", NULL,
+     false},
     {"phases", 0, NULL, NULL, "Show", "the phases, and how each ended", NULL, false},
     {"json", 0, NULL, NULL, "Show", "all records, one JSON object a line", NULL, false},
 };
@@ -81,6 +83,35 @@ static void show_faults(const struct journal *j)
     }
 }
 
+/* Malformed and hostile bytes: whose they were, what they ended, and why (issue 4). */
+static void show_refused(const struct journal *j)
+{
+    char at[40];
+    uint64_t zero = report_zero_ns(j);
+    struct text line;
+    for (size_t i = 0; i < j->refusal_count; i++) {
+        const struct refusal_record *r = &j->refusals[i].r;
+        const struct journal_proc *proc = journal_proc_of(j, j->refusals[i].proc);
+        const char *about = record_enum_name("about", r->about);
+        text_init(&line, 4096);
+        text_add(&line, "%s  ", units_print_time(r->at > zero ? r->at - zero : 0, at, sizeof(at)));
+        report_add_clean(&line, proc == NULL ? "?" : proc->service);
+        text_add(&line, "/%u  connection %u", r->endpoint, r->conn);
+        if (r->side != 0)
+            text_add(&line, " of the backend");
+        if (r->mesh_conn != 0 && r->mesh_conn != r->conn)
+            text_add(&line, " for %u", r->mesh_conn);
+        if (r->stream != 0)
+            text_add(&line, " stream %u", r->stream);
+        else if (r->sequence != 0)
+            text_add(&line, " request %u", r->sequence);
+        text_add(&line, "  %-6s  ", about == NULL ? "?" : about);
+        report_add_clean(&line, journal_name(j, r->reason));
+        puts(text_get(&line));
+        text_release(&line);
+    }
+}
+
 static void show_phases(const struct journal *j)
 {
     char from[40], to[40];
@@ -92,6 +123,9 @@ static void show_phases(const struct journal *j)
                                       : units_print_time(p->t1_ns - zero, to, sizeof(to)),
                p->arm, p->name, p->why == NULL ? "" : p->why);
     }
+    if (j->refusal_count > 0)
+        printf("%zu times something was ended for what its peer had sent: show --refused\n",
+               j->refusal_count);
 }
 
 static int run(const struct arguments *args)
@@ -112,6 +146,8 @@ static int run(const struct arguments *args)
             code = journal_print_ndjson(o.journal, stdout, &err) ? EXIT_PASS : command_fail(&err);
         else if (arguments_has(args, "faults"))
             show_faults(o.journal);
+        else if (arguments_has(args, "refused"))
+            show_refused(o.journal);
         else
             show_phases(o.journal);
     }

@@ -112,5 +112,7 @@ bool journal_open(const char *path, struct journal **ret, struct error *err)
         return true;
     }
     journal_free(j);
+    for (char *c = local.text; *c != '\0'; c++) /* a damaged schema's own words may be in it */
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
     return error_set(err, local.kind, "%s %s", path, local.text);
 }

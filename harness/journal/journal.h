@@ -76,6 +76,10 @@ struct hook_row {
     struct hook_record r;
     uint32_t proc, seq;
 };
+struct refusal_row {
+    struct refusal_record r;
+    uint32_t proc, seq;
+};
 
 struct journal {
     const char *path;
@@ -98,9 +102,10 @@ struct journal {
     struct host_row *hosts;
     struct lost_row *losts;
     struct hook_row *hooks;
+    struct refusal_row *refusals;
     size_t proc_count, phase_count, event_count, attempt_count, request_count, connection_count,
         handshake_count, hook_count, fault_count, world_count, metric_count, clock_count,
-        stall_count, host_count, lost_count;
+        stall_count, host_count, lost_count, refusal_count;
     const char **names;
     size_t name_count;
     struct arena arena;

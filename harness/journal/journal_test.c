@@ -296,20 +296,53 @@ static void changed(const struct place *p, const char *sql)
     sqlite3_close(db);
 }
 
-/* Format 1 had neither handshakes nor hooks; its files are judged for ever. */
-static void a_file_of_the_first_format_is_read_as_one_without_the_newer_tables(void **state)
+/* Format 1 had neither handshakes nor hooks, format 2 no refusals; their files are judged for ever.
+ */
+static void a_file_of_an_older_format_is_read_as_one_without_the_newer_tables(void **state)
 {
+    static const char *const older[] = {
+        "DROP TABLE refusal; DROP TABLE handshake; DROP TABLE hook; PRAGMA user_version=1",
+        "DROP TABLE refusal; PRAGMA user_version=2",
+    };
     const struct place *p = *state;
-    struct journal *j = NULL;
-    struct error err = {0};
-    changed(p, "DROP TABLE handshake; DROP TABLE hook; PRAGMA user_version=1");
-    ok(journal_open(p->path, &j, &err), &err);
-    assert_int_equal(j->attempt_count, 50);
-    assert_int_equal(j->handshake_count + j->hook_count, 0);
-    assert_true(journal_checksum_good(j));
-    journal_free(j);
+    for (size_t i = 0; i < COUNT_OF(older); i++) {
+        struct journal *j = NULL;
+        struct error err = {0};
+        changed(p, older[i]);
+        ok(journal_open(p->path, &j, &err), &err);
+        assert_int_equal(j->attempt_count, 50);
+        assert_int_equal(j->handshake_count + j->hook_count + j->refusal_count, 0);
+        assert_true(journal_checksum_good(j));
+        journal_free(j);
+    }
     changed(p, "DROP TABLE handshake");
     refused(p->path, "no table \"handshake\"");
+    changed(p, "DROP TABLE refusal");
+    refused(p->path, "no table \"refusal\"");
+}
+
+static void a_refusal_keeps_its_reason(void **state)
+{
+    const struct place *p = *state;
+    struct journal *j = journal_new(), *back = NULL;
+    struct error err = {0};
+    struct refusal_record r = {.at = 5,
+                               .conn = 7,
+                               .mesh_conn = 7,
+                               .sequence = 2,
+                               .reason = journal_add_name(j, "two host fields"),
+                               .endpoint = 3,
+                               .about = REFUSAL_LIMIT};
+    journal_add(j, 2, RECORD_REFUSAL, &r);
+    ok(journal_save(j, p->path, &err), &err);
+    ok(journal_open(p->path, &back, &err), &err);
+    assert_int_equal(back->refusal_count, 1);
+    assert_string_equal(journal_name(back, back->refusals[0].r.reason), "two host fields");
+    assert_int_equal(back->refusals[0].r.sequence, 2);
+    assert_string_equal(record_enum_name("about", back->refusals[0].r.about), "limit");
+    assert_true(journal_checksum_good(back));
+    journal_free(j);
+    journal_free(back);
 }
 
 static void a_hostile_or_damaged_file_is_one_sentence(void **state)
@@ -317,7 +350,7 @@ static void a_hostile_or_damaged_file_is_one_sentence(void **state)
     static const struct {
         const char *sql, *words;
     } rows[] = {
-        {"PRAGMA user_version=3", "format 3; this meshproof reads formats up to 2"},
+        {"PRAGMA user_version=4", "format 4; this meshproof reads formats up to 3"},
         {"PRAGMA user_version=0", "format 0 does not exist"},
         {"DROP TABLE attempt", "no table \"attempt\""},
         {"DROP TABLE checksum", "no table \"checksum\""},
@@ -499,7 +532,8 @@ int main(void)
         WITH_FILE(records_may_be_added_to_a_journal_that_was_read),
         cmocka_unit_test(every_line_is_json_with_words_in_order_of_time),
         WITH_FILE(what_is_no_journal_is_one_sentence),
-        WITH_FILE(a_file_of_the_first_format_is_read_as_one_without_the_newer_tables),
+        WITH_FILE(a_file_of_an_older_format_is_read_as_one_without_the_newer_tables),
+        WITH_FILE(a_refusal_keeps_its_reason),
         WITH_FILE(a_hostile_or_damaged_file_is_one_sentence),
         WITH_FILE(any_change_of_a_row_spoils_the_checksum),
         WITH_FILE(hostile_texts_become_valid_utf8),

@@ -292,6 +292,27 @@ static void read_names(struct reader *r, sqlite3_stmt *s, const struct schema_ta
     }
 }
 
+/* Some forty a row: a copy whose length is known beforehand is one instruction. */
+static void put_number(uint8_t *to, uint64_t value, size_t width)
+{
+    uint32_t four = (uint32_t)value;
+    uint16_t two = (uint16_t)value;
+    switch (width) {
+    case 8:
+        memcpy(to, &value, 8);
+        return;
+    case 4:
+        memcpy(to, &four, 4);
+        return;
+    case 2:
+        memcpy(to, &two, 2);
+        return;
+    default:
+        *to = (uint8_t)value;
+        return;
+    }
+}
+
 /* Column 3 + ${at} into the record; its digest needs the values as they are in the file, so names
  * are replaced later. */
 static bool take_field(struct reader *r, sqlite3_stmt *s, const struct record_type *type, size_t at,
@@ -311,7 +332,7 @@ static bool take_field(struct reader *r, sqlite3_stmt *s, const struct record_ty
         too_large(r, type->name, f->name, value, (UINT64_C(1) << (8 * f->width)) - 1);
         return false;
     }
-    memcpy(record + f->offset, &value, f->width);
+    put_number(record + f->offset, (uint64_t)value, f->width);
     return true;
 }
 

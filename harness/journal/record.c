@@ -149,6 +149,7 @@ static const struct enum_words enums[] = {
     {"alpn", {"none", "http/1.1", "h2", "other"}},
     {"closed_how", {"FIN", "RST"}},
     {"level", {"info", "warn", "error"}},
+    {"about", {"http/1", "http/2", "tls", "limit"}},
 };
 
 const char *record_enum_name(const char *field, uint64_t value)

@@ -23,6 +23,7 @@ enum record_kind {
     RECORD_HOST = 27,
     RECORD_LOST = 28,
     RECORD_HOOK = 29,
+    RECORD_REFUSAL = 30,
 };
 #define RECORD_KINDS 64 /* kinds on the wire are below this */
 #define NAME_MOST_BYTES 1024
@@ -98,6 +99,7 @@ enum {
     HANDSHAKE_PASSED_THROUGH = 16, /* not ours: read on its way (PROXY_TCP) */
 };
 enum hook_level { HOOK_INFO, HOOK_WARN, HOOK_ERROR }; /* error: the hook was switched off */
+enum refusal_about { REFUSAL_HTTP1, REFUSAL_HTTP2, REFUSAL_TLS, REFUSAL_LIMIT };
 enum request_end {
     END_COMPLETE,
     END_TRUNCATED,

@@ -3,6 +3,7 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/refusal.h"
 #include "net/tls_conn.h"
 #include "net/tls_pass.h"
 #include "net/toxic_link.h"
@@ -62,7 +63,8 @@ bool accept_handshake(struct conn *c)
         return !c->dead;
     }
     enum conn_closer by = tls_conn_blame(c);
-    settle_streak(c, by == CONN_BY_FAULT);
+    /* A leaf of ours that its peer refused is a failure that a fault has made, too. */
+    settle_streak(c, by == CONN_BY_FAULT || tls_conn_fault(c) != 0);
     if (by == CONN_BY_FAULT)
         c->record.fault = tls_conn_fault(c);
     if (io == IO_RESET)
@@ -171,6 +173,15 @@ static uint32_t peer_name(struct endpoint *e, const struct socket_address *peer)
     return endpoint_name(e, bytes_of(host));
 }
 
+static void refuse_one_more(struct conn *c)
+{
+    char reason[64];
+    snprintf(reason, sizeof(reason), "more than %u connections at once",
+             c->endpoint->proxy->connections_most);
+    refusal_note(c, NULL, REFUSAL_LIMIT, reason);
+    conn_close(c, CONN_BY_LIMIT, true);
+}
+
 static void on_accept(struct watch *w, unsigned what);
 
 static void on_accept_again(struct hold *h, uint64_t now_ns)
@@ -214,7 +225,7 @@ static void on_accept(struct watch *w, unsigned what)
         }
         c->record.peer = peer_name(e, &peer);
         if (e->clients > e->proxy->connections_most)
-            conn_close(c, CONN_BY_LIMIT, true);
+            refuse_one_more(c);
         else
             accept_begin(c);
     }

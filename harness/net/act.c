@@ -3,6 +3,7 @@
 #include "net/relay.h"
 
 #include "base/clock.h"
+#include "net/refusal.h"
 #include "net/tls_conn.h"
 #include "net/tls_pass.h"
 
@@ -102,8 +103,9 @@ void act_cut(struct call *call, enum attempt_outcome outcome, bool reset, enum c
     loop_hold_add(l, &call->flow[SIDE_RESPONSE].hold, now_ns + CUT_POLL_NS, on_cut);
 }
 
-/* The rest of a request that is answered before it was all read: what the input has of it now. */
-static void take_rest(struct call *call)
+/* The rest of a request that is answered before it was all read: what the input has of it now.
+ * ${refused}: that it is malformed is why, and has been said. */
+static void take_rest(struct call *call, bool refused)
 {
     struct conn *client = call->client;
     struct flow *flow = call_flow(call, SIDE_REQUEST);
@@ -111,8 +113,11 @@ static void take_rest(struct call *call)
     size_t used = 0;
     if (flow->state == FLOW_HEAD)
         conn_consume(client, flow->head_bytes);
-    if (http1_body_feed(&flow->body, client->input, &used, NULL, NULL, &err) == HTTP1_BAD)
+    if (http1_body_feed(&flow->body, client->input, &used, NULL, NULL, &err) == HTTP1_BAD) {
         call->client_keeps = false;
+        if (!refused)
+            refusal_of_call(call, SIDE_REQUEST, &err);
+    }
     conn_consume(client, used);
     /* who waits for a 100 will not send the body after a final answer, or may: no telling */
     if (!flow->body.done && (call->expects_continue || flow->body.framing == HTTP1_TUNNEL))
@@ -166,7 +171,7 @@ static void answer(struct call *call, const struct reply *reply, enum attempt_ou
     struct iovec parts[HEAD_PARTS_MOST];
     size_t count = 1;
     bool raw = reply->raw.len > 0;
-    take_rest(call);
+    take_rest(call, outcome == OUTCOME_BAD_REQUEST);
     if (raw) {
         call->client_keeps = false;
         memcpy(&parts[0].iov_base, &reply->raw.at, sizeof(reply->raw.at));

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define IN_MOST_BYTES (HTTP1_HEAD_MOST_BYTES + LOOP_SCRATCH_BYTES)
-#define OUT_MOST_BYTES ((size_t)32 * 1024 * 1024)
 #define KEEP_CAPACITY 4096
 #define LINGER_NS (1 * NS_PER_S)
 #define LINGER_BYTES ((size_t)1024 * 1024)
@@ -58,7 +57,7 @@ struct conn *conn_open(struct endpoint *e, int fd, enum conn_side side,
     c->gone.run = on_gone;
     c->again.run = on_no_event;
     buffer_init(&c->in, IN_MOST_BYTES);
-    buffer_init(&c->out, OUT_MOST_BYTES);
+    buffer_init(&c->out, CONN_OUT_MOST_BYTES);
     arena_init(&c->accept_arena, (size_t)256 * 1024);
     c->record = (struct connection_record){.at = clock_now_ns(),
                                            .conn = ++p->conn_numbers,

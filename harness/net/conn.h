@@ -9,6 +9,9 @@
 #include "net/endpoint.h"
 #include "net/http1.h"
 
+/* What a peer does not take, past any amount that back-pressure lets through: it is broken then. */
+#define CONN_OUT_MOST_BYTES ((size_t)32 * 1024 * 1024)
+
 enum conn_side { CONN_CLIENT, CONN_BACKEND };
 /* BY_LIMIT: one connection more than proxy_config allows. */
 enum conn_closer { CONN_BY_PEER, CONN_BY_US, CONN_BY_FAULT, CONN_BY_LIMIT };

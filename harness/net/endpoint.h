@@ -76,6 +76,7 @@ struct proxy {
     uint64_t handshake_limit_ns;
     struct slow_list slow;
     uint32_t connections_most;
+    uint32_t refusal_details; /* reasons so far that quote a peer (refusal.h) */
 };
 
 /* The interned name, 0 when records are off. */

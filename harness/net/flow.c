@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "net/h2_call.h"
+#include "net/refusal.h"
 
 #define CHUNK_LINE_MOST 24
 
@@ -55,7 +56,7 @@ static void on_payload(void *cookie, struct bytes payload)
     (void)pipe_feed(&flow->pipe, payload, last, feed->now_ns);
 }
 
-bool flow_take_input(struct call *call, enum side side)
+bool flow_take_input(struct call *call, enum side side, struct error *err)
 {
     struct flow *flow = call_flow(call, side);
     struct conn *from = call_from(call, side), *to = call_to(call, side);
@@ -64,7 +65,7 @@ bool flow_take_input(struct call *call, enum side side)
     uint64_t before = flow->body.payload_bytes;
     bool filtered = flow->filtered;
     if (http1_body_feed(&flow->body, from->input, &used, filtered ? on_payload : NULL, &feed,
-                        NULL) == HTTP1_BAD)
+                        err) == HTTP1_BAD)
         return false;
     if (!filtered && !flow->dropped && used > 0) {
         struct iovec part = {.iov_len = used};
@@ -145,7 +146,10 @@ bool flow_pump(struct call *call, enum side side)
     }
     if (side == SIDE_RESPONSE && call->record.reply == 0)
         call->record.reply = call_span(call, from->read_ns);
-    if (!flow_take_input(call, side)) {
+    struct error err;
+    err.kind = ERROR_NONE;
+    if (!flow_take_input(call, side, &err)) {
+        refusal_of_call(call, side, &err);
         if (side == SIDE_REQUEST)
             act_refuse(call, 400);
         else

@@ -1,6 +1,7 @@
 #include "net/h2_call.h"
 
 #include "base/clock.h"
+#include "net/refusal.h"
 
 #include <stdlib.h>
 
@@ -22,8 +23,13 @@ void h2_call_begin(struct h2_link *link, int32_t id)
     if (link->calls != NULL)
         link->calls->previous = h;
     link->calls = h;
-    if (++link->call_count > H2_CALLS_MOST)
-        h2_session_fail(&link->session[SIDE_REQUEST], NGHTTP2_ENHANCE_YOUR_CALM);
+    if (++link->call_count > H2_CALLS_MOST) {
+        char why[H2_WHY_BYTES];
+        snprintf(why, sizeof(why), "more than %d streams that the backend has not heard the end of",
+                 H2_CALLS_MOST);
+        h2_session_fail(&link->session[SIDE_REQUEST], NGHTTP2_ENHANCE_YOUR_CALM, REFUSAL_LIMIT,
+                        why);
+    }
     (void)nghttp2_session_set_stream_user_data(link->session[SIDE_REQUEST].ng, id, h);
 }
 
@@ -183,32 +189,54 @@ void h2_call_disown(struct h2_call *h, bool reset_client)
         h2_call_reset(h, SIDE_REQUEST, NGHTTP2_REFUSED_STREAM);
 }
 
-void h2_call_bad_answer(struct h2_call *h)
+void h2_call_refuse(struct h2_call *h, enum side side, enum refusal_about about, const char *why)
 {
-    h2_call_decide(h, OUTCOME_BAD_RESPONSE);
+    const struct conn *client = h2_call_session(h, SIDE_REQUEST)->conn,
+                      *from = h2_call_session(h, side)->conn;
+    struct refusal_try of = {.mesh = client,
+                             .stream = (uint32_t)h->id[SIDE_REQUEST],
+                             .sequence = h->call != NULL ? h->call->record.sequence : 0};
+    if (h2_call_is_live(h) && client != NULL)
+        refusal_note(from != NULL ? from : client, &of, about, why);
+    h2_call_decide(h, side == SIDE_REQUEST ? OUTCOME_BAD_REQUEST : OUTCOME_BAD_RESPONSE);
+}
+
+void h2_call_bad_answer(struct h2_call *h, enum refusal_about about, const char *why)
+{
+    h2_call_refuse(h, SIDE_RESPONSE, about, why);
     h2_call_stop(h);
     h2_call_reset(h, SIDE_RESPONSE, NGHTTP2_PROTOCOL_ERROR);
     h2_call_reset_client(h, NGHTTP2_INTERNAL_ERROR);
 }
 
-void h2_call_on_invalid(struct h2_call *h, enum side side)
+void h2_call_on_invalid(struct h2_call *h, enum side side, const char *why)
 {
     if (side == SIDE_RESPONSE) {
-        h2_call_bad_answer(h);
+        h2_call_bad_answer(h, REFUSAL_HTTP2, why);
         return;
     }
-    h2_call_decide(h, OUTCOME_BAD_REQUEST);
+    h2_call_refuse(h, SIDE_REQUEST, REFUSAL_HTTP2, why);
     h2_call_stop(h);
     h2_call_reset(h, SIDE_RESPONSE, NGHTTP2_CANCEL);
 }
 
 void h2_call_on_reset(struct h2_call *h, enum side side, uint32_t code)
 {
-    if (side == SIDE_RESPONSE)
+    if (side == SIDE_RESPONSE) {
+        h->reset_by_peer = true;
         return; /* on_close has the code too, and also those that no frame has told */
+    }
     h2_call_left(h, LEFT_RST_STREAM, code);
     h2_call_stop(h);
     h2_call_reset(h, SIDE_RESPONSE, code);
+}
+
+/* Of the messages that nghttp2 resets without a word, all have another length than they say. */
+static const char *why_closed(uint32_t code)
+{
+    return code == NGHTTP2_PROTOCOL_ERROR   ? H2_WHY_LENGTH
+           : code == NGHTTP2_REFUSED_STREAM ? "a stream behind our GOAWAY, or one more than allowed"
+                                            : nghttp2_http2_strerror(code);
 }
 
 void h2_call_on_close(struct h2_call *h, enum side side, uint32_t code)
@@ -218,8 +246,8 @@ void h2_call_on_close(struct h2_call *h, enum side side, uint32_t code)
     note_finished(h);
     if (side == SIDE_REQUEST) {
         h->code = code;
-        if (code != NGHTTP2_NO_ERROR) /* nghttp2 reset it: else it was decided before */
-            h2_call_decide(h, OUTCOME_BAD_REQUEST);
+        if (code != NGHTTP2_NO_ERROR && h2_call_is_live(h)) /* by nghttp2: no call of ours */
+            h2_call_refuse(h, SIDE_REQUEST, REFUSAL_HTTP2, why_closed(code));
         h2_call_stop(h);
         h2_call_reset(h, SIDE_RESPONSE, NGHTTP2_CANCEL);
         return;
@@ -227,6 +255,11 @@ void h2_call_on_close(struct h2_call *h, enum side side, uint32_t code)
     if (h->over || h->reset[SIDE_RESPONSE] || h->disowned ||
         (answer->ended && h->way[SIDE_REQUEST].end_out))
         return;
+    if (code == NGHTTP2_PROTOCOL_ERROR &&
+        !h->reset_by_peer) { /* nghttp2 found that, not the peer */
+        h2_call_bad_answer(h, REFUSAL_HTTP2, why_closed(code));
+        return;
+    }
     h->lost = !answer->ended; /* else it wants no more of the request, and has answered */
     h2_call_reset_client(h, code);
 }

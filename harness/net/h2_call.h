@@ -42,6 +42,7 @@ struct h2_call {
     bool disowned;       /* above the last stream of a GOAWAY */
     bool lost;           /* the backend reset it: outcome of the client's reset that is due */
     bool told;           /* its record is out */
+    bool reset_by_peer;  /* the backend's RST_STREAM came */
     bool is_finished;    /* in the link's list */
     uint16_t outcome;
     uint16_t interims, interims_due; /* 1xx heads, and those that have not left yet */
@@ -70,11 +71,13 @@ void h2_call_on_data(struct h2_call *h, enum side side, struct bytes payload);
 void h2_call_on_end(struct h2_call *h, enum side side, const struct h2_head *trailers);
 void h2_call_on_reset(struct h2_call *h, enum side side, uint32_t code);
 /* The peer broke the rules of messages on this stream; nghttp2 resets it. */
-void h2_call_on_invalid(struct h2_call *h, enum side side);
+void h2_call_on_invalid(struct h2_call *h, enum side side, const char *why);
 void h2_call_on_close(struct h2_call *h, enum side side, uint32_t code);
 void h2_call_on_head_out(struct h2_call *h, enum side side, bool ends);
 /* The backend's head is too large, or one too many. */
-void h2_call_bad_answer(struct h2_call *h);
+void h2_call_bad_answer(struct h2_call *h, enum refusal_about about, const char *why);
+/* Decides that what came from ${side} was bad, and says why in the journal; stops nothing. */
+void h2_call_refuse(struct h2_call *h, enum side side, enum refusal_about about, const char *why);
 
 /* The backend has told its settings: those that waited go on. */
 void h2_call_on_settings(struct h2_call *h);

@@ -12,7 +12,8 @@ struct breach {
     const char *name;
     void (*say)(struct h2_peer *p);
     uint32_t code;
-    bool stream; /* RST_STREAM, else GOAWAY */
+    bool stream;        /* RST_STREAM, else GOAWAY */
+    const char *reason; /* a part of it */
 };
 
 static void frame(struct h2_peer *p, uint8_t type, uint8_t flags, int32_t id, struct bytes payload)
@@ -303,62 +304,98 @@ static void stream_window_overflow(struct h2_peer *p)
 }
 
 static const struct breach breaches[] = {
-    {"5.1 DATA on an idle stream", data_on_idle, NGHTTP2_PROTOCOL_ERROR, false},
-    {"5.1 RST_STREAM on an idle stream", rst_on_idle, NGHTTP2_PROTOCOL_ERROR, false},
-    {"5.1 WINDOW_UPDATE on an idle stream", window_on_idle, NGHTTP2_PROTOCOL_ERROR, false},
-    {"5.1 DATA after the stream was ended", data_on_half_closed, NGHTTP2_STREAM_CLOSED, false},
-    {"5.1 HEADERS after the stream was ended", headers_on_half_closed, NGHTTP2_STREAM_CLOSED,
-     false},
-    {"5.1.1 an even stream", headers_on_even, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.1 DATA on stream 0", data_on_0, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.1 padding beyond DATA's end", data_padded_beyond_its_end, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.2 HEADERS on stream 0", headers_on_0, NGHTTP2_PROTOCOL_ERROR, false},
+    {"5.1 DATA on an idle stream", data_on_idle, NGHTTP2_PROTOCOL_ERROR, false,
+     "DATA: stream in idle"},
+    {"5.1 RST_STREAM on an idle stream", rst_on_idle, NGHTTP2_PROTOCOL_ERROR, false,
+     "RST_STREAM: stream in idle"},
+    {"5.1 WINDOW_UPDATE on an idle stream", window_on_idle, NGHTTP2_PROTOCOL_ERROR, false,
+     "WINDOW_UPDATE to idle stream"},
+    {"5.1 DATA after the stream was ended", data_on_half_closed, NGHTTP2_STREAM_CLOSED, false,
+     "stream in half-closed(remote)"},
+    {"5.1 HEADERS after the stream was ended", headers_on_half_closed, NGHTTP2_STREAM_CLOSED, false,
+     "HEADERS: Stream was already closed"},
+    {"5.1.1 an even stream", headers_on_even, NGHTTP2_PROTOCOL_ERROR, false, "invalid stream_id"},
+    {"6.1 DATA on stream 0", data_on_0, NGHTTP2_PROTOCOL_ERROR, false, "DATA: stream_id == 0"},
+    {"6.1 padding beyond DATA's end", data_padded_beyond_its_end, NGHTTP2_PROTOCOL_ERROR, false,
+     "DATA: invalid padding"},
+    {"6.2 HEADERS on stream 0", headers_on_0, NGHTTP2_PROTOCOL_ERROR, false,
+     "HEADERS: stream_id == 0"},
     {"6.2 padding beyond HEADERS' end", headers_padded_beyond_their_end, NGHTTP2_PROTOCOL_ERROR,
-     false},
-    {"6.2 DATA within a header block", data_within_headers, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.3 PRIORITY of 4 bytes", priority_of_4_bytes, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.4 RST_STREAM on stream 0", rst_on_0, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.4 RST_STREAM of 3 bytes", rst_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.5 SETTINGS of 3 bytes", settings_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.5 a SETTINGS ack with payload", settings_ack_with_payload, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.5 SETTINGS on a stream", settings_on_stream, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.5.2 ENABLE_PUSH of 2", settings_push_2, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.5.2 a window too large", settings_window_too_large, NGHTTP2_FLOW_CONTROL_ERROR, false},
-    {"6.5.2 MAX_FRAME_SIZE of 1", settings_frame_size_1, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.6 PUSH_PROMISE of a client", push_promise, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.7 PING of 7 bytes", ping_of_7_bytes, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.7 PING on a stream", ping_on_stream, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.8 GOAWAY on a stream", goaway_on_stream, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.9 WINDOW_UPDATE of 3 bytes", window_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"6.9 WINDOW_UPDATE by 0", window_of_0, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.9.1 the connection's window overflows", window_overflow, NGHTTP2_FLOW_CONTROL_ERROR, false},
-    {"6.10 CONTINUATION alone", continuation_alone, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.10 CONTINUATION of another stream", continuation_of_another, NGHTTP2_PROTOCOL_ERROR, false},
-    {"4.2 a frame too large", frame_too_large, NGHTTP2_FRAME_SIZE_ERROR, false},
-    {"4.3 an HPACK index out of range", hpack_index_out_of_range, NGHTTP2_COMPRESSION_ERROR, false},
-    {"10.5.1 a header list too large", list_too_large, NGHTTP2_ENHANCE_YOUR_CALM, false},
-    {"10.5 a flood of CONTINUATION", continuation_flood, UINT32_MAX, false},
-    {"10.5 a flood of SETTINGS", settings_flood, NGHTTP2_ENHANCE_YOUR_CALM, false},
-    {"10.5 a flood of PING", ping_flood, NGHTTP2_ENHANCE_YOUR_CALM, false},
-    {"10.5 a flood of empty DATA", empty_data_flood, NGHTTP2_ENHANCE_YOUR_CALM, false},
-    {"10.5 rapid reset", rapid_reset, UINT32_MAX, false},
-    {"6.9 WINDOW_UPDATE of a stream by 0", stream_window_of_0, NGHTTP2_PROTOCOL_ERROR, false},
-    {"6.9.1 a stream's window overflows", stream_window_overflow, NGHTTP2_FLOW_CONTROL_ERROR, true},
+     false, "HEADERS: invalid padding"},
+    {"6.2 DATA within a header block", data_within_headers, NGHTTP2_PROTOCOL_ERROR, false,
+     "unexpected non-CONTINUATION frame"},
+    {"6.3 PRIORITY of 4 bytes", priority_of_4_bytes, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.4 RST_STREAM on stream 0", rst_on_0, NGHTTP2_PROTOCOL_ERROR, false,
+     "RST_STREAM: stream_id == 0"},
+    {"6.4 RST_STREAM of 3 bytes", rst_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.5 SETTINGS of 3 bytes", settings_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.5 a SETTINGS ack with payload", settings_ack_with_payload, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.5 SETTINGS on a stream", settings_on_stream, NGHTTP2_PROTOCOL_ERROR, false,
+     "SETTINGS: stream_id != 0"},
+    {"6.5.2 ENABLE_PUSH of 2", settings_push_2, NGHTTP2_PROTOCOL_ERROR, false,
+     "SETTINGS: invalid SETTINGS_EN"},
+    {"6.5.2 a window too large", settings_window_too_large, NGHTTP2_FLOW_CONTROL_ERROR, false,
+     "too large SETTINGS_INITIAL_WINDOW_SIZE"},
+    {"6.5.2 MAX_FRAME_SIZE of 1", settings_frame_size_1, NGHTTP2_PROTOCOL_ERROR, false,
+     "invalid SETTINGS_MAX_FRAME_SIZE"},
+    {"6.6 PUSH_PROMISE of a client", push_promise, NGHTTP2_PROTOCOL_ERROR, false, "PUSH_PROMISE: "},
+    {"6.7 PING of 7 bytes", ping_of_7_bytes, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.7 PING on a stream", ping_on_stream, NGHTTP2_PROTOCOL_ERROR, false, "PING: stream_id != 0"},
+    {"6.8 GOAWAY on a stream", goaway_on_stream, NGHTTP2_PROTOCOL_ERROR, false,
+     "GOAWAY: stream_id != 0"},
+    {"6.9 WINDOW_UPDATE of 3 bytes", window_of_3_bytes, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "a frame of a wrong length"},
+    {"6.9 WINDOW_UPDATE by 0", window_of_0, NGHTTP2_PROTOCOL_ERROR, false,
+     "window_size_increment == 0"},
+    {"6.9.1 the connection's window overflows", window_overflow, NGHTTP2_FLOW_CONTROL_ERROR, false,
+     "a window that overflows"},
+    {"6.10 CONTINUATION alone", continuation_alone, NGHTTP2_PROTOCOL_ERROR, false,
+     "CONTINUATION: unexpected"},
+    {"6.10 CONTINUATION of another stream", continuation_of_another, NGHTTP2_PROTOCOL_ERROR, false,
+     "unexpected non-CONTINUATION frame"},
+    {"4.2 a frame too large", frame_too_large, NGHTTP2_FRAME_SIZE_ERROR, false,
+     "too large frame size"},
+    {"4.3 an HPACK index out of range", hpack_index_out_of_range, NGHTTP2_COMPRESSION_ERROR, false,
+     "a header block that is no HPACK"},
+    {"10.5.1 a header list too large", list_too_large, NGHTTP2_ENHANCE_YOUR_CALM, false,
+     "a header list of more than 65536 bytes"},
+    {"10.5 a flood of CONTINUATION", continuation_flood, UINT32_MAX, false, "CONTINUATION"},
+    {"10.5 a flood of SETTINGS", settings_flood, NGHTTP2_ENHANCE_YOUR_CALM, false,
+     "more than 20000 frames at once"},
+    {"10.5 a flood of PING", ping_flood, NGHTTP2_ENHANCE_YOUR_CALM, false,
+     "more than 20000 frames at once"},
+    {"10.5 a flood of empty DATA", empty_data_flood, NGHTTP2_ENHANCE_YOUR_CALM, false,
+     "more than 20000 frames at once"},
+    {"10.5 rapid reset", rapid_reset, UINT32_MAX, false, "more than 10000 RST_STREAM at once"},
+    {"6.9 WINDOW_UPDATE of a stream by 0", stream_window_of_0, NGHTTP2_PROTOCOL_ERROR, false,
+     "WINDOW_UPDATE: "},
+    {"6.9.1 a stream's window overflows", stream_window_overflow, NGHTTP2_FLOW_CONTROL_ERROR, true,
+     "WINDOW_UPDATE: Flow control error"},
     {"8.1 trailers that do not end the stream", trailers_that_do_not_end, NGHTTP2_PROTOCOL_ERROR,
-     true},
-    {"8.1 a pseudo-field in trailers", pseudo_in_trailers, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.1.1 content-length too short", length_too_short, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.1.1 content-length too long", length_too_long, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.2.1 a name in upper case", upper_case_name, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.2.2 a connection field", connection_field, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.2.2 te that is not trailers", te_gzip, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3 an unknown pseudo-field", unknown_pseudo, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3 a pseudo-field of answers", status_in_request, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3 a pseudo-field behind fields", pseudo_behind_fields, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3.1 no :method", no_method, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3.1 no :path", no_path, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3.1 two :path", two_paths, NGHTTP2_PROTOCOL_ERROR, true},
-    {"8.3.1 an empty :path", empty_path, NGHTTP2_PROTOCOL_ERROR, true},
+     true, "trailers that do not end the stream"},
+    {"8.1 a pseudo-field in trailers", pseudo_in_trailers, NGHTTP2_PROTOCOL_ERROR, true,
+     "received: :method"},
+    {"8.1.1 content-length too short", length_too_short, NGHTTP2_PROTOCOL_ERROR, true,
+     H2_WHY_LENGTH},
+    {"8.1.1 content-length too long", length_too_long, NGHTTP2_PROTOCOL_ERROR, true, H2_WHY_LENGTH},
+    {"8.2.1 a name in upper case", upper_case_name, NGHTTP2_PROTOCOL_ERROR, true, "received: X-A"},
+    {"8.2.2 a connection field", connection_field, NGHTTP2_PROTOCOL_ERROR, true,
+     "received: connection"},
+    {"8.2.2 te that is not trailers", te_gzip, NGHTTP2_PROTOCOL_ERROR, true, "received: te"},
+    {"8.3 an unknown pseudo-field", unknown_pseudo, NGHTTP2_PROTOCOL_ERROR, true, "received: :x"},
+    {"8.3 a pseudo-field of answers", status_in_request, NGHTTP2_PROTOCOL_ERROR, true,
+     "received: :status"},
+    {"8.3 a pseudo-field behind fields", pseudo_behind_fields, NGHTTP2_PROTOCOL_ERROR, true,
+     "received: :path"},
+    {"8.3.1 no :method", no_method, NGHTTP2_PROTOCOL_ERROR, true, "a request without :method"},
+    {"8.3.1 no :path", no_path, NGHTTP2_PROTOCOL_ERROR, true, "a request without :path"},
+    {"8.3.1 two :path", two_paths, NGHTTP2_PROTOCOL_ERROR, true, "received: :path"},
+    {"8.3.1 an empty :path", empty_path, NGHTTP2_PROTOCOL_ERROR, true, "received: :path"},
 };
 
 static bool until_over(struct rig *rig, void *cookie)
@@ -366,6 +403,18 @@ static bool until_over(struct rig *rig, void *cookie)
     struct h2_peer *p = cookie;
     (void)rig;
     return p->peer->fin || p->peer->rst;
+}
+
+/* Some reason of the journal's has these words: one of a stream may stand before the connection's.
+ */
+static void expect_reason(const struct rig *rig, const struct breach *b)
+{
+    for (size_t i = 0; i < rig->refusal_count; i++) {
+        if (strstr(rig->name[rig->refusal[i].reason], b->reason) != NULL)
+            return;
+    }
+    fail_msg("no \"%s\" among %zu reasons, the first is \"%s\"", b->reason, rig->refusal_count,
+             rig->refusal_count > 0 ? rig->name[rig->refusal[0].reason] : "");
 }
 
 /* The last GOAWAY or RST_STREAM that came, past what a flood brought back. */
@@ -413,6 +462,7 @@ static void breach_ends_its_own(void **state)
         }
     }
     assert_int_equal(bad, 1);
+    expect_reason(rig, b);
     if (b->say == rapid_reset)
         assert_in_range(before, H2_RESETS_AT_ONCE, 2 * H2_RESETS_AT_ONCE);
     size_t accepted = rig->accepted;

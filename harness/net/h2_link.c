@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "net/h2_call.h"
+#include "net/refusal.h"
 #include "net/relay.h"
 
 #include <stdlib.h>
@@ -319,11 +320,20 @@ void h2_link_lost(struct h2_link *link, enum h2_lost how)
     link->closing_by = CONN_BY_US;
 }
 
+/* The reason why that session failed: of all tries that it takes with it. */
+static void note_failed(const struct h2_link *link, const struct h2_session *s)
+{
+    struct refusal_try all = {.mesh = client_of(link)};
+    if (s->conn != NULL)
+        refusal_note(s->conn, &all, (enum refusal_about)s->about, s->why);
+}
+
 /* The backend does not speak HTTP/2, or broke its rules: mirrored as a close. */
 static void backend_failed(struct h2_link *link)
 {
     struct h2_session *s = &link->session[SIDE_RESPONSE];
     struct conn *backend = s->conn;
+    note_failed(link, s);
     for (struct h2_call *h = link->calls; h != NULL; h = h->next) {
         h->open[SIDE_RESPONSE] = false;
         if (h->call != NULL)
@@ -349,6 +359,7 @@ static bool is_bad(const struct h2_call *h)
 static void client_failed(struct h2_link *link)
 {
     struct conn *client = client_of(link);
+    note_failed(link, &link->session[SIDE_REQUEST]);
     for (struct h2_call *h = link->calls; h != NULL; h = h->next) {
         link->told = link->told || h2_call_is_live(h) || is_bad(h);
         h2_call_decide(h, OUTCOME_BAD_REQUEST);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #define KEEP_CAPACITY ((size_t)16 * 1024)
-#define INTERIMS_MOST 32
 
 /* Adds what the chain let through; what a fault made too large ends the stream. */
 static void sink(void *cookie, struct bytes payload)
@@ -206,7 +205,8 @@ static bool find_backend(struct h2_call *h, const struct h2_head *head)
     if (nghttp2_session_get_remote_settings(backend->ng,
                                             NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1)
         return true;
-    h2_call_decide(h, OUTCOME_BAD_REQUEST);
+    h2_call_refuse(h, SIDE_REQUEST, REFUSAL_HTTP2,
+                   "an extended CONNECT, which the backend has not allowed");
     h2_call_stop(h);
     h2_call_reset_client(h, NGHTTP2_PROTOCOL_ERROR);
     return false;
@@ -301,8 +301,10 @@ static void on_request(struct h2_call *h, const struct h2_head *head)
 static void on_interim(struct h2_call *h, const struct h2_head *head)
 {
     struct h2_session *client = h2_call_session(h, SIDE_REQUEST);
-    if (++h->interims > INTERIMS_MOST) {
-        h2_call_bad_answer(h);
+    if (++h->interims > H2_INTERIMS_MOST) {
+        char why[H2_WHY_BYTES];
+        snprintf(why, sizeof(why), "more than %d interim answers", H2_INTERIMS_MOST);
+        h2_call_bad_answer(h, REFUSAL_LIMIT, why);
         return;
     }
     nghttp2_nv *nv = h2_head_spell(head->all, head->flags);

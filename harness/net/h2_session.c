@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "net/h2_call.h"
 #include "net/h2_link.h"
+#include "net/refusal.h"
 
 #define BATCH_BYTES ((size_t)32 * 1024)
-#define SETTINGS_COST 100
 #define FORWARDED_PINGS_MOST 64
 
 /* Debian 12 has it at 1.52, upstream from 1.57 on; without it nghttp2 has no such limit at all, and
@@ -31,7 +31,11 @@ static bool spend(struct h2_session *s, uint64_t cost)
         s->tokens_ns = now_ns;
     }
     if (s->tokens < cost) {
-        h2_session_fail(s, NGHTTP2_ENHANCE_YOUR_CALM);
+        char why[H2_WHY_BYTES];
+        snprintf(why, sizeof(why),
+                 "more than %d frames at once or %d a second that bring nothing (SETTINGS are %d)",
+                 H2_IDLE_FRAMES_AT_ONCE, H2_IDLE_FRAMES_A_SECOND, H2_SETTINGS_COST);
+        h2_session_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, REFUSAL_LIMIT, why);
         return false;
     }
     s->tokens -= cost;
@@ -65,14 +69,17 @@ static void on_headers(struct h2_session *s, const nghttp2_frame *frame)
     struct h2_call *h = h2_session_call(s, frame->hd.stream_id);
     struct h2_head head = h2_block_head(&s->block);
     bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    char why[H2_WHY_BYTES];
+    if (s->block.too_large)
+        snprintf(why, sizeof(why), "a header list of more than %zu bytes", H2_HEAD_MOST_BYTES);
     if (s->block.too_large && s->side == SIDE_REQUEST) {
-        h2_session_fail(s, NGHTTP2_ENHANCE_YOUR_CALM);
+        h2_session_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, REFUSAL_LIMIT, why);
         return;
     }
     if (h == NULL)
         return;
     if (s->block.too_large)
-        h2_call_bad_answer(h);
+        h2_call_bad_answer(h, REFUSAL_LIMIT, why);
     else
         h2_call_on_head(h, s->side, &head, ended);
 }
@@ -120,11 +127,12 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
         }
         break;
     case NGHTTP2_RST_STREAM:
+        s->resets++;
         if (h != NULL)
             h2_call_on_reset(h, s->side, frame->rst_stream.error_code);
         break;
     case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && spend(s, SETTINGS_COST))
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && spend(s, H2_SETTINGS_COST))
             h2_link_on_settings(s);
         break;
     case NGHTTP2_PING:
@@ -154,14 +162,79 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     return 0;
 }
 
+/* nghttp2's own words, "... : frame type: 1, stream: 1, name: [X-A], value: [1]" where they are of
+ * a field: of those only the name is kept, for its bytes are the peer's. */
+static int on_error(nghttp2_session *ng, int error, const char *text, size_t len, void *cookie)
+{
+    struct h2_session *s = cookie;
+    struct bytes said = {(const uint8_t *)text, len};
+    (void)ng;
+    (void)error;
+    if (bytes_starts(said, BYTES("Ignoring")))
+        return 0;
+    const char *numbers = memmem(text, len, ": frame type", 12),
+               *name = memmem(text, len, "name: [", 7);
+    size_t fixed = numbers != NULL ? (size_t)(numbers - text) : len;
+    int used = snprintf(s->detail, sizeof(s->detail), "%.*s", (int)fixed, text);
+    if (name == NULL || (size_t)used + 4 >= sizeof(s->detail) ||
+        !refusal_may_quote(s->link->endpoint->proxy))
+        return 0;
+    name += 7;
+    const char *end = memmem(name, len - (size_t)(name - text), "], value", 8);
+    size_t name_len = end != NULL ? (size_t)(end - name) : 0;
+    (void)snprintf(s->detail + used, sizeof(s->detail) - (size_t)used, ": %.*s",
+                   name_len < H2_QUOTED_MOST_BYTES ? (int)name_len : H2_QUOTED_MOST_BYTES, name);
+    return 0;
+}
+
+static const char *type_name(uint8_t type)
+{
+    static const char *const names[] = {"DATA",          "HEADERS",      "PRIORITY", "RST_STREAM",
+                                        "SETTINGS",      "PUSH_PROMISE", "PING",     "GOAWAY",
+                                        "WINDOW_UPDATE", "CONTINUATION"};
+    return type < COUNT_OF(names) ? names[type] : "a frame of an unknown type";
+}
+
+/* What is wrong with a message: nghttp2 has one error for all that RFC 9113 8.1 forbids. */
+static const char *why_message(struct h2_session *s, const nghttp2_frame *frame)
+{
+    struct h2_head head = h2_block_head(&s->block);
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return H2_WHY_LENGTH;
+    if (frame->headers.cat == NGHTTP2_HCAT_HEADERS)
+        return (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0
+                   ? "trailers that do not end the stream"
+                   : H2_WHY_LENGTH;
+    if (s->side == SIDE_RESPONSE)
+        return head.status == 0 ? "an answer without :status" : "fields that no answer has";
+    return head.method.at == NULL   ? "a request without :method"
+           : head.scheme.at == NULL ? "a request without :scheme"
+           : head.path.at == NULL   ? "a request without :path"
+                                    : "fields that no request has";
+}
+
+static void invalid_why(struct h2_session *s, const nghttp2_frame *frame, int error,
+                        char why[H2_WHY_BYTES])
+{
+    if (s->detail[0] != '\0')
+        snprintf(why, H2_WHY_BYTES, "%s", s->detail);
+    else if (error == NGHTTP2_ERR_HTTP_MESSAGING)
+        snprintf(why, H2_WHY_BYTES, "%s", why_message(s, frame));
+    else
+        snprintf(why, H2_WHY_BYTES, "%s: %s", type_name(frame->hd.type), nghttp2_strerror(error));
+    s->detail[0] = '\0';
+}
+
 static int on_invalid(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *cookie)
 {
     struct h2_session *s = cookie;
     struct h2_call *h = frame->hd.stream_id == 0 ? NULL : h2_session_call(s, frame->hd.stream_id);
     (void)ng;
-    (void)error;
-    if (h != NULL)
-        h2_call_on_invalid(h, s->side);
+    char why[H2_WHY_BYTES];
+    if (h == NULL)
+        return 0;
+    invalid_why(s, frame, error, why);
+    h2_call_on_invalid(h, s->side, why);
     return 0;
 }
 
@@ -175,6 +248,41 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     return 0;
 }
 
+/* What nghttp2 ends a session for without a word of its own. */
+static const char *code_words(uint32_t code)
+{
+    switch (code) {
+    case NGHTTP2_FRAME_SIZE_ERROR:
+        return "a frame of a wrong length";
+    case NGHTTP2_FLOW_CONTROL_ERROR:
+        return "a window that overflows, or more than it lets through";
+    case NGHTTP2_COMPRESSION_ERROR:
+        return "a header block that is no HPACK";
+    default:
+        return "a breach of the protocol";
+    }
+}
+
+/* nghttp2 itself found a fault with what came: its words are in its GOAWAY. */
+static void note_failure(struct h2_session *s, const nghttp2_goaway *goaway)
+{
+    uint32_t code = goaway->error_code;
+    bool resets = code == NGHTTP2_INTERNAL_ERROR && s->resets > H2_RESETS_AT_ONCE;
+    s->failed = true;
+    s->error_code = code;
+    s->about = resets ? REFUSAL_LIMIT : REFUSAL_HTTP2;
+    if (resets)
+        snprintf(s->why, sizeof(s->why), "more than %d RST_STREAM at once or %d a second",
+                 H2_RESETS_AT_ONCE, H2_RESETS_A_SECOND);
+    else if (goaway->opaque_data_len > 0)
+        snprintf(s->why, sizeof(s->why), "%.*s", (int)goaway->opaque_data_len,
+                 (const char *)goaway->opaque_data);
+    else if (s->detail[0] != '\0')
+        snprintf(s->why, sizeof(s->why), "%s", s->detail);
+    else
+        snprintf(s->why, sizeof(s->why), "%s (%s)", code_words(code), nghttp2_http2_strerror(code));
+}
+
 static int before_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *cookie)
 {
     struct h2_session *s = cookie;
@@ -186,9 +294,8 @@ static int before_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, vo
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
         if (s->goaways_ours > 0) {
             s->goaways_ours--;
-        } else if (!s->failed) { /* nghttp2 itself found a fault with what came */
-            s->failed = true;
-            s->error_code = frame->goaway.error_code;
+        } else if (!s->failed) {
+            note_failure(s, &frame->goaway);
         }
     }
     return 0;
@@ -205,6 +312,7 @@ static nghttp2_session_callbacks *callbacks_new(void)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid);
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
     nghttp2_session_callbacks_set_before_frame_send_callback(c, before_frame_send);
+    nghttp2_session_callbacks_set_error_callback2(c, on_error);
     return c;
 }
 
@@ -225,23 +333,28 @@ static nghttp2_option *option_new(void)
     return o;
 }
 
-static void submit_first_settings(struct h2_session *s)
+const nghttp2_settings_entry *h2_session_settings(enum side side, size_t *ret_count)
 {
-    nghttp2_settings_entry server[] = {
+    static const nghttp2_settings_entry server[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MOST},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_HEAD_MOST_BYTES},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
-    nghttp2_settings_entry client[] = {
+    static const nghttp2_settings_entry client[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_HEAD_MOST_BYTES},
     };
-    if (s->side == SIDE_REQUEST)
-        INVARIANT(nghttp2_submit_settings(s->ng, 0, server, COUNT_OF(server)) == 0);
-    else
-        INVARIANT(nghttp2_submit_settings(s->ng, 0, client, COUNT_OF(client)) == 0);
+    *ret_count = side == SIDE_REQUEST ? COUNT_OF(server) : COUNT_OF(client);
+    return side == SIDE_REQUEST ? server : client;
+}
+
+static void submit_first_settings(struct h2_session *s)
+{
+    size_t count;
+    const nghttp2_settings_entry *entries = h2_session_settings(s->side, &count);
+    INVARIANT(nghttp2_submit_settings(s->ng, 0, entries, count) == 0);
     INVARIANT(nghttp2_session_set_local_window_size(s->ng, 0, 0, H2_CONNECTION_WINDOW_BYTES) == 0);
 }
 
@@ -280,16 +393,20 @@ void h2_session_feed(struct h2_session *s, struct bytes in)
     ssize_t n = nghttp2_session_mem_recv(s->ng, in.at, in.len);
     if (n >= 0)
         return;
-    h2_session_fail(s,
-                    n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+    bool flooded = n == NGHTTP2_ERR_FLOODED;
+    h2_session_fail(s, flooded ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR,
+                    flooded ? REFUSAL_LIMIT : REFUSAL_HTTP2,
+                    s->detail[0] != '\0' ? s->detail : nghttp2_strerror((int)n));
 }
 
-void h2_session_fail(struct h2_session *s, uint32_t code)
+void h2_session_fail(struct h2_session *s, uint32_t code, enum refusal_about about, const char *why)
 {
     if (s->failed || s->ng == NULL)
         return;
     s->failed = true;
     s->error_code = code;
+    s->about = (uint8_t)about;
+    snprintf(s->why, sizeof(s->why), "%s", why);
     (void)nghttp2_session_terminate_session(s->ng, code);
 }
 

@@ -9,6 +9,9 @@
 #include "net/conn.h"
 #include "net/h2_head.h"
 
+/* What nobody announces, because the RFC's defaults (4.2, 6.5.2) are held. */
+#define H2_FRAME_MOST_BYTES 16384
+#define H2_HEADER_TABLE_BYTES NGHTTP2_DEFAULT_HEADER_TABLE_SIZE
 /* Stop pulling frames while so much waits for the socket. */
 #define H2_UNSENT_MOST_BYTES ((size_t)64 * 1024)
 /* The window of a stream: what a stalled stream may hold back (RFC 9113 6.9.2: the default). */
@@ -26,8 +29,14 @@
 #define H2_RESETS_A_SECOND 5000
 #define H2_IDLE_FRAMES_AT_ONCE 20000
 #define H2_IDLE_FRAMES_A_SECOND 10000
+#define H2_SETTINGS_COST 100
+#define H2_INTERIMS_MOST 32 /* 1xx answers before the final one */
 /* CONTINUATION frames after one HEADERS. */
 #define H2_CONTINUATIONS_MOST 8
+
+#define H2_WHY_BYTES 120
+#define H2_QUOTED_MOST_BYTES 40 /* of a peer's bytes, in such a reason */
+#define H2_WHY_LENGTH "a body that is not as long as its content-length says"
 
 struct h2_link;
 struct h2_call;
@@ -39,9 +48,13 @@ struct h2_session {
     enum side side; /* what comes in here: REQUEST: the client's; RESPONSE: the backend's */
     struct h2_block block;
     uint64_t tokens, tokens_ns;
-    uint32_t forwarded_pings; /* not acknowledged by the other side yet */
-    uint32_t error_code;      /* with which we ended it */
-    bool settings_seen;       /* the peer's first ones */
+    uint32_t forwarded_pings;  /* not acknowledged by the other side yet */
+    uint32_t error_code;       /* with which we ended it */
+    uint64_t resets;           /* RST_STREAM that have come */
+    uint8_t about;             /* enum refusal_about, and */
+    char why[H2_WHY_BYTES];    /* in words; good once it has failed */
+    char detail[H2_WHY_BYTES]; /* what nghttp2 has just said of what came, for who takes it next */
+    bool settings_seen;        /* the peer's first ones */
     bool failed;           /* what came broke the protocol: GOAWAY(error_code) goes or has gone */
     unsigned goaways_ours; /* that were meant, and have not left yet */
 };
@@ -53,16 +66,20 @@ static inline bool h2_session_is_open(const struct h2_session *s)
 {
     return s->ng != NULL;
 }
+/* What it announces first, by whose connection it is. */
+const nghttp2_settings_entry *h2_session_settings(enum side side, size_t *ret_count);
 /* All of ${in}. s->failed afterwards: the peer broke the protocol. */
 void h2_session_feed(struct h2_session *s, struct bytes in);
 /* Pulls frames and sends them until the socket is jammed; true when there were any. */
 bool h2_session_pump(struct h2_session *s);
-/* The peer broke a rule that nghttp2 does not know: GOAWAY with ${code}, nothing more is read. */
-void h2_session_fail(struct h2_session *s, uint32_t code);
-/* GOAWAY that covers streams up to ${last_id}. */
+/* The peer broke a rule that nghttp2 does not know: GOAWAY with ${code}, nothing more is read.
+ * ${about}, ${why}: the reason for the journal. */
+void h2_session_fail(struct h2_session *s, uint32_t code, enum refusal_about about,
+                     const char *why);
 /* GOAWAY with the greatest stream id (RFC 9113 6.8): the peer opens no more streams, those that are
  * on their way are served, and it closes when they have ended. */
 void h2_session_notice(struct h2_session *s);
+/* GOAWAY that covers streams up to ${last_id}. */
 void h2_session_goaway(struct h2_session *s, int32_t last_id, uint32_t code, struct bytes text);
 /* Tells our peer what the other side's peer has set: streams, window, head list, CONNECT. */
 void h2_session_mirror_settings(struct h2_session *to, const struct h2_session *from);

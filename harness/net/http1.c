@@ -45,7 +45,6 @@ static int on_header_field(llhttp_t *p, const char *at, size_t len)
     struct http1_head *head = parse->head;
     if (parse->last != IN_NAME) {
         if (head->field_count == HTTP1_FIELDS_MOST) {
-            parse->wrong = "more than 128 header fields";
             parse->limit = true;
             return HPE_USER;
         }
@@ -121,10 +120,16 @@ static enum http1_result bad(struct error *err, enum error_kind kind, const char
     return HTTP1_BAD;
 }
 
+static enum http1_result too_large(struct error *err)
+{
+    error_set(err, ERROR_LIMIT, "a head of more than %zu bytes", HTTP1_HEAD_MOST_BYTES);
+    return HTTP1_BAD;
+}
+
 static enum http1_result head_missing(struct bytes in, struct error *err)
 {
     if (in.len >= HTTP1_HEAD_MOST_BYTES)
-        return bad(err, ERROR_LIMIT, "a head of more than 65536 bytes");
+        return too_large(err);
     if (has_bare_lf(in))
         return bad(err, ERROR_INPUT, "a line that ends without a carriage return");
     return HTTP1_MORE;
@@ -175,7 +180,7 @@ static enum http1_result parse_head(struct bytes in, llhttp_type_t type, struct 
     if (len == 0)
         return head_missing(in, err);
     if (len > HTTP1_HEAD_MOST_BYTES)
-        return bad(err, ERROR_LIMIT, "a head of more than 65536 bytes");
+        return too_large(err);
     /* llhttp skips line ends before a message, and knows RTSP and ICE */
     if (in.at[0] == '\r' || in.at[0] == '\n')
         return bad(err, ERROR_INPUT, "an empty line before the message");
@@ -187,9 +192,13 @@ static enum http1_result parse_head(struct bytes in, llhttp_type_t type, struct 
     llhttp_errno_t result = llhttp_execute(&parser, (const char *)in.at, len);
     if (!parse->complete || result != HPE_PAUSED) {
         const char *reason = llhttp_get_error_reason(&parser);
+        if (parse->limit)
+            error_set(err, ERROR_LIMIT, "more than %d header fields", HTTP1_FIELDS_MOST);
+        if (parse->wrong == NULL && bytes_starts(in, BYTES("PRI * HTTP/2.0")))
+            parse->wrong = "an HTTP/2 preface where HTTP/1.1 is spoken";
         if (parse->wrong == NULL)
             parse->wrong = reason != NULL && *reason != '\0' ? reason : llhttp_errno_name(result);
-        return bad(err, parse->limit ? ERROR_LIMIT : ERROR_INPUT, parse->wrong);
+        return bad(err, ERROR_INPUT, parse->wrong);
     }
     const char *wrong = framing_wrong(parse, type == HTTP_REQUEST);
     if (wrong != NULL)

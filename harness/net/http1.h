@@ -11,7 +11,9 @@
 #define HTTP1_HEAD_MOST_BYTES ((size_t)64 * 1024)
 #define HTTP1_FIELDS_MOST 128
 #define HTTP1_TRAILERS_MOST 32
-#define HTTP1_INTERIM_MOST 1000 /* 1xx answers before the final one */
+#define HTTP1_TRAILERS_MOST_BYTES ((size_t)16 * 1024)
+#define HTTP1_FRAMING_MOST_BYTES ((size_t)64 * 1024) /* of chunks, without payload between */
+#define HTTP1_INTERIM_MOST 1000                      /* 1xx answers before the final one */
 
 enum http1_framing { HTTP1_NO_BODY, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE, HTTP1_TUNNEL };
 

@@ -18,8 +18,8 @@ struct chunks {
     size_t value_from;      /* where the part that is being read began */
     struct field field[HTTP1_TRAILERS_MOST];
     size_t field_count;
+    enum { WITHIN, TRAILERS_TOO_LARGE, TRAILERS_TOO_MANY } limit;
 };
-#define TRAILERS_MOST_BYTES ((size_t)16 * 1024)
 
 static int on_body(llhttp_t *p, const char *at, size_t len)
 {
@@ -66,7 +66,10 @@ static int on_field_part(llhttp_t *p, const char *at, size_t len)
     struct error err = {0};
     if ((p->flags & F_TRAILING) == 0)
         return 0;
-    return buffer_add(&c->trailers, at, len, &err) ? 0 : HPE_USER;
+    if (buffer_add(&c->trailers, at, len, &err))
+        return 0;
+    c->limit = TRAILERS_TOO_LARGE;
+    return HPE_USER;
 }
 
 static int on_name_end(llhttp_t *p)
@@ -74,8 +77,10 @@ static int on_name_end(llhttp_t *p)
     struct chunks *c = p->data;
     if ((p->flags & F_TRAILING) == 0)
         return 0;
-    if (c->field_count == HTTP1_TRAILERS_MOST)
+    if (c->field_count == HTTP1_TRAILERS_MOST) {
+        c->limit = TRAILERS_TOO_MANY;
         return HPE_USER;
+    }
     c->field[c->field_count].name.len = c->trailers.len - c->value_from;
     c->value_from = c->trailers.len;
     return 0;
@@ -114,7 +119,7 @@ void http1_body_init(struct http1_body *b, const struct http1_head *head)
     struct chunks *c = check_alloc_zero(1, sizeof(*c));
     llhttp_init(&c->parser, HTTP_REQUEST, &body_settings);
     c->parser.data = c;
-    buffer_init(&c->trailers, TRAILERS_MOST_BYTES);
+    buffer_init(&c->trailers, HTTP1_TRAILERS_MOST_BYTES);
     INVARIANT(llhttp_execute(&c->parser, lead, sizeof(lead) - 1) == HPE_OK);
     b->parser = c;
 }
@@ -127,6 +132,19 @@ void http1_body_release(struct http1_body *b)
     buffer_release(&c->trailers);
     free(c);
     b->parser = NULL;
+}
+
+static enum http1_result bad_chunks(const struct chunks *c, llhttp_errno_t result,
+                                    struct error *err)
+{
+    const char *reason = llhttp_get_error_reason(&c->parser);
+    if (c->limit == TRAILERS_TOO_LARGE)
+        error_set(err, ERROR_LIMIT, "more than %zu bytes of trailers", HTTP1_TRAILERS_MOST_BYTES);
+    if (c->limit == TRAILERS_TOO_MANY)
+        error_set(err, ERROR_LIMIT, "more than %d trailers", HTTP1_TRAILERS_MOST);
+    error_set(err, ERROR_INPUT, "%s",
+              reason != NULL && *reason != '\0' ? reason : llhttp_errno_name(result));
+    return HTTP1_BAD;
 }
 
 static enum http1_result feed_chunks(struct http1_body *b, struct bytes in, size_t *ret_used,
@@ -143,18 +161,16 @@ static enum http1_result feed_chunks(struct http1_body *b, struct bytes in, size
         return HTTP1_DONE;
     }
     if (result != HPE_OK) {
-        const char *reason = llhttp_get_error_reason(&c->parser);
         *ret_used = 0;
-        error_set(err, ERROR_INPUT, "%s",
-                  reason != NULL && *reason != '\0' ? reason : llhttp_errno_name(result));
-        return HTTP1_BAD;
+        return bad_chunks(c, result, err);
     }
     if (b->payload_bytes == payload_before)
         c->framing_bytes += in.len;
     c->in_framing = !c->sized && (in.at[in.len - 1] != '\n' || (c->parser.flags & F_TRAILING) != 0);
-    if (c->framing_bytes > HTTP1_HEAD_MOST_BYTES) {
+    if (c->framing_bytes > HTTP1_FRAMING_MOST_BYTES) {
         *ret_used = 0;
-        error_set(err, ERROR_LIMIT, "more than 65536 bytes of chunk framing in a row");
+        error_set(err, ERROR_LIMIT, "more than %zu bytes of chunk framing in a row",
+                  HTTP1_FRAMING_MOST_BYTES);
         return HTTP1_BAD;
     }
     return HTTP1_MORE;

@@ -9,14 +9,15 @@
 #define EVIL "GET /evil HTTP/1.1\r\nHost: e\r\n\r\n"
 #define POST "POST /p HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define FORM(name, text) \
+#define FORM(name, text, reason) \
     { \
-        name, text, sizeof(text) - 1 \
+        name, text, sizeof(text) - 1, reason \
     }
 
 struct form {
     const char *name, *text;
     size_t len;
+    const char *reason; /* in the journal: llhttp's words, or ours */
 };
 
 static struct bytes bytes_in_form(const struct form *f)
@@ -34,6 +35,14 @@ static bool until_judged(struct rig *rig, void *cookie)
 {
     const struct peer *p = cookie;
     return p->fin || p->rst || rig->accepted > 0;
+}
+
+static void expect_reason(const struct rig *rig, const char *name, const char *reason)
+{
+    const char *seen = rig_reason(rig, &rig->attempt[0]);
+    if (seen == NULL || strcmp(seen, reason) != 0)
+        fail_msg("%s: the journal's reason is \"%s\", not \"%s\"", name, seen == NULL ? "" : seen,
+                 reason);
 }
 
 /* A connection of its own, served as if nothing had been. */
@@ -54,101 +63,172 @@ static void expect_served(struct rig *rig, const char *name)
 
 /* Heads, and bodies whose first bytes came with them, that no two parsers need to agree on. */
 static const struct form refused[] = {
-    FORM("CL and TE", POST "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("CL twice", POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" EVIL),
-    FORM("CL differing", POST "Content-Length: 5\r\nContent-Length: 0\r\n\r\nhello" EVIL),
-    FORM("CL list", POST "Content-Length: 5, 5\r\n\r\nhello" EVIL),
-    FORM("CL plus", POST "Content-Length: +5\r\n\r\nhello" EVIL),
-    FORM("CL minus", POST "Content-Length: -5\r\n\r\nhello" EVIL),
-    FORM("CL hex", POST "Content-Length: 0x5\r\n\r\nhello" EVIL),
-    FORM("CL spaced inside", POST "Content-Length: 1 0\r\n\r\nhello" EVIL),
-    FORM("CL empty", POST "Content-Length:\r\n\r\nhello" EVIL),
-    FORM("CL text", POST "Content-Length: five\r\n\r\nhello" EVIL),
-    FORM("CL fraction", POST "Content-Length: 5.0\r\n\r\nhello" EVIL),
-    FORM("CL of 2^64 + 5", POST "Content-Length: 18446744073709551621\r\n\r\nhello" EVIL),
-    FORM("CL before a NUL", POST "Content-Length: 5\0\r\n\r\nhello" EVIL),
-    FORM("CL after a tab before the colon", POST "Content-Length\t: 5\r\n\r\nhello" EVIL),
-    FORM("CL behind a space", POST " Content-Length: 5\r\n\r\nhello" EVIL),
-    FORM("space before the colon", POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE identity last", POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" EVIL),
+    FORM("CL and TE", POST "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Transfer-Encoding can't be present with Content-Length"),
+    FORM("TE and CL", POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" EVIL,
+         "Content-Length can't be present with Transfer-Encoding"),
+    FORM("CL twice", POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" EVIL,
+         "Duplicate Content-Length"),
+    FORM("CL differing", POST "Content-Length: 5\r\nContent-Length: 0\r\n\r\nhello" EVIL,
+         "Duplicate Content-Length"),
+    FORM("CL list", POST "Content-Length: 5, 5\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL plus", POST "Content-Length: +5\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL minus", POST "Content-Length: -5\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL hex", POST "Content-Length: 0x5\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL spaced inside", POST "Content-Length: 1 0\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL empty", POST "Content-Length:\r\n\r\nhello" EVIL, "Empty Content-Length"),
+    FORM("CL text", POST "Content-Length: five\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL fraction", POST "Content-Length: 5.0\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL of 2^64 + 5", POST "Content-Length: 18446744073709551621\r\n\r\nhello" EVIL,
+         "Content-Length overflow"),
+    FORM("CL before a NUL", POST "Content-Length: 5\0\r\n\r\nhello" EVIL,
+         "Invalid character in Content-Length"),
+    FORM("CL after a tab before the colon", POST "Content-Length\t: 5\r\n\r\nhello" EVIL,
+         "Invalid header token"),
+    FORM("CL behind a space", POST " Content-Length: 5\r\n\r\nhello" EVIL,
+         "Unexpected whitespace after header value"),
+    FORM("space before the colon", POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid header field char"),
+    FORM("TE identity last", POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
     FORM("TE second identity",
-         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE gzip", POST "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE chunkedx", POST "Transfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE quoted", POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE vertical tab", POST "Transfer-Encoding: \x0b"
-                                 "chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE with a parameter", POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE empty", POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE empty and CL", POST "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" EVIL),
-    FORM("TE chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" EVIL),
+         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
+    FORM("TE gzip", POST "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n" EVIL,
+         "a transfer-encoding whose last coding is not chunked"),
+    FORM("TE xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" EVIL,
+         "a transfer-encoding whose last coding is not chunked"),
+    FORM("TE chunkedx", POST "Transfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n" EVIL,
+         "a transfer-encoding whose last coding is not chunked"),
+    FORM("TE quoted", POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" EVIL,
+         "a transfer-encoding whose last coding is not chunked"),
+    FORM("TE vertical tab",
+         POST "Transfer-Encoding: \x0b"
+              "chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid header value char"),
+    FORM("TE with a parameter", POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" EVIL,
+         "a transfer-encoding whose last coding is not chunked"),
+    FORM("TE empty", POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n" EVIL, "an empty transfer-encoding"),
+    FORM("TE empty and CL", POST "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" EVIL,
+         "an empty transfer-encoding"),
+    FORM("TE chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
     FORM("TE chunked in two lines",
-         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE behind a bare CR", POST "X: b\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE behind a bare LF", POST "X: b\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("TE folded", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" EVIL),
+         POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
+    FORM("TE behind a bare CR", POST "X: b\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Missing expected LF after header value"),
+    FORM("TE behind a bare LF", POST "X: b\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Missing expected CR after header value"),
+    FORM("TE folded", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "Invalid header value char"),
     FORM("TE in HTTP/1.0",
-         "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("bare LF all over", "GET / HTTP/1.1\nHost: a\n\n" EVIL),
-    FORM("bare LF at the end", "GET / HTTP/1.1\r\nHost: a\r\n\n" EVIL),
-    FORM("bare CR in the line", "GET /a\rb HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("bare CR as a line end", "GET / HTTP/1.1\rHost: a\r\r\n\r\n" EVIL),
-    FORM("folded line", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n" EVIL),
-    FORM("folded by a tab", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n" EVIL),
-    FORM("NUL in a name", "GET / HTTP/1.1\r\nHo\0st: a\r\n\r\n" EVIL),
-    FORM("NUL in a value", "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n" EVIL),
-    FORM("NUL in the target", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("no colon", "GET / HTTP/1.1\r\nHost a\r\n\r\n" EVIL),
-    FORM("no name", "GET / HTTP/1.1\r\n: a\r\n\r\n" EVIL),
-    FORM("name with a space", "GET / HTTP/1.1\r\nX Y: a\r\n\r\n" EVIL),
-    FORM("name with high bytes", "GET / HTTP/1.1\r\nX\xff: a\r\n\r\n" EVIL),
-    FORM("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" EVIL),
-    FORM("two hosts alike", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n" EVIL),
-    FORM("HTTP/0.9", "GET /\r\n\r\n" EVIL),
-    FORM("HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n" EVIL),
-    FORM("HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n" EVIL),
-    FORM("HTTP/01.1", "GET / HTTP/01.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("http/1.1", "GET / http/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("a space behind the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n" EVIL),
-    FORM("no version number", "GET / HTTP/\r\nHost: a\r\n\r\n" EVIL),
-    FORM("two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("a tab for the space", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("a second request in the target", "GET / HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("method with a sign", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL),
-    FORM("RTSP", "DESCRIBE / RTSP/1.0\r\nHost: a\r\n\r\n" EVIL),
-    FORM("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" EVIL),
-    FORM("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
-    FORM("an answer", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" EVIL),
+         "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "transfer-encoding in HTTP/1.0"),
+    FORM("bare LF all over", "GET / HTTP/1.1\nHost: a\n\n" EVIL, "Expected CRLF after version"),
+    FORM("bare LF at the end", "GET / HTTP/1.1\r\nHost: a\r\n\n" EVIL, "Invalid header field char"),
+    FORM("bare CR in the line", "GET /a\rb HTTP/1.1\r\nHost: a\r\n\r\n" EVIL, "Expected CRLF"),
+    FORM("bare CR as a line end", "GET / HTTP/1.1\rHost: a\r\r\n\r\n" EVIL,
+         "Expected CRLF after version"),
+    FORM("folded line", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n" EVIL,
+         "Unexpected whitespace after header value"),
+    FORM("folded by a tab", "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n" EVIL,
+         "Unexpected whitespace after header value"),
+    FORM("NUL in a name", "GET / HTTP/1.1\r\nHo\0st: a\r\n\r\n" EVIL, "Invalid header token"),
+    FORM("NUL in a value", "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n" EVIL,
+         "Invalid header value char"),
+    FORM("NUL in the target", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Invalid char in url path"),
+    FORM("no colon", "GET / HTTP/1.1\r\nHost a\r\n\r\n" EVIL, "Invalid header token"),
+    FORM("no name", "GET / HTTP/1.1\r\n: a\r\n\r\n" EVIL, "Invalid header token"),
+    FORM("name with a space", "GET / HTTP/1.1\r\nX Y: a\r\n\r\n" EVIL, "Invalid header token"),
+    FORM("name with high bytes", "GET / HTTP/1.1\r\nX\xff: a\r\n\r\n" EVIL, "Invalid header token"),
+    FORM("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" EVIL, "two host fields"),
+    FORM("two hosts alike", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n" EVIL, "two host fields"),
+    FORM("HTTP/0.9", "GET /\r\n\r\n" EVIL, "a version other than HTTP/1.0 and HTTP/1.1"),
+    FORM("HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n" EVIL, "Invalid HTTP version"),
+    FORM("HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n" EVIL,
+         "a version other than HTTP/1.0 and HTTP/1.1"),
+    FORM("HTTP/01.1", "GET / HTTP/01.1\r\nHost: a\r\n\r\n" EVIL, "Expected dot"),
+    FORM("http/1.1", "GET / http/1.1\r\nHost: a\r\n\r\n" EVIL, "Expected HTTP/, RTSP/ or ICE/"),
+    FORM("a space behind the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n" EVIL,
+         "Expected CRLF after version"),
+    FORM("no version number", "GET / HTTP/\r\nHost: a\r\n\r\n" EVIL, "Invalid major version"),
+    FORM("two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "a request line that is not METHOD SP TARGET SP HTTP/1.x"),
+    FORM("a tab for the space", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Expected space after method"),
+    FORM("a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Expected HTTP/, RTSP/ or ICE/"),
+    FORM("a second request in the target", "GET / HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Expected CRLF after version"),
+    FORM("lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Invalid method encountered"),
+    FORM("method with a sign", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "Invalid method encountered"),
+    FORM("empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n" EVIL,
+         "an empty line before the message"),
+    FORM("RTSP", "DESCRIBE / RTSP/1.0\r\nHost: a\r\n\r\n" EVIL,
+         "a request line that is not METHOD SP TARGET SP HTTP/1.x"),
+    FORM("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" EVIL,
+         "an HTTP/2 preface where HTTP/1.1 is spoken"),
+    FORM("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+         "a TLS record where plain HTTP is spoken"),
+    FORM("an answer", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" EVIL,
+         "Invalid method encountered"),
     FORM("CONNECT with CL",
-         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" EVIL),
+         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" EVIL,
+         "a CONNECT with a body"),
     FORM("CONNECT chunked",
-         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size text", CHUNKED "five\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size empty", CHUNKED "\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size minus", CHUNKED "-5\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size plus", CHUNKED "+5\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size 0x", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size underscored", CHUNKED "1_0\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size of 2^64 + 5", CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size behind a space", CHUNKED " 5\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size before a space", CHUNKED "5 \r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size with a bare LF", CHUNKED "5\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk size with a bare CR", CHUNKED "5\rhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk longer than it says", CHUNKED "5\r\nhelloworld\r\n0\r\n\r\n" EVIL),
-    FORM("chunk shorter than it says", CHUNKED "7\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk ended by a bare LF", CHUNKED "5\r\nhello\n0\r\n\r\n" EVIL),
-    FORM("chunk extension with a bare LF", CHUNKED "5;a\nb\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("chunk extension with a NUL", CHUNKED "5;a\0b\r\nhello\r\n0\r\n\r\n" EVIL),
-    FORM("no last CRLF", CHUNKED "5\r\nhello\r\n0\r\n" EVIL),
-    FORM("CL as a trailer", CHUNKED "0\r\nContent-Length: 50\r\n\r\n" EVIL),
-    FORM("TE as a trailer", CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL),
-    FORM("folded trailer", CHUNKED "0\r\nX: a\r\n b\r\n\r\n" EVIL),
-    FORM("trailer without a colon", CHUNKED "0\r\nX a\r\n\r\n" EVIL),
+         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL,
+         "a CONNECT with a body"),
+    FORM("chunk size text", CHUNKED "five\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size empty", CHUNKED "\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size minus", CHUNKED "-5\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size plus", CHUNKED "+5\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size 0x", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size underscored", CHUNKED "1_0\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size of 2^64 + 5", CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Chunk size overflow"),
+    FORM("chunk size behind a space", CHUNKED " 5\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size before a space", CHUNKED "5 \r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk size"),
+    FORM("chunk size with a bare LF", CHUNKED "5\nhello\r\n0\r\n\r\n" EVIL,
+         "Missing expected CR after chunk size"),
+    FORM("chunk size with a bare CR", CHUNKED "5\rhello\r\n0\r\n\r\n" EVIL,
+         "Expected LF after chunk size"),
+    FORM("chunk longer than it says", CHUNKED "5\r\nhelloworld\r\n0\r\n\r\n" EVIL,
+         "Expected LF after chunk data"),
+    FORM("chunk shorter than it says", CHUNKED "7\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Expected LF after chunk data"),
+    FORM("chunk ended by a bare LF", CHUNKED "5\r\nhello\n0\r\n\r\n" EVIL,
+         "Missing expected CR after chunk data"),
+    FORM("chunk extension with a bare LF", CHUNKED "5;a\nb\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Missing expected CR after chunk extension name"),
+    FORM("chunk extension with a NUL", CHUNKED "5;a\0b\r\nhello\r\n0\r\n\r\n" EVIL,
+         "Invalid character in chunk extensions name"),
+    FORM("no last CRLF", CHUNKED "5\r\nhello\r\n0\r\n" EVIL, "Invalid header token"),
+    FORM("CL as a trailer", CHUNKED "0\r\nContent-Length: 50\r\n\r\n" EVIL,
+         "Content-Length can't be present with Transfer-Encoding"),
+    FORM("TE as a trailer", CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
+    FORM("folded trailer", CHUNKED "0\r\nX: a\r\n b\r\n\r\n" EVIL,
+         "Unexpected whitespace after header value"),
+    FORM("trailer without a colon", CHUNKED "0\r\nX a\r\n\r\n" EVIL, "Invalid header token"),
 };
 
 static void what_two_parsers_may_read_differently_is_refused(void **state)
@@ -170,6 +250,7 @@ static void what_two_parsers_may_read_differently_is_refused(void **state)
             rig->attempt_count != 1)
             fail_msg("%s: outcome %u, status %u, %zu attempts", refused[i].name, a->outcome,
                      a->status, rig->attempt_count);
+        expect_reason(rig, refused[i].name, refused[i].reason);
         expect_served(rig, refused[i].name);
         rig_close(rig);
     }
@@ -178,14 +259,15 @@ static void what_two_parsers_may_read_differently_is_refused(void **state)
 /* Bodies whose head went on before the wrong bytes came: the backend gets a part of one request,
  * and a reset; never an end. */
 static const struct form late[] = {
-    FORM("text for a size", "five\r\n" EVIL),
-    FORM("a size of 2^64", "10000000000000000\r\n" EVIL),
-    FORM("hex prefix", "0x0\r\n\r\n" EVIL),
-    FORM("no CRLF behind the data", "2\r\nabXX0\r\n\r\n" EVIL),
-    FORM("bare LF", "0\n\n" EVIL),
-    FORM("no last CRLF", "0\r\n" EVIL),
-    FORM("TE as a trailer", "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL),
-    FORM("NUL as a trailer", "0\r\nX: \0\r\n\r\n" EVIL),
+    FORM("text for a size", "five\r\n" EVIL, "Invalid character in chunk size"),
+    FORM("a size of 2^64", "10000000000000000\r\n" EVIL, "Chunk size overflow"),
+    FORM("hex prefix", "0x0\r\n\r\n" EVIL, "Invalid character in chunk size"),
+    FORM("no CRLF behind the data", "2\r\nabXX0\r\n\r\n" EVIL, "Expected LF after chunk data"),
+    FORM("bare LF", "0\n\n" EVIL, "Missing expected CR after chunk size"),
+    FORM("no last CRLF", "0\r\n" EVIL, "Invalid header token"),
+    FORM("TE as a trailer", "0\r\nTransfer-Encoding: chunked\r\n\r\n" EVIL,
+         "Invalid `Transfer-Encoding` header value"),
+    FORM("NUL as a trailer", "0\r\nX: \0\r\n\r\n" EVIL, "Invalid header value char"),
 };
 
 static void chunks_that_go_wrong_later_end_both_connections(void **state)
@@ -208,6 +290,7 @@ static void chunks_that_go_wrong_later_end_both_connections(void **state)
         if (!s->rst || has(s, "0\r\n\r\n") || has(s, "evil"))
             fail_msg("%s: the backend saw \"%.*s\"", late[i].name, (int)s->in.len,
                      (const char *)s->in.at);
+        expect_reason(rig, late[i].name, late[i].reason);
         expect_served(rig, late[i].name);
         rig_close(rig);
     }
@@ -290,44 +373,72 @@ static void a_framing_field_that_connection_lists_stays(void **state)
 
 /* What a backend may not say in the place of a head: the client gets nothing but its end. */
 static const struct form bad_heads[] = {
-    FORM("CL and TE", OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED),
-    FORM("TE and CL", OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello" FORGED),
-    FORM("CL twice", OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" FORGED),
-    FORM("CL differing", OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" FORGED),
-    FORM("CL list", OK "Content-Length: 5, 5\r\n\r\nhello" FORGED),
-    FORM("CL minus", OK "Content-Length: -1\r\n\r\nhello" FORGED),
-    FORM("CL of 2^64", OK "Content-Length: 18446744073709551616\r\n\r\n" FORGED),
-    FORM("TE empty", OK "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" FORGED),
-    FORM("TE in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED),
-    FORM("bare CR in a value: a split", OK "X: a\rContent-Length: 0\r\n\r\n" FORGED),
-    FORM("bare LF in a value: a split", OK "X: a\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("NUL in a value", OK "X: a\0b\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("NUL in the reason", "HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("bare LF all over", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"),
-    FORM("bare CR in the line", "HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("folded line", OK "X: a\r\n b\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("space before the colon", OK "Content-Length : 5\r\n\r\nhello" FORGED),
-    FORM("no colon", OK "X\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("status 099", "HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("status 999", "HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("no status", "HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("HTTP/2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("HTTP/1.2", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("HTTP/0.9", "hello"),
-    FORM("ICY", "ICY 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED),
-    FORM("a request", EVIL),
-    FORM("SSH", "SSH-2.0-OpenSSH_9.2\r\n"),
-    FORM("TLS", "\x15\x03\x01\x00\x02\x02\x0a"),
+    FORM("CL and TE", OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED,
+         "Transfer-Encoding can't be present with Content-Length"),
+    FORM("TE and CL", OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello" FORGED,
+         "Content-Length can't be present with Transfer-Encoding"),
+    FORM("CL twice", OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" FORGED,
+         "Duplicate Content-Length"),
+    FORM("CL differing", OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" FORGED,
+         "Duplicate Content-Length"),
+    FORM("CL list", OK "Content-Length: 5, 5\r\n\r\nhello" FORGED,
+         "Invalid character in Content-Length"),
+    FORM("CL minus", OK "Content-Length: -1\r\n\r\nhello" FORGED,
+         "Invalid character in Content-Length"),
+    FORM("CL of 2^64", OK "Content-Length: 18446744073709551616\r\n\r\n" FORGED,
+         "Content-Length overflow"),
+    FORM("TE empty", OK "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello" FORGED,
+         "an empty transfer-encoding"),
+    FORM("TE in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" FORGED,
+         "transfer-encoding in HTTP/1.0"),
+    FORM("bare CR in a value: a split", OK "X: a\rContent-Length: 0\r\n\r\n" FORGED,
+         "Missing expected LF after header value"),
+    FORM("bare LF in a value: a split", OK "X: a\nContent-Length: 0\r\n\r\n" FORGED,
+         "Missing expected CR after header value"),
+    FORM("NUL in a value", OK "X: a\0b\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "Invalid header value char"),
+    FORM("NUL in the reason", "HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "a NUL in the status line"),
+    FORM("bare LF all over", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
+         "a line that ends without a carriage return"),
+    FORM("bare CR in the line", "HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "Expected LF after CR"),
+    FORM("folded line", OK "X: a\r\n b\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "Unexpected whitespace after header value"),
+    FORM("space before the colon", OK "Content-Length : 5\r\n\r\nhello" FORGED,
+         "Invalid header field char"),
+    FORM("no colon", OK "X\r\nContent-Length: 0\r\n\r\n" FORGED, "Invalid header token"),
+    FORM("status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "Invalid status code"),
+    FORM("status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "Invalid response status"),
+    FORM("status 099", "HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "a status outside of 100 to 599"),
+    FORM("status 999", "HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "a status outside of 100 to 599"),
+    FORM("no status", "HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n" FORGED, "Invalid status code"),
+    FORM("HTTP/2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED,
+         "a version other than HTTP/1.0 and HTTP/1.1"),
+    FORM("HTTP/1.2", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED, "Invalid HTTP version"),
+    FORM("HTTP/0.9", "hello", "an answer that does not begin with HTTP/"),
+    FORM("ICY", "ICY 200 OK\r\nContent-Length: 0\r\n\r\n" FORGED, "Expected HTTP/, RTSP/ or ICE/"),
+    FORM("a request", EVIL, "Expected HTTP/, RTSP/ or ICE/"),
+    FORM("SSH", "SSH-2.0-OpenSSH_9.2\r\n", "an answer that does not begin with HTTP/"),
+    FORM("TLS", "\x15\x03\x01\x00\x02\x02\x0a", "a line that ends without a carriage return"),
     FORM("101 that nobody asked for",
-         "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" FORGED),
+         "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" FORGED,
+         "a status 101 that nobody has asked for"),
     FORM("100 with CL and TE",
-         "HTTP/1.1 100 C\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" FORGED),
-    FORM("chunk size text", OK "Transfer-Encoding: chunked\r\n\r\nfive\r\nhello" FORGED),
-    FORM("chunk size of 2^64", OK "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" FORGED),
-    FORM("chunk ended by a bare LF", OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\n0\r\n\r\n"),
-    FORM("CL as a trailer", OK "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 9\r\n\r\n"),
+         "HTTP/1.1 100 C\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" FORGED,
+         "Transfer-Encoding can't be present with Content-Length"),
+    FORM("chunk size text", OK "Transfer-Encoding: chunked\r\n\r\nfive\r\nhello" FORGED,
+         "Invalid character in chunk size"),
+    FORM("chunk size of 2^64", OK "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" FORGED,
+         "Chunk size overflow"),
+    FORM("chunk ended by a bare LF", OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\n0\r\n\r\n",
+         "Missing expected CR after chunk data"),
+    FORM("CL as a trailer", OK "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 9\r\n\r\n",
+         "Content-Length can't be present with Transfer-Encoding"),
 };
 
 static void answers_that_are_not_http_are_a_close_for_the_client(void **state)
@@ -349,6 +460,7 @@ static void answers_that_are_not_http_are_a_close_for_the_client(void **state)
             fail_msg("%s: the backend got more", bad_heads[i].name);
         if (await_attempt(rig, 1)->outcome != OUTCOME_BAD_RESPONSE || rig->attempt_count != 1)
             fail_msg("%s: outcome %u", bad_heads[i].name, rig->attempt[0].outcome);
+        expect_reason(rig, bad_heads[i].name, bad_heads[i].reason);
         expect_served(rig, bad_heads[i].name);
         rig_close(rig);
     }
@@ -451,6 +563,7 @@ static void interim_answers_without_end_are_cut(void **state)
     }
     await_gone(c);
     assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_BAD_RESPONSE);
+    expect_reason(rig, "interims", "more than 1000 interim answers");
     expect_served(rig, "after a flood");
     buffer_release(&flood);
     text_release(&hints);
@@ -471,15 +584,20 @@ static struct text many(const char *head, const char *more, size_t count)
 static const struct {
     const char *head, *more;
     size_t count;
-    const char *answer; /* requests: its status line's start */
+    const char *answer; /* its status line's start */
+    const char *reason;
 } large[] = {
-    {"GET / HTTP/1.1\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 431 "},
-    {"GET /", "yyyyyyyyyy", 6600, "HTTP/1.1 431 "},
-    {"GET / HTTP/1.1\r\n", "X: y\r\n", 11000, "HTTP/1.1 431 "}, /* without an end */
-    {CHUNKED "5;", "yyyyyyyyyy", 6600, "HTTP/1.1 400 "},
-    {CHUNKED "0000000000", "0000000000", 6600, "HTTP/1.1 400 "},
-    {CHUNKED "0\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 400 "},
-    {CHUNKED "0\r\n", "X: y\r\n", 40, "HTTP/1.1 400 "},
+    {"GET / HTTP/1.1\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 431 ",
+     "a head of more than 65536 bytes"},
+    {"GET /", "yyyyyyyyyy", 6600, "HTTP/1.1 431 ", "a head of more than 65536 bytes"},
+    {"GET / HTTP/1.1\r\n", "X: y\r\n", 11000, "HTTP/1.1 431 ",
+     "a head of more than 65536 bytes"}, /* without an end */
+    {CHUNKED "5;", "yyyyyyyyyy", 6600, "HTTP/1.1 400 ",
+     "more than 65536 bytes of chunk framing in a row"},
+    {CHUNKED "0000000000", "0000000000", 6600, "HTTP/1.1 400 ",
+     "more than 65536 bytes of chunk framing in a row"},
+    {CHUNKED "0\r\nX: ", "yyyyyyyyyy", 6600, "HTTP/1.1 400 ", "more than 16384 bytes of trailers"},
+    {CHUNKED "0\r\n", "X: y\r\n", 40, "HTTP/1.1 400 ", "more than 32 trailers"},
 };
 
 static void what_is_too_large_ends_with_its_limit(void **state)
@@ -499,6 +617,7 @@ static void what_is_too_large_ends_with_its_limit(void **state)
             fail_msg("row %zu: outcome %u, \"%.*s\"", i, a->outcome, (int)c->in.len,
                      (const char *)c->in.at);
         text_release(&t);
+        expect_reason(rig, large[i].head, large[i].reason);
         expect_served(rig, large[i].head);
         rig_close(rig);
     }
@@ -507,11 +626,13 @@ static void what_is_too_large_ends_with_its_limit(void **state)
 static void an_answer_that_is_too_large_is_cut(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {
-        {OK "X: ", "yyyyyyyyyy"},
-        {OK, "X: y\r\n"},
-        {OK "Transfer-Encoding: chunked\r\n\r\n5;", "yyyyyyyyyy"},
-        {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", "yyyyyyyyyy"},
+    static const char *const rows[][3] = {
+        {OK "X: ", "yyyyyyyyyy", "a head of more than 65536 bytes"},
+        {OK, "X: y\r\n", "a head of more than 65536 bytes"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n5;", "yyyyyyyyyy",
+         "more than 65536 bytes of chunk framing in a row"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", "yyyyyyyyyy",
+         "more than 16384 bytes of trailers"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct rig *rig = rig_open();
@@ -525,6 +646,7 @@ static void an_answer_that_is_too_large_is_cut(void **state)
         assert_true(c->fin);
         assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_BAD_RESPONSE);
         text_release(&t);
+        expect_reason(rig, rows[i][0], rows[i][2]);
         expect_served(rig, rows[i][0]);
         rig_close(rig);
     }

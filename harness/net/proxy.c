@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define READ_BACK_MS 100
-#define HANDSHAKE_LIMIT_NS (10 * NS_PER_S)
 #define CHUNK_ARENA_MOST_BYTES ((size_t)64 * 1024 * 1024)
 
 static struct endpoint *find_endpoint(const struct proxy *p, uint16_t number)
@@ -75,7 +74,7 @@ bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy
     p->on_record = config->on_record;
     p->record_cookie = config->record_cookie;
     p->handshake_limit_ns =
-        config->handshake_limit_ns == 0 ? HANDSHAKE_LIMIT_NS : config->handshake_limit_ns;
+        config->handshake_limit_ns == 0 ? PROXY_HANDSHAKE_LIMIT_NS : config->handshake_limit_ns;
     p->slow.limit_ns = config->head_limit_ns == 0 ? PROXY_HEAD_LIMIT_NS : config->head_limit_ns;
     p->connections_most =
         config->connections_most == 0 ? PROXY_CONNECTIONS_MOST : config->connections_most;

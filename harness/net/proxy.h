@@ -26,6 +26,7 @@ enum proxy_protocol {
 /* What a mesh never comes near, and a hostile client does. */
 #define PROXY_HEAD_LIMIT_NS (60 * NS_PER_S)
 #define PROXY_CONNECTIONS_MOST 16384
+#define PROXY_HANDSHAKE_LIMIT_NS (10 * NS_PER_S)
 
 struct proxy_endpoint {
     uint16_t number;      /* from 1: "payments/1" */
@@ -49,7 +50,7 @@ struct proxy_config {
      * be NULL. */
     void (*on_record)(void *cookie, enum record_kind kind, const void *record);
     void *record_cookie;
-    uint64_t handshake_limit_ns; /* a TLS handshake may take so long; 0: 10 s */
+    uint64_t handshake_limit_ns; /* of a TLS handshake; 0: PROXY_HANDSHAKE_LIMIT_NS */
     /* An HTTP/1.1 head or chunk framing of a client may take so long from its first byte, else 408
      * and close; 0: PROXY_HEAD_LIMIT_NS, UINT64_MAX: for ever. Silence between requests is free. */
     uint64_t head_limit_ns;

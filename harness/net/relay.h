@@ -51,7 +51,7 @@ struct flow_head {
 };
 void flow_on_edit(void *cookie, const struct reply *reply);
 /* Feeds what ${from}'s input has of the body; false: malformed. */
-bool flow_take_input(struct call *call, enum side side);
+bool flow_take_input(struct call *call, enum side side, struct error *err) WARN_UNUSED;
 
 /* request.c: with the head that waits in the client's input, from slot ${from} on. */
 void request_head_again(struct call *call);
@@ -85,7 +85,7 @@ void act_cut(struct call *call, enum attempt_outcome outcome, bool reset, enum c
 /* The client's connection is to be closed behind this call (on HTTP/2: may be): asks about its FIN.
  * Before call_end. */
 void act_fin(struct call *call);
-/* An answer that nobody asked a filter for: 400, 431. */
+/* An answer that nobody asked a filter for: 400, 408, 431. Behind a refusal_*, which says why. */
 void act_refuse(struct call *call, uint16_t status);
 /* Lets go what fault ${keep} does not want any more: returns how many were held. */
 uint32_t act_release(struct endpoint *e, const struct filter_chain *keep);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "net/pool.h"
+#include "net/refusal.h"
 
 #define CONNECTION_CLOSE "connection: close\r\n"
 #define CONNECTION_KEEP "connection: keep-alive\r\n"
@@ -160,6 +161,7 @@ static void forward(struct call *call, const struct http1_head *head)
     struct iovec parts[HEAD_PARTS_MOST + 1];
     const struct bytes *body = new_body(flow);
     size_t used = 0;
+    struct error err;
     note_head(call, head);
     http1_body_init(&flow->body, head);
     flow->dropped = body != NULL;
@@ -176,8 +178,10 @@ static void forward(struct call *call, const struct http1_head *head)
     size_t count = head_forward(head, backend->input, &change, &call->arena, parts);
     struct bytes rest = {backend->input.at + head->head_bytes,
                          backend->input.len - head->head_bytes};
+    err.kind = ERROR_NONE;
     if (!flow->filtered && !flow->body.done &&
-        http1_body_feed(&flow->body, rest, &used, NULL, NULL, NULL) == HTTP1_BAD) {
+        http1_body_feed(&flow->body, rest, &used, NULL, NULL, &err) == HTTP1_BAD) {
+        refusal_of_call(call, SIDE_RESPONSE, &err);
         act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
         return;
     }
@@ -218,6 +222,9 @@ static void forward_interim(struct call *call, const struct http1_head *head)
     struct arena own; /* not the call's: there may be many of them */
     enum io io = IO_DONE;
     if (++call->interims > HTTP1_INTERIM_MOST) {
+        char reason[64];
+        snprintf(reason, sizeof(reason), "more than %d interim answers", HTTP1_INTERIM_MOST);
+        refusal_of_limit(call, SIDE_RESPONSE, reason);
         act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
         return;
     }
@@ -232,15 +239,29 @@ static void forward_interim(struct call *call, const struct http1_head *head)
         request_left(call, LEFT_RST);
 }
 
+/* A head that is none; MORE: bytes that no head begins with. */
+static void refuse_reply(struct call *call, enum http1_result result, struct error *err)
+{
+    if (result != HTTP1_BAD) /* it has no words for it */
+        err->kind = ERROR_NONE;
+    error_set(err, ERROR_INPUT,
+              result == HTTP1_DONE ? "a status 101 that nobody has asked for"
+                                   : "an answer that does not begin with HTTP/");
+    refusal_of_call(call, SIDE_RESPONSE, err);
+    act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
+}
+
 static bool start_reply(struct call *call)
 {
     struct http1_head head;
+    struct error err;
+    err.kind = ERROR_NONE;
     enum http1_result result =
-        http1_parse_response(call->backend->input, (enum verb)call->record.verb, &head, NULL);
+        http1_parse_response(call->backend->input, (enum verb)call->record.verb, &head, &err);
     bool unasked = result == HTTP1_DONE && head.status == 101 &&
                    (!call->upgrade || call->flow[SIDE_REQUEST].state != FLOW_DONE);
     if (result != HTTP1_DONE || unasked)
-        act_cut(call, OUTCOME_BAD_RESPONSE, false, CONN_BY_US);
+        refuse_reply(call, result, &err);
     else if (head.informational)
         forward_interim(call, &head);
     else if (through_chain(call, &head))
@@ -315,8 +336,10 @@ static void idle_event(struct conn *c)
     enum io io = conn_fill(c);
     if (io == IO_AGAIN)
         return;
-    if (io == IO_DONE)
+    if (io == IO_DONE) {
         c->record.unsolicited += (uint32_t)c->input.len;
+        refusal_note(c, NULL, REFUSAL_HTTP1, "bytes that no request had asked for");
+    }
     conn_close(c, io == IO_DONE ? CONN_BY_US : CONN_BY_PEER, io == IO_DONE);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "net/h2_link.h"
+#include "net/refusal.h"
 
 #define MESSAGES_A_TURN 4
 
@@ -146,12 +147,18 @@ static bool drain_step(struct conn *c)
             return false;
         }
     }
-    bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, NULL) == HTTP1_BAD;
+    struct error err = {0};
+    bool bad = http1_body_feed(&c->drain, c->input, &used, NULL, NULL, &err) == HTTP1_BAD;
     conn_consume(c, used);
     c->lingered += used;
     size_t most =
         c->drain.framing == HTTP1_CHUNKED ? RELAY_DRAIN_CHUNKED_BYTES : RELAY_DRAIN_MOST_BYTES;
     if (bad || c->lingered > most) {
+        char reason[96];
+        snprintf(reason, sizeof(reason), "more than %zu bytes of a body that was answered already",
+                 most);
+        refusal_note(c, NULL, bad && err.kind != ERROR_LIMIT ? REFUSAL_HTTP1 : REFUSAL_LIMIT,
+                     bad ? err.text : reason);
         conn_finish(c, CONN_BY_US);
         return false;
     }
@@ -170,12 +177,15 @@ static bool forward(struct call *call, const struct http1_head *head)
     struct iovec parts[HEAD_PARTS_MOST + 1];
     struct bytes rest = {client->input.at + head->head_bytes, client->input.len - head->head_bytes};
     size_t used = 0;
+    struct error err;
     flow_begin(call, SIDE_REQUEST);
     if (head->verb == VERB_CONNECT)
         flow->body.done = true; /* the tunnel begins with the answer */
     size_t count = head_forward(head, client->input, &change, &call->arena, parts);
+    err.kind = ERROR_NONE;
     if (!flow->filtered && !flow->body.done &&
-        http1_body_feed(&flow->body, rest, &used, NULL, NULL, NULL) == HTTP1_BAD) {
+        http1_body_feed(&flow->body, rest, &used, NULL, NULL, &err) == HTTP1_BAD) {
+        refusal_of_call(call, SIDE_REQUEST, &err);
         act_refuse(call, 400);
         return true;
     }
@@ -237,6 +247,14 @@ void request_head_again(struct call *call)
         (void)forward(call, &head);
 }
 
+static void not_http(uint8_t first, struct error *err)
+{
+    if (first == 0x16)
+        error_set(err, ERROR_INPUT, "a TLS record where plain HTTP is spoken");
+    else
+        error_set(err, ERROR_INPUT, "a first byte of 0x%02x, which begins no request", first);
+}
+
 static bool start_call(struct conn *c)
 {
     struct http1_head head;
@@ -246,6 +264,9 @@ static bool start_call(struct conn *c)
     slow_forget(c);
     if (result != HTTP1_DONE) {
         call->client_keeps = false;
+        if (result == HTTP1_MORE) /* take_head has seen that it will never be one */
+            not_http(c->input.at[0], &err);
+        refusal_of_call(call, SIDE_REQUEST, &err);
         act_refuse(call, err.kind == ERROR_LIMIT ? 431 : 400);
         return true;
     }

@@ -54,6 +54,9 @@ struct rig {
     size_t fault_count;
     struct world_record world[16];
     size_t world_count;
+    struct refusal_record refusal[512]; /* the first ones */
+    size_t refusal_count;
+    char *name[256]; /* by number, from 1 */
     bool (*until)(struct rig *rig, void *cookie);
     void *until_cookie;
     void (*on_server)(struct peer *p); /* automatic backend */
@@ -115,6 +118,16 @@ static inline void rig_on_accept(struct watch *w, unsigned what)
     rig_check(rig);
 }
 
+static inline void rig_on_name(struct rig *rig, struct bytes body)
+{
+    uint32_t id = 0;
+    assert_true(body.len > sizeof(id));
+    memcpy(&id, body.at, sizeof(id));
+    if (id >= COUNT_OF(rig->name))
+        return;
+    rig->name[id] = check_alloc_zero(1, body.len - sizeof(id) + 1);
+    memcpy(rig->name[id], body.at + sizeof(id), body.len - sizeof(id));
+}
 static inline bool rig_on_frame(void *cookie, const struct frame *frame, struct bytes body,
                                 struct error *err)
 {
@@ -132,6 +145,10 @@ static inline bool rig_on_frame(void *cookie, const struct frame *frame, struct 
         memcpy(&rig->fault[rig->fault_count++], body.at, sizeof(struct fault_record));
     else if (frame->kind == RECORD_WORLD)
         memcpy(&rig->world[rig->world_count++], body.at, sizeof(struct world_record));
+    else if (frame->kind == RECORD_REFUSAL && rig->refusal_count < COUNT_OF(rig->refusal))
+        memcpy(&rig->refusal[rig->refusal_count++], body.at, sizeof(struct refusal_record));
+    else if (frame->kind == RECORD_NAME)
+        rig_on_name(rig, body);
     return rig->attempt_count < RIG_RECORDS && rig->connection_count < RIG_RECORDS;
 }
 
@@ -371,6 +388,38 @@ static inline struct rig *rig_open(void)
     return rig_open_as(PROXY_HTTP1, false);
 }
 
+/* The reason of the refusal that belongs to ${a}; NULL: none. */
+static inline const char *rig_reason(const struct rig *rig, const struct attempt_record *a)
+{
+    for (size_t i = 0; i < rig->refusal_count; i++) {
+        const struct refusal_record *r = &rig->refusal[i];
+        bool own = r->stream != 0 ? r->stream == a->stream
+                                  : r->sequence == 0 || r->sequence == a->sequence;
+        if (r->mesh_conn == a->conn && own)
+            return r->reason < COUNT_OF(rig->name) ? rig->name[r->reason] : NULL;
+    }
+    return NULL;
+}
+/* That of connection ${conn}; "" when there is none. */
+static inline const char *rig_reason_of_conn(const struct rig *rig, uint32_t conn)
+{
+    for (size_t i = 0; i < rig->refusal_count; i++) {
+        if (rig->refusal[i].conn == conn && rig->refusal[i].reason < COUNT_OF(rig->name))
+            return rig->name[rig->refusal[i].reason];
+    }
+    return "";
+}
+/* Malformed bytes end what they end with a reason (issue 4), whatever they are. */
+static inline void rig_expect_reasons(const struct rig *rig)
+{
+    for (size_t i = 0; i < rig->attempt_count; i++) {
+        const struct attempt_record *a = &rig->attempt[i];
+        bool bad = a->outcome == OUTCOME_BAD_REQUEST || a->outcome == OUTCOME_BAD_RESPONSE;
+        if (bad && rig_reason(rig, a) == NULL)
+            fail_msg("attempt %zu, outcome %u: no reason in the journal", i + 1, a->outcome);
+    }
+}
+
 /* Begun = records + active, and nothing is left. */
 static inline void rig_close(struct rig *rig)
 {
@@ -378,6 +427,9 @@ static inline void rig_close(struct rig *rig)
     assert_int_equal(counts.calls_begun, counts.records + counts.calls_active);
     proxy_free(rig->proxy);
     assert_int_equal(rig_records(rig), counts.calls_begun);
+    rig_expect_reasons(rig);
+    for (size_t i = 0; i < COUNT_OF(rig->name); i++)
+        free(rig->name[i]);
     for (size_t i = 0; i < rig->peer_count; i++) {
         peer_close(&rig->peers[i], false);
         buffer_release(&rig->peers[i].in);

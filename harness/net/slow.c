@@ -1,6 +1,7 @@
 #include "net/slow.h"
 
 #include "base/clock.h"
+#include "net/refusal.h"
 #include "net/relay.h"
 
 #define SWEEP_NS (100 * NS_PER_MS)
@@ -41,12 +42,19 @@ void slow_forget(struct conn *c)
     c->slow_ns = 0;
 }
 
-/* Ends it with 408: the status is the reason that the record tells. */
+/* Ends it with 408. */
 static void expire(struct conn *c)
 {
-    uint64_t began_ns = c->slow_ns;
+    uint64_t began_ns = c->slow_ns, limit_ns = c->endpoint->proxy->slow.limit_ns;
+    bool head = c->call == NULL;
+    char reason[96];
+    snprintf(reason, sizeof(reason), "%s that is not complete %llu ms after its first byte",
+             head ? "a head" : "the framing of a chunk",
+             (unsigned long long)(limit_ns / NS_PER_MS));
     slow_forget(c);
-    act_refuse(c->call != NULL ? c->call : call_new(c, began_ns), 408);
+    struct call *call = head ? call_new(c, began_ns) : c->call;
+    refusal_of_limit(call, SIDE_REQUEST, reason);
+    act_refuse(call, 408);
     relay_run_client(c);
 }
 

@@ -19,6 +19,9 @@ static void expect_408(struct rig *rig, struct peer *c, size_t attempts)
     struct attempt_record *a = await_attempt(rig, attempts);
     assert_int_equal(a->outcome, OUTCOME_BAD_REQUEST);
     assert_int_equal(a->status, 408);
+    const char *reason = rig_reason(rig, a);
+    assert_true(reason != NULL &&
+                strstr(reason, " that is not complete 300 ms after its first byte") != NULL);
 }
 
 static void a_head_without_an_end_is_timed_out_from_its_first_byte(void **state)
@@ -216,6 +219,7 @@ static void one_connection_too_many_is_reset_and_said_so(void **state)
     assert_string_equal(record_enum_name("closed_by", r->closed_by), "limit");
     assert_int_equal(r->reset, 1);
     assert_int_equal(r->bytes_in, 0);
+    assert_string_equal(rig_reason_of_conn(rig, r->conn), "more than 2 connections at once");
     say(rig->server[0], OK5); /* the others do not notice */
     await_text(first, "hello");
     peer_close(first, false);

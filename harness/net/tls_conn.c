@@ -1,6 +1,7 @@
 #include "net/tls_inside.h"
 
 #include "base/clock.h"
+#include "net/refusal.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -8,6 +9,34 @@
 #define SLICE_BYTES ((size_t)16 * 1024) /* one record */
 #define WIRE_FULL_BYTES ((size_t)64 * 1024)
 #define ARENA_MOST_BYTES ((size_t)256 * 1024)
+
+static void refuse(struct tls *t, enum refusal_about about, const char *why)
+{
+    const struct conn *c = t->conn;
+    const struct call *call = c->call;
+    struct refusal_try of = {0};
+    if (call != NULL)
+        of = (struct refusal_try){.mesh = call->client, .sequence = call->record.sequence};
+    refusal_note(c, call != NULL ? &of : NULL, about, why);
+}
+
+/* OpenSSL's word for what it did not like, before its queue is cleared. A peer that has only left
+ * is no case for it, nor is what a fault of ours has made. */
+static void tell_why(struct tls *t)
+{
+    unsigned long error = ERR_peek_error();
+    const char *reason = ERR_reason_error_string(error);
+    char why[160];
+    if (t->told_why || t->eof || t->reset || t->ended_by_fault || reason == NULL)
+        return;
+    t->told_why = true;
+    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        snprintf(why, sizeof(why), "%s: %s", reason,
+                 X509_verify_cert_error_string(t->record.verify_result));
+    else
+        snprintf(why, sizeof(why), "%s%s", t->not_tls && !t->done ? "not TLS: " : "", reason);
+    refuse(t, REFUSAL_TLS, why);
+}
 
 /* What SSL_read or SSL_write could not do. */
 static enum io trouble(struct tls *t, int result)
@@ -19,6 +48,7 @@ static enum io trouble(struct tls *t, int result)
     case SSL_ERROR_ZERO_RETURN:
         return IO_FIN;
     default:
+        tell_why(t);
         ERR_clear_error();
         t->failed = true;
         return t->eof ? IO_FIN : IO_RESET;
@@ -109,6 +139,7 @@ static enum io tls_write(struct conn *c, const struct iovec *from, size_t count,
         if (slice.len > 0) {
             ERR_clear_error();
             if (SSL_write_ex(t->ssl, slice.at, slice.len, &done) != 1) {
+                tell_why(t);
                 ERR_clear_error();
                 return IO_RESET;
             }
@@ -268,13 +299,20 @@ static enum io complete(struct tls *t)
 enum io tls_conn_handshake(struct conn *c)
 {
     struct tls *t = c->tls;
-    if (t->timed_out)
+    if (t->timed_out) {
+        char why[96];
+        snprintf(why, sizeof(why), "a TLS handshake that was not complete within %llu ms",
+                 (unsigned long long)(c->endpoint->proxy->handshake_limit_ns / NS_PER_MS));
+        refuse(t, REFUSAL_LIMIT, why);
         return fail(t, IO_FIN);
+    }
     int error = SSL_ERROR_WANT_READ;
     if (tls_gate_open(t) && !t->complete) {
         ERR_clear_error();
         int result = SSL_do_handshake(t->ssl);
         error = SSL_get_error(t->ssl, result);
+        if (error == SSL_ERROR_SSL)
+            tell_why(t);
         ERR_clear_error();
         t->complete = result == 1;
         if (!t->waits) /* else a callback has stopped it */
@@ -332,6 +370,8 @@ static void read_refusal(struct tls *t)
     if (SSL_read_ex(t->ssl, room, sizeof(room), &got) == 1) {
         t->record.first_app = tls_watch_span(t);
         t->record.app_bytes += got;
+    } else if (t->record.alert_in != 0) {
+        tell_why(t);
     }
     ERR_clear_error();
 }

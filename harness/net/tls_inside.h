@@ -67,7 +67,7 @@ struct tls {
 
     struct handshake_record record;
     struct tls_text peer;
-    bool peer_seen, timed_out, not_tls;
+    bool peer_seen, timed_out, not_tls, told_why;
     char sni[256];
     bool offers_session;
     struct bytes offers_alpn, offers_versions; /* while the ClientHello is looked at */

@@ -97,18 +97,27 @@ static void a_client_that_is_refused_hears_why(void **state)
         enum cert_kind kind;
         uint8_t alert;
         uint16_t verify;
+        const char *reason;
     } cases[] = {
-        {TLS1_3_VERSION, CERT_EXPIRED, 45, X509_V_ERR_CERT_HAS_EXPIRED},
-        {TLS1_3_VERSION, CERT_NOT_YET_VALID, 42, X509_V_ERR_CERT_NOT_YET_VALID},
-        {TLS1_3_VERSION, CERT_UNKNOWN_ROOT, 48, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY},
+        {TLS1_3_VERSION, CERT_EXPIRED, 45, X509_V_ERR_CERT_HAS_EXPIRED,
+         "certificate verify failed: certificate has expired"},
+        {TLS1_3_VERSION, CERT_NOT_YET_VALID, 42, X509_V_ERR_CERT_NOT_YET_VALID,
+         "certificate verify failed: certificate is not yet valid"},
+        {TLS1_3_VERSION, CERT_UNKNOWN_ROOT, 48, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+         "certificate verify failed: unable to get local issuer certificate"},
         {TLS1_3_VERSION, CERT_MISSING_INTERMEDIATE, 48,
-         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY},
-        {TLS1_3_VERSION, CERT_WRONG_SAN, 42, X509_V_ERR_HOSTNAME_MISMATCH},
-        {TLS1_3_VERSION, CERT_WRONG_TRUST_DOMAIN, 42, X509_V_ERR_HOSTNAME_MISMATCH},
-        {TLS1_3_VERSION, CERT_NO_CERTIFICATE, 116, X509_V_OK},
-        {TLS1_2_VERSION, CERT_EXPIRED, 45, X509_V_ERR_CERT_HAS_EXPIRED},
-        {TLS1_2_VERSION, CERT_WRONG_SAN, 42, X509_V_ERR_HOSTNAME_MISMATCH},
-        {TLS1_2_VERSION, CERT_NO_CERTIFICATE, 40, X509_V_OK},
+         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+         "certificate verify failed: unable to get local issuer certificate"},
+        {TLS1_3_VERSION, CERT_WRONG_SAN, 42, X509_V_ERR_HOSTNAME_MISMATCH,
+         "certificate verify failed: hostname mismatch"},
+        {TLS1_3_VERSION, CERT_WRONG_TRUST_DOMAIN, 42, X509_V_ERR_HOSTNAME_MISMATCH,
+         "certificate verify failed: hostname mismatch"},
+        {TLS1_3_VERSION, CERT_NO_CERTIFICATE, 116, X509_V_OK, "peer did not return a certificate"},
+        {TLS1_2_VERSION, CERT_EXPIRED, 45, X509_V_ERR_CERT_HAS_EXPIRED,
+         "certificate verify failed: certificate has expired"},
+        {TLS1_2_VERSION, CERT_WRONG_SAN, 42, X509_V_ERR_HOSTNAME_MISMATCH,
+         "certificate verify failed: hostname mismatch"},
+        {TLS1_2_VERSION, CERT_NO_CERTIFICATE, 40, X509_V_OK, "peer did not return a certificate"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -130,6 +139,8 @@ static void a_client_that_is_refused_hears_why(void **state)
         assert_int_equal(h->flags & HANDSHAKE_DONE_BEFORE_ALERT_OUT, 0);
         assert_int_equal(h->verify_result, cases[i].verify);
         assert_int_equal(h->done, 0);
+        assert_string_equal(rig_reason_of_conn(rig, h->conn), cases[i].reason);
+        assert_int_equal(rig->refusal[0].about, REFUSAL_TLS);
         if (cases[i].kind == CERT_NO_CERTIFICATE) {
             assert_int_equal(h->leaf_serial, 0);
         } else { /* OpenSSL keeps nothing of a leaf that it refused */
@@ -159,6 +170,7 @@ static void the_alert_of_a_client_is_journalled_with_its_stage(void **state)
         struct handshake_record *h = await_handshake(rig, 1);
         assert_int_equal(h->result, HANDSHAKE_REFUSED_BY_PEER);
         assert_int_equal(h->alert_in, 48 + 1);
+        assert_non_null(strstr(rig_reason_of_conn(rig, h->conn), "alert unknown ca"));
         assert_int_equal(h->flags, HANDSHAKE_CERTIFICATE_SENT);
         assert_true(h->alert_in_at > 0 && h->own_serial != 0);
         secure_close(&c);
@@ -196,6 +208,8 @@ static void a_backend_that_refuses_is_a_lost_reply(void **state)
         struct attempt_record *a = await_attempt(rig, 1);
         assert_int_equal(a->outcome, modern ? OUTCOME_UPSTREAM_RESET : OUTCOME_UPSTREAM_REFUSED);
         assert_int_equal(a->status, 0);
+        assert_non_null(strstr(rig_reason(rig, a), "alert"));
+        assert_int_equal(rig->refusal[0].side, 1);
         secure_close(&s);
         rig_close(rig);
     }
@@ -219,7 +233,9 @@ static void a_backend_that_we_refuse_is_a_failed_connect(void **state)
     assert_int_equal(h->result, HANDSHAKE_REFUSED_BY_US);
     assert_int_equal(h->verify_result, X509_V_ERR_HOSTNAME_MISMATCH);
     assert_true(h->leaf_serial != 0);
-    assert_int_equal(await_attempt(rig, 1)->outcome, OUTCOME_UPSTREAM_REFUSED);
+    struct attempt_record *a = await_attempt(rig, 1);
+    assert_int_equal(a->outcome, OUTCOME_UPSTREAM_REFUSED);
+    assert_string_equal(rig_reason(rig, a), "certificate verify failed: hostname mismatch");
     secure_close(&s);
     rig_close(rig);
 }
@@ -227,6 +243,7 @@ static void a_backend_that_we_refuse_is_a_failed_connect(void **state)
 static void what_is_not_tls_is_journalled_and_closed(void **state)
 {
     static const char *const words[] = {GET, "~garbage garbage garbage"};
+    static const char *const reasons[] = {"not TLS: http request", "not TLS: wrong version number"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         struct tls_config serves = lab_serves(&lab, false);
@@ -238,6 +255,7 @@ static void what_is_not_tls_is_journalled_and_closed(void **state)
         struct handshake_record *h = await_handshake(rig, 1);
         assert_int_equal(h->result, HANDSHAKE_NOT_TLS);
         assert_int_equal(h->first_byte, (uint8_t)words[i][0]);
+        assert_string_equal(rig_reason_of_conn(rig, h->conn), reasons[i]);
         assert_int_equal(rig->attempt_count, 0);
         assert_int_equal(await_connection(rig, 1)->first_class, i == 0 ? FIRST_HTTP : FIRST_OTHER);
         rig_close(rig);
@@ -265,6 +283,9 @@ static void a_half_open_handshake_ends_at_its_limit(void **state)
         struct handshake_record *h = await_handshake(rig, 1);
         assert_int_equal(h->result, HANDSHAKE_TIMEOUT);
         assert_int_equal(h->closed_by, CONN_BY_US);
+        assert_string_equal(rig_reason_of_conn(rig, h->conn),
+                            "a TLS handshake that was not complete within 100 ms");
+        assert_int_equal(rig->refusal[0].about, REFUSAL_LIMIT);
         assert_int_equal(await_connection(rig, 1)->closed_by, CONN_BY_US);
         assert_int_equal(proxy_counts(rig->proxy).calls_begun, 0);
         rig_close(rig);

@@ -7,7 +7,6 @@
 
 #define BANDWIDTH_STEP_NS (100 * NS_PER_MS) /* Toxiproxy's: long chunks go in such steps */
 #define BANDWIDTH_STEP_MS 100
-#define LATENCY_CHUNKS_MOST 1024 /* others hold one */
 #define TIME_MOST_MS INT64_C(1000000000000)
 #define SLICES_DEEP 32
 
@@ -97,7 +96,7 @@ static bool has_room(const struct toxic_pipe *p, size_t i)
     const struct stage *s = &p->stages[i];
     if (i == p->count)
         return p->sink.is_ready(p->sink.cookie);
-    return s->count < (s->toxic.kind == TOXIC_LATENCY ? LATENCY_CHUNKS_MOST : 1);
+    return s->count < (s->toxic.kind == TOXIC_LATENCY ? TOXIC_LATENCY_CHUNKS_MOST : 1);
 }
 
 static void put(struct toxic_pipe *p, size_t to, struct chunk *c)

@@ -26,6 +26,7 @@ struct toxic_sink {
 
 #define TOXIC_CHUNK_MOST_BYTES ((size_t)32 * 1024)       /* of one read, as Toxiproxy's */
 #define TOXIC_PIPE_MOST_BYTES ((size_t)16 * 1024 * 1024) /* then its source is not read */
+#define TOXIC_LATENCY_CHUNKS_MOST 1024                   /* others hold one */
 
 /* ${rng}: of the connection and side. ${list} may be NULL, and is not kept. */
 struct toxic_pipe *toxic_pipe_new(enum side side, const struct toxic_list *list, struct rng rng,

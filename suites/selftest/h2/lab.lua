@@ -1,5 +1,4 @@
--- For suites/selftest/h2/lab: HTTP/2 in the lab beside a claim that is judged on HTTP/1.1 only, and by a mesh of the
--- user's own.
+-- For suites/selftest/h2/lab: retries on HTTP/2 in the lab, on an Envoy and on a mesh of the user's own.
 local edge = "client -> payments"
 local protocol = param "protocol" { default = "grpc", help = "what payments speaks: http2 or grpc" }
 local driver = param "driver" { default = "envoy", help = "who plays the mesh" }
