@@ -72,8 +72,6 @@ static const struct golden golden[] = {
 
 /* What is of the language and not of this version; and what else an author gets wrong. */
 static const struct golden others[] = {
-    {"tail.lua", PHASE("expect.tail { " EDGE ", against = 'phase \"p\"' }"),
-     "tail.lua:2: expect.tail is not built yet"},
     {"netem.lua", PHASE("fault.netem { on = \"b\", delay = \"1ms\" }"),
      "netem.lua:2: fault.netem is not built yet"},
     {"guard.lua", "return scenario \"s\" {\n  guard = { guard.limits { ttl = \"5m\" } } }",

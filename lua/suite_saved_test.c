@@ -126,6 +126,8 @@ static void every_shipped_suite_loads_and_survives(void **unused)
     assert_true(found.gl_pathc >= 8);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         char copy[128], text[65536] = "";
+        if (strstr(found.gl_pathv[i], ".fail.lua") != NULL) /* lint's: it is wrong on purpose */
+            continue;
         FILE *f = fopen(found.gl_pathv[i], "r");
         assert_non_null(f);
         size_t len = fread(text, 1, sizeof(text) - 1, f);

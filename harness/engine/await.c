@@ -104,7 +104,8 @@ bool request_is_good(const struct request_record *request)
 
 static bool parse_kind(const char *word, enum await_kind *ret)
 {
-    static const char *const words[] = {"ejected", "readmitted", "steady", "fired", "requests"};
+    static const char *const words[] = {"ejected", "readmitted", "steady",
+                                        "fired",   "requests",   "cert"};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(word, words[i]) == 0) {
             *ret = (enum await_kind)i;
@@ -156,7 +157,7 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     if (!parse_kind(step->word, &ret->kind))
         return error_at(err, step->source, ERROR_USAGE,
                         "await.%s cannot be awaited in the lab; it must be ejected, readmitted, "
-                        "steady, fired or requests",
+                        "steady, fired, requests or cert",
                         step->word);
     if (!parse_duration(step, "within", 0, &ret->within_ns, err) ||
         !parse_duration(step, "hold", 10 * NS_PER_S, &ret->hold_ns, err))
@@ -174,6 +175,9 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     ret->fault = json_string_value(json_object_get(step->keys, "fault"));
     if (ret->kind == AWAIT_FIRED && ret->fault == NULL)
         return error_at(err, step->source, ERROR_USAGE, "await.fired names no fault");
+    ret->root = json_string_value(json_object_get(step->keys, "root"));
+    if (ret->kind == AWAIT_CERT && (ret->root == NULL || step->on.to.service == NULL))
+        return error_at(err, step->source, ERROR_USAGE, "await.cert needs on and root");
     return true;
 }
 
@@ -193,6 +197,11 @@ void await_on_request(struct await *a, const struct request_record *request)
     a->seen++;
     if (!request_is_good(request) && end_ns > a->last_bad_ns)
         a->last_bad_ns = end_ns;
+}
+
+void await_on_cert(struct await *a, bool has)
+{
+    a->seen = has ? 1 : 0;
 }
 
 void await_on_fired(struct await *a)
@@ -244,6 +253,8 @@ bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns
     case AWAIT_FIRED:
     case AWAIT_REQUESTS:
         return a->seen >= a->count;
+    case AWAIT_CERT:
+        return a->seen > 0;
     }
     UNREACHABLE();
 }

@@ -38,7 +38,14 @@ void picks_add(struct picks *p, const struct attempt_record *attempt, uint64_t n
  * and 4 of its mean gaps. */
 bool picks_silent(const struct picks *p, uint32_t number, uint64_t now_ns);
 
-enum await_kind { AWAIT_EJECTED, AWAIT_READMITTED, AWAIT_STEADY, AWAIT_FIRED, AWAIT_REQUESTS };
+enum await_kind {
+    AWAIT_EJECTED,
+    AWAIT_READMITTED,
+    AWAIT_STEADY,
+    AWAIT_FIRED,
+    AWAIT_REQUESTS,
+    AWAIT_CERT
+};
 enum await_late { AWAIT_LATE_FAIL, AWAIT_LATE_GO_ON, AWAIT_LATE_ABORT };
 
 struct await {
@@ -47,6 +54,7 @@ struct await {
     const struct step *step;
     uint64_t within_ns, hold_ns, count;
     const char *fault; /* AWAIT_FIRED: its name */
+    const char *root;  /* AWAIT_CERT */
     /* From await_begin on. */
     uint64_t begin_ns, seen, last_bad_ns;
     uint64_t before[PICKS_ENDPOINTS_MOST + 1]; /* attempts at each endpoint when it began */
@@ -58,6 +66,8 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err) 
 void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns);
 /* A request of the awaited edge has ended. */
 void await_on_request(struct await *a, const struct request_record *request);
+/* Whether the awaited place serves or trusts the root now. */
+void await_on_cert(struct await *a, bool has);
 /* The awaited fault has fired. */
 void await_on_fired(struct await *a);
 bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns);

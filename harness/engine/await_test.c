@@ -278,9 +278,26 @@ static void a_hostile_endpoint_number_is_left_alone(void **state)
     stage_release(&s);
 }
 
+static void a_root_is_awaited_until_its_place_has_it(void **unused)
+{
+    struct stage s;
+    (void)unused;
+    stage_init(&s, "cert", "payments",
+               (const char *const[]){"within", "2s", "root", "root-b", NULL});
+    assert_string_equal(s.await.root, "root-b");
+    await_begin(&s.await, &s.picks, s.now_ns);
+    assert_false(met(&s));
+    await_on_cert(&s.await, false);
+    assert_false(met(&s));
+    await_on_cert(&s.await, true);
+    assert_true(met(&s));
+    stage_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_root_is_awaited_until_its_place_has_it),
         cmocka_unit_test(ejected_needs_silence_and_picks_elsewhere),
         cmocka_unit_test(ejected_is_not_said_of_a_quiet_service),
         cmocka_unit_test(ejected_waits_four_mean_gaps_at_a_low_rate),

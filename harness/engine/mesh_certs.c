@@ -45,8 +45,9 @@ static void next(struct mesh_certs *c);
 static void finish(struct mesh_certs *c, bool taken)
 {
     agent_certs_record(c->agent, c->doing, c->before_ns, taken);
-    agent_send(c->agent, CONTROL_CERT_SET,
-               json_pack("{sI}", "step", (json_int_t)control_number(c->doing, "step")));
+    agent_send(
+        c->agent, CONTROL_CERT_SET,
+        json_pack("{sI sb}", "step", (json_int_t)control_number(c->doing, "step"), "taken", taken));
     json_decref(c->doing);
     c->doing = NULL;
     next(c);

@@ -151,7 +151,7 @@ static bool start_actors(struct walk *w, struct error *err)
             !start_actor(w, "proxy", s->plan->name, &s->proxy, err))
             return false;
     }
-    if (w->plan->driver != DRIVER_EXTERNAL &&
+    if ((w->plan->driver != DRIVER_EXTERNAL || walk_setup_scrapes(w)) &&
         (!folder_new(w->context->options->run, &w->folder, err) ||
          !start_actor(w, "mesh", "", &w->mesh, err)))
         return false;

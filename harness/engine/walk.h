@@ -70,14 +70,14 @@ struct walk {
     const struct scenario *scenario;
     enum walk_state state;
     bool subject;
-    bool asked_repeats; /* by the conductor */
+    bool asked_repeats;  /* by the conductor */
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
     bool hasty;          /* aborted: do not wait for calls under way */
     char *folder;
     struct actor *actors;
     size_t actor_count;
-    struct actor *load, *mesh; /* mesh NULL: external */
+    struct actor *load, *mesh; /* mesh NULL: external, and its counters are nowhere */
     struct walk_certs *certs;  /* NULL: the lab speaks plaintext */
     struct walk_service *services;
     size_t service_count;
@@ -126,6 +126,8 @@ size_t walk_find_service(const struct walk *w, const char *name); /* SIZE_MAX: n
 /* walk_setup.c */
 bool walk_setup_check(const struct walk *w, struct error *err) WARN_UNUSED;
 void walk_setup_step(struct walk *w);
+/* The lab says where the counters of its external mesh are. */
+bool walk_setup_scrapes(const struct walk *w);
 /* walk_arm.c */
 bool walk_arm_collect(struct walk *w, struct error *err) WARN_UNUSED;
 /* Arms and disarms what the phase and the time ask for; ${none}: disarms everything. */
@@ -150,6 +152,9 @@ const char *walk_certs_san(const struct walk *w, size_t service);
 bool walk_certs_begin(struct walk *w, struct error *err) WARN_UNUSED;
 void walk_certs_phase_ended(struct walk *w);
 void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set);
+/* Every place of ${on} (a service, an endpoint, "client": the mesh) presents a leaf of ${root} or
+ * trusts it, and has said so. */
+bool walk_certs_has(const struct walk *w, const struct place *on, const char *root);
 /* All agents have what they were last given. */
 bool walk_certs_settled(const struct walk *w);
 /* walk_phase.c */

@@ -37,6 +37,7 @@ struct walk_certs {
     uint8_t reconnect[STEPS_MOST]; /* by the rotation's number of the step */
     const struct step *steps[STEPS_MOST];
     struct rotation **before; /* by phase: as it was when it first began; NULL: it has no step */
+    bool untaken;             /* the mesh did not take the last that it was given */
     bool each;                /* connections live for one answer, until the phase ends */
     enum cert_reconnect mesh_reconnect; /* due when the mesh has taken its new leaf */
     struct hold next_hold, reconnect_hold;
@@ -172,6 +173,8 @@ static const char *reconnect_word(enum cert_reconnect what)
 
 static bool renew_all(struct walk *w, enum cert_reconnect what, struct error *err)
 {
+    /* A step that ends connections once does not end what the phase asked for. */
+    what = what == CERT_RECONNECT_DRAIN && w->certs->each ? CERT_RECONNECT_EACH : what;
     for (size_t i = 0; i < w->service_count; i++) {
         json_t *body = json_pack("{si ss}", "step", 0, "reconnect", reconnect_word(what));
         if (!send_cert(w->services[i].proxy, body, err))
@@ -185,6 +188,8 @@ static bool do_change(struct walk *w, const struct rotation_change *change, stru
     struct walk_certs *c = w->certs;
     struct party *p = &c->parties[change->party];
     enum cert_reconnect reconnect = change->leaf ? c->reconnect[change->step] : CERT_RECONNECT_NONE;
+    if (reconnect == CERT_RECONNECT_DRAIN && c->each)
+        reconnect = CERT_RECONNECT_EACH;
     struct text before, what;
     text_init(&before, 4096);
     text_init(&what, 4096);
@@ -261,7 +266,8 @@ void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set)
 {
     struct walk_certs *c = w->certs;
     struct loop *loop = w->context->loop;
-    (void)set;
+    if (c != NULL && a == w->mesh)
+        c->untaken = json_is_false(json_object_get(set, "taken"));
     if (c == NULL || a != w->mesh || a->certs != a->certs_set || w->state >= WALK_DRAINING ||
         c->mesh_reconnect == CERT_RECONNECT_NONE)
         return;
@@ -456,10 +462,44 @@ static bool has_step(void *cookie, const struct step *s, uint64_t from_ns)
     return false;
 }
 
+/* What an expectation judges by new handshakes must not be hidden by old connections: `rotation`
+ * (unless handshakes = "none"), `refused`, and `mtls` while a wrong leaf is shown, make each answer
+ * the last of its connection. */
+struct asking {
+    bool refused, rotation, mtls, wrong_leaf;
+};
+
+static void look_at(const struct step *steps, size_t count, struct asking *a)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        const char *how = json_string_value(json_object_get(s->keys, "handshakes"));
+        bool expect = s->kind == STEP_EXPECT;
+        a->refused = a->refused || (expect && strcmp(s->word, "refused") == 0);
+        a->rotation = a->rotation || (expect && strcmp(s->word, "rotation") == 0 &&
+                                      (how == NULL || strcmp(how, "none") != 0));
+        a->mtls = a->mtls || (expect && strcmp(s->word, "mtls") == 0);
+        a->wrong_leaf = a->wrong_leaf || (s->kind == STEP_FAULT && strcmp(s->word, "cert") == 0);
+        look_at(s->steps, s->step_count, a);
+    }
+}
+
+static bool asks_new_handshakes(const struct phase *phase)
+{
+    struct asking a = {false};
+    look_at(phase->steps, phase->step_count, &a);
+    return a.refused || a.rotation || (a.mtls && a.wrong_leaf);
+}
+
 bool walk_certs_begin(struct walk *w, struct error *err)
 {
     struct planning p = {w, err};
     const struct phase *phase = w->phase;
+    if (w->certs != NULL && asks_new_handshakes(phase)) {
+        w->certs->each = true;
+        if (!renew_all(w, CERT_RECONNECT_EACH, err))
+            return false;
+    }
     if (w->certs == NULL || cert_steps_each(phase->steps, phase->step_count, 0, has_step, NULL))
         return true;
     return begin_state(w, err) &&
@@ -474,6 +514,34 @@ void walk_certs_phase_ended(struct walk *w)
     w->certs->each = false;
     if (!renew_all(w, CERT_RECONNECT_NONE, &err))
         walk_break(w, &err);
+}
+
+static bool party_has(const struct rotation *r, size_t party, const char *root)
+{
+    const struct rotation_party *p = &r->parties[party];
+    bool has = strcmp(r->roots[p->leaf_root], root) == 0;
+    for (size_t i = 0; i < p->bundle_count; i++)
+        has = has || strcmp(r->roots[p->bundle[i]], root) == 0;
+    return has;
+}
+
+bool walk_certs_has(const struct walk *w, const struct place *on, const char *root)
+{
+    const struct walk_certs *c = w->certs;
+    size_t service = walk_find_service(w, on->to.service), found = 0;
+    bool client = strcmp(on->to.service, CERT_STEP_CLIENT) == 0;
+    if (c == NULL || !walk_certs_settled(w) || (client && c->untaken))
+        return false;
+    for (size_t i = 0; i < c->rotation.party_count; i++) {
+        const struct party *p = &c->parties[i];
+        bool asked = client ? p->service == SIZE_MAX
+                            : p->service == service && service != SIZE_MAX &&
+                                  (on->to.endpoint == 0 || on->to.endpoint == p->endpoint);
+        if (asked && !party_has(&c->rotation, i, root))
+            return false;
+        found += asked;
+    }
+    return found > 0;
 }
 
 bool walk_certs_settled(const struct walk *w)

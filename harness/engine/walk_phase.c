@@ -74,6 +74,8 @@ static void on_tick(struct hold *h, uint64_t now_ns)
     if (w->state != WALK_RUNNING || w->await_next >= w->await_count)
         return;
     struct await *a = &w->awaits[w->await_next];
+    if (a->kind == AWAIT_CERT)
+        await_on_cert(a, walk_certs_has(w, &a->step->on, a->root));
     if (await_met(a, picks_of(w, a), now_ns)) {
         await_over(w, a, true, now_ns);
         await_next(w, now_ns);

@@ -221,6 +221,52 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
     return setup;
 }
 
+static void add_pages(json_t *to, const char *caller, const char *urls)
+{
+    for (size_t len; *urls != '\0'; urls += len + (urls[len] == ',')) {
+        len = strcspn(urls, ",");
+        json_t *page = json_pack("{ss* ss%}", "caller", caller, "url", urls, len);
+        if (page != NULL) /* not UTF-8 */
+            json_array_append_new(to, page);
+    }
+}
+
+/* Where the counters of an external mesh are: the suite's mesh.metrics, --metrics CALLER=URL. */
+static json_t *metrics_setup(const struct walk *w)
+{
+    const char *given = w->scenario->mesh.metrics, *caller;
+    json_t *pages = json_array(), *urls;
+    if (w->plan->driver != DRIVER_EXTERNAL)
+        return pages;
+    json_object_foreach(json_object_get(w->scenario->lab.external, "metrics"), caller, urls)
+    {
+        if (json_is_string(urls))
+            add_pages(pages, caller, json_string_value(urls));
+    }
+    if (given != NULL && strcmp(given, "auto") != 0 && json_array_size(pages) == 0)
+        add_pages(pages, NULL, given);
+    return pages;
+}
+
+bool walk_setup_scrapes(const struct walk *w)
+{
+    json_t *pages = metrics_setup(w);
+    bool any = json_array_size(pages) > 0;
+    json_decref(pages);
+    return any;
+}
+
+static const char *given_address(const struct walk *w, const char *to)
+{
+    return w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to) : NULL;
+}
+
+/* Of the mesh agent: the driver istio is an Envoy that Istio programs. */
+static const char *driver_name(enum driver driver)
+{
+    return driver == DRIVER_BUILTIN ? "builtin" : driver == DRIVER_EXTERNAL ? "external" : "envoy";
+}
+
 static json_t *mesh_setup(const struct walk *w)
 {
     json_t *edges = json_array(), *defects = json_array();
@@ -232,17 +278,17 @@ static json_t *mesh_setup(const struct walk *w)
         for (size_t k = 0; proxy != NULL && k < proxy->address_count; k++)
             json_array_append_new(endpoints, json_string(proxy->addresses[k]));
         bool http2 = service != SIZE_MAX && is_http2(w->services[service].plan->protocol);
-        json_array_append_new(edges, json_pack("{so so ss* sb sO*}", "policy",
+        json_array_append_new(edges, json_pack("{so so ss* ss* sb sO*}", "policy",
                                                edge_policy_to_json(edge), "endpoints", endpoints,
-                                               "san", walk_certs_san(w, service), "http2", http2,
-                                               "istio", json_object_get(w->plan->istio, edge->to)));
+                                               "listen", given_address(w, edge->to), "san",
+                                               walk_certs_san(w, service), "http2", http2, "istio",
+                                               json_object_get(w->plan->istio, edge->to)));
     }
     for (size_t i = 0; i < w->plan->defect_count; i++)
         json_array_append_new(defects, json_string(w->plan->defects[i]));
-    json_t *setup =
-        json_pack("{ss so so ss so*}", "driver",
-                  w->plan->driver == DRIVER_BUILTIN ? "builtin" : "envoy", "edges", edges,
-                  "defects", defects, "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+    json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
+                              "edges", edges, "metrics", metrics_setup(w), "defects", defects,
+                              "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
     if (setup != NULL && w->context->options->envoy != NULL)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;

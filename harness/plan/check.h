@@ -21,6 +21,8 @@ bool check_place(const struct scenario *s, const char *key, const struct place *
                  struct error *err) WARN_UNUSED;
 /* check_cert.c: cert.*, and what `lab.tls` may be. */
 bool check_cert(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
+/* await.cert, when its keys are read. */
+bool check_await_cert(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 /* ${s} is a step that needs certificates: the lab must have TLS. */
 bool check_cert_tls(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 void check_lab_tls(const struct scenario *s, struct errors *errors);

@@ -33,7 +33,7 @@ bool plan_lab_tls(const struct scenario *s)
 
 bool check_cert_tls(const struct check *c, const struct step *s, struct error *err)
 {
-    const char *family = s->kind == STEP_FAULT ? "fault" : "cert";
+    const char *family = s->kind == STEP_FAULT ? "fault" : s->kind == STEP_AWAIT ? "await" : "cert";
     if (plan_lab_tls(c->scenario) || c->scenario->lab.service_count == 0)
         return true;
     if (c->scenario->lab.driver == DRIVER_ENVOY)
@@ -59,7 +59,8 @@ static bool check_root(const struct step *s, const char *key, struct error *err)
     struct error why = {0};
     if (name == NULL || authority_name_check(name, &why))
         return true;
-    return error_set(err, ERROR_INPUT, "cert.%s: %s: %.200s", s->word, key, why.text);
+    return error_set(err, ERROR_INPUT, "%s.%s: %s: %.200s",
+                     s->kind == STEP_AWAIT ? "await" : "cert", s->word, key, why.text);
 }
 
 static bool check_trust(const struct step *s, struct error *err)
@@ -96,6 +97,18 @@ bool check_cert(const struct check *c, const struct step *s, struct error *err)
         !check_ttl(s, err) || !check_cert_tls(c, s, err))
         return false;
     return c->scenario->lab.service_count == 0 || cert_step_read(c->scenario, s, 0, &read, err);
+}
+
+bool check_await_cert(const struct check *c, const struct step *s, struct error *err)
+{
+    if (!check_root(s, "root", err))
+        return false;
+    if (s->on.from.service != NULL || s->on.to.any)
+        return error_set(err, ERROR_INPUT,
+                         "await.cert: on is \"%s\"; it must be a service such as \"b\", an "
+                         "endpoint such as \"b/2\", or \"client\", the mesh's own side",
+                         s->on.text);
+    return check_cert_tls(c, s, err);
 }
 
 struct order {

@@ -228,6 +228,8 @@ static bool check_await(const struct check *c, const struct step *s, struct erro
                          "await.readmitted: on is \"%s\"; it must be a service such as \"b\" or an "
                          "endpoint such as \"b/2\"",
                          s->on.text);
+    if (strcmp(s->word, "cert") == 0)
+        return check_await_cert(c, s, err);
     bool endpoint = strcmp(s->word, "ejected") == 0;
     if (endpoint && (s->on.to.endpoint == 0 || edge))
         return error_set(err, ERROR_INPUT,

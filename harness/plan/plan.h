@@ -121,6 +121,7 @@ struct mesh_plan {
     const char **ignore;
     size_t ignore_count;
     const char *trust_domain; /* NULL: cluster.local */
+    const char *metrics;      /* a page of counters of an external mesh, or "auto"; NULL: auto */
 };
 
 enum depth { DEPTH_FULL, DEPTH_QUICK };

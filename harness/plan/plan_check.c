@@ -175,9 +175,11 @@ static void check_external(const struct lab_plan *lab, struct errors *errors)
         errors_add(errors, lab->source, ERROR_INPUT, "lab: external is for driver = \"external\"");
     json_object_foreach(lab->external, key, value)
     {
-        if ((strcmp(key, "to") != 0 && strcmp(key, "endpoint") != 0) || !json_is_object(value)) {
+        if ((strcmp(key, "to") != 0 && strcmp(key, "endpoint") != 0 &&
+             strcmp(key, "metrics") != 0) ||
+            !json_is_object(value)) {
             errors_add(errors, lab->source, ERROR_INPUT,
-                       "lab: external has no key \"%.40s\"; it has endpoint to", key);
+                       "lab: external has no key \"%.40s\"; it has endpoint metrics to", key);
             continue;
         }
         json_object_foreach(value, inner, address)

@@ -175,14 +175,13 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         const char *word, *text;
         const char *keys[5];
     } rows[] = {
-        {STEP_EXPECT, "tail", "expect.tail is not built yet", {"against", "phase \"p\"", NULL}},
-        {STEP_EXPECT, "budget", "expect.budget is not built yet", {NULL}},
+        {STEP_EXPECT, "path", "expect.path is not built yet", {NULL}},
         {STEP_FAULT, "netem", "fault.netem is not built yet", {"delay", "40ms", NULL}},
         {STEP_FAULT,
          "latency",
          "fault.latency: on names the subset v1: subsets are not built yet",
          {"add", "1ms", NULL}},
-        {STEP_AWAIT, "cert", "await.cert is not built yet", {"within", "9s", "root", "r", NULL}},
+        {STEP_AWAIT, "human", "await.human is not built yet", {"within", "9s", "ask", "?", NULL}},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -190,7 +189,10 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         struct phase *phase = &p->scenarios[0].phases[0];
         phase->ends = rows[i].kind == STEP_AWAIT ? PHASE_BY_AWAITS : PHASE_BY_CLOCK;
         phase->step_count = 1;
-        phase->steps[0] = step_make(p, rows[i].kind, rows[i].word, i == 3 ? "b@v1" : "b",
+        phase->steps[0] = step_make(p, rows[i].kind, rows[i].word,
+                                    strcmp(rows[i].word, "latency") == 0 ? "b@v1"
+                                    : strcmp(rows[i].word, "human") == 0 ? NULL
+                                                                         : "b",
                                     (struct source){0}, rows[i].keys);
         expect_error(p, rows[i].text);
     }
@@ -206,6 +208,24 @@ static void awaits_need_the_right_kind_of_place(void **unused)
     phase->steps[0] = step_make(p, STEP_AWAIT, "ejected", "b", (struct source){0},
                                 (const char *const[]){"within", "9s", NULL});
     expect_error(p, "await.ejected: on is \"b\"; it must be an endpoint such as \"b/2\"");
+    p = made();
+    phase = &p->scenarios[0].phases[0];
+    phase->ends = PHASE_BY_AWAITS;
+    phase->step_count = 1;
+    phase->steps[0] = step_make(p, STEP_AWAIT, "cert", "client -> b", (struct source){0},
+                                (const char *const[]){"within", "9s", "root", "r", NULL});
+    expect_error(
+        p, "await.cert: on is \"client -> b\"; it must be a service such as \"b\", an endpoint "
+           "such as \"b/2\", or \"client\", the mesh's own side");
+    p = made();
+    phase = &p->scenarios[0].phases[0];
+    phase->ends = PHASE_BY_AWAITS;
+    phase->step_count = 1;
+    phase->steps[0] = step_make(p, STEP_AWAIT, "cert", "b", (struct source){0},
+                                (const char *const[]){"within", "9s", "root", "r", NULL});
+    expect_error(p,
+                 "await.cert needs lab tls: write lab { driver = \"envoy\", tls = \"mutual\", ... "
+                 "}");
     p = made();
     phase = &p->scenarios[0].phases[0];
     phase->ends = PHASE_BY_AWAITS;

@@ -140,7 +140,7 @@ static const struct row mesh_rows[] = {
     {.name = "version", TEXT(struct mesh_plan, version), BOTH},
     {.name = "name", TEXT(struct mesh_plan, name), BOTH},
     {.name = "trust_domain", TEXT(struct mesh_plan, trust_domain), BOTH},
-    UNBUILT("metrics"),
+    {.name = "metrics", TEXT(struct mesh_plan, metrics), BOTH},
     {.name = "ignore", TEXTS(struct mesh_plan, ignore, ignore_count), BOTH},
 };
 TABLE(mesh_table, "mesh", mesh_rows, struct mesh_plan, NULL);

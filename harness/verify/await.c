@@ -75,6 +75,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         .applies = applies, \
         .judge = judge, \
     };
+AWAIT(cert, "a place serves or trusts a root in time")
 AWAIT(ejected, "an endpoint goes out in time")
 AWAIT(readmitted, "an endpoint comes back in time")
 AWAIT(steady, "the service is steady again in time")

@@ -6,6 +6,7 @@
 #define ENVOY_BASE_NS (25 * NS_PER_MS)
 #define LINKERD_BASE_NS (25 * NS_PER_MS)
 #define LINKERD_MOST_NS (250 * NS_PER_MS)
+#define LINKERD_DOUBLINGS 8 /* past the most by then */
 
 static uint64_t base_ns(const struct edge_policy *edge)
 {
@@ -15,7 +16,7 @@ static uint64_t base_ns(const struct edge_policy *edge)
 
 static uint64_t linkerd_base_ns(uint32_t n)
 {
-    uint64_t base = LINKERD_BASE_NS << (n - 1);
+    uint64_t base = n > LINKERD_DOUBLINGS ? LINKERD_MOST_NS : LINKERD_BASE_NS << (n - 1);
     return base < LINKERD_MOST_NS ? base : LINKERD_MOST_NS;
 }
 
@@ -41,13 +42,12 @@ uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n)
     return edge->flavour == FLAVOUR_LINKERD ? linkerd_base_ns(n) : base_ns(edge);
 }
 
-bool backoff_gap(const struct edge_policy *edge, const struct window *w, const struct try *x,
-                 uint64_t *ret_ns)
+bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
 {
     const struct try *next = window_after(w, x);
-    struct failure f = window_failure(x);
+    struct failure f = window_ended(w, x);
     if (next == NULL || next->late_read || f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD ||
-        x->out_ns == 0 || next->head_ns < x->out_ns || !retry_rule_covers(edge, f.cause, f.status))
+        x->out_ns == 0 || next->head_ns < x->out_ns || !window_covers(w, &f))
         return false;
     if (next->r->n_mesh != 0 && next->r->n_mesh != x->r->n_mesh + 1)
         return false;

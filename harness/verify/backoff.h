@@ -15,7 +15,6 @@ uint64_t backoff_most_ns(const struct edge_policy *edge, uint32_t n);
 uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n);
 /* The gap after ${x}, when it is evidence: an immediate listed failure, followed by the mesh's next
  * try, both ends clean. */
-bool backoff_gap(const struct edge_policy *edge, const struct window *w, const struct try *x,
-                 uint64_t *ret_ns);
+bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns);
 
 #endif

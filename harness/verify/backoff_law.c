@@ -48,15 +48,14 @@ static void excesses(const uint64_t *sorted, size_t count, uint64_t least_ns, do
     }
 }
 
-static uint64_t *first_gaps(const struct edge_policy *edge, const struct window *w,
-                            size_t *ret_count)
+static uint64_t *first_gaps(const struct window *w, size_t *ret_count)
 {
     uint64_t *gaps = check_alloc_zero((size_t)(w->to - w->from) + 1, sizeof(*gaps));
     *ret_count = 0;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         const struct try *x = window_has(w, r) ? window_first(w, r) : NULL;
-        if (x != NULL && backoff_gap(edge, w, x, &gaps[*ret_count]))
+        if (x != NULL && backoff_gap(w, x, &gaps[*ret_count]))
             (*ret_count)++;
     }
     if (*ret_count > 0)
@@ -68,7 +67,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                   struct verdict *ret)
 {
     size_t count;
-    uint64_t *gaps = first_gaps(edge, w, &count);
+    uint64_t *gaps = first_gaps(w, &count);
     double early, late, width = (double)backoff_width_ns(edge, 1);
     excesses(gaps, count, backoff_least_ns(edge, 1), width, &early, &late);
     double limit = exact_dkw_eps(count, w->alpha);

@@ -33,7 +33,7 @@ static void collect(const struct edge_policy *edge, const struct window *w, stru
             continue;
         for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
             uint64_t gap;
-            if (x->place > BACKOFF_GAPS_MOST || !backoff_gap(edge, w, x, &gap))
+            if (x->place > BACKOFF_GAPS_MOST || !backoff_gap(w, x, &gap))
                 continue;
             struct gaps *g = &gaps[x->place - 1];
             uint64_t least = backoff_least_ns(edge, x->place);

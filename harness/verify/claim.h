@@ -49,6 +49,7 @@ struct claim_type {
     /* ${w} is the window of one expectation; fills ${ret} (texts from ${arena}). Never fails. */
     void (*judge)(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret);
+    const char *also_word, *also_only; /* a second word that means it, or NULL */
 };
 const struct claim_type *const *claim_types(size_t *ret_count);
 const struct claim_type *claim_type_find(const char *id);

@@ -25,11 +25,15 @@ const struct claim_type *claim_type_find(const char *id)
 bool claim_type_is(const struct claim_type *type, const char *text)
 {
     size_t len = strlen(text);
-    return strcmp(type->id, text) == 0 || strcmp(type->word, text) == 0 ||
-           (strncmp(type->id, text, len) == 0 && type->id[len] == '.');
+    bool also = type->also_word != NULL && strcmp(type->also_word, text) == 0;
+    return also || strcmp(type->id, text) == 0 || strcmp(type->word, text) == 0 ||
+           (strncmp(type->id, text, len) == 0 && (type->id[len] == '.' || type->id[len] == '['));
 }
 
 unsigned claim_type_sides(const struct claim_type *type)
 {
+    /* Its connections that never reached us are judged by their share. */
+    if (strcmp(type->id, "retry.must") == 0)
+        return 1;
     return type->class == CLAIM_DETERMINISTIC ? 0 : 2;
 }

@@ -8,6 +8,7 @@
 #define MAX_NS (300 * NS_PER_S)
 #define MERGE_NS (1 * NS_PER_S)
 #define LOOK_BACK 300
+#define OUT_LOOK_TRIES 8
 #define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
 #define TAINT_LOOK_NS (4 * NS_PER_S)
 
@@ -118,21 +119,31 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
     return found;
 }
 
-/* Tries that were refused leave no record on their host: since its last certain success they may
- * have been enough. */
+/* Tries that were refused leave no record on their host: between two of its certain successes, or
+ * since the last, they and the failures that we saw may have been enough. An ejection shows up to
+ * the merge window after it, with successes in between: as far back as ${from_ns}. */
 static bool hidden_could(const struct track *t, const struct ejector *e, const struct silence *s,
-                         uint64_t *ret_since_ns)
+                         uint64_t from_ns, uint64_t *ret_since_ns)
 {
     const struct track_host *host = &t->hosts[s->host];
-    *ret_since_ns = t->from_ns;
+    uint64_t until = s->end_ns, fails = 0;
     for (uint32_t position = track_position(t, s->before) + 1; position > 0; position--) {
         const struct try *x = &t->tries[host->tries[position - 1]];
-        if ((x->rule[0] & RULE_CLEARED) != 0) {
-            *ret_since_ns = x->lo_ns;
-            break;
-        }
+        fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
+        if ((x->rule[0] & RULE_CLEARED) == 0)
+            continue;
+        uint64_t hidden = track_hidden(t, x->lo_ns, until);
+        *ret_since_ns = x->lo_ns;
+        if (hidden > 0 && hidden + fails >= ejector_least(e))
+            return true;
+        if (x->head_ns < from_ns)
+            return false;
+        until = x->seen_ns;
+        fails = 0;
     }
-    return track_hidden(t, *ret_since_ns, s->end_ns) >= ejector_least(e);
+    *ret_since_ns = t->from_ns;
+    uint64_t hidden = track_hidden(t, t->from_ns, until);
+    return hidden > 0 && hidden + fails >= ejector_least(e);
 }
 
 bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
@@ -142,7 +153,7 @@ bool eject_could_before(const struct track *t, const struct ejector *e, const st
     uint64_t look = s->begin_ns > TAINT_LOOK_NS ? s->begin_ns - TAINT_LOOK_NS : 0;
     uint64_t back = e->merge_ns + LEAK_NS + spans_within(&t->taint, look, s->begin_ns);
     uint64_t from = s->begin_ns > back ? s->begin_ns - back : 0;
-    bool found = hidden_could(t, e, s, ret_ns);
+    bool found = hidden_could(t, e, s, from, ret_ns);
     for (uint32_t position = track_position(t, s->before);; position--) {
         const struct try *x = &t->tries[host->tries[position]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= from;
@@ -184,6 +195,50 @@ uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns)
         out +=
             s->host != host && s->begin_ns <= t_ns && (s->end_ns > t_ns || s->after == TRACK_NONE);
     }
+    return out;
+}
+
+static bool was_silent(const struct track *t, uint32_t host, uint64_t t_ns)
+{
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        if (s->host == host && s->begin_ns <= t_ns && (s->end_ns > t_ns || s->after == TRACK_NONE))
+            return true;
+    }
+    return false;
+}
+
+/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
+static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
+                         uint64_t t_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint64_t back = e->merge_ns + LEAK_NS, from = t_ns > back ? t_ns - back : 0;
+    uint32_t end = 0;
+    for (uint32_t high = h->count; end < high;) {
+        uint32_t middle = end + (high - end) / 2;
+        if (t->tries[h->tries[middle]].head_ns <= t_ns)
+            end = middle + 1;
+        else
+            high = middle;
+    }
+    for (uint32_t i = end, seen = 0; i > 0; i--, seen++) {
+        const struct try *x = &t->tries[h->tries[i - 1]];
+        bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
+        if (fails && reached(t, e, host, i - 1, false))
+            return true;
+        if (x->head_ns < from && seen >= OUT_LOOK_TRIES)
+            return false;
+    }
+    return false;
+}
+
+uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,
+                        uint64_t t_ns)
+{
+    uint32_t out = 0;
+    for (uint32_t h = 0; h < t->host_count; h++)
+        out += h != host && (was_silent(t, h, t_ns) || could_be_out(t, e, h, t_ns));
     return out;
 }
 

@@ -48,6 +48,10 @@ bool eject_explained(const struct window *w, const struct silence *s);
 bool eject_touches(const struct silence *s, const struct span *span);
 /* Hosts other than ${host} that were silent at that time. */
 uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
+/* Hosts other than ${host} that may have been out at that time: silent, or failed so often just
+ * before that they could have been. Their places under the cap are not certainly free. */
+uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,
+                        uint64_t t_ns);
 /* How long the cluster took for the m picks before the host came back: it may have been free so
  * long. */
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#define LOOK_NS (4 * NS_PER_S) /* before a silence */
 #define ROUNDS_LEAST 10
 
 /* Rounds of exactly c - 1 certain failures, ended by a certain success. */
@@ -48,6 +49,10 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if (s->begin_ns < from || s->begin_ns >= w->wide.to_ns || eject_explained(w, s))
+            continue;
+        /* What led to it lies in time that is no evidence. */
+        uint64_t look = s->begin_ns > LOOK_NS ? s->begin_ns - LOOK_NS : 0;
+        if (spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
             continue;
         silences++;
         uint64_t could_ns;

@@ -8,7 +8,8 @@
 #define SHORT_NS (20 * NS_PER_MS)
 #define LONG_NS (100 * NS_PER_MS)
 #define FORGET_SWEEPS 8
-#define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
+#define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
+#define BRIEF_NS (10 * NS_PER_S)  /* base + interval up to which two first ejections are asked */
 
 /* What a silence was, measured from the failure that tripped it. */
 struct outing {
@@ -93,7 +94,12 @@ static bool outing_of(const struct window *w, const struct ejector *e, size_t in
         eject_explained(w, s))
         return false;
     tripped(t, e, s, &could_ns, &must_ns);
-    if (must_ns > s->end_ns)
+    /* With no room under the cap its time begins only when another host is back: then it went out
+     * later than the failures that certainly were enough, and the merge window. */
+    uint64_t shown = must_ns + e->merge_ns + LEAK_NS;
+    if (must_ns > s->end_ns ||
+        (s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns) &&
+         eject_out_most(t, e, s->host, must_ns) >= e->cap))
         return false;
     *ret = (struct outing){
         .least_ns = s->end_ns - must_ns,
@@ -257,9 +263,10 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
             continue;
         uint64_t due = s->end_ns - o.least_ns + ejector_length_ns(&e, o.k_most) + e.interval_ns +
                        e.merge_ns + LONG_NS;
-        bool is_gone = due < s->end_ns &&
-                       track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
-                       o.least_ns > o.long_ns + e.merge_ns;
+        bool is_gone =
+            due < s->end_ns && track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
+            o.least_ns > o.long_ns + e.merge_ns &&
+            spans_within(&t->taint, s->begin_ns, s->end_ns) * 2 < s->end_ns - s->begin_ns;
         back += o.ended && !is_gone;
         gone += is_gone;
         if (is_gone && o.least_ns > longest) {

@@ -90,4 +90,6 @@ const struct claim_type claim_eject_metrics = {
     .class = CLAIM_DETERMINISTIC,
     .applies = eject_applies,
     .judge = judge,
+    .also_word = "metrics",
+    .also_only = "ejections",
 };

@@ -131,6 +131,7 @@ bool generate_phases(struct plan *p, struct scenario *s, const struct edge_polic
                         "%s -> %s: the number of endpoints is not known", edge->from, edge->to);
     making_init(&m, p, s, edge, options);
     making_phases(&m);
+    making_tls(&m);
     s->phases = m.phases;
     s->phase_count = m.phase_count;
     s->settle_ns = 0;
@@ -148,18 +149,35 @@ static uint64_t need_of(const struct claim_type *type)
         const char *id;
         uint64_t n;
     } needs[] = {
-        {"success", 300},           {"retry.max", 10},
-        {"retry.must", 10},         {"retry.only", 20},
-        {"retry.started", 10},      {"retry.other_host", 60},
-        {"backoff.max", 30},        {"backoff.law", 40},
-        {"timeout.try", 10},        {"timeout.try.kept", 8},
-        {"timeout.try.restart", 8}, {"timeout.request", 6},
-        {"timeout.none", 3},        {"honest", 100},
-        {"eject.early", 10},        {"eject.trip", 2},
-        {"eject.late", 1},          {"eject.length", 1},
-        {"eject.cap", 1},           {"eject.return", 1},
-        {"eject.never", 1},         {"amplify", 100},
+        {"success", 300},
+        {"retry.max", 10},
+        {"retry.must", 10},
+        {"retry.only", 20},
+        {"retry.started", 10},
+        {"retry.other_host", 60},
+        {"backoff.max", 30},
+        {"backoff.law", 40},
+        {"timeout.try", 10},
+        {"timeout.try.kept", 8},
+        {"timeout.try.restart", 8},
+        {"timeout.request", 6},
+        {"timeout.none", 3},
+        {"honest", 100},
+        {"eject.early", 10},
+        {"eject.trip", 2},
+        {"eject.late", 1},
+        {"eject.length", 1},
+        {"eject.cap", 1},
+        {"eject.return", 1},
+        {"eject.never", 1},
+        {"amplify", 100},
+        {"effects", 10},
+        {"eject.panic", 20},
     };
+    if (strncmp(type->id, "tls.", 4) == 0 || strcmp(type->id, "rot.R6") == 0)
+        return 5;
+    if (strcmp(type->id, "rot.R1") == 0)
+        return 20;
     for (size_t i = 0; i < COUNT_OF(needs); i++)
         if (strcmp(needs[i].id, type->id) == 0)
             return needs[i].n;

@@ -147,6 +147,7 @@ static void mixed(struct making *m)
     making_expect(m, "retries", m->edge_text, retries);
     making_expect(m, "timeout", m->edge_text, timeouts);
     making_expect(m, "status", m->edge_text, status);
+    making_whole(m);
     uint64_t whole = timeout_request_ns(m->edge), p = timeout_try_ns(m->edge);
     uint64_t longest = whole != 0 ? whole : p * (1 + m->edge->retry.attempts.number);
     if (making_wants(m, "timeout.none"))
@@ -280,7 +281,7 @@ static void trip_and_length(struct making *m)
 
 static void cap(struct making *m)
 {
-    static const char *const parts[] = {"cap", NULL};
+    static const char *const parts[] = {"cap", "panic", NULL};
     if (!making_wants(m, "eject.cap") || m->ejector.cap + 1 > m->n)
         return;
     uint64_t lasting = m->ejector.merge_ns + NS_PER_S + m->c * m->n * NS_PER_S / EARLY_RATE +

@@ -75,7 +75,7 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
         hearing_release(h);
         return false;
     }
-    h->alpha = alpha_of(h);
+    h->alpha = options->level > 0 ? options->level : alpha_of(h);
     return true;
 }
 
@@ -104,7 +104,8 @@ const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenari
         const struct arm_edge *e = &h->edges[i];
         if (e->scenario != scenario || strcmp(e->arm, arm) != 0)
             continue;
-        if (to == NULL)
+        /* "client", the mesh's own side, is awaited on no edge of its own. */
+        if (to == NULL || strcmp(to, "client") == 0)
             return &e->edge;
         if (strcmp(e->edge.to, to) != 0)
             continue;
@@ -157,8 +158,22 @@ struct span hearing_span(const struct hearing *h, uint32_t scenario, const char 
     return span;
 }
 
-/* What ends just after the last phase (an answer under way) still belongs to the walk. */
-#define AFTER_LAST_NS UINT64_C(1000000000)
+/* What ends after the last phase (an answer under way, a request that waits for its next try) still
+ * belongs to the walk, until the arm's next one begins. */
+#define AFTER_LAST_NS (30 * NS_PER_S)
+
+static uint64_t after_last(const struct hearing *h, uint32_t scenario, const char *arm,
+                           uint64_t to_ns)
+{
+    uint64_t until = to_ns < UINT64_MAX - AFTER_LAST_NS ? to_ns + AFTER_LAST_NS : to_ns;
+    for (size_t i = 0; i < h->journal->phase_count; i++) {
+        const struct journal_phase *p = &h->journal->phases[i];
+        if (p->scenario != scenario && strcmp(p->arm, arm) == 0 && p->t0_ns >= to_ns &&
+            p->t0_ns < until)
+            until = p->t0_ns;
+    }
+    return until;
+}
 
 /* Half of the shortest ejection: its first pick back need not be the first that was possible. */
 static uint64_t unseen_of(const struct edge_policy *edge)
@@ -186,8 +201,7 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && p->t0_ns == span.from_ns)
             baseline = (struct span){p->t0_ns, p->t1_ns};
     }
-    if (span.to_ns < UINT64_MAX - AFTER_LAST_NS)
-        span.to_ns += AFTER_LAST_NS;
+    span.to_ns = after_last(h, scenario, arm, span.to_ns);
     struct track_options options = {
         .arm = arm,
         .service = service,
@@ -226,22 +240,32 @@ bool hearing_wants(const struct hearing *h, const struct claim_type *type)
     return h->options->claim == NULL || claim_type_is(type, h->options->claim);
 }
 
-bool expectation_means(const struct step *s, const struct claim_type *type)
+static bool means(const struct step *s, const char *word, const char *part)
 {
-    if (strcmp(s->word, type->word) != 0)
+    if (word == NULL || strcmp(s->word, word) != 0)
         return false;
-    const json_t *only = json_object_get(s->keys, "only"), *each;
+    /* Two words call their parts otherwise (scenario-language.md 1.7). */
+    const char *key = strcmp(word, "mtls") == 0      ? "never"
+                      : strcmp(word, "refused") == 0 ? "because"
+                                                     : "only";
+    const json_t *only = json_object_get(s->keys, key), *each;
     size_t i;
     if (only == NULL)
         return true;
     if (json_is_string(only))
-        return strcmp(json_string_value(only), type->only) == 0;
+        return strcmp(json_string_value(only), part) == 0 ||
+               strcmp(json_string_value(only), "any") == 0;
     json_array_foreach(only, i, each)
     {
-        if (json_is_string(each) && strcmp(json_string_value(each), type->only) == 0)
+        if (json_is_string(each) && strcmp(json_string_value(each), part) == 0)
             return true;
     }
     return false;
+}
+
+bool expectation_means(const struct step *s, const struct claim_type *type)
+{
+    return means(s, type->word, type->only) || means(s, type->also_word, type->also_only);
 }
 
 struct judged *hearing_add(struct hearing *h)

@@ -471,6 +471,45 @@ static void a_verdict_names_the_lines_of_policy_and_suite(void **state)
     sim_close(&s);
 }
 
+/* The level of a test decides what is too much: so the proof of the judge can ask at its own. */
+static void a_claim_is_judged_at_the_level_that_is_asked(void **state)
+{
+    struct sim s;
+    struct judge_options strictest = {.level = 1e-300}, usual = {0};
+    (void)state;
+    right(&s, 31);
+    s.mesh.t_ns += s.mesh.t_ns / 5;
+    sim_run(&s);
+    struct judgement *g = judged_with(&s, &usual);
+    is(g, "timeout.request", VERDICT_FAIL, WHY_NONE, "ended late");
+    judgement_free(g);
+    g = judged_with(&s, &strictest);
+    is(g, "timeout.request", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "");
+    judgement_free(g);
+    sim_close(&s);
+}
+
+/* Long lags of our own loops are no evidence, however clean the rest of the phase (5.4). */
+static void a_phase_in_which_our_loops_lagged_for_long_is_no_evidence(void **state)
+{
+    struct sim s;
+    (void)state;
+    right(&s, 32);
+    sim_run(&s);
+    for (size_t i = 0; i < s.j->phase_count; i++) {
+        const struct journal_phase *p = &s.j->phases[i];
+        uint64_t length = p->t1_ns - p->t0_ns;
+        struct stall_record r = {.at = p->t0_ns + length / 2, .fired = length / 15};
+        if (strcmp(p->name, "mixed") == 0)
+            journal_add(s.j, SIM_PROXY, RECORD_STALL, &r);
+    }
+    struct judgement *g = judged(&s);
+    is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_STALLED, "more than 250 ms at once");
+    is(g, "retry.max", VERDICT_PASS, WHY_NONE, "");
+    judgement_free(g);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +534,8 @@ int main(void)
         cmocka_unit_test(a_right_control_that_fails_puts_the_claim_in_doubt),
         cmocka_unit_test(one_claim_alone_may_be_asked),
         cmocka_unit_test(a_verdict_names_the_lines_of_policy_and_suite),
+        cmocka_unit_test(a_claim_is_judged_at_the_level_that_is_asked),
+        cmocka_unit_test(a_phase_in_which_our_loops_lagged_for_long_is_no_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

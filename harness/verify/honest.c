@@ -23,6 +23,23 @@ static bool proxy_makes(enum flavour flavour, uint32_t status)
     return false;
 }
 
+/* What these statuses are as grpc-status (grpc/doc/http-grpc-status-mapping.md, which both follow);
+ * 4, 8: Linkerd's timeouts and its rate limit (3.8), 8 an Envoy's by an option of its limits. OK
+ * and the codes of an application's own are no proxy's. */
+static bool proxy_makes_grpc(enum flavour flavour, uint32_t code)
+{
+    bool both =
+        code == 2 || code == 7 || code == 8 || code == 12 || code == 13 || code == 14 || code == 16;
+    return both || (flavour == FLAVOUR_LINKERD && code == 4);
+}
+
+static bool may_make(const struct edge_policy *edge, const struct request *r)
+{
+    if (r->r->grpc_status == 0 || r->r->status != 200)
+        return proxy_makes(edge->flavour, r->r->status);
+    return proxy_makes_grpc(edge->flavour, r->r->grpc_status - 1u);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -35,17 +52,17 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         total++;
         bool from_endpoint = false, unsure = false;
         for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
-            from_endpoint = from_endpoint || x->r->status == r->r->status;
+            from_endpoint = from_endpoint || window_same_answer(r, x);
             unsure = unsure || x->r->outcome == OUTCOME_BAD_RESPONSE;
         }
         if (from_endpoint || unsure)
             continue;
         made++;
-        if (proxy_makes(edge->flavour, r->r->status))
+        if (may_make(edge, r))
             continue;
         wrong++;
         if (status == 0)
-            status = r->r->status;
+            status = r->r->grpc_status != 0 ? r->r->grpc_status - 1u : r->r->status;
         window_witness(ret, r, r->start_ns);
     }
     ret->seen = ret->eligible = total;

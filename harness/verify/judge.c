@@ -2,6 +2,7 @@
 
 #include "verify/claims.h"
 #include "verify/hearing.h"
+#include "verify/protocols.h"
 
 #include <stdlib.h>
 
@@ -92,7 +93,10 @@ static bool fails_by_witness(const struct claim_type *type)
 {
     return strcmp(type->id, "retry.max") == 0 || strcmp(type->id, "retry.only") == 0 ||
            strcmp(type->id, "retry.started") == 0 || strcmp(type->id, "success") == 0 ||
-           strcmp(type->id, "amplify") == 0;
+           strcmp(type->id, "amplify") == 0 || strcmp(type->id, "tls.plaintext") == 0 ||
+           strcmp(type->id, "tls.client_identity") == 0 ||
+           strncmp(type->id, "tls.refuse[", 11) == 0 ||
+           (strncmp(type->id, "rot.R", 5) == 0 && type->class == CLAIM_DETERMINISTIC);
 }
 
 static void mind_lost(struct hearing *h, const struct claim_type *type, const struct window *w,
@@ -203,17 +207,6 @@ static void look_again(const struct stand *st, const struct claim_type *type,
         *v = second;
 }
 
-/* What is judged on HTTP/2 and gRPC as on HTTP/1.1: counts of requests, and what was awaited. The
- * causes of retries, time-outs and ejections are other ones there (REFUSED_STREAM, GOAWAY,
- * grpc-status, which the claims do not know yet), so that the rest would be guesses. */
-static bool is_judged(const struct claim_type *type, const char *protocol)
-{
-    return strcmp(protocol, "http1") == 0 || strcmp(protocol, "tcp") == 0 ||
-           strcmp(type->id, "success") == 0 || strcmp(type->id, "lint") == 0 ||
-           strcmp(type->id, "await.fired") == 0 || strcmp(type->id, "await.requests") == 0 ||
-           strcmp(type->id, "await.steady") == 0;
-}
-
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -245,7 +238,10 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     } else if (!window_of(st, asked, edge, false, &w)) {
         verdict_open(&v, WHY_NOT_ENDED, &h->g->arena, "the phase did not run");
         v.needs = "a run that reaches it";
-    } else if (!is_judged(type, window_protocol(&w))) {
+    } else if (protocol_rule_of(type, window_protocol(&w)) == PROTOCOL_NOTHING) {
+        v.text = arena_printf(&h->g->arena, "%s speaks %s, which has no requests", edge->to,
+                              window_protocol(&w));
+    } else if (protocol_rule_of(type, window_protocol(&w)) == PROTOCOL_UNKNOWN) {
         verdict_open(&v, WHY_CAPABILITY, &h->g->arena,
                      "%s is judged on http1 only, and %s speaks %s", type->id, edge->to,
                      window_protocol(&w));
@@ -256,8 +252,10 @@ static void judge_claim(const struct stand *st, const struct step *asked,
         d->again_helps = wants_more(&v) && h->plan->scenarios[st->scenario].from_policy;
         confirm(st, type, asked, edge, &v);
         look_again(st, type, asked, edge, &v);
-        mind_lost(h, type, &w, &v);
-        mind_hooks(h, st, &w, &v);
+        if (v.kind != VERDICT_NOT_APPLICABLE) {
+            mind_lost(h, type, &w, &v);
+            mind_hooks(h, st, &w, &v);
+        }
     }
     if (v.kind != VERDICT_NOT_APPLICABLE)
         mind_end(h, st, type, &v);

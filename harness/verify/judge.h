@@ -55,6 +55,9 @@ struct judge_options {
     const char *scenario; /* glob; NULL: all */
     bool strict;          /* n_min 66 a cause */
     bool partial;         /* during the run: a missing end row is not an objection */
+    /* Of one side of each test. 0: the plan's budget, split (spec/verifier.md 5); anything else is
+     * for the proof that the judge keeps its level (5.6). */
+    double level;
 };
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;

@@ -244,7 +244,7 @@ static const struct mutation mutations[] = {
     {"ejects one early", "eject.early", DEPTH_QUICK, ejects_one_early, ""},
     {"ejects one late", "eject.late", DEPTH_QUICK, ejects_one_late, ""},
     {"success keeps the counter", "eject.early", DEPTH_QUICK, success_keeps_counter, ""},
-    {"never ejects", "eject.trip", DEPTH_QUICK, never_ejects, ""},
+    {"never ejects", "eject.trip", DEPTH_QUICK, never_ejects, "eject.panic"},
     {"never returns", "eject.return", DEPTH_QUICK, never_returns, "eject.length"},
     {"ejection half as long", "eject.length", DEPTH_QUICK, ejection_half, ""},
     {"repeat not grown", "eject.length", DEPTH_FULL, ejection_not_grown, ""},

@@ -7,7 +7,7 @@
 #include "verify/eject.h"
 #include "verify/generate.h"
 
-#define MAKING_PHASES_MOST 24
+#define MAKING_PHASES_MOST 64
 #define MAKING_STEPS_MOST 160
 #define MAKING_TAGS_MOST 64
 
@@ -46,6 +46,10 @@ void making_phases(struct making *m);
  * phase. */
 void making_tags(struct making *m);
 uint64_t making_tag_total(const struct making *m);
+/* generate_whole.c: tags and expectation of the work that is done before a request fails. */
+void making_whole(struct making *m);
+/* generate_tls.c: the phases of mTLS and rotations, where the lab speaks it. */
+void making_tls(struct making *m);
 /* Adds `expect.WORD` with those of ${parts} (a NULL-ended list) that some wanted claim needs. */
 void making_expect(struct making *m, const char *word, const char *on, const char *const *parts);
 

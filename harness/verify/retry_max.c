@@ -10,14 +10,13 @@ static bool applies(const struct edge_policy *edge)
 }
 
 /* A try failed in a way that the policy retries. */
-static bool was_eligible(const struct edge_policy *edge, const struct window *w,
-                         const struct request *r)
+static bool was_eligible(const struct window *w, const struct request *r)
 {
     if (r->refused > 0 || (r->n_mesh > r->seen))
         return true;
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
-        struct failure f = window_failure(x);
-        if (f.kind == FAILURE_CAUSE && retry_rule_covers(edge, f.cause, f.status))
+        struct failure f = window_ended(w, x);
+        if (f.kind == FAILURE_CAUSE && window_covers(w, &f))
             return true;
     }
     return false;
@@ -56,7 +55,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         uint64_t tries = window_tries(r);
         extent_add(&retries, tries > 0 ? tries - 1 : 0);
         stressed += was_stressed(w, r, bound);
-        if (was_eligible(edge, w, r)) {
+        if (was_eligible(w, r)) {
             eligible++;
             retried += tries > 1;
         }

@@ -2,14 +2,18 @@
  * retry's answer is the client's. In general form: a try that certainly failed with a listed cause,
  * with retries left, is followed by another, unless a timer, a limit or the request itself explains
  * why not. */
+#include "verify/backoff.h"
 #include "verify/claims.h"
 #include "verify/window.h"
 
 #include "base/clock.h"
 #include "stats/exact.h"
 
+/* Envoy's timers fire up to 4.5 ms early (measured); twice that. */
+#define TIMER_SLACK_NS (10 * NS_PER_MS)
 #define CAUSE_LEAST 10
-#define CAUSES_MOST 32
+#define CAUSES_MOST 64
+#define GRPC_MOST 16 /* the greatest grpc-status */
 /* Larger bodies are not retried: Envoy's default buffer, exact; Linkerd's, exact (measured). */
 #define ENVOY_BODY_MOST 1048576
 #define LINKERD_BODY_MOST 65536
@@ -87,6 +91,35 @@ static bool body_too_big(const struct edge_policy *edge, const struct request *r
            (edge->flavour == FLAVOUR_LINKERD ? LINKERD_BODY_MOST : ENVOY_BODY_MOST);
 }
 
+/* Could a timer have ended the request, or a try of it that we did not see? Over tries that follow
+ * each other too soon for it the per-try timer has not fired, however long they took together. */
+static bool timer_may(const struct edge_policy *edge, const struct window *w,
+                      const struct request *r, const struct try *last)
+{
+    uint64_t per_try = edge->retry.per_try_timeout.set ? edge->retry.per_try_timeout.number : 0;
+    uint64_t known = r->start_ns;
+    if (window_timer_ended(w, r, false))
+        return true;
+    if (per_try == 0 || !window_timer_ended(w, r, true))
+        return false;
+    for (const struct try *x = window_first(w, r); x != NULL && x != last; x = window_after(w, x)) {
+        if (window_other_cause(w, r, x))
+            return true;
+        known = x->out_ns != 0 ? x->out_ns : x->head_ns;
+        known += backoff_least_ns(edge, x->place);
+    }
+    return last->late_read || r->done_ns + TIMER_SLACK_NS >= known + per_try;
+}
+
+/* All endpoints were out, or shut: there was nowhere to send one more try. */
+static bool had_no_host(const struct edge_policy *edge, const struct request *r)
+{
+    bool failfast = r->r->status == 503 || r->r->status == 504 || r->r->grpc_status > 1;
+    return r->r->body_class == BODY_NO_HEALTHY ||
+           (edge->flavour == FLAVOUR_LINKERD && (r->r->marks & REQUEST_MARK_L5D_ERROR) != 0 &&
+            failfast);
+}
+
 /* Nothing but the mesh explains that ${x}, the last try seen, was not retried. */
 static bool must_have_gone_on(const struct edge_policy *edge, const struct window *w,
                               const struct tallies *t, const struct request *r, const struct try *x,
@@ -96,16 +129,16 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     if (r->done_ns == 0 || r->r->end == END_CLIENT_TIMEOUT || r->n_mesh > r->seen ||
         window_tries_most(r, most) > r->seen)
         return false;
-    if (r->r->body_class == BODY_NO_HEALTHY || r->r->body_class == BODY_OVERFLOW ||
+    if (had_no_host(edge, r) || r->r->body_class == BODY_OVERFLOW ||
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
     if (body_too_big(edge, r) || limit_refused(edge, w, x) || near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
-        return !window_timer_ended(w, r, true);
+        return !timer_may(edge, w, r, x);
     /* A 504 after the first try is the per-try timer's; a later one may be a whole timeout that
      * comes too early. */
-    if (r->r->status == 504 && x->place > 1)
+    if (window_timed_out(w, r) && x->place > 1)
         return false;
     uint64_t per_try = edge->retry.per_try_timeout.number;
     return per_try != 0 && !window_timer_ended(w, r, false) &&
@@ -113,13 +146,14 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
 }
 
 /* The retries ended well, or were used up; did the client get that end? */
-static bool was_swapped(const struct window *w, const struct request *r, const struct try *last)
+static bool was_swapped(const struct edge_policy *edge, const struct window *w,
+                        const struct request *r, const struct try *last)
 {
     struct failure f = window_failure(last);
     bool answered = f.kind == FAILURE_NONE || (f.kind == FAILURE_CAUSE && f.cause == CAUSE_STATUS);
-    return answered && last->r->outcome == OUTCOME_ANSWERED && last->left_ns == 0 &&
-           r->done_ns != 0 && r->r->end == END_COMPLETE && r->r->status != last->r->status &&
-           r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
+    return answered && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
+           last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
+           !window_same_answer(r, last) && r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
 }
 
 static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
@@ -127,8 +161,8 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
 {
     uint64_t retries = edge->retry.attempts.number;
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
-        struct failure f = window_failure(x);
-        if (f.kind != FAILURE_CAUSE || !retry_rule_covers(edge, f.cause, f.status))
+        struct failure f = window_ended(w, x);
+        if (f.kind != FAILURE_CAUSE || !window_covers(w, &f))
             continue;
         char cause[16];
         struct tally *tally = tally_of(t, failure_print(&f, cause, sizeof(cause)));
@@ -145,7 +179,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         if (x->place != 1)
             continue;
         tally->eligible++;
-        if (was_swapped(w, r, window_last(w, r))) {
+        if (was_swapped(edge, w, r, window_last(w, r))) {
             tally->swapped++;
             window_witness(&tally->found, r, r->done_ns);
         }
@@ -162,13 +196,13 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
     if (r->refused == 0 && first != NULL && first->r->n_mesh == 0)
         return;
     bool met = r->refused > 0 || (first != NULL && first->r->n_mesh > 1) ||
-               (first == NULL && r->r->status >= 500);
+               (first == NULL && window_is_error(r));
     struct tally *tally = tally_of(t, cause);
     if (!met || tally == NULL || r->done_ns == 0 || r->r->body_class == BODY_NO_HEALTHY)
         return;
     tally->by_share = true;
     tally->eligible++;
-    if (r->r->end == END_COMPLETE && r->r->status < 500)
+    if (r->r->end == END_COMPLETE && !window_is_error(r))
         return;
     if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
         tally->wrong++;
@@ -200,6 +234,30 @@ static const char *hidden_cause(const struct edge_policy *edge, const struct win
     return accept && retry_rule_covers(edge, CAUSE_ACCEPT, 0) ? "accept" : NULL;
 }
 
+/* Ends that only HTTP/2 and gRPC know. */
+static void add_asked_grpc(const struct window *w, struct tallies *t)
+{
+    struct failure ends[2 * GRPC_MOST + 3];
+    size_t count = 0;
+    for (enum failure_stream stream = STREAM_REFUSED; stream <= STREAM_RESET; stream++)
+        ends[count++] =
+            (struct failure){.kind = FAILURE_CAUSE, .cause = CAUSE_RESET, .stream = stream};
+    for (unsigned code = 1; code <= GRPC_MOST; code++)
+        for (int late = 0; late <= 1; late++)
+            ends[count++] = (struct failure){.kind = FAILURE_CAUSE,
+                                             .cause = CAUSE_STATUS,
+                                             .status = 200,
+                                             .grpc = (uint16_t)(code + 1),
+                                             .in_trailers = late == 1,
+                                             .on_grpc = true};
+    for (size_t i = 0; i < count; i++) {
+        char name[16];
+        if (window_sends(w, failure_print(&ends[i], name, sizeof(name))) &&
+            window_covers(w, &ends[i]))
+            tally_of(t, name)->asked = true;
+    }
+}
+
 /* The causes that the plan sends must all be there. */
 static void add_asked(const struct edge_policy *edge, const struct window *w, struct tallies *t)
 {
@@ -217,6 +275,7 @@ static void add_asked(const struct edge_policy *edge, const struct window *w, st
         if (window_sends(w, causes[i].name) &&
             retry_rule_covers(edge, causes[i].cause, causes[i].status))
             tally_of(t, causes[i].name)->asked = true;
+    add_asked_grpc(w, t);
 }
 
 static bool is_wrong(const struct window *w, const struct tally *tally)

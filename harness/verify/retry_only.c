@@ -5,7 +5,7 @@
 
 #define ALL_LEAST 20
 #define CAUSE_LEAST 5
-#define CAUSES_MOST 32
+#define CAUSES_MOST 64
 
 struct tally {
     char cause[16];
@@ -38,25 +38,25 @@ static struct tally *tally_of(struct tallies *t, const struct failure *f)
 }
 
 /* An unlisted failure that we answered, whole and untouched. */
-static bool is_unlisted(const struct edge_policy *edge, const struct try *x, struct failure *ret)
+static bool is_unlisted(const struct window *w, const struct try *x, struct failure *ret)
 {
-    *ret = window_failure(x);
+    *ret = window_ended(w, x);
     if (ret->kind != FAILURE_CAUSE || x->out_ns == 0 || x->left_ns != 0)
         return false;
-    if (ret->cause != CAUSE_STATUS && ret->cause != CAUSE_FIN)
+    if (ret->cause != CAUSE_STATUS && ret->cause != CAUSE_FIN && ret->stream == STREAM_WHOLE)
         return false;
     /* Too early: legal to retry in any mesh (RFC 8470). */
     if (ret->cause == CAUSE_STATUS && ret->status == 425)
         return false;
-    return !retry_rule_covers(edge, ret->cause, ret->status);
+    return !window_covers(w, ret);
 }
 
-static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
-                    struct tallies *t, struct verdict *ret)
+static void look_at(const struct window *w, const struct request *r, struct tallies *t,
+                    struct verdict *ret)
 {
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
         struct failure f;
-        if (!is_unlisted(edge, x, &f))
+        if (!is_unlisted(w, x, &f))
             continue;
         bool again = x->next != TRACK_NONE;
         if (again && window_other_cause(w, r, x))
@@ -65,7 +65,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         if (tally == NULL)
             continue;
         bool swapped = !again && f.cause == CAUSE_STATUS && r->r->end == END_COMPLETE &&
-                       r->r->status != f.status && r->n_mesh <= r->seen &&
+                       !window_same_answer(r, x) && r->n_mesh <= r->seen &&
                        !window_timer_ended(w, r, true);
         tally->eligible++;
         t->eligible++;
@@ -127,7 +127,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct tallies t = {0};
     for (uint32_t i = w->from; i < w->to; i++)
         if (window_has(w, &w->track->requests[i]))
-            look_at(edge, w, &w->track->requests[i], &t, ret);
+            look_at(w, &w->track->requests[i], &t, ret);
     ret->seen = ret->eligible = t.eligible;
     ret->wrong = t.retried + t.swapped;
     ret->needed = window_floor(w, ALL_LEAST);

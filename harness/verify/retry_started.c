@@ -20,6 +20,14 @@ static bool head_was_read(const struct window *w, const struct request *r, const
     return window_last(w, r) == x && r->r->status == x->r->status && r->head_ns != 0;
 }
 
+/* An answer that looks whole and is none. On gRPC an Envoy resets the stream, whatever we sent. */
+static bool is_clean_error(const struct window *w, const struct request *r)
+{
+    bool envoy_grpc =
+        w->policy->flavour == FLAVOUR_ENVOY && strcmp(window_protocol(w), "grpc") == 0;
+    return r->r->end == END_COMPLETE && (r->r->status >= 500 || envoy_grpc);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -35,8 +43,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         if (!head_was_read(w, r, x) || (again && window_other_cause(w, r, x)))
             continue;
         eligible++;
-        bool clean = !again && r->r->end == END_COMPLETE && r->r->status >= 500 &&
-                     r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
+        bool clean = !again && is_clean_error(w, r) && r->n_mesh <= r->seen &&
+                     !window_timer_ended(w, r, true);
         retried += again;
         hidden += clean;
         if (again || clean)

@@ -79,13 +79,17 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     if (asked != NULL && !units_parse_share(asked, &atleast, &err))
         atleast = 1000000;
     bool grpc = strcmp(window_protocol(w), "grpc") == 0;
+    /* What a suite's author asks is counted and no more; what a generated plan asks is of the mesh,
+     * and not of a machine that left it no time. */
+    bool ours = w->scenario != NULL && w->scenario->from_policy;
     words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
-        if (!window_has(w, r))
+        bool is_fine = is_good(words, grpc, r);
+        if (!window_has(w, r) || (ours && !is_fine && !window_clean(w, r->start_ns, r->done_ns)))
             continue;
         total++;
-        if (is_good(words, grpc, r))
+        if (is_fine)
             good++;
         else
             window_witness(ret, r, r->start_ns);
@@ -100,7 +104,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     units_print_share(atleast, floor_text, sizeof(floor_text));
     verdict_policy(ret, NULL, arena, "at least %s good answers", floor_text);
     bool met = total > 0 && (double)good * 1e6 >= (double)atleast * (double)total;
-    if (total > 0 && !met) {
+    if (total > 0 && !met && ours && window_starved(w, ret, arena)) {
+        return;
+    } else if (total > 0 && !met) {
         verdict_fail(ret, arena, "%llu of %llu good (%s); at least %s asked%s",
                      (unsigned long long)good, (unsigned long long)total,
                      share_text(good, total, arena), floor_text, window_when(w, ret, arena));

@@ -29,7 +29,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         if (last == NULL || r->done_ns == 0 || r->r->end == END_CLIENT_TIMEOUT)
             continue;
         bool cut = last->left_ns != 0 && last->out_ns == 0;
-        if (cut && r->r->status == 504 && r->done_ns - r->start_ns < patience) {
+        if (cut && window_says_timeout(w, r) && r->done_ns - r->start_ns < patience) {
             ended++;
             window_witness(ret, r, r->start_ns);
         } else if (r->done_ns - r->start_ns + 50 * NS_PER_MS >= patience)
@@ -43,9 +43,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->unit = "answers that took that long";
     verdict_policy(ret, &edge->request_timeout, arena, "no timeout is declared");
     if (ended > 0) {
-        verdict_fail(ret, arena, "%llu of %llu requests got a 504 of the mesh before %s%s",
-                     (unsigned long long)ended, (unsigned long long)(waited + ended), span,
-                     window_when(w, ret, arena));
+        verdict_fail(ret, arena, "%llu of %llu requests got a %s of the mesh before %s%s",
+                     (unsigned long long)ended, (unsigned long long)(waited + ended),
+                     window_timeout_name(w), span, window_when(w, ret, arena));
         ret->certain = "one witness is enough: no timer of ours ends a request";
     } else if (waited < ret->needed)
         window_too_few(w, ret, arena, waited, ret->needed, ret->unit);

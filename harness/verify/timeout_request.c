@@ -1,5 +1,6 @@
 /* timeout.request (spec/verifier.md 3.2): a request without an answer ends as 504 at the whole
  * timeout. */
+#include "verify/backoff.h"
 #include "verify/claims.h"
 #include "verify/timeout.h"
 
@@ -10,6 +11,8 @@
 #define CUT_BEFORE_NS (20 * NS_PER_MS)
 /* The mesh lets go of the last try when it answers the client. */
 #define TOGETHER_NS (50 * NS_PER_MS)
+#define WAITED_NS (20 * NS_PER_MS) /* after a back-off of Linkerd's */
+#define TRIES_MOST 16              /* its back-off has long been the longest by then */
 
 struct ends {
     struct extent extent;
@@ -28,6 +31,23 @@ static uint64_t begun_ns(const struct edge_policy *edge, const struct request *r
     return edge->flavour == FLAVOUR_LINKERD || r->sent_ns == 0 ? r->start_ns : r->sent_ns;
 }
 
+/* Linkerd looks at it again when the back-off is over: the last try that we saw was done before, or
+ * the one after it began, and as much later as that back-off lasts at most it is in time (3.2). A
+ * last try may be counted and never sent. */
+static bool end_was_waited(const struct edge_policy *edge, const struct request *r,
+                           const struct try *last, uint64_t whole)
+{
+    uint64_t at = begun_ns(edge, r) + whole;
+    uint32_t tries = window_tries(r);
+    if (last->head_ns > at)
+        return true;
+    uint64_t over = last->left_ns != 0 ? last->left_ns : last->out_ns;
+    if (over == 0 || over > at + CUT_BEFORE_NS)
+        return false;
+    return r->done_ns <=
+           over + backoff_most_ns(edge, tries < TRIES_MOST ? tries : TRIES_MOST) + WAITED_NS;
+}
+
 static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
                     struct ends *ends, struct verdict *ret)
 {
@@ -35,20 +55,27 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
     uint64_t whole = timeout_request_ns(edge), p = timeout_try_ns(edge);
     if (last == NULL || r->done_ns == 0 || last->late_read)
         return;
+    /* The answer had begun in time: what became of it is timeout.headers_sent's. */
+    bool begun =
+        r->head_ns != 0 && r->head_ns - begun_ns(edge, r) < timeout_request_early_ns(whole);
+    if (begun && !window_timed_out(w, r) && last->r->head_out != 0)
+        return;
     struct failure f = window_failure(last);
     bool held = f.kind == FAILURE_CAUSE && f.cause == CAUSE_HOLD;
     uint64_t end = r->done_ns - begun_ns(edge, r);
     bool late = end > timeout_request_late_ns(whole);
     /* Linkerd does not look at it during a back-off: only a try in flight then makes it late. */
-    if (edge->flavour == FLAVOUR_LINKERD && late && last->head_ns > r->start_ns + whole)
+    if (edge->flavour == FLAVOUR_LINKERD && late && end_was_waited(edge, r, last, whole))
         return;
     if ((!held && !late) || !window_clean(w, r->start_ns, r->done_ns) ||
         (held && !window_clean(w, last->head_ns, last->left_ns)))
         return;
-    /* Otherwise the tries were used up before. */
-    if (!late && p != 0 && last->left_ns - last->head_ns + CUT_BEFORE_NS >= p)
+    /* Otherwise the tries were used up before; Linkerd does not cut the last that it may make. */
+    bool uncut = edge->flavour == FLAVOUR_LINKERD && last->place > edge->retry.attempts.number;
+    if (!late && !uncut && p != 0 && last->left_ns - last->head_ns + CUT_BEFORE_NS >= p)
         return;
-    bool early = r->r->status == 504 && end < timeout_request_early_ns(whole);
+    bool as_timeout = window_timed_out(w, r);
+    bool early = window_says_timeout(w, r) && end < timeout_request_early_ns(whole);
     bool in_time = !late && end >= timeout_request_early_ns(whole);
     if (!late && !early && !in_time)
         return;
@@ -57,11 +84,11 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
     ends->early += early;
     extent_add(&ends->extent, end);
     bool together = held && last->left_ns + TOGETHER_NS > r->done_ns;
-    if (in_time && together && r->r->end == END_COMPLETE && r->r->status != 504) {
+    if (in_time && together && r->r->end == END_COMPLETE && !as_timeout) {
         ends->other_status++;
-        ends->other = r->r->status;
+        ends->other = r->r->grpc_status != 0 ? r->r->grpc_status - 1u : r->r->status;
     }
-    if (late || early || (in_time && r->r->status != 504))
+    if (late || early || (in_time && !as_timeout))
         window_witness(ret, r, r->start_ns);
 }
 
@@ -74,9 +101,9 @@ static void conclude(const struct window *w, const struct ends *e, const struct 
     verdict_range(e->extent.least, e->extent.most, range, sizeof(range));
     bool is_late = late->verdict == LATE_FAIL;
     if (e->other_status > 0) {
-        verdict_fail(ret, arena, "request %s: %llu of %llu ended with %u instead of 504%s",
-                     declared, (unsigned long long)e->other_status, (unsigned long long)e->count,
-                     e->other, window_when(w, ret, arena));
+        verdict_fail(ret, arena, "request %s: %llu of %llu ended with %u instead of %s%s", declared,
+                     (unsigned long long)e->other_status, (unsigned long long)e->count, e->other,
+                     window_timeout_name(w), window_when(w, ret, arena));
         ret->certain = "one witness is enough (class D)";
     } else if (window_starved(w, ret, arena)) {
         return;
@@ -96,9 +123,9 @@ static void conclude(const struct window *w, const struct ends *e, const struct 
     } else if (early->verdict == LATE_UNDECIDED) {
         window_undecided(w, ret, arena, early, e->early, e->count, ret->unit);
     } else {
-        verdict_pass(ret, arena, "request %s: %llu of %llu ended as 504 at %s", declared,
+        verdict_pass(ret, arena, "request %s: %llu of %llu ended as %s at %s", declared,
                      (unsigned long long)(e->count - e->late - e->early),
-                     (unsigned long long)e->count, range);
+                     (unsigned long long)e->count, window_timeout_name(w), range);
     }
 }
 

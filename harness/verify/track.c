@@ -46,47 +46,75 @@ static bool failed_at_accept(const struct connection_record *c)
     return c->side == 0 && c->requests == 0 && c->fault != 0;
 }
 
-static void collect_tries(struct track *t)
+static struct try try_of_attempt(const struct attempt_record *r)
+{
+    return (struct try){
+        .r = r,
+        .head_ns = r->at,
+        .out_ns = stamp(r->at, r->out),
+        .left_ns = stamp(r->at, r->left),
+    };
+}
+
+/* A stand-in for the try that the failed connection was. */
+static struct try try_of_connection(struct attempt_record *r, const struct connection_record *c)
+{
+    r->at = c->at;
+    r->out = c->close;
+    r->conn = c->conn;
+    r->endpoint = c->endpoint;
+    r->fault = c->fault;
+    r->outcome = OUTCOME_RESET_BY_FAULT;
+    return (struct try){
+        .r = r,
+        .head_ns = c->at,
+        .out_ns = c->at + c->close,
+        .is_connection = true,
+    };
+}
+
+static size_t key_tries(const struct track *t, struct track_key *keys)
 {
     const struct journal *j = t->journal;
     struct proc_look look = {.track = t};
-    size_t failed = 0;
-    for (size_t i = 0; i < j->connection_count; i++)
-        failed += failed_at_accept(&j->connections[i].r);
-    t->tries = check_alloc_zero(j->attempt_count + failed + 1, sizeof(*t->tries));
-    t->made = check_alloc_zero(failed + 1, sizeof(*t->made));
+    size_t count = 0;
     for (size_t i = 0; i < j->attempt_count; i++) {
         const struct attempt_record *r = &j->attempts[i].r;
-        if (r->at < t->from_ns || r->at >= t->to_ns ||
-            (proc_is(&look, j->attempts[i].proc) & PROC_OF_SERVICE) == 0)
-            continue;
-        t->tries[t->try_count++] = (struct try){
-            .r = r,
-            .head_ns = r->at,
-            .out_ns = stamp(r->at, r->out),
-            .left_ns = stamp(r->at, r->left),
-        };
+        if (r->at >= t->from_ns && r->at < t->to_ns &&
+            (proc_is(&look, j->attempts[i].proc) & PROC_OF_SERVICE) != 0)
+            keys[count++] = (struct track_key){r->at, r->k, (uint32_t)i};
     }
-    size_t made = 0;
     for (size_t i = 0; i < j->connection_count; i++) {
         const struct connection_record *c = &j->connections[i].r;
-        if (!failed_at_accept(c) || c->at < t->from_ns || c->at >= t->to_ns ||
-            (proc_is(&look, j->connections[i].proc) & PROC_OF_SERVICE) == 0)
-            continue;
-        struct attempt_record *r = &t->made[made++];
-        r->at = c->at;
-        r->out = c->close;
-        r->conn = c->conn;
-        r->endpoint = c->endpoint;
-        r->fault = c->fault;
-        r->outcome = OUTCOME_RESET_BY_FAULT;
-        t->tries[t->try_count++] = (struct try){
-            .r = r,
-            .head_ns = c->at,
-            .out_ns = c->at + c->close,
-            .is_connection = true,
-        };
+        if (failed_at_accept(c) && c->at >= t->from_ns && c->at < t->to_ns &&
+            (proc_is(&look, j->connections[i].proc) & PROC_OF_SERVICE) != 0)
+            keys[count++] = (struct track_key){c->at, 0, (uint32_t)(j->attempt_count + i)};
     }
+    return count;
+}
+
+/* Keys are sorted, then tries are built in their order: they are large. */
+static void collect_tries(struct track *t)
+{
+    const struct journal *j = t->journal;
+    size_t failed = 0, made = 0;
+    for (size_t i = 0; i < j->connection_count; i++)
+        failed += failed_at_accept(&j->connections[i].r);
+    INVARIANT(j->attempt_count + j->connection_count < TRACK_NONE);
+    struct track_key *keys = check_alloc((j->attempt_count + failed + 1) * sizeof(*keys));
+    size_t count = key_tries(t, keys);
+    track_sort(keys, count);
+    t->tries = check_alloc((count + 1) * sizeof(*t->tries));
+    t->made = check_alloc_zero(failed + 1, sizeof(*t->made));
+    t->try_count = (uint32_t)count;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = keys[i].at;
+        t->tries[i] =
+            at < j->attempt_count
+                ? try_of_attempt(&j->attempts[at].r)
+                : try_of_connection(&t->made[made++], &j->connections[at - j->attempt_count].r);
+    }
+    free(keys);
 }
 
 static bool edge_is_to(const char *edge, const char *service)
@@ -95,13 +123,13 @@ static bool edge_is_to(const char *edge, const char *service)
     return arrow != NULL && strcmp(arrow + 4, service) == 0;
 }
 
-static void collect_requests(struct track *t)
+static size_t key_requests(const struct track *t, struct track_key *keys)
 {
     const struct journal *j = t->journal;
     struct proc_look look = {.track = t};
+    size_t count = 0;
     uint8_t *edges =
         check_alloc_zero(j->name_count + 1, 1); /* by name: 0 not asked yet, 1 no, 2 yes */
-    t->requests = check_alloc_zero(j->request_count + 1, sizeof(*t->requests));
     for (size_t i = 0; i < j->request_count; i++) {
         const struct request_record *r = &j->requests[i].r;
         uint64_t start = r->due + r->start;
@@ -110,11 +138,27 @@ static void collect_requests(struct track *t)
             continue;
         if (edges[r->edge] == 0)
             edges[r->edge] = edge_is_to(journal_name(j, r->edge), t->service) ? 2 : 1;
-        if (edges[r->edge] != 2)
-            continue;
-        t->requests[t->request_count++] = (struct request){
+        if (edges[r->edge] == 2)
+            keys[count++] = (struct track_key){start, 0, (uint32_t)i};
+    }
+    free(edges);
+    return count;
+}
+
+static void collect_requests(struct track *t)
+{
+    const struct journal *j = t->journal;
+    INVARIANT(j->request_count < TRACK_NONE);
+    struct track_key *keys = check_alloc((j->request_count + 1) * sizeof(*keys));
+    size_t count = key_requests(t, keys);
+    track_sort(keys, count);
+    t->requests = check_alloc((count + 1) * sizeof(*t->requests));
+    t->request_count = (uint32_t)count;
+    for (size_t i = 0; i < count; i++) {
+        const struct request_record *r = &j->requests[keys[i].at].r;
+        t->requests[i] = (struct request){
             .r = r,
-            .start_ns = start,
+            .start_ns = keys[i].t_ns,
             .sent_ns = stamp(r->due, r->sent),
             .head_ns = stamp(r->due, r->head),
             .done_ns = stamp(r->due, r->done),
@@ -122,21 +166,7 @@ static void collect_requests(struct track *t)
             .last = TRACK_NONE,
         };
     }
-    free(edges);
-}
-
-static int by_head(const void *a, const void *b)
-{
-    const struct try *x = a, *y = b;
-    if (x->head_ns != y->head_ns)
-        return x->head_ns < y->head_ns ? -1 : 1;
-    return x->r->k < y->r->k ? -1 : x->r->k > y->r->k;
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct request *x = a, *y = b;
-    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
+    free(keys);
 }
 
 /* Order of arrival is the order of tries, but where the mesh's own count says otherwise, the count
@@ -260,8 +290,6 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->unseen_ns = options->unseen_ns == 0 ? UINT64_MAX : options->unseen_ns;
     collect_tries(t);
     collect_requests(t);
-    qsort(t->tries, t->try_count, sizeof(*t->tries), by_head);
-    qsort(t->requests, t->request_count, sizeof(*t->requests), by_start);
     tie(t);
     for (uint32_t i = 0; i < t->try_count; i++)
         if (t->tries[i].is_connection)
@@ -269,8 +297,10 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->same_clock = clocks_agree(t);
     index_hosts(t, options->endpoints);
     track_class(t);
+    track_count_hidden(t);
     track_find_taint(t);
     track_find_silences(t, options->baseline);
+    track_find_gaps(t);
     return t;
 }
 
@@ -284,7 +314,9 @@ void track_free(struct track *t)
     free(t->requests);
     free(t->hosts);
     free(t->calm_before);
+    free(t->hidden_before);
     free(t->stalls.at);
+    free(t->lags.at);
     free(t->taint.at);
     free(t->raw.at);
     free(t->silences);

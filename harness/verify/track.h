@@ -40,6 +40,7 @@ try {
     bool is_connection; /* a connection that failed before any request: a pick and a failure, no try
                          */
     bool after_silence; /* the first pick of its host after a silence */
+    bool after_gap;     /* it follows a gap in which the host may have been out, unseen */
 };
 
 struct request {
@@ -79,7 +80,9 @@ struct track {
     struct track_host *hosts; /* [endpoint - 1] */
     uint32_t host_count;
     uint32_t *calm_before;    /* [i]: untainted picks before try i; one more than tries */
+    uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
     struct spans stalls;      /* the stall guard alone, widened */
+    struct spans lags;        /* our loops stood still for more than 250 ms at once, as they were */
     struct spans taint;       /* all reasons, widened */
     struct spans raw;         /* all reasons, as they were */
     struct silence *silences; /* by begin */
@@ -114,6 +117,8 @@ void spans_merge(struct spans *s);
 uint32_t track_position(const struct track *t, uint32_t index);
 /* The pick at ${position} follows a gap in which the host may have been out, unseen. */
 bool track_may_have_been_out(const struct track *t, uint32_t host, uint32_t position);
+/* The middle one of ${count} > 0 values, which are put in another order. */
+uint64_t track_median(uint64_t *values, size_t count);
 /* Failures up to the one at ${position} of the host's list that could have been, and that certainly
  * were, consecutive (2.1). */
 uint64_t track_smax(const struct track *t, uint32_t host, uint32_t position, bool gateway);
@@ -130,7 +135,14 @@ uint64_t track_picks(const struct track *t, uint64_t from_ns, uint64_t to_ns);
 bool track_quiet(const struct track *t, uint64_t t_ns);
 
 /* Parts of track_new, apart for size. */
+struct track_key {
+    uint64_t t_ns;
+    uint32_t k, at; /* k: order at equal times; at: the caller's */
+};
+void track_sort(struct track_key *keys, size_t count);
 void track_class(struct track *t);
+void track_count_hidden(struct track *t);
+void track_find_gaps(struct track *t);
 void track_find_taint(struct track *t);
 void track_find_silences(struct track *t, struct span baseline);
 

@@ -15,9 +15,26 @@ static bool client_got_it(const struct track *t, const struct try *x)
     if (x->request == TRACK_NONE)
         return false;
     const struct request *r = &t->requests[x->request];
-    return &t->tries[r->last] == x && r->r->status == x->r->status && r->head_ns != 0 &&
+    return &t->tries[r->last] == x && r->r->status == x->r->status &&
+           r->r->grpc_status == x->r->grpc_status && r->head_ns != 0 &&
            (r->n_mesh == 0 || x->r->n_mesh == 0 || x->r->n_mesh == r->n_mesh) &&
            r->r->body_class == BODY_OWN;
+}
+
+/* grpc-status, plus 1, of an answer whose HTTP status is 200 (2.1, measured). Envoy's detector
+ * reads the head alone, Linkerd's the trailers too. */
+static uint8_t rule_of_grpc(const struct track *t, const struct try *x, bool gateway,
+                            uint8_t success)
+{
+    uint32_t code = x->r->grpc_status - 1u;
+    bool gate = code == 4 || code == 14, any = gate || code == 2 || code == 13 || code == 15;
+    if (t->flavour == FLAVOUR_LINKERD) {
+        if (any || code == 7)
+            return RULE_FAILS | RULE_FAILED;
+        return code == 0 ? success : RULE_CLEARS;
+    }
+    bool failed = x->r->grpc_where == 1 && (gateway ? gate : any);
+    return failed ? RULE_FAILS | RULE_FAILED : success;
 }
 
 static uint8_t rule_of_status(const struct track *t, const struct try *x, bool gateway)
@@ -25,6 +42,8 @@ static uint8_t rule_of_status(const struct track *t, const struct try *x, bool g
     uint32_t status = x->r->status;
     bool certain = client_got_it(t, x);
     uint8_t success = certain ? RULE_CLEARS | RULE_CLEARED : RULE_FAILS | RULE_CLEARS;
+    if (x->r->grpc_status > 0 && status == 200 && x->r->outcome == OUTCOME_ANSWERED)
+        return rule_of_grpc(t, x, gateway, success);
     if (t->flavour == FLAVOUR_LINKERD) {
         if (is_between(status, 500, 599) || x->r->outcome == OUTCOME_RESET_BY_FAULT ||
             x->r->outcome == OUTCOME_UPSTREAM_RESET)
@@ -122,7 +141,8 @@ static void mark_background(struct track *t, struct request *r)
         return;
     const struct try *x = &t->tries[r->first];
     r->background = x->r->fired == 0 && x->r->fault == 0 && r->done_ns != 0 &&
-                    r->r->end == END_COMPLETE && r->r->status < 400 && r->r->status >= 200;
+                    r->r->end == END_COMPLETE && r->r->status < 400 && r->r->status >= 200 &&
+                    r->r->grpc_status <= 1;
 }
 
 void track_class(struct track *t)

@@ -10,19 +10,31 @@ struct look {
     uint32_t from, to; /* positions of the host's list */
 };
 
-bool track_may_have_been_out(const struct track *t, uint32_t h, uint32_t position)
+static bool is_gap(const struct track *t, const struct track_host *host, uint32_t position)
 {
-    const struct track_host *host = &t->hosts[h];
-    if (position == 0 || position >= host->count)
-        return false;
     uint64_t before = t->tries[host->tries[position - 1]].head_ns;
     uint64_t after = t->tries[host->tries[position]].head_ns;
     if (after - before < t->unseen_ns)
         return false;
     /* A late read makes a gap shorter than the ejection was, but only where time is tainted; else
-     * half as much again is needed: at ten picks a second a gap of a second is nothing rare. */
+     * half as much again is needed, or more picks elsewhere than chance leaves out one host in
+     * (once in 10^4 gaps): at ten picks a second a gap of a second is nothing rare. */
     uint64_t look = before > LATE_NS ? before - LATE_NS : 0;
-    return after - before >= t->unseen_ns / 2 * 3 || spans_within(&t->taint, look, after) > 0;
+    return after - before >= t->unseen_ns / 2 * 3 || spans_within(&t->taint, look, after) > 0 ||
+           track_picks(t, before, after) >= host->least / 2;
+}
+
+void track_find_gaps(struct track *t)
+{
+    for (uint32_t h = 0; h < t->host_count && t->unseen_ns != UINT64_MAX; h++)
+        for (uint32_t i = 1; i < t->hosts[h].count; i++)
+            t->tries[t->hosts[h].tries[i]].after_gap = is_gap(t, &t->hosts[h], i);
+}
+
+bool track_may_have_been_out(const struct track *t, uint32_t h, uint32_t position)
+{
+    const struct track_host *host = &t->hosts[h];
+    return position < host->count && t->tries[host->tries[position]].after_gap;
 }
 
 /* The tries that can matter to ${position}: those since the last silence, and those in flight with
@@ -59,24 +71,36 @@ uint32_t track_position(const struct track *t, uint32_t index)
     return low;
 }
 
+/* Tries of one request that no endpoint saw. */
+static uint64_t hidden_of(const struct track *t, const struct request *r)
+{
+    /* An answer of the mesh's own about a failed connection may stand for all the tries that were
+     * left. */
+    bool local = r->r->body_class == BODY_CONNECT_FAILURE || (r->seen == 0 && r->r->status >= 500);
+    uint64_t tries = r->n_mesh;
+    if (local && tries < t->retries + 1u)
+        tries = t->retries + 1u;
+    return tries > r->seen ? tries - r->seen : 0;
+}
+
+void track_count_hidden(struct track *t)
+{
+    t->hidden_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->hidden_before));
+    for (uint32_t i = 0; i < t->request_count; i++)
+        t->hidden_before[i + 1] = t->hidden_before[i] + hidden_of(t, &t->requests[i]);
+}
+
 uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t hidden = 0;
-    uint32_t end = track_request_at(t, to_ns == UINT64_MAX ? UINT64_MAX : to_ns + 1), looked = 0;
-    for (uint32_t i = end; i > 0 && looked < LOOK_REQUESTS; i--, looked++) {
-        const struct request *r = &t->requests[i - 1];
-        if (r->done_ns < from_ns)
-            continue;
-        /* An answer of the mesh's own about a failed connection may stand for all the tries that
-         * were left. */
-        bool local =
-            r->r->body_class == BODY_CONNECT_FAILURE || (r->seen == 0 && r->r->status >= 500);
-        uint64_t tries = r->n_mesh;
-        if (local && tries < t->retries + 1u)
-            tries = t->retries + 1u;
-        if (tries > r->seen)
-            hidden += tries - r->seen;
-    }
+    if (t->hidden_before[t->request_count] == 0)
+        return 0;
+    uint32_t end = track_request_at(t, to_ns == UINT64_MAX ? UINT64_MAX : to_ns + 1);
+    uint32_t begin = track_request_at(t, from_ns), looked = 0;
+    uint64_t hidden = end > begin ? t->hidden_before[end] - t->hidden_before[begin] : 0;
+    /* Begun before, and still under way then. */
+    for (uint32_t i = begin < end ? begin : end; i > 0 && looked < LOOK_REQUESTS; i--, looked++)
+        if (t->requests[i - 1].done_ns >= from_ns)
+            hidden += t->hidden_before[i] - t->hidden_before[i - 1];
     return hidden;
 }
 
@@ -86,7 +110,7 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
     const struct try *last = &t->tries[host->tries[position]];
     struct look look = look_at(t, h, position, false);
     /* A failure is out when a certain success lies after it and before ${last}. */
-    uint64_t cleared = 0, first = last->lo_ns, count = 0;
+    uint64_t cleared = 0, count = 0;
     for (uint32_t i = look.from; i < look.to; i++) {
         const struct try *s = &t->tries[host->tries[i]];
         if ((s->rule[gateway] & RULE_CLEARED) != 0 && s->seen_ns <= last->lo_ns &&
@@ -95,14 +119,12 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
     }
     for (uint32_t i = look.from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
-        if ((f->rule[gateway] & RULE_FAILS) == 0 || f->lo_ns > last->seen_ns ||
-            f->seen_ns <= cleared)
-            continue;
-        count++;
-        if (f->lo_ns < first)
-            first = f->lo_ns;
+        count += (f->rule[gateway] & RULE_FAILS) != 0 && f->lo_ns <= last->seen_ns &&
+                 f->seen_ns > cleared;
     }
-    return count + track_hidden(t, cleared > first ? cleared : first, last->seen_ns);
+    /* Those that never reached us since that success: each may have been this host's. */
+    uint64_t since = t->tries[host->tries[look.from]].head_ns;
+    return count + track_hidden(t, cleared > since ? cleared : since, last->seen_ns);
 }
 
 uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)

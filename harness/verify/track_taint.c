@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define STALL_NS (8 * NS_PER_MS)
+#define LAG_NS (250 * NS_PER_MS)
 #define SLOW_NS (12 * NS_PER_MS)
 #define SLOW_MEDIANS 4
 #define BEFORE_NS (30 * NS_PER_MS)
@@ -63,10 +64,44 @@ static void add_host(const struct track *t, struct span_list *to)
     }
 }
 
-static int by_number(const void *a, const void *b)
+static void swap(uint64_t *a, uint64_t *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    uint64_t was = *a;
+    *a = *b;
+    *b = was;
+}
+
+/* Hoare's selection: what is left of the middle is not greater, what is right of it not less. */
+uint64_t track_median(uint64_t *values, size_t count)
+{
+    size_t low = 0, high = count - 1, middle = count / 2;
+    while (low < high) {
+        uint64_t pivot = values[low + (high - low) / 2];
+        size_t i = low, k = high;
+        for (;;) {
+            while (values[i] < pivot)
+                i++;
+            while (values[k] > pivot)
+                k--;
+            if (i >= k)
+                break;
+            swap(&values[i++], &values[k--]);
+        }
+        /* [low, k] is not greater, [i, high] not less; one value may lie between. */
+        if (i == k && values[i] == pivot) {
+            if (middle == i)
+                break;
+            i++;
+            k = k > low ? k - 1 : k;
+        }
+        if (middle <= k)
+            high = k;
+        else if (middle >= i)
+            low = i;
+        else
+            break;
+    }
+    return values[middle];
 }
 
 /* What a clean request may take before it shows that the machine was slow. */
@@ -79,9 +114,9 @@ static uint64_t slow_ns(const struct track *t)
             took[count++] = t->requests[i].done_ns - t->requests[i].start_ns;
     uint64_t slow = SLOW_NS;
     if (count > 0) {
-        qsort(took, count, sizeof(*took), by_number);
-        if (took[count / 2] * SLOW_MEDIANS > slow)
-            slow = took[count / 2] * SLOW_MEDIANS;
+        uint64_t median = track_median(took, count);
+        if (median * SLOW_MEDIANS > slow)
+            slow = median * SLOW_MEDIANS;
     }
     free(took);
     return slow;
@@ -92,6 +127,12 @@ void track_find_taint(struct track *t)
     struct span_list all = {0};
     add_stalls(t, &all);
     t->stalls = widened(&all.spans);
+    struct span_list lags = {0};
+    for (size_t i = 0; i < all.spans.count; i++)
+        if (all.spans.at[i].to_ns - all.spans.at[i].from_ns > LAG_NS)
+            add(&lags, all.spans.at[i].from_ns, all.spans.at[i].to_ns);
+    spans_merge(&lags.spans);
+    t->lags = lags.spans;
     add_host(t, &all);
     uint64_t slow = slow_ns(t);
     for (uint32_t i = 0; i < t->request_count; i++) {

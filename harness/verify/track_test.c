@@ -143,6 +143,96 @@ static void a_hidden_try_may_have_been_a_failure_of_any_host(void **state)
     finish(&f, t);
 }
 
+/* The tries that never reached us lie between the last success and the only failure that we saw. */
+static void hidden_tries_count_from_the_last_certain_success(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    add(&f, 0, 1, 2, 1, 200, 200);
+    struct request_record r = {.due = T(10),
+                               .id_hi = 7,
+                               .id_lo = ++f.ids,
+                               .status = 503,
+                               .body_class = BODY_CONNECT_FAILURE,
+                               .edge = journal_add_name(f.j, "client -> payments")};
+    r.head = r.done = T(12) - r.due;
+    journal_add(f.j, 1, RECORD_REQUEST, &r);
+    add(&f, 20, 21, 22, 1, 503, 503);
+    struct track *t = track_made(&f);
+    assert_int_equal(track_smin(t, 0, 1, false), 1);
+    assert_int_equal(track_smax(t, 0, 1, false), 5);
+    assert_int_equal(track_hidden(t, T(5), T(30)), 4);
+    assert_int_equal(track_hidden(t, T(13), T(30)), 0);
+    finish(&f, t);
+}
+
+/* However long the time that is asked: a silence of 30 s has thousands of requests. */
+static void hidden_tries_count_over_any_number_of_requests(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    struct request_record r = {.due = T(1),
+                               .id_hi = 7,
+                               .id_lo = ++f.ids,
+                               .status = 503,
+                               .body_class = BODY_CONNECT_FAILURE,
+                               .edge = journal_add_name(f.j, "client -> payments")};
+    r.head = r.done = T(2) - r.due;
+    journal_add(f.j, 1, RECORD_REQUEST, &r);
+    for (int i = 0; i < 3000; i++)
+        add(&f, 10 + i, 10.5 + i, 10.6 + i, 2, 200, 200);
+    struct track *t = track_made(&f);
+    assert_int_equal(track_hidden(t, T(0), T(5000)), 4);
+    assert_int_equal(track_hidden(t, T(1.5), T(5000)), 4); /* under way then */
+    assert_int_equal(track_hidden(t, T(3), T(5000)), 0);
+    finish(&f, t);
+}
+
+/* Records come by their ends; a try that was held comes long after its time. */
+static void tries_are_in_the_order_of_their_heads(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    for (int i = 400; i > 0; i--)
+        add(&f, 10 * (i * 7 % 401), 10 * (i * 7 % 401) + 1, 10 * (i * 7 % 401) + 2,
+            (uint16_t)(1 + i % 3), 200, 200);
+    struct attempt_record twice = {.at = T(10) + 200000, .k = 9, .endpoint = 2};
+    journal_add(f.j, 2, RECORD_ATTEMPT, &twice);
+    struct track *t = track_made(&f);
+    assert_int_equal(t->try_count, 401);
+    for (uint32_t i = 1; i < t->try_count; i++)
+        assert_true(t->tries[i - 1].head_ns < t->tries[i].head_ns ||
+                    (t->tries[i - 1].head_ns == t->tries[i].head_ns &&
+                     t->tries[i - 1].r->k < t->tries[i].r->k));
+    for (uint32_t i = 1; i < t->request_count; i++)
+        assert_true(t->requests[i - 1].start_ns <= t->requests[i].start_ns);
+    finish(&f, t);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void the_median_is_the_sorted_ones(void **state)
+{
+    uint64_t values[13], sorted[13], seed = 1;
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        size_t count = 1 + (size_t)(round % 13);
+        for (size_t i = 0; i < count; i++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            values[i] = sorted[i] = (seed >> 40) % (1 + (uint64_t)round % 7);
+        }
+        qsort(sorted, count, sizeof(sorted[0]), by_number);
+        assert_int_equal(track_median(values, count), sorted[count / 2]);
+    }
+}
+
 static void a_silence_needs_picks_elsewhere_and_half_a_second(void **state)
 {
     struct fixture f;
@@ -229,6 +319,26 @@ static void a_stall_of_our_own_loop_taints_more_than_itself(void **state)
     finish(&f, t);
 }
 
+/* Many short stalls taint; only those of more than 250 ms at once are lags (5.4). */
+static void long_lags_are_told_from_short_stalls(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    add(&f, 0, 1, 2, 1, 200, 200);
+    for (int i = 0; i < 10; i++) {
+        struct stall_record r = {.at = T(1000 * i + 100),
+                                 .fired = (i == 3 ? 300 : 200) * NS_PER_MS};
+        journal_add(f.j, 2, RECORD_STALL, &r);
+    }
+    add(&f, 11000, 11001, 11002, 1, 200, 200);
+    struct track *t = track_made(&f);
+    assert_int_equal(t->stalls.count, 10);
+    assert_int_equal(t->lags.count, 1);
+    assert_int_equal(spans_within(&t->lags, T(0), T(12000)), 300 * NS_PER_MS);
+    finish(&f, t);
+}
+
 static void a_failed_connection_belongs_to_the_only_request_in_flight(void **state)
 {
     struct fixture f;
@@ -271,11 +381,16 @@ int main(void)
         cmocka_unit_test(a_success_that_the_client_did_not_get_clears_nothing),
         cmocka_unit_test(other_5xx_clear_the_gateway_counter),
         cmocka_unit_test(a_hidden_try_may_have_been_a_failure_of_any_host),
+        cmocka_unit_test(hidden_tries_count_from_the_last_certain_success),
+        cmocka_unit_test(hidden_tries_count_over_any_number_of_requests),
+        cmocka_unit_test(tries_are_in_the_order_of_their_heads),
+        cmocka_unit_test(the_median_is_the_sorted_ones),
         cmocka_unit_test(a_silence_needs_picks_elsewhere_and_half_a_second),
         cmocka_unit_test(a_burst_read_after_a_stall_is_no_silence),
         cmocka_unit_test(a_host_that_holds_a_request_may_be_spared),
         cmocka_unit_test(a_slow_clean_request_taints_its_time),
         cmocka_unit_test(a_stall_of_our_own_loop_taints_more_than_itself),
+        cmocka_unit_test(long_lags_are_told_from_short_stalls),
         cmocka_unit_test(a_failed_connection_belongs_to_the_only_request_in_flight),
         cmocka_unit_test(spans_merge_and_are_found),
     };

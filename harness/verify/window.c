@@ -6,6 +6,7 @@
 
 #define STRICT_FLOOR 66
 #define STARVED_PPM 500000
+#define LAGGED_PPM 50000 /* of long lags of our own loops (spec/verifier.md 5.4) */
 
 void window_cut(struct window *w)
 {
@@ -18,6 +19,9 @@ void window_cut(struct window *w)
                          ? 0
                          : (uint64_t)((double)spans_within(&t->taint, w->span.from_ns, end) * 1e6 /
                                       (double)length);
+    w->lagged_ppm = length == 0 ? 0
+                                : (uint64_t)((double)spans_within(&t->lags, w->span.from_ns, end) *
+                                             1e6 / (double)length);
     w->lost = 0;
     for (size_t i = 0; i < w->journal->lost_count; i++) {
         const struct lost_record *r = &w->journal->losts[i].r;
@@ -103,7 +107,7 @@ uint32_t window_tries_most(const struct request *r, uint32_t most)
 struct failure window_failure(const struct try *x)
 {
     const struct attempt_record *r = x->r;
-    struct failure f = {FAILURE_NONE, CAUSE_STATUS, r->status};
+    struct failure f = {.kind = FAILURE_NONE, .cause = CAUSE_STATUS, .status = r->status};
     if (x->is_connection) {
         f.kind = FAILURE_CAUSE;
         f.cause = CAUSE_ACCEPT;
@@ -119,8 +123,10 @@ struct failure window_failure(const struct try *x)
         f.cause = fin ? CAUSE_FIN : CAUSE_RESET;
     } else if (r->outcome != OUTCOME_ANSWERED && r->outcome != OUTCOME_LEFT) {
         f.kind = FAILURE_STARTED;
-    } else if (r->status >= 400) {
+    } else if (r->status >= 400 || r->grpc_status > 1) {
         f.kind = FAILURE_CAUSE;
+        f.grpc = r->grpc_status > 1 ? r->grpc_status : 0;
+        f.in_trailers = r->grpc_where == 2;
     }
     return f;
 }
@@ -131,7 +137,13 @@ const char *failure_print(const struct failure *f, char *to, size_t size)
         [CAUSE_RESET] = "reset", [CAUSE_REFUSED] = "refuse", [CAUSE_ACCEPT] = "accept",
         [CAUSE_HOLD] = "hold",   [CAUSE_FIN] = "fin",
     };
-    if (f->cause == CAUSE_STATUS)
+    static const char *const streams[] = {
+        [STREAM_REFUSED] = "stream", [STREAM_GOAWAY] = "goaway", [STREAM_RESET] = "rst_stream"};
+    if (f->stream != STREAM_WHOLE)
+        snprintf(to, size, "%s", streams[f->stream]);
+    else if (f->grpc != 0)
+        snprintf(to, size, "%s-%u", f->in_trailers ? "late" : "grpc", f->grpc - 1u);
+    else if (f->cause == CAUSE_STATUS)
         snprintf(to, size, "%u", f->status);
     else
         snprintf(to, size, "%s", names[f->cause]);
@@ -267,6 +279,13 @@ const char *window_when(const struct window *w, const struct verdict *v, struct 
 
 bool window_starved(const struct window *w, struct verdict *v, struct arena *arena)
 {
+    if (w->lagged_ppm > LAGGED_PPM) {
+        verdict_open(v, WHY_STALLED, arena,
+                     "our own loops stood still for more than 250 ms at once, %llu %% of the phase",
+                     (unsigned long long)(w->lagged_ppm / 10000));
+        v->needs = "a calmer machine, or a lower rate";
+        return true;
+    }
     if (w->tainted_ppm <= STARVED_PPM)
         return false;
     verdict_open(v, WHY_STALLED, arena, "the machine was starved: %llu %% of the phase",

@@ -26,6 +26,7 @@ struct window {
     bool strict;          /* n_min 66 */
     uint64_t lost;        /* records that the arm lost in ${span} */
     uint64_t tainted_ppm; /* share of ${span} that is no evidence */
+    uint64_t lagged_ppm;  /* share in which a loop of ours stood still for long (5.4) */
 };
 
 /* Cuts ${w}'s track to ${w}'s span. The fields above ${from} are set by the caller. */
@@ -45,13 +46,35 @@ uint32_t window_tries_most(const struct request *r, uint32_t most);
 
 /* How a try ended, as policies speak of it. */
 enum failure_kind { FAILURE_NONE, FAILURE_CAUSE, FAILURE_STARTED, FAILURE_UNKNOWN };
+/* How a stream of HTTP/2 was lost before its head, where that is known: only window_ended says. */
+enum failure_stream { STREAM_WHOLE, STREAM_REFUSED, STREAM_GOAWAY, STREAM_RESET };
 struct failure {
     enum failure_kind
         kind; /* STARTED: cut after its head; UNKNOWN: released, abandoned, read too late */
     enum cause cause;
     uint32_t status;
+    uint16_t grpc;    /* grpc-status of the answer plus 1, where it is not OK; 0: none */
+    bool in_trailers; /* it came in trailers, behind a head */
+    bool on_grpc;     /* the edge speaks gRPC: only window_ended says */
+    enum failure_stream stream;
 };
 struct failure window_failure(const struct try *x);
+/* The same with what HTTP/2 and gRPC make of it (window_grpc.c). UNKNOWN too where a stream was
+ * lost and the journal does not say by which code. */
+struct failure window_ended(const struct window *w, const struct try *x);
+/* Whether the policy of the edge retries it: as retry_rule_covers on HTTP/1.1. */
+bool window_covers(const struct window *w, const struct failure *f);
+/* Whether the client got that very answer: its status, and grpc-status. */
+bool window_same_answer(const struct request *r, const struct try *x);
+/* The mesh's answer to a timeout of its own: 504, on gRPC 14 of Envoy and 4 of Linkerd (measured:
+ * verifier.md 3.2). "504", "gRPC 14". */
+const char *window_timeout_name(const struct window *w);
+bool window_timed_out(const struct window *w, const struct request *r);
+/* The same, and it cannot be another's: 14 is Envoy's word for a lost connection too, and an
+ * endpoint's own; there the text must tell. */
+bool window_says_timeout(const struct window *w, const struct request *r);
+/* Status 500 or more, or a grpc-status that is not OK. */
+bool window_is_error(const struct request *r);
 /* "503", "reset", "hold": as tags name it. */
 const char *failure_print(const struct failure *f, char *to, size_t size);
 
@@ -96,7 +119,8 @@ void window_too_few(const struct window *w, struct verdict *v, struct arena *are
 /* Some were late, but the machine may be why: INCONCLUSIVE, with how many would decide. */
 void window_undecided(const struct window *w, struct verdict *v, struct arena *arena,
                       const struct late *test, uint64_t late, uint64_t n, const char *unit);
-/* More than half of the window was tainted: INCONCLUSIVE, true. */
+/* More than half of the window was tainted, or long lags of our own loops took more than a
+ * twentieth of it: INCONCLUSIVE, true. */
 bool window_starved(const struct window *w, struct verdict *v, struct arena *arena);
 
 #endif

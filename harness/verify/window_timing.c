@@ -1,4 +1,5 @@
 /* Timers: what one may explain, and whether lateness is the mesh's or the machine's. */
+#include "verify/backoff.h"
 #include "verify/window.h"
 
 #include "base/clock.h"
@@ -21,13 +22,24 @@ bool window_other_cause(const struct window *w, const struct request *r, const s
     uint64_t per_try = per_try_ns(w->policy);
     if (per_try == 0)
         return false;
+    /* The clock of a try starts when the mesh knew of the one before: its answer, or, where a timer
+     * may have come first (our reading was late), the earliest that this timer could fire. */
     uint64_t start = r->start_ns;
-    if (x->place > 1 || !w->track->same_clock) {
-        start = x->head_ns;
-        for (const struct try *y = window_first(w, r); y != NULL && y != x; y = window_after(w, y))
-            start = y->out_ns != 0 ? y->out_ns : y->head_ns;
+    uint32_t place = 1;
+    const struct try *first = window_first(w, r);
+    if (!w->track->same_clock && first != NULL)
+        start = first->head_ns;
+    for (const struct try *y = first; y != NULL && y != x; y = window_after(w, y)) {
+        const struct try *then = window_after(w, y);
+        uint64_t known = y->out_ns != 0 ? y->out_ns : y->head_ns, fires = start + per_try;
+        /* Linkerd's back-off has a low bound. */
+        known += backoff_least_ns(w->policy, place);
+        fires += backoff_least_ns(w->policy, place++);
+        bool timer = y->left_ns != 0 || y->late_read || then->late_read ||
+                     then->head_ns + TIMER_SLACK_NS >= fires;
+        start = timer && fires < known + TIMER_SLACK_NS ? fires - TIMER_SLACK_NS : known;
     }
-    return next->head_ns + TIMER_SLACK_NS >= start + per_try;
+    return next->head_ns + TIMER_SLACK_NS >= start + per_try + backoff_least_ns(w->policy, place);
 }
 
 bool window_timer_ended(const struct window *w, const struct request *r, bool per_try)
@@ -44,12 +56,6 @@ bool window_timer_ended(const struct window *w, const struct request *r, bool pe
     return r->done_ns == 0 || r->done_ns - r->start_ns + TIMER_SLACK_NS >= limit;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns)
 {
     const struct track *t = w->track;
@@ -62,10 +68,9 @@ struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint6
             !spans_hold(&t->stalls, r->done_ns))
             took[count++] = r->done_ns - r->start_ns;
     }
-    if (count > 0)
-        qsort(took, count, sizeof(*took), by_number);
-    for (uint64_t i = count; i > 0 && took[i - 1] > took[count / 2] + tolerance_ns; i--)
-        delayed++;
+    uint64_t median = count == 0 ? 0 : track_median(took, count);
+    for (uint64_t i = 0; i < count; i++)
+        delayed += took[i] > median + tolerance_ns;
     free(took);
     return late_test(late, n, delayed, count, w->alpha);
 }

@@ -6,7 +6,7 @@ local edge = "client -> payments"
 local each = { "rotation/payments.yaml", "rotation/each.yaml" } -- a handshake for every request
 local protocol = param "protocol" { default = "http1", oneof = { "http1", "http2" } }
 
-local function roll(name, policy, lasting, good, steps)
+local function roll(name, policy, lasting, good, steps, claims)
   return scenario(name) {
     tags = { "tls" },
     mesh = mesh.istio { policy = policy, version = "1.31" },
@@ -14,7 +14,7 @@ local function roll(name, policy, lasting, good, steps)
       service "payments" { endpoints = 3, work = "1ms", protocol = protocol } },
     load = load.open { on = edge, rate = "100/s", warmup = "1s", protocol = protocol },
     settle = "0ms",
-    phase "roll" { lasting = lasting, steps, expect.success { on = edge, atleast = good } },
+    phase "roll" { lasting = lasting, steps, claims, expect.success { on = edge, atleast = good } },
   }
 end
 
@@ -24,10 +24,12 @@ return suite "rotation" {
     at "4s" { cert.issue { to = "payments/1", root = "root-b", ttl = "1h" } },
     at "6s" { cert.rotate { root = "root-b", stagger = "200ms" } },
     at "8s" { cert.issue { to = { "client", "payments" }, overlap = "500ms" } },
-    at "10s" { cert.trust { drop = "root-a", stagger = "200ms" } },
-  }),
+    at "10s" { cert.trust { drop = "root-a", stagger = "200ms" } } },
+    { expect.rotation { on = edge }, expect.mtls { on = edge } }),
   roll("connections are kept", "rotation/payments.yaml", "5s", "100%",
-    rotation.rollover { from = "root-a", to = "root-b", step = "1500ms", overlap = "1500ms" }),
+    rotation.rollover { from = "root-a", to = "root-b", step = "1500ms", overlap = "1500ms" },
+    { expect.rotation { on = edge, handshakes = "none" } }),
   roll("leaf before trust", each, "6s", "50%",
-    rotation.skewed { on = "payments/1", kind = "early_leaf", step = "1500ms" }),
+    rotation.skewed { on = "payments/1", kind = "early_leaf", step = "1500ms" },
+    { expect.rotation { on = edge }, expect.refused { on = edge, because = "unknown_root" } }), -- so the skew is meant
 }

@@ -1,0 +1,433 @@
+/* The claims metrics.* on journals written by hand: what a mesh counted between two quiet scrapes,
+ * against requests whose tries are all known. */
+#include "verify/limits_fixture_test.h"
+#include "verify/metrics.h"
+
+#define SCRAPE_US(s) ((uint64_t)((s)*1e6))
+#define EDGE "client -> payments"
+
+struct counts {
+    uint64_t requests, retries, try_cut, cut, ok, failed;
+};
+
+static struct edge_policy policy(enum flavour flavour)
+{
+    struct edge_policy edge = limits_policy(flavour, 3);
+    edge.retry.attempts = limits_value(3);
+    edge.retry.per_try_timeout = limits_value(600 * NS_PER_MS);
+    edge.request_timeout = limits_value(2 * NS_PER_S);
+    return edge;
+}
+
+static void open_with(struct limits *l, enum flavour flavour, const char *within)
+{
+    struct edge_policy edge = policy(flavour);
+    const char *keys[] = {"within", within, NULL};
+    limits_open(l, &edge, 60 * LIMITS_S, "metrics", within == NULL ? NULL : keys);
+}
+
+static void put(struct limits *l, const char *proxy, uint64_t at_us, const char *name,
+                const char *labels, double value)
+{
+    struct metric_record m = {.at = LIMITS_T0 + at_us * NS_PER_US,
+                              .answer = NS_PER_MS,
+                              .value = value,
+                              .proxy = journal_add_name(l->j, proxy),
+                              .name = journal_add_name(l->j, name),
+                              .labels = labels == NULL ? 0 : journal_add_name(l->j, labels)};
+    journal_add(l->j, LIMITS_MESH, RECORD_METRIC, &m);
+}
+
+static void scrape_of(struct limits *l, const char *proxy, uint64_t at_us, struct counts c)
+{
+    put(l, proxy, at_us, "upstream_rq_total", NULL, (double)c.requests);
+    put(l, proxy, at_us, "upstream_rq_retry", NULL, (double)c.retries);
+    put(l, proxy, at_us, "upstream_rq_per_try_timeout", NULL, (double)c.try_cut);
+    put(l, proxy, at_us, "upstream_rq_timeout", NULL, (double)c.cut);
+    put(l, proxy, at_us, "upstream_rq_2xx", NULL, (double)c.ok);
+    put(l, proxy, at_us, "upstream_rq_5xx", NULL, (double)c.failed);
+}
+
+static void scrape(struct limits *l, uint64_t at_us, struct counts c)
+{
+    scrape_of(l, EDGE, at_us, c);
+}
+
+/* A try that failed with 503 and one that succeeded, from ${at_us} on. */
+static void retried(struct limits *l, uint64_t at_us)
+{
+    uint64_t id = limits_request(l, at_us, at_us + 30 * LIMITS_MS, 200, false);
+    limits_add_try(l, &(struct limits_try){.request = id,
+                                           .head_us = at_us + LIMITS_MS,
+                                           .out_us = at_us + 2 * LIMITS_MS,
+                                           .status = 503,
+                                           .k = 1});
+    limits_add_try(l, &(struct limits_try){.request = id,
+                                           .head_us = at_us + 20 * LIMITS_MS,
+                                           .out_us = at_us + 29 * LIMITS_MS,
+                                           .endpoint = 2,
+                                           .k = 2});
+}
+
+/* A try that the mesh cut after ${life_us}. */
+static void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64_t life_us,
+                    uint16_t k)
+{
+    struct attempt_record a = {.at = LIMITS_T0 + head_us * NS_PER_US,
+                               .id_hi = 7,
+                               .id_lo = request,
+                               .body = 1,
+                               .left = life_us * NS_PER_US,
+                               .conn = (uint32_t)request + k,
+                               .sequence = 1,
+                               .peer = journal_add_name(l->j, "127.0.0.1:4000"),
+                               .endpoint = k,
+                               .outcome = OUTCOME_LEFT,
+                               .left_kind = LEFT_RST,
+                               .k = k,
+                               .how_tied = TIED_OWN_ID,
+                               .verb = VERB_GET};
+    journal_add(l->j, LIMITS_PROXY, RECORD_ATTEMPT, &a);
+}
+
+/* ${n} requests with one retry each, one after the other, from one second on. */
+static void traffic(struct limits *l, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        retried(l, LIMITS_S + i * 50 * LIMITS_MS);
+}
+
+static const struct counts before = {100, 7, 3, 2, 90, 10};
+static struct counts after(uint64_t n)
+{
+    return (struct counts){100 + 2 * n, 7 + n, 3, 2, 90 + n, 10};
+}
+
+static void equal_counts_pass(void **state)
+{
+    static const char *const ids[] = {"metrics.retries", "metrics.requests", "metrics.statuses"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        struct limits l;
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        scrape(&l, SCRAPE_US(2), after(20)); /* in the middle of it: not used */
+        scrape(&l, SCRAPE_US(10), after(40));
+        limits_are(&l, ids[i], VERDICT_PASS, WHY_NONE, "mesh counted");
+    }
+}
+
+static void one_count_too_few_or_too_many_fails(void **state)
+{
+    (void)state;
+    for (int difference = -1; difference <= 1; difference += 2) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        c.retries += (uint64_t)(int64_t)difference;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.retries", VERDICT_FAIL, WHY_NONE,
+                   difference < 0 ? "the mesh counted 39 retries, the wire 40"
+                                  : "the mesh counted 41 retries, the wire 40");
+        c = after(40);
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        c.requests += (uint64_t)(int64_t)difference;
+        c.ok += (uint64_t)(int64_t)difference;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.requests", VERDICT_FAIL, WHY_NONE,
+                   difference < 0 ? "counted 79 tries, the wire 80" : "counted 81");
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.statuses", VERDICT_FAIL, WHY_NONE, "answers 2xx, the wire 40");
+    }
+}
+
+static void retries_that_are_not_counted_at_all_fail(void **state)
+{
+    struct limits l;
+    struct counts c = after(40);
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    c.retries = before.retries;
+    scrape(&l, SCRAPE_US(10), c);
+    const struct verdict *v = limits_judge(&l, "metrics.retries");
+    assert_int_equal(v->kind, VERDICT_FAIL);
+    assert_int_equal(v->witness_lo, 1);
+    judgement_free(l.judgement);
+    journal_free(l.j);
+    plan_free(l.plan);
+}
+
+static void within_tolerates_a_share(void **state)
+{
+    struct limits l;
+    struct counts c = after(40);
+    (void)state;
+    c.retries -= 2;
+    open_with(&l, FLAVOUR_ENVOY, "5%");
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    scrape(&l, SCRAPE_US(10), c);
+    limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE, "mesh counted 38 retries, wire 40");
+    c.retries -= 1;
+    open_with(&l, FLAVOUR_ENVOY, "5%");
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    scrape(&l, SCRAPE_US(10), c);
+    limits_are(&l, "metrics.retries", VERDICT_FAIL, WHY_NONE, "counted 37 retries");
+}
+
+static void no_scrape_is_no_pass(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    traffic(&l, 40);
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY,
+               "metrics not reachable");
+}
+
+static void scrapes_during_traffic_decide_nothing(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.999), before);
+    traffic(&l, 40);
+    scrape(&l, SCRAPE_US(3.1), after(40)); /* 120 ms after the last answer: too soon */
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "under way");
+}
+
+static void a_missing_counter_is_no_fail(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    put(&l, EDGE, SCRAPE_US(0.5), "upstream_rq_total", NULL, 0);
+    traffic(&l, 40);
+    put(&l, EDGE, SCRAPE_US(10), "upstream_rq_total", NULL, 80);
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY,
+               "no counter of retries");
+}
+
+static void few_retries_are_no_pass(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 9);
+    scrape(&l, SCRAPE_US(10), after(9));
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "9 of 10");
+}
+
+static void a_counter_that_fell_starts_the_count_anew(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 20);
+    scrape(&l, SCRAPE_US(5), (struct counts){0}); /* it was started again */
+    for (uint64_t i = 0; i < 30; i++)
+        retried(&l, 10 * LIMITS_S + i * 50 * LIMITS_MS);
+    scrape(&l, SCRAPE_US(20), (struct counts){60, 30, 0, 0, 30, 0});
+    limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE, "mesh counted 30 retries, wire 30");
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 20);
+    scrape(&l, SCRAPE_US(5), (struct counts){0});
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "began anew");
+}
+
+static void all_proxies_of_the_edge_are_summed(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape_of(&l, "10.0.0.1:9 " EDGE, SCRAPE_US(0.5), before);
+    scrape_of(&l, "10.0.0.2:9 " EDGE, SCRAPE_US(0.6), before);
+    scrape_of(&l, "10.0.0.3:9 client -> orders", SCRAPE_US(0.6), before);
+    traffic(&l, 40);
+    scrape_of(&l, "10.0.0.1:9 " EDGE, SCRAPE_US(10), after(15));
+    scrape_of(&l, "10.0.0.2:9 " EDGE, SCRAPE_US(11), after(25));
+    scrape_of(&l, "10.0.0.3:9 client -> orders", SCRAPE_US(10), after(400));
+    limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE, "mesh counted 40 retries, wire 40");
+}
+
+static void a_proxy_that_was_not_scraped_is_no_lie(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    uint64_t id = limits_request(&l, 5 * LIMITS_S, 5 * LIMITS_S + 9000, 200, false);
+    limits_add_try(&l, &(struct limits_try){.request = id,
+                                            .head_us = 5 * LIMITS_S + 1000,
+                                            .out_us = 5 * LIMITS_S + 8000,
+                                            .peer = "127.0.0.2:4000"});
+    scrape(&l, SCRAPE_US(10), after(39));
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY,
+               "of 2 proxies 1 were scraped");
+}
+
+/* Envoy counts a retry that its breaker of requests then refuses. */
+static void a_refused_retry_is_counted(void **state)
+{
+    struct limits l;
+    struct counts c = after(40);
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    uint64_t id = limits_request(&l, 5 * LIMITS_S, 5 * LIMITS_S + 9000, 503, true);
+    limits_add_try(&l, &(struct limits_try){.request = id,
+                                            .head_us = 5 * LIMITS_S + 1000,
+                                            .out_us = 5 * LIMITS_S + 2000,
+                                            .status = 503});
+    c.retries++;
+    scrape(&l, SCRAPE_US(10), c);
+    limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE, "mesh counted 41 retries, wire 41");
+}
+
+static void tries_that_nobody_saw_leave_a_surplus_open(void **state)
+{
+    struct limits l;
+    struct counts c = after(40);
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    traffic(&l, 40);
+    struct world_record down = {
+        .at = LIMITS_T0 + 2 * NS_PER_S, .what = journal_add_name(l.j, "listener_down"), .step = 1};
+    journal_add(l.j, LIMITS_PROXY, RECORD_WORLD, &down);
+    c.retries += 4;
+    scrape(&l, SCRAPE_US(10), c);
+    limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "reached no endpoint");
+}
+
+/* ${n} requests held for ever: three tries cut by their own timer, the fourth by the request's. */
+static void held(struct limits *l, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t at = LIMITS_S + i * 3 * LIMITS_S;
+        uint64_t id = limits_request(l, at, at + 2000 * LIMITS_MS, 504, false);
+        for (uint16_t k = 1; k <= 4; k++)
+            cut_try(l, id, at + (uint64_t)(k - 1) * 620 * LIMITS_MS + LIMITS_MS,
+                    (k < 4 ? 600 : 138) * LIMITS_MS, k <= 3 ? k : 1);
+    }
+}
+
+static void cut_tries_are_counted_by_their_timer(void **state)
+{
+    static const struct {
+        uint64_t try_cut, cut;
+        enum verdict_kind kind;
+        const char *text;
+    } cases[] = {
+        {9, 3, VERDICT_PASS, "12 tries cut (9 per try, 3 by the whole), wire 12"},
+        {9, 2, VERDICT_FAIL, "counted 11 tries cut, the wire 12"},
+        {9, 4, VERDICT_FAIL, "counted 13 tries cut, the wire 12"},
+        {12, 0, VERDICT_FAIL, "counted 0 tries cut by the request's timeout, the wire 3 or more"},
+        {8, 4, VERDICT_FAIL, "counted 8 tries cut by the per-try timeout, the wire 9 or more"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct limits l;
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        held(&l, 3);
+        scrape(&l, SCRAPE_US(20),
+               (struct counts){112, 16, 3 + cases[i].try_cut, 2 + cases[i].cut, 90, 13});
+        limits_are(&l, "metrics.timeouts", cases[i].kind, WHY_NONE, cases[i].text);
+    }
+}
+
+static void few_cut_tries_are_no_pass(void **state)
+{
+    struct limits l;
+    (void)state;
+    open_with(&l, FLAVOUR_ENVOY, NULL);
+    scrape(&l, SCRAPE_US(0.5), before);
+    held(&l, 1);
+    scrape(&l, SCRAPE_US(20), (struct counts){104, 10, 6, 3, 90, 11});
+    limits_are(&l, "metrics.timeouts", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "4 of 5");
+}
+
+/* linkerd2-proxy counts tries of endpoints by status, and a retry that it was about to make when
+ * the request's time was up. */
+static void linkerds_counters_have_their_own_rules(void **state)
+{
+    struct limits l;
+    (void)state;
+    for (uint64_t surplus = 0; surplus <= 2; surplus++) {
+        static const char route[] = "parent_name=\"payments\",route_name=\"r\"";
+        open_with(&l, FLAVOUR_LINKERD, NULL);
+        put(&l, EDGE, SCRAPE_US(0.4), "request_total", NULL, 5);
+        traffic(&l, 40);
+        uint64_t id = limits_request(&l, 5 * LIMITS_S, 7 * LIMITS_S, 504, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = 5 * LIMITS_S + 1000,
+                                                .out_us = 5 * LIMITS_S + 2000,
+                                                .status = 503});
+        put(&l, EDGE, SCRAPE_US(20), "request_total", NULL, 5 + 81);
+        put(&l, EDGE, SCRAPE_US(20), "response_total", "status_code=\"200\"", 40);
+        put(&l, EDGE, SCRAPE_US(20), "response_total", "status_code=\"503\"", 41);
+        put(&l, EDGE, SCRAPE_US(20), "outbound_http_route_retry_requests_total", route,
+            (double)(40 + surplus));
+        if (surplus == 0)
+            limits_are(&l, "metrics.statuses", VERDICT_PASS, WHY_NONE, "40 2xx, 41 5xx");
+        else
+            limits_are(&l, "metrics.retries", surplus == 1 ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE,
+                       surplus == 1 ? "mesh counted 41 retries, wire 40 to 41"
+                                    : "the mesh counted 42 retries, the wire 40 to 41");
+    }
+}
+
+static void names_have_their_meanings(void **state)
+{
+    (void)state;
+    assert_int_equal(meaning_of("upstream_rq_retry", ""), MEANING_RETRIES);
+    assert_int_equal(meaning_of("upstream_rq_retry_success", ""), MEANINGS);
+    assert_int_equal(meaning_of("envoy_cluster_upstream_rq_xx", "envoy_response_code_class=\"5\""),
+                     MEANING_STATUS_5XX);
+    assert_int_equal(meaning_of("envoy_cluster_upstream_rq_xx", "a=\"5\""), MEANINGS);
+    assert_int_equal(meaning_of("response_total", "x_status_code=\"200\",status_code=\"404\""),
+                     MEANING_TRY_4XX);
+    assert_int_equal(meaning_of("response_total", "direction=\"outbound\""), MEANING_TRY_NONE);
+    assert_int_equal(meaning_of("response_total", "status_code=\"999\""), MEANING_TRY_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_counts_pass),
+        cmocka_unit_test(one_count_too_few_or_too_many_fails),
+        cmocka_unit_test(retries_that_are_not_counted_at_all_fail),
+        cmocka_unit_test(within_tolerates_a_share),
+        cmocka_unit_test(no_scrape_is_no_pass),
+        cmocka_unit_test(scrapes_during_traffic_decide_nothing),
+        cmocka_unit_test(a_missing_counter_is_no_fail),
+        cmocka_unit_test(few_retries_are_no_pass),
+        cmocka_unit_test(a_counter_that_fell_starts_the_count_anew),
+        cmocka_unit_test(all_proxies_of_the_edge_are_summed),
+        cmocka_unit_test(a_proxy_that_was_not_scraped_is_no_lie),
+        cmocka_unit_test(a_refused_retry_is_counted),
+        cmocka_unit_test(tries_that_nobody_saw_leave_a_surplus_open),
+        cmocka_unit_test(cut_tries_are_counted_by_their_timer),
+        cmocka_unit_test(few_cut_tries_are_no_pass),
+        cmocka_unit_test(linkerds_counters_have_their_own_rules),
+        cmocka_unit_test(names_have_their_meanings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
