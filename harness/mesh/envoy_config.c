@@ -204,7 +204,7 @@ static json_t *outlier_detection(const struct outlier_rule *rule)
 }
 
 /* Istio: all thresholds 2^32-1, and a field speaks only when it is above 0 (B3). */
-static json_t *circuit_breakers(const struct pool_rule *pool)
+static json_t *circuit_breakers(const struct pool_rule *pool, const struct budget_rule *budget)
 {
     const struct {
         const char *key;
@@ -218,7 +218,29 @@ static json_t *circuit_breakers(const struct pool_rule *pool)
         bool set = rows[i].value->set && rows[i].value->number > 0;
         set_number(limits, rows[i].key, set ? rows[i].value->number : NO_LIMIT);
     }
+    if (budget->kind == BUDGET_ENVOY) { /* it stands over max_retries (A6) */
+        json_t *own = json_pack("{s:{s:f}}", "budget_percent", "value",
+                                (double)budget->ratio_ppm.number / 10000);
+        set_number(own, "min_retry_concurrency", budget->least.number);
+        if (budget->interval.number > 0)
+            set_duration(own, "budget_interval", &budget->interval);
+        json_object_set_new(limits, "retry_budget", own);
+    }
     return json_pack("{s:[o]}", "thresholds", limits);
+}
+
+/* A hash without a policy on the route, which no request of ours carries, draws by chance, as a
+ * ring does. */
+static const char *lb_policy(const struct value *balance)
+{
+    static const char *const words[LB_POLICIES] = {
+        [LB_ROUND_ROBIN] = "ROUND_ROBIN",
+        [LB_RANDOM] = "RANDOM",
+        [LB_CONSISTENT_HASH] = "RING_HASH",
+    };
+    const char *word =
+        balance->set && balance->number < LB_POLICIES ? words[balance->number] : NULL;
+    return word != NULL ? word : "LEAST_REQUEST";
 }
 
 static bool endpoints(const struct mesh_edge *edge, json_t **ret, struct error *err)
@@ -266,12 +288,13 @@ static bool cluster(const struct mesh_config *config, const struct mesh_edge *ed
         return false;
     if (p->outlier.present)
         panic = p->outlier.min_health_percent.set ? p->outlier.min_health_percent.number : 0;
-    json_t *c = json_pack("{s:s, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:{s:{s:I}}}", "name", name,
-                          "type", "STATIC", "lb_policy", "LEAST_REQUEST", "connect_timeout",
-                          duration(connect->set ? connect->number : ISTIO_CONNECT_TIMEOUT_NS),
-                          "load_assignment", "cluster_name", name, "endpoints", hosts,
-                          "circuit_breakers", circuit_breakers(&p->pool), "common_lb_config",
-                          "healthy_panic_threshold", "value", (json_int_t)panic);
+    json_t *c =
+        json_pack("{s:s, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:{s:{s:I}}}", "name", name, "type",
+                  "STATIC", "lb_policy", lb_policy(&p->balance), "connect_timeout",
+                  duration(connect->set ? connect->number : ISTIO_CONNECT_TIMEOUT_NS),
+                  "load_assignment", "cluster_name", name, "endpoints", hosts, "circuit_breakers",
+                  circuit_breakers(&p->pool, &p->budget), "common_lb_config",
+                  "healthy_panic_threshold", "value", (json_int_t)panic);
     INVARIANT(c != NULL);
     if (p->outlier.present && p->flavour == FLAVOUR_ENVOY)
         json_object_set_new(c, "outlier_detection", outlier_detection(&p->outlier));

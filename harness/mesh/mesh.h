@@ -14,10 +14,15 @@ struct mesh_edge {
     const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
     size_t endpoint_count;
     bool http2; /* the endpoints speak HTTP/2 (h2c, or by ALPN): services of http2 and grpc */
-    const json_t *istio; /* NULL, or the routes and clusters that Istio itself programs for it (the
-                            program istio-config): taken instead of ${policy} by the driver envoy;
-                            read during open only */
+    const json_t *istio;  /* NULL, or the routes and clusters that Istio itself programs for it (the
+                             program istio-config): taken instead of ${policy} by the driver envoy;
+                             read during open only */
     const char *peer_san; /* with ${certs}: what the endpoints' leaves must have */
+};
+/* A page of counters of a caller's proxy. */
+struct mesh_metrics {
+    const char *caller; /* NULL: of any edge's */
+    const char *url;    /* "http://127.0.0.1:15090/stats/prometheus" */
 };
 struct mesh_config {
     const struct mesh_edge *edges;
@@ -31,6 +36,8 @@ struct mesh_config {
     /* A folder as cert_files writes it: the mesh speaks mutual TLS with what is there, and takes
      * what it is swapped for. NULL: plaintext. Of the driver envoy alone. */
     const char *certs;
+    const struct mesh_metrics *metrics; /* external only: where its proxies' counters are */
+    size_t metrics_count;
 };
 struct mesh_run; /* a started mesh */
 struct mesh_driver {
@@ -50,8 +57,11 @@ struct mesh_driver {
                    void (*on_done)(void *cookie, bool ok), void *cookie);
     void (*close)(
         struct mesh_run *m); /* ends every child, waits for it (SIGTERM, then SIGKILL after 2 s) */
+    /* Within on_value: which proxy's it is, where an edge may have several; NULL: it has one. */
+    const char *(*proxy)(const struct mesh_run *m);
 };
-const struct mesh_driver *mesh_driver_find(const char *name); /* "builtin", "envoy"; NULL: none */
+const struct mesh_driver *
+mesh_driver_find(const char *name); /* "builtin", "envoy", "external"; NULL: none */
 const struct mesh_driver *const *mesh_drivers(size_t *ret_count);
 
 /* The builtin mesh's known ways to be wrong (verifier.md 6.1). */
