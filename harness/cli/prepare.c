@@ -158,12 +158,14 @@ static void driver_of(const struct arguments *args, const struct scenario *s, en
     }
 }
 
-/* "--to SERVICE=HOST:PORT" and "--endpoint SERVICE/N=HOST:PORT" stand over the suite's
- * lab.external. */
+/* "--to SERVICE=HOST:PORT", "--endpoint SERVICE/N=HOST:PORT" and "--metrics CALLER=URL" stand over
+ * the suite's lab.external. */
 static bool external_of(const struct arguments *args, struct prepared *p, struct scenario *s,
                         struct error *err)
 {
-    static const char *const options[] = {"to", "endpoint"};
+    static const char *const options[] = {"to", "endpoint", "metrics"};
+    static const char *const examples[] = {"payments=127.0.0.1:18080", "payments/1=127.0.0.1:18080",
+                                           "client=http://127.0.0.1:15090/stats/prometheus"};
     if (s->lab.external == NULL) {
         s->lab.external = json_object();
         json_array_append_new(p->plan->owned, s->lab.external);
@@ -179,9 +181,8 @@ static bool external_of(const struct arguments *args, struct prepared *p, struct
         for (size_t i = 0; i < count; i++) {
             const char *equals = strchr(values[i], '=');
             if (equals == NULL || equals == values[i] || strchr(equals, ':') == NULL)
-                return error_set(err, ERROR_USAGE,
-                                 "--%s is \"%.60s\"; it must be like %s=127.0.0.1:18080",
-                                 options[o], values[i], o == 0 ? "payments" : "payments/1");
+                return error_set(err, ERROR_USAGE, "--%s is \"%.60s\"; it must be like %s",
+                                 options[o], values[i], examples[o]);
             char *name = arena_strndup(&p->arena, values[i], (size_t)(equals - values[i]));
             json_object_set_new(table, name, json_string(equals + 1));
         }

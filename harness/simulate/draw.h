@@ -1,0 +1,14 @@
+#ifndef SIMULATE_DRAW_H
+#define SIMULATE_DRAW_H
+
+/* Random policies for the proof of the judge: what people write, small enough that a gate of it is
+ * short, and the corners (no retry, a cap of nothing, two failures that eject, tries longer than
+ * the request). Pure of the seed. */
+
+#include "base/rng.h"
+#include "policy/policy.h"
+
+/* ${flavour}: FLAVOUR_ENVOY or FLAVOUR_LINKERD. Text is constant. */
+struct edge_policy draw_policy(struct rng *rng, enum flavour flavour);
+
+#endif

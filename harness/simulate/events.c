@@ -1,0 +1,53 @@
+#include "simulate/events.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+/* A gate of 100 000 requests has some 20 events under way at once; far beyond that is our own bug.
+ */
+#define EVENTS_MOST ((size_t)1 << 22)
+
+static bool is_before(const struct event *a, const struct event *b)
+{
+    return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->order < b->order;
+}
+
+void events_release(struct events *e)
+{
+    free(e->at);
+    *e = (struct events){0};
+}
+
+void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, uint32_t epoch)
+{
+    INVARIANT(e->count < EVENTS_MOST);
+    if (e->count == e->room) {
+        e->room = e->room == 0 ? 256 : e->room * 2;
+        e->at = check_realloc(e->at, e->room * sizeof(*e->at));
+    }
+    struct event event = {t_ns, kind, index, epoch, e->order++};
+    size_t i = e->count++;
+    for (; i > 0 && is_before(&event, &e->at[(i - 1) / 2]); i = (i - 1) / 2)
+        e->at[i] = e->at[(i - 1) / 2];
+    e->at[i] = event;
+}
+
+bool events_take(struct events *e, struct event *ret)
+{
+    if (e->count == 0)
+        return false;
+    *ret = e->at[0];
+    struct event last = e->at[--e->count];
+    size_t i = 0;
+    for (size_t child = 1; child < e->count; child = 2 * i + 1) {
+        if (child + 1 < e->count && is_before(&e->at[child + 1], &e->at[child]))
+            child++;
+        if (!is_before(&e->at[child], &last))
+            break;
+        e->at[i] = e->at[child];
+        i = child;
+    }
+    e->at[i] = last;
+    return true;
+}

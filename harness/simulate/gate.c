@@ -1,0 +1,175 @@
+#include "simulate/gate.h"
+
+#include "simulate/draw.h"
+#include "verify/claims.h"
+#include "verify/generate.h"
+#include "verify/hearing.h"
+
+#include <stdlib.h>
+
+#define REPEATS_MOST 64
+#define DRAIN_NS (40 * NS_PER_S)
+#define SUITE "judge.lua"
+
+static void fill_scenario(struct plan *p, const struct edge_policy *edge, enum depth depth)
+{
+    bool linkerd = edge->flavour == FLAVOUR_LINKERD;
+    p->suite = SUITE;
+    p->scenarios = ARENA_ARRAY(&p->arena, struct scenario, 1);
+    p->scenario_count = 1;
+    struct scenario *s = &p->scenarios[0];
+    *s = (struct scenario){.name = "policy: client -> payments",
+                           .from_policy = true,
+                           .depth = depth,
+                           .source = {SUITE, 1, 0},
+                           .deadline_ns = 3600 * NS_PER_S};
+    s->mesh.word = linkerd ? "linkerd" : "istio";
+    s->mesh.version = linkerd ? "2.16" : "1.31";
+    s->lab.services = ARENA_ARRAY(&p->arena, struct service_plan, 1);
+    s->lab.service_count = 1;
+    s->lab.services[0] = (struct service_plan){.name = edge->to,
+                                               .endpoints = edge->endpoints,
+                                               .slots = 256,
+                                               .protocol = "http1",
+                                               .status = 200,
+                                               .body_bytes = 1024};
+}
+
+static bool make_plan(const struct edge_policy *edge, enum depth depth, uint64_t seed,
+                      struct plan **ret, struct error *err)
+{
+    struct generate_options options = {
+        .depth = depth, .seed = seed, .method = "GET", .source = {SUITE, 1, 0}};
+    struct plan *p = plan_new();
+    fill_scenario(p, edge, depth);
+    if (!generate_phases(p, &p->scenarios[0], edge, &options, err) || !plan_check(p, err)) {
+        plan_free(p);
+        return false;
+    }
+    *ret = p;
+    return true;
+}
+
+bool gate_asks(const struct edge_policy *edge, const char *claim, enum depth depth, uint64_t seed)
+{
+    const struct claim_type *type = claim_type_find(claim);
+    struct error err = {0};
+    struct plan *p;
+    bool asks = false;
+    if (type == NULL || !type->applies(edge) || !make_plan(edge, depth, seed, &p, &err))
+        return false;
+    const struct scenario *s = &p->scenarios[0];
+    for (size_t i = 0; i < s->phase_count; i++)
+        for (size_t k = 0; k < s->phases[i].step_count; k++)
+            asks = asks || (s->phases[i].steps[k].kind == STEP_EXPECT &&
+                            expectation_means(&s->phases[i].steps[k], type));
+    plan_free(p);
+    return asks;
+}
+
+static struct journal *new_journal(const struct plan *p, const struct edge_policy *edge)
+{
+    struct journal *j = journal_new();
+    j->plan = plan_to_json(p);
+    j->policy = json_pack("{s:[{s:s, s:i, s:o}], s:[]}", "edges", "arm", SUBJECT, "scenario", 0,
+                          "edge", edge_policy_to_json(edge), "findings");
+    return j;
+}
+
+/* What is under way ends; what was lost is said. */
+static void end_walk(struct scene *s)
+{
+    s->phase = NULL;
+    for (uint64_t end_ns = s->now_ns + DRAIN_NS;
+         s->events.count > 0 && s->events.at[0].t_ns < end_ns;)
+        (void)scene_step(s);
+    if (s->lost > 0) {
+        struct lost_record r = {.at = s->lost_first_ns,
+                                .to = s->lost_last_ns + 1,
+                                .first_seq = 1,
+                                .last_seq = 1,
+                                .count = s->lost,
+                                .kind = RECORD_ATTEMPT};
+        journal_add(s->journal, SCENE_PROC_PROXY, RECORD_LOST, &r);
+        s->lost = 0;
+    }
+    s->journal->end_how = "complete";
+    s->journal->end_ns = s->now_ns;
+}
+
+/* The confirmation stage, as the conductor does it: after the walk, once. */
+static bool repeat(struct scene *s, struct gate *g, const struct judge_options *judge,
+                   struct error *err)
+{
+    uint32_t ordinals[REPEATS_MOST];
+    size_t count = judge_repeats(g->judgement, 0, SUBJECT, ordinals, REPEATS_MOST);
+    if (count == 0)
+        return true;
+    g->repeated = true;
+    scene_add(s, EVENT_SCRAPE, 0, 0, s->now_ns);
+    for (size_t i = 0; i < count && i < REPEATS_MOST; i++)
+        scene_walk(s, ordinals[i], true);
+    end_walk(s);
+    judgement_free(g->judgement);
+    g->judgement = NULL;
+    return judge_run(g->journal, judge, &g->judgement, err);
+}
+
+bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)
+{
+    struct rng rng = rng_of(o->seed);
+    *ret = (struct gate){.edge = o->edge != NULL ? *o->edge : draw_policy(&rng, o->flavour)};
+    struct gate *g = ret;
+    struct judge_options judge = {.level = o->level};
+    uint64_t seed = rng_next(&rng);
+    if (!make_plan(&g->edge, o->depth, seed, &g->plan, err))
+        return false;
+    g->journal = new_journal(g->plan, &g->edge);
+    struct scene *s = check_alloc_zero(1, sizeof(*s));
+    struct scene_options options = {.scenario = &g->plan->scenarios[0],
+                                    .edge = &g->edge,
+                                    .arm = SUBJECT,
+                                    .noise = o->noise,
+                                    .seed = rng_next(&rng),
+                                    .loses = o->loses,
+                                    .change = o->change,
+                                    .cookie = o->cookie};
+    scene_init(s, g->journal, &options);
+    for (uint32_t i = 0; i < g->plan->scenarios[0].phase_count; i++)
+        scene_walk(s, i, false);
+    end_walk(s);
+    bool ok = judge_run(g->journal, &judge, &g->judgement, err) &&
+              (o->level > 0 || repeat(s, g, &judge, err));
+    g->length_ns = s->now_ns - SCENE_T0_NS;
+    scene_release(s);
+    free(s);
+    return ok;
+}
+
+void gate_release(struct gate *g)
+{
+    judgement_free(g->judgement);
+    journal_free(g->journal);
+    plan_free(g->plan);
+    *g = (struct gate){0};
+}
+
+enum verdict_kind gate_verdict(const struct judgement *g, const char *claim,
+                               const struct judged **ret_worst)
+{
+    enum verdict_kind kind = VERDICT_NOT_APPLICABLE;
+    const struct judged *worst = NULL;
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *d = &g->verdicts[i];
+        if (strcmp(d->claim->id, claim) != 0 || strcmp(d->arm, SUBJECT) != 0 ||
+            d->verdict.kind == VERDICT_NOT_APPLICABLE)
+            continue;
+        if (worst == NULL || verdict_worse(kind, d->verdict.kind) != kind) {
+            kind = d->verdict.kind;
+            worst = d;
+        }
+    }
+    if (ret_worst != NULL)
+        *ret_worst = worst;
+    return kind;
+}
