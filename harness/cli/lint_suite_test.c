@@ -82,7 +82,7 @@ static void both_layers_retry_in_the_nine_example(void **state)
 static void only_the_wrong_rotation_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(times(SOURCE_ROOT "/suites/examples/rotation.lua", "rotation.no_overlap", 32),
+    assert_int_equal(times(SOURCE_ROOT "/suites/examples/rotation.lua", "rotation.no_overlap", 33),
                      1);
 }
 

@@ -1,7 +1,8 @@
 #include "mesh/edge.h"
 
-/* The counters of one edge by the names that Envoy has for a cluster's, and, in Linkerd's flavour,
- * its own too (policy-semantics.md D9). */
+/* The counters of one edge by the names that Envoy has for a cluster's, or, in Linkerd's flavour,
+ * by linkerd2-proxy's (policy-semantics.md D9): never by both, or a reader would count each event
+ * twice. */
 
 struct scrape {
     const struct edge *edge;
@@ -79,6 +80,7 @@ static void put_linkerd(const struct scrape *s)
     uint64_t ready = 0;
     for (size_t i = 0; i < e->hosts; i++)
         ready += e->accrual[i].state == ACCRUAL_OPEN;
+    put(s, "request_total", "", e->counters.rq_total);
     put(s, "outbound_http_balancer_endpoints", "endpoint_state=\"ready\"", ready);
     put(s, "outbound_http_balancer_endpoints", "endpoint_state=\"pending\"", e->hosts - ready);
     put(s, "outbound_http_route_retry_requests_total", "",
@@ -97,9 +99,10 @@ void edge_scrape(struct edge *e,
     struct scrape s = {e, on_value, cookie};
     outlier_advance(&e->outlier, loop_now_ns(e->loop));
     put(&s, "server.concurrency", "", 1);
-    put_requests(&s);
-    if (e->model.flavour == FLAVOUR_LINKERD)
+    if (e->model.flavour == FLAVOUR_LINKERD) {
         put_linkerd(&s);
-    else
-        put_outlier(&s);
+        return;
+    }
+    put_requests(&s);
+    put_outlier(&s);
 }
