@@ -41,7 +41,9 @@ static void explain_edge(const struct arguments *args, const struct policy *poli
 {
     struct edge_policy edge;
     struct text t;
-    policy_resolve(policy, from, to, arguments_get(args, "path"), endpoints, &edge);
+    struct arena arena;
+    arena_init(&arena, (size_t)16 * 1024 * 1024);
+    policy_explain(policy, from, to, arguments_get(args, "path"), endpoints, &arena, &edge);
     text_init(&t, (size_t)1024 * 1024);
     if (arguments_has(args, "json")) {
         json_t *j = edge_policy_to_json(&edge);
@@ -54,6 +56,7 @@ static void explain_edge(const struct arguments *args, const struct policy *poli
         fputs(text_get(&t), stdout);
     }
     text_release(&t);
+    arena_release(&arena);
 }
 
 static int explain(const struct arguments *args, const struct policy *policy, uint32_t endpoints)
@@ -93,8 +96,10 @@ static int run(const struct arguments *args)
     struct error err = {0};
     uint64_t endpoints = 3;
     if (args->position_count == 0) {
-        error_set(&err, ERROR_USAGE,
-                  "explain needs a policy: meshproof explain k8s/ --on \"checkout -> payments\"");
+        error_set(
+            &err, ERROR_USAGE,
+            "explain needs a policy, or - for the standard input: meshproof explain k8s/ --on "
+            "\"checkout -> payments\"");
         return command_fail(&err);
     }
     if (!target_parse(arguments_get(args, "target"), &options.target, &err) ||
@@ -110,8 +115,9 @@ static int run(const struct arguments *args)
 
 const struct command command_explain = {
     .name = "explain",
-    .about = "Show the effective policy of an edge, where each value comes from, and the claims "
-             "that it yields.",
+    .about = "Show the effective policy of an edge, where each value comes from, what it overrode, "
+             "what the target ignores, and the claims that it yields. A path - is the standard "
+             "input.",
     .positions = "PATHS",
     .options = explain_options,
     .option_count = COUNT_OF(explain_options),

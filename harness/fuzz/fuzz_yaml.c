@@ -17,9 +17,10 @@ static void one(struct bytes yaml, struct target target)
     const char *const *services = policy_services(p, &count);
     for (size_t i = 0; i < count && i < 8; i++) {
         struct edge_policy edge, again;
-        struct arena arena;
+        struct arena arena, told;
         struct text text;
-        policy_resolve(p, "client", services[i], i % 2 == 0 ? NULL : "/api", 3, &edge);
+        arena_init(&told, (size_t)16 << 20);
+        policy_explain(p, "client", services[i], i % 2 == 0 ? NULL : "/api", 3, &told, &edge);
         json_t *json = edge_policy_to_json(&edge);
         arena_init(&arena, (size_t)8 << 20);
         text_init(&text, (size_t)1 << 20);
@@ -27,6 +28,7 @@ static void one(struct bytes yaml, struct target target)
             edge_policy_print(&again, &text);
         text_release(&text);
         arena_release(&arena);
+        arena_release(&told);
         json_decref(json);
     }
     policy_free(p);

@@ -147,7 +147,7 @@ static void add_conditions(struct text *to, const struct retry_rule *rule)
     }
 }
 
-static void add_value(struct text *to, const struct edge_policy *edge, const struct edge_value *row)
+void edge_value_show(const struct edge_policy *edge, const struct edge_value *row, struct text *to)
 {
     char number[32];
     const struct value *v = edge_value_get(edge, row);
@@ -176,45 +176,103 @@ static void add_value(struct text *to, const struct edge_policy *edge, const str
     UNREACHABLE();
 }
 
+const char *edge_value_name(const struct edge_value *row, char to[EDGE_NAME_SIZE])
+{
+    snprintf(to, EDGE_NAME_SIZE, "%s%s%s", row->group, row->group[0] == '\0' ? "" : ".", row->name);
+    return to;
+}
+
+const struct edge_value *edge_value_find(const char *name)
+{
+    char own[EDGE_NAME_SIZE];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (strcmp(edge_value_name(&rows[i], own), name) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}
+
 static void add_line(struct text *to, const char *name, const char *shown, const struct value *v)
 {
     char mark[400];
-    if (source_format(v->source, true, mark, sizeof(mark)) == 0)
+    if (v->origin == NULL && v->source.file == NULL)
+        text_add(to, "  %-32s %s\n", name, shown);
+    else if (source_format(v->source, true, mark, sizeof(mark)) == 0)
         text_add(to, "  %-32s %-24s %s\n", name, shown, v->origin == NULL ? "" : v->origin);
     else
         text_add(to, "  %-32s %-24s %s  %s\n", name, shown, mark,
                  v->origin == NULL ? "" : v->origin);
 }
 
+/* "overridden: 5 (DestinationRule payments ..., k8s/payments.yaml:9:7)" */
+static void add_other(struct text *to, const struct other_value *o)
+{
+    char mark[400];
+    bool marked = source_format(o->source, true, mark, sizeof(mark)) > 0;
+    const char *origin = o->origin == NULL ? "" : o->origin;
+    text_add(to, "%s%s: ", o->name[0] == '\0' ? "  " : "    ",
+             o->ignored ? "ignored" : "overridden");
+    if (o->shown[0] == '\0')
+        text_add(to, "%s%s%s%s", origin, marked ? " (" : "", marked ? mark : "", marked ? ")" : "");
+    else
+        text_add(to, "%s (%s%s%s)", o->shown, origin, marked ? ", " : "", marked ? mark : "");
+    text_add(to, "%s%s\n", o->why == NULL ? "" : ": ", o->why == NULL ? "" : o->why);
+}
+
+static size_t add_others(struct text *to, const struct edge_policy *edge, const char *name)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < edge->other_count; i++) {
+        if (strcmp(edge->others[i].name, name) != 0)
+            continue;
+        found++;
+        if (to != NULL)
+            add_other(to, &edge->others[i]);
+    }
+    return found;
+}
+
+/* A value that is in force, or that something was said of. */
+static void add_row(struct text *to, const struct edge_policy *edge, const struct edge_value *row)
+{
+    static const struct value nothing = {0};
+    const struct value *v = edge_value_get(edge, row);
+    bool unbounded = edge->retry.by_budget && v == &edge->retry.attempts;
+    char name[EDGE_NAME_SIZE];
+    struct text shown;
+    edge_value_name(row, name);
+    if (!v->set && add_others(NULL, edge, name) == 0)
+        return;
+    text_init(&shown, 8192);
+    if (v->set)
+        edge_value_show(edge, row, &shown);
+    add_line(to, name,
+             v->set      ? text_get(&shown)
+             : unbounded ? "as the budget goes"
+                         : "none",
+             v->set ? v : &nothing);
+    text_release(&shown);
+    add_others(to, edge, name);
+}
+
 void edge_policy_print(const struct edge_policy *edge, struct text *to)
 {
     char target[48];
-    struct text shown;
-    text_init(&shown, 8192);
     text_add(to, "%s -> %s  %s  path %s  %s, %s\n", edge->from, edge->to,
              edge->route[0] == '\0' ? "no route of its own" : edge->route, edge->path,
              target_print(edge->target, target, sizeof(target)), edge_flavour_name(edge->flavour));
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        char name[64];
-        const struct value *v = edge_value_get(edge, &rows[i]);
-        if (!v->set)
-            continue;
-        text_clear(&shown);
-        add_value(&shown, edge, &rows[i]);
-        snprintf(name, sizeof(name), "%s%s%s", rows[i].group, rows[i].group[0] == '\0' ? "" : ".",
-                 rows[i].name);
-        add_line(to, name, text_get(&shown), v);
-    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        add_row(to, edge, &rows[i]);
     if (edge->retry.by_budget)
-        text_add(to, "  %-32s %-24s\n", "retry", "as far as the budget goes");
+        text_add(to, "  %-32s %s\n", "retry", "as far as the budget goes");
     if (edge->mtls.identity != NULL)
-        text_add(to, "  %-32s %-24s\n", "mtls.identity", edge->mtls.identity);
-    if (!edge->request_timeout.set)
-        text_add(to, "  %-32s %-24s\n", "request_timeout", "none");
+        text_add(to, "  %-32s %s\n", "mtls.identity", edge->mtls.identity);
+    if (!edge->request_timeout.set && add_others(NULL, edge, "request_timeout") == 0)
+        text_add(to, "  %-32s %s\n", "request_timeout", "none");
     if (edge->outlier.present && edge->endpoints > 0)
         text_add(to, "  %-32s %-24u of %u endpoints\n", "outlier.cap",
                  outlier_rule_cap(&edge->outlier, edge->endpoints), edge->endpoints);
     if (edge->flavour == FLAVOUR_L4)
         text_add(to, "  this data plane knows no HTTP: no retries, no timeouts, no ejection\n");
-    text_release(&shown);
+    add_others(to, edge, "");
 }

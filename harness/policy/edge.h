@@ -18,6 +18,13 @@ struct edge_value {
 const struct edge_value *edge_values(size_t *ret_count);
 const struct value *edge_value_get(const struct edge_policy *edge, const struct edge_value *row);
 
+#define EDGE_NAME_SIZE 64
+/* "retry.attempts" for a row, put into ${to}; and the row for it, NULL: none. */
+const char *edge_value_name(const struct edge_value *row, char to[EDGE_NAME_SIZE]);
+const struct edge_value *edge_value_find(const char *name);
+/* Adds the value as people read it: "3", "250ms", "5xx,reset". */
+void edge_value_show(const struct edge_policy *edge, const struct edge_value *row, struct text *to);
+
 /* The words of a retry rule's conditions: `5xx`, `reset`, ... by bit. NULL-terminated by index. */
 struct edge_word {
     const char *name;

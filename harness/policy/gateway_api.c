@@ -4,8 +4,8 @@
 
 #include "base/units.h"
 
-/* HTTPRoute, of the Gateway API and of Linkerd, with the meaning that each target gives it
- * (policy-semantics.md B4, C, D2, D3). */
+/* HTTPRoute and GRPCRoute, of the Gateway API and of Linkerd, with the meaning that each target
+ * gives it (policy-semantics.md B4, C, D2, D3). */
 
 static const char *const spec_fields[] = {"parentRefs", "hostnames", "rules", "useDefaultGateways"};
 static const char *const rule_fields[] = {"name",     "matches", "filters",           "backendRefs",
@@ -13,6 +13,10 @@ static const char *const rule_fields[] = {"name",     "matches", "filters",     
 static const char *const timeouts_fields[] = {"request", "backendRequest"};
 static const char *const retry_fields[] = {"codes", "attempts", "backoff"};
 static const char *const match_fields[] = {"path", "headers", "queryParams", "method"};
+/* A GRPCRoute has neither timeouts nor retry (C). */
+static const char *const grpc_rule_fields[] = {"name", "matches", "filters", "backendRefs",
+                                               "sessionPersistence"};
+static const char *const grpc_match_fields[] = {"method", "headers"};
 
 /* One rule as it is written, before a target makes something of it. */
 struct written {
@@ -27,6 +31,11 @@ struct written {
 static bool linkerd(const struct policy *p)
 {
     return p->options.target.mesh == MESH_LINKERD;
+}
+
+static bool is_grpc(const struct object *o)
+{
+    return strcmp(o->kind, "GRPCRoute") == 0;
 }
 
 static bool filter_supported(const struct policy *p, const char *type)
@@ -52,16 +61,16 @@ static void unsupported(struct place at, const struct object *o, const char *typ
     struct source source = place_source(at, "type");
     if (strcmp(type, "ExtensionRef") != 0) {
         lint_add(p, LINT_GATEWAY_UNKNOWN_FILTER, source,
-                 "filter %.60s is not supported; the whole HTTPRoute %.60s is discarded, %s", type,
-                 o->name, rest);
+                 "filter %.60s is not supported; the whole %s %.60s is discarded, %s", type,
+                 o->kind, o->name, rest);
         return;
     }
     struct place ref = place_at(at, "extensionRef");
     const char *kind = yaml_get_text(ref.map, "kind"), *name = yaml_get_text(ref.map, "name");
     lint_add(p, LINT_GATEWAY_EXTENSION_REF, source,
-             "ExtensionRef to %.60s is not supported; the whole HTTPRoute %.60s is discarded, "
-             "timeouts too, %s",
-             kind == NULL ? "nothing" : kind, o->name, rest);
+             "ExtensionRef to %.60s is not supported; the whole %s %.60s is discarded, timeouts "
+             "too, %s",
+             kind == NULL ? "nothing" : kind, o->kind, o->name, rest);
     if (kind != NULL && name != NULL)
         *STORE_ADD(p, extension) = (struct extension){.kind = kind, .name = name, .object = o};
 }
@@ -170,9 +179,25 @@ static void istio_retry(struct policy *p, const struct written *w, struct route 
     }
 }
 
+/* The fields of a retry stanza that the target does not read. */
+static void speak_retry(struct policy *p, const struct written *w, struct route *route,
+                        const char *why)
+{
+    if (w->attempts.set)
+        store_speak(p, &route->spoken, "retry.attempts", &w->attempts, why);
+    if (w->backoff.set)
+        store_speak(p, &route->spoken, "retry.backoff_base", &w->backoff, why);
+    if (!w->attempts.set && !w->backoff.set) {
+        struct value whole = value_set(0, w->retry_source, w->retry_origin);
+        store_speak(p, &route->spoken, NULL, &whole, why);
+    }
+}
+
 static void istio_rule(struct policy *p, const struct written *w, struct route *route)
 {
     bool retries = w->has_retry && target_since(p->options.target, 1, 25);
+    if (w->has_retry && !retries)
+        speak_retry(p, w, route, "read since Istio 1.25");
     if (w->has_retry && !retries)
         lint_add(p, LINT_GATEWAY_RETRY_SINCE, w->retry_source,
                  "%s is read since Istio 1.25: default retries apply", w->retry_origin);
@@ -182,6 +207,9 @@ static void istio_rule(struct policy *p, const struct written *w, struct route *
         istio_retry(p, w, route);
     } else if (w->backend_request.number != 0) {
         route->request_timeout = w->backend_request;
+        if (w->request.set)
+            store_speak(p, &route->spoken, "request_timeout", &w->request,
+                        "backendRequest without retry takes its place");
         lint_add(p, LINT_GATEWAY_BACKEND_REQUEST, w->backend_request.source,
                  "%s without retry is the timeout of the whole request%s",
                  w->backend_request.origin,
@@ -194,6 +222,8 @@ static void linkerd_rule(struct policy *p, const struct object *o, const struct 
                          struct route *route)
 {
     bool own_group = strcmp(o->group, "policy.linkerd.io") == 0;
+    if (w->has_retry)
+        speak_retry(p, w, route, "not read by Linkerd");
     if (w->has_retry)
         lint_add(p, LINT_LINKERD_RETRY_STANZA, w->retry_source, "%s is not read by Linkerd",
                  w->retry_origin);
@@ -208,13 +238,22 @@ static void linkerd_rule(struct policy *p, const struct object *o, const struct 
         route->request_timeout = w->request;
     if (!w->backend_request.set)
         return;
-    if (target_since(p->options.target, 2, 16))
+    if (target_since(p->options.target, 2, 16)) {
+        store_speak(p, &route->spoken, "retry.per_try_timeout", &w->backend_request,
+                    "Linkerd reads timeouts.request only");
         lint_add(p, LINT_LINKERD_BACKEND_REQUEST, w->backend_request.source,
                  "%s is ignored: Linkerd reads timeouts.request only", w->backend_request.origin);
-    else if (w->backend_request.number != 0 &&
-             (route->request_timeout.number == 0 ||
-              w->backend_request.number < route->request_timeout.number))
-        route->request_timeout = w->backend_request; /* one try is all there is */
+        return;
+    }
+    /* One try is all there is: the lower of the two is the request's. */
+    struct value lower = w->backend_request, other = route->request_timeout;
+    if (lower.number == 0 || (other.number != 0 && lower.number >= other.number)) {
+        lower = route->request_timeout;
+        other = w->backend_request;
+    }
+    route->request_timeout = lower;
+    if (other.set && other.number != 0)
+        store_speak(p, &route->spoken, "request_timeout", &other, "the lower timeout decides");
 }
 
 /* The standard's own words, for a target that is no mesh we know. */
@@ -240,6 +279,35 @@ static void standard_rule(struct policy *p, const struct written *w, struct rout
     route_finish(p, route);
 }
 
+static void say_narrowed(struct place at, const struct route *route)
+{
+    if (route->narrowed && at.map != NULL)
+        lint_add(at.policy, LINT_POLICY_NARROWED, at.map->source,
+                 "%s holds for some requests only: not judged", at.origin);
+}
+
+/* A gRPC call is a POST to /SERVICE/METHOD. */
+static void read_grpc_match(struct place at, struct route *route)
+{
+    struct place by = place_at(at, "method");
+    const char *type = yaml_get_text(by.map, "type"), *service = NULL, *method = NULL;
+    place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, grpc_match_fields,
+                       COUNT_OF(grpc_match_fields));
+    place_text(by, "service", &service, NULL);
+    place_text(by, "method", &method, NULL);
+    if (service != NULL &&
+        strlen(service) + (method == NULL ? 0 : strlen(method)) < ROUTE_MAX_PATH) {
+        route->path_kind = method == NULL ? PATH_PREFIX : PATH_EXACT;
+        route->path =
+            arena_printf(at.policy->arena, "/%s/%s", service, method == NULL ? "" : method);
+    } else if (service != NULL || method != NULL) {
+        route->narrowed = true; /* one method, whatever its service */
+    }
+    if ((type != NULL && strcmp(type, "Exact") != 0) || yaml_count(yaml_get(at.map, "headers")) > 0)
+        route->narrowed = true;
+    say_narrowed(at, route);
+}
+
 static void read_match(struct place at, struct route *route)
 {
     struct place path = place_at(at, "path");
@@ -260,9 +328,7 @@ static void read_match(struct place at, struct route *route)
     if (yaml_count(yaml_get(at.map, "headers")) > 0 ||
         yaml_count(yaml_get(at.map, "queryParams")) > 0)
         route->narrowed = true;
-    if (route->narrowed && at.map != NULL)
-        lint_add(at.policy, LINT_POLICY_NARROWED, at.map->source,
-                 "%s holds for some requests only: not judged", at.origin);
+    say_narrowed(at, route);
 }
 
 /* Whether the parent is a Service, as the target reads group and kind. Linkerd takes no group and
@@ -282,7 +348,7 @@ static void check_parent(struct place ref, const struct object *o)
     const char *kind = yaml_get_text(ref.map, "kind"), *group = yaml_get_text(ref.map, "group");
     if (kind == NULL || strcmp(kind, "Service") != 0)
         lint_add(ref.policy, LINT_GATEWAY_ONLY, place_source(ref, "kind"),
-                 "HTTPRoute %.60s governs what enters by %.40s %.60s, not calls between services",
+                 "%s %.60s governs what enters by %.40s %.60s, not calls between services", o->kind,
                  o->name, kind == NULL ? "Gateway" : kind,
                  yaml_get_text(ref.map, "name") == NULL ? "" : yaml_get_text(ref.map, "name"));
     else
@@ -293,27 +359,49 @@ static void check_parent(struct place ref, const struct object *o)
             group == NULL ? "it" : group, group == NULL ? "" : "\"");
 }
 
+/* What the target makes of the rule; false: nothing, it drops the whole route. */
+static bool make_route(struct place at, const struct object *o, struct route *ret)
+{
+    struct policy *p = at.policy;
+    struct written w = {0};
+    if (is_grpc(o))
+        place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, grpc_rule_fields,
+                           COUNT_OF(grpc_rule_fields));
+    else
+        read_written(at, &w);
+    if (policy_is_istio(p)) {
+        istio_rule(p, &w, ret);
+        return true;
+    }
+    if (!linkerd(p)) {
+        standard_rule(p, &w, ret);
+        return true;
+    }
+    linkerd_rule(p, o, &w, ret);
+    struct value own = ret->request_timeout;
+    if (!linkerd_read_route(p, o, ret))
+        return false;
+    if (own.set && own.origin != ret->request_timeout.origin)
+        store_speak(p, &ret->spoken, "request_timeout", &own,
+                    "the annotation stands over it"); /* D3 */
+    return true;
+}
+
 /* One rule: a route a parent Service and match. */
 static void read_rule(struct place at, size_t index, const struct object *o, bool in_force)
 {
     struct policy *p = at.policy;
-    struct written w = {0};
     struct route common = {.object = o};
     common.name = arena_printf(p->arena, "%.253s/rules[%zu]", o->name, index);
-    read_written(at, &w);
-    if (linkerd(p))
-        linkerd_rule(p, o, &w, &common);
-    else if (policy_is_istio(p))
-        istio_rule(p, &w, &common);
-    else
-        standard_rule(p, &w, &common);
-    if (linkerd(p) && !linkerd_read_route(p, o, &common))
+    if (!make_route(at, o, &common))
         return;
     const struct yaml_node *parents = yaml_get(o->spec, "parentRefs");
     size_t matches = yaml_count(yaml_get(at.map, "matches"));
     for (size_t m = 0; m < (matches == 0 ? 1 : matches); m++) {
         struct route one = common;
-        if (matches > 0)
+        if (matches > 0 && is_grpc(o))
+            read_grpc_match(place_item(at, "matches", m), &one);
+        else if (matches > 0)
             read_match(place_item(at, "matches", m), &one);
         for (size_t i = 0; i < yaml_count(parents) && in_force; i++) {
             const struct yaml_node *ref = yaml_item(parents, i);
@@ -357,8 +445,10 @@ static void read_route(struct policy *p, const struct object *o)
 void gateway_api_read(struct policy *p, const struct object *o)
 {
     const char *class = yaml_get_text(o->spec, "gatewayClassName");
-    if (strcmp(o->kind, "HTTPRoute") == 0)
+    if (strcmp(o->kind, "HTTPRoute") == 0 || is_grpc(o))
         read_route(p, o);
+    else if (strcmp(o->kind, "XBackendTrafficPolicy") == 0)
+        gateway_read_budget(p, o);
     else if (class != NULL && strcmp(class, "istio-waypoint") == 0)
         STORE_ADD(p, waypoint); /* of all services: which are bound is labels' business */
 }

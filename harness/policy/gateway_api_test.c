@@ -207,6 +207,127 @@ static void the_bare_standard_retries_only_what_is_asked(void **state)
     policy_free(p);
 }
 
+/* A GRPCRoute r for Service a; the rules' lines begin in line 8. */
+static struct policy *with_grpc(const char *target, const char *annotations, const char *rules)
+{
+    struct text t;
+    text_init(&t, 65536);
+    text_add(&t,
+             "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\n"
+             "metadata:\n  name: r\n  annotations: {%s}\nspec:\n"
+             "  parentRefs: [{group: '', kind: Service, name: a}]\n%s",
+             annotations, rules);
+    struct policy *p = testing_read(target, 3, text_get(&t));
+    text_release(&t);
+    return p;
+}
+
+static void grpc_methods_are_paths(void **state)
+{
+    (void)state;
+    struct policy *p = with_grpc("istio@1.31", "",
+                                 "  rules:\n  - matches: [{method: {service: pay.Pay}}]\n"
+                                 "  - matches: [{method: {service: pay.Pay, method: Charge}}]\n"
+                                 "  - matches: [{method: {method: Any}}]\n");
+    assert_string_equal(testing_resolve(p, "a", "/pay.Pay/Charge").route, "r/rules[1]");
+    assert_string_equal(testing_resolve(p, "a", "/pay.Pay/Refund").route, "r/rules[0]");
+    assert_string_equal(testing_resolve(p, "a", "/stock.Stock/Any").route, "");
+    testing_has(p, "policy.narrowed", 11, "not judged");
+    struct edge_policy e = testing_resolve(p, "a", "/pay.Pay/Charge");
+    assert_int_equal(e.retry.attempts.number, 2); /* the mesh's default: B1 */
+    assert_true((e.retry.on & RETRY_GRPC_UNAVAILABLE) != 0);
+    assert_false(e.request_timeout.set);
+    policy_free(p);
+}
+
+static void a_grpc_route_has_neither_timeouts_nor_retry(void **state)
+{
+    (void)state;
+    struct policy *p = with_grpc("istio@1.31", "",
+                                 "  rules:\n  - {timeouts: {request: 1s}, retry: {attempts: 5}}\n");
+    testing_has(p, "gateway.unknown_field", 9, "\"timeouts\"");
+    struct edge_policy e = testing_resolve(p, "a", "/x.X/Y");
+    assert_int_equal(e.retry.attempts.number, 2);
+    assert_false(e.request_timeout.set);
+    policy_free(p);
+}
+
+static void linkerd_reads_annotations_of_a_grpc_route_since_2_16(void **state)
+{
+    (void)state;
+    static const char annotations[] =
+        "retry.linkerd.io/grpc: unavailable, timeout.linkerd.io/request: 2s";
+    struct policy *p = with_grpc("linkerd@2.16", annotations, "  rules: [{}]\n");
+    struct edge_policy e = testing_resolve(p, "a", "/x.X/Y");
+    assert_int_equal(e.retry.attempts.number, 1);
+    assert_true((e.retry.on & RETRY_GRPC_UNAVAILABLE) != 0);
+    assert_false(retry_rule_covers(&e, CAUSE_STATUS, 503));
+    assert_int_equal(e.request_timeout.number, 2 * TESTING_S);
+    policy_free(p);
+    p = with_grpc("linkerd@2.15", annotations, "  rules: [{}]\n");
+    testing_has(p, "kind.since", 2, "since 2.16");
+    assert_int_equal(testing_resolve(p, "a", "/x.X/Y").retry.attempts.number, 0);
+    policy_free(p);
+}
+
+/* An XBackendTrafficPolicy for Service a; its constraint's lines begin in line 7. */
+static struct policy *with_budget(const char *target, const char *constraint)
+{
+    struct text t;
+    text_init(&t, 65536);
+    text_add(&t,
+             "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackendTrafficPolicy\n"
+             "metadata: {name: b}\nspec:\n  targetRefs: [{group: '', kind: Service, name: a}]\n"
+             "  retryConstraint:\n%s",
+             constraint);
+    struct policy *p = testing_read(target, 3, text_get(&t));
+    text_release(&t);
+    return p;
+}
+
+static void istio_makes_a_budget_of_retries_at_once(void **state)
+{
+    (void)state;
+    static const char constraint[] =
+        "    budget: {percent: 25, interval: 20s}\n    minRetryRate: {count: 4, interval: 1s}\n";
+    struct policy *p = with_budget("istio@1.31", constraint);
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.budget.kind, BUDGET_ENVOY);
+    assert_int_equal(e.budget.ratio_ppm.number, 250000);
+    assert_int_equal(e.budget.ratio_ppm.source.line, 7);
+    assert_int_equal(e.budget.least.number, 4);
+    assert_int_equal(e.budget.interval.number, 20 * TESTING_S);
+    policy_free(p);
+    p = with_budget("istio@1.30", constraint);
+    e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.budget.interval.number, 0); /* read since 1.31 */
+    testing_has(p, "gateway.budget_interval_ignored", 7, "since Istio 1.31");
+    policy_free(p);
+    p = with_budget("istio@1.31", "    minRetryRate: {}\n");
+    e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.budget.ratio_ppm.number, 200000);
+    assert_int_equal(e.budget.least.number, 10);
+    assert_int_equal(e.budget.interval.number, 10 * TESTING_S);
+    policy_free(p);
+}
+
+static void who_does_not_keep_the_budget_says_so(void **state)
+{
+    (void)state;
+    struct policy *p = with_budget("gateway-api@1.6", "    budget: {percent: 25}\n");
+    testing_has(p, "policy.not_judged", 6, "retryConstraint");
+    assert_int_equal(testing_resolve(p, "a", "/").budget.kind, BUDGET_NONE);
+    policy_free(p);
+    p = with_budget("istio@1.25", "    budget: {percent: 25}\n");
+    testing_has(p, "kind.since", 2, "since 1.26");
+    assert_int_equal(testing_resolve(p, "a", "/").budget.kind, BUDGET_NONE);
+    policy_free(p);
+    p = with_budget("linkerd@2.19", "    budget: {percent: 25}\n");
+    testing_has(p, "target.foreign_kind", 2, "not read by linkerd@2.19");
+    assert_int_equal(testing_resolve(p, "a", "/").budget.kind, BUDGET_NONE);
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +340,11 @@ int main(void)
         cmocka_unit_test(exact_paths_and_longer_prefixes_win),
         cmocka_unit_test(a_parent_must_be_a_service_of_the_core_group),
         cmocka_unit_test(the_bare_standard_retries_only_what_is_asked),
+        cmocka_unit_test(grpc_methods_are_paths),
+        cmocka_unit_test(a_grpc_route_has_neither_timeouts_nor_retry),
+        cmocka_unit_test(linkerd_reads_annotations_of_a_grpc_route_since_2_16),
+        cmocka_unit_test(istio_makes_a_budget_of_retries_at_once),
+        cmocka_unit_test(who_does_not_keep_the_budget_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,8 @@
-#include "policy/reader.h"
-
+#include "policy/istio_traffic.h"
 #include "policy/route.h"
 
-/* VirtualService (policy-semantics.md B1). DestinationRule is in istio_destination.c. */
-
-void istio_read_destination(struct policy *p, const struct object *o);
+/* VirtualService (policy-semantics.md B1). Other kinds are in istio_destination.c, istio_entry.c
+ * and istio_mtls.c. */
 
 static const char *const spec_fields[] = {"hosts", "gateways", "http", "tls", "tcp", "exportTo"};
 static const char *const http_fields[] = {
@@ -64,6 +62,8 @@ static void read_backoff(struct place at, struct retry_rule *rule)
             since(at, "backoff", 26);
         else if (base.number != 0)
             rule->backoff_base = base;
+        if (!new_enough)
+            place_speak(at, "retry.backoff_base", &base, "read since Istio 1.26");
     }
     if (place_bool(at, "retryIgnorePreviousHosts", &again, NULL)) {
         if (new_enough)
@@ -94,6 +94,9 @@ static void read_retries(struct place at, struct route *route)
             lint_add(p, LINT_ISTIO_RETRIES_OFF, rule->attempts.source,
                      "%s %s: retries are off, and the webhook refuses its other fields", at.origin,
                      declared ? "has attempts 0" : "has no attempts, which is 0");
+        struct value each = {0};
+        if (place_go_duration(at, "perTryTimeout", &each))
+            place_speak(at, "retry.per_try_timeout", &each, "retries are off");
         return;
     }
     place_go_duration(at, "perTryTimeout", &rule->per_try_timeout);
@@ -215,6 +218,7 @@ static void read_http(struct place at, size_t index, const struct object *o,
     common.name = arena_printf(p->arena, "%.253s/http[%zu]", o->name, index);
     place_go_duration(at, "timeout", &common.request_timeout);
     struct place retries = place_at(at, "retries");
+    retries.spoken = &common.spoken;
     if (retries.map != NULL)
         read_retries(retries, &common);
     route_finish(p, &common);
@@ -265,6 +269,10 @@ void istio_read(struct policy *p, const struct object *o)
 {
     if (strcmp(o->kind, "VirtualService") == 0)
         read_virtual_service(p, o);
+    else if (strcmp(o->kind, "ServiceEntry") == 0)
+        istio_read_entry(p, o);
+    else if (strcmp(o->kind, "PeerAuthentication") == 0)
+        istio_read_peer(p, o);
     else
         istio_read_destination(p, o);
 }

@@ -1,11 +1,9 @@
 #include "policy/istio_traffic.h"
 
-/* DestinationRule: outlierDetection and connectionPool as Istio gives them to Envoy
+/* DestinationRule: outlierDetection, connectionPool and tls as Istio gives them to Envoy
  * (policy-semantics.md B2, B3), with Envoy's defaults where Istio sends nothing (A9). */
 
 #define S UINT64_C(1000000000)
-
-void istio_read_destination(struct policy *p, const struct object *o);
 
 static const char *const spec_fields[] = {"host", "trafficPolicy", "subsets", "exportTo",
                                           "workloadSelector"};
@@ -41,11 +39,15 @@ static const char *const http_fields[] = {
 };
 
 /* A count that Istio sends only above 0. */
-static void above_zero(struct place at, const char *key, struct value *ret)
+static void above_zero(struct place at, const char *key, const char *name, struct value *ret)
 {
     struct value found = {0};
-    if (place_count(at, key, INT32_MAX, &found) && found.number > 0)
+    if (!place_count(at, key, INT32_MAX, &found))
+        return;
+    if (found.number > 0)
         *ret = found;
+    else
+        place_speak(at, name, &found, "0 is not sent to Envoy");
 }
 
 static void read_detectors(struct place at, struct outlier_rule *rule)
@@ -94,11 +96,13 @@ static void read_outlier(struct place at, struct outlier_rule *rule)
         rule->max_ejection = rule->base_ejection;
     rule->max_ejection_percent = value_default(p, 10);
     if (place_count(at, "maxEjectionPercent", 100, &percent)) {
-        if (percent.number == 0)
+        if (percent.number == 0) {
+            place_speak(at, "outlier.max_ejection_percent", &percent, "0 is not sent to Envoy");
             lint_add(p, LINT_ISTIO_PERCENT_ZERO, percent.source,
                      "maxEjectionPercent 0 is not sent: Envoy's default of 10 stands");
-        else
+        } else {
             rule->max_ejection_percent = percent;
+        }
     }
     rule->min_health_percent = value_default(p, 0);
     place_count(at, "minHealthPercent", 100, &rule->min_health_percent);
@@ -111,11 +115,12 @@ static void read_pool(struct place at, struct pool_rule *rule)
     place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, pool_fields, COUNT_OF(pool_fields));
     place_check_fields(tcp, LINT_ISTIO_UNKNOWN_FIELD, tcp_fields, COUNT_OF(tcp_fields));
     place_check_fields(http, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
-    above_zero(tcp, "maxConnections", &rule->max_connections);
-    above_zero(http, "http1MaxPendingRequests", &rule->max_pending);
-    above_zero(http, "http2MaxRequests", &rule->max_requests);
-    above_zero(http, "maxRetries", &rule->max_retries);
-    above_zero(http, "maxRequestsPerConnection", &rule->requests_per_connection);
+    above_zero(tcp, "maxConnections", "pool.max_connections", &rule->max_connections);
+    above_zero(http, "http1MaxPendingRequests", "pool.max_pending", &rule->max_pending);
+    above_zero(http, "http2MaxRequests", "pool.max_requests", &rule->max_requests);
+    above_zero(http, "maxRetries", "pool.max_retries", &rule->max_retries);
+    above_zero(http, "maxRequestsPerConnection", "pool.requests_per_connection",
+               &rule->requests_per_connection);
     if (place_go_duration(tcp, "connectTimeout", &timeout) && timeout.number > 0)
         rule->connect_timeout = timeout;
 }
@@ -133,11 +138,13 @@ static void check_subsets(struct place at)
 
 static void read_parts(struct place traffic, struct destination *d)
 {
+    traffic.spoken = &d->spoken;
     struct place outlier = place_at(traffic, "outlierDetection");
     struct place pool = place_at(traffic, "connectionPool");
     struct place balancer = place_at(traffic, "loadBalancer");
     d->consistent_hash = yaml_get(balancer.map, "consistentHash") != NULL;
     istio_read_balance(balancer, &d->balance);
+    istio_read_tls(place_at(traffic, "tls"), d);
     if (outlier.map != NULL)
         read_outlier(outlier, &d->outlier);
     if (pool.map != NULL)
@@ -169,7 +176,6 @@ static void read_ports(struct place traffic, struct destination common)
 
 void istio_read_destination(struct policy *p, const struct object *o)
 {
-    static const char *const not_judged[] = {"tls"};
     struct place at = place_of(p, o), traffic = place_at(at, "trafficPolicy");
     const char *host = NULL;
     place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
@@ -178,7 +184,6 @@ void istio_read_destination(struct policy *p, const struct object *o)
         return;
     }
     place_check_fields(traffic, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
-    place_not_judged(traffic, not_judged, COUNT_OF(not_judged));
     check_subsets(at);
     if (yaml_get(at.map, "workloadSelector") != NULL) {
         place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);
@@ -188,8 +193,8 @@ void istio_read_destination(struct policy *p, const struct object *o)
         .object = o, .host = host_parse(host, p->arena), .private = store_is_private(o)};
     store_add_name(p, common.host.service);
     istio_read_budget(place_at(traffic, "retryBudget"), &common.budget);
-    struct destination *d = STORE_ADD(p, destination);
-    *d = common;
-    read_parts(traffic, d);
+    struct destination row = common;
+    read_parts(traffic, &row);
+    *STORE_ADD(p, destination) = row;
     read_ports(traffic, common);
 }

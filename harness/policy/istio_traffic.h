@@ -7,7 +7,12 @@
 
 /* loadBalancer; ${ret} is left alone where nothing is said. */
 void istio_read_balance(struct place at, struct value *ret);
+/* tls: what is sent, and the name that is looked for. */
+void istio_read_tls(struct place at, struct destination *d);
 /* retryBudget, with Istio's defaults; none where the target is older. */
 void istio_read_budget(struct place at, struct budget_rule *rule);
+void istio_read_destination(struct policy *p, const struct object *o);
+void istio_read_entry(struct policy *p, const struct object *o);
+void istio_read_peer(struct policy *p, const struct object *o);
 
 #endif

@@ -25,6 +25,12 @@ static json_t *text_json(const char *text)
     return to;
 }
 
+static json_t *source_to_json(struct source source)
+{
+    return json_pack("{s:o,s:i,s:i}", "file", text_json(source.file), "line", (int)source.line,
+                     "column", (int)source.column);
+}
+
 static json_t *value_to_json(const struct value *v)
 {
     if (!v->set)
@@ -33,9 +39,7 @@ static json_t *value_to_json(const struct value *v)
     if (v->origin != NULL)
         json_object_set_new(to, "origin", text_json(v->origin));
     if (v->source.file != NULL)
-        json_object_set_new(to, "source",
-                            json_pack("{s:o,s:i,s:i}", "file", text_json(v->source.file), "line",
-                                      (int)v->source.line, "column", (int)v->source.column));
+        json_object_set_new(to, "source", source_to_json(v->source));
     return to;
 }
 
@@ -59,6 +63,24 @@ static void set_lists(json_t *retry, const struct retry_rule *rule)
     }
     json_object_set_new(retry, "on", on);
     json_object_set_new(retry, "codes", codes);
+}
+
+static json_t *others_to_json(const struct edge_policy *edge)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < edge->other_count; i++) {
+        const struct other_value *o = &edge->others[i];
+        json_t *one = json_pack("{s:o,s:o,s:s}", "name", text_json(o->name), "shown",
+                                text_json(o->shown), "is", o->ignored ? "ignored" : "overridden");
+        if (o->origin != NULL)
+            json_object_set_new(one, "origin", text_json(o->origin));
+        if (o->source.file != NULL)
+            json_object_set_new(one, "source", source_to_json(o->source));
+        if (o->why != NULL)
+            json_object_set_new(one, "why", text_json(o->why));
+        json_array_append_new(list, one);
+    }
+    return list;
 }
 
 json_t *edge_policy_to_json(const struct edge_policy *edge)
@@ -94,6 +116,8 @@ json_t *edge_policy_to_json(const struct edge_policy *edge)
     if (edge->mtls.identity != NULL)
         json_object_set_new(json_object_get(to, "mtls"), "identity",
                             text_json(edge->mtls.identity));
+    if (edge->other_count > 0)
+        json_object_set_new(to, "others", others_to_json(edge));
     return to;
 }
 

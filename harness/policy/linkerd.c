@@ -1,9 +1,10 @@
-#include "policy/reader.h"
+#include "policy/linkerd.h"
 
 #include "base/text.h"
 #include "base/units.h"
 
-/* Linkerd's annotations, ServiceProfile and rate limit (policy-semantics.md D1, D2, D3, D5, D8). */
+/* Linkerd's annotations (policy-semantics.md D1, D2, D3, D5). Its other kinds are in
+ * linkerd_profile.c and linkerd_server.c. */
 
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)
@@ -157,11 +158,14 @@ static bool read_limit(struct place at, struct retry_rule *rule)
         return true;
     if (!bytes_to_u64(bytes_of(text), &limit) || limit > UINT16_MAX)
         return refuse(at, key, text, "a whole number of 1 to 65535");
-    if (limit == 0)
-        lint_add(at.policy, LINT_LINKERD_LIMIT_ZERO, place_source(at, key),
-                 "%s \"0\" is taken as unset: the limit is 1", place_field(at, key));
-    else
-        rule->attempts = value_set(limit, place_source(at, key), place_field(at, key));
+    struct value found = value_set(limit, place_source(at, key), place_field(at, key));
+    if (limit != 0) {
+        rule->attempts = found;
+        return true;
+    }
+    place_speak(at, "retry.attempts", &found, "\"0\" is taken as unset"); /* D2 */
+    lint_add(at.policy, LINT_LINKERD_LIMIT_ZERO, place_source(at, key),
+             "%s \"0\" is taken as unset: the limit is 1", place_field(at, key));
     return true;
 }
 
@@ -211,14 +215,13 @@ static bool read_timeout(struct place at, struct value *ret)
     return good;
 }
 
-/* "0.5" in parts per million, 0 to 100; exact to six decimals. */
-static bool parse_ratio(const char *text, uint64_t *ret_ppm)
+bool linkerd_parse_ratio(const char *text, uint64_t most, uint64_t *ret_ppm)
 {
     struct bytes all = bytes_of(text);
     size_t dot = bytes_find(all, '.');
     uint64_t whole = 0, part = 0;
     if (!bytes_to_u64((struct bytes){all.at, dot == SIZE_MAX ? all.len : dot}, &whole) ||
-        whole > 100)
+        whole > most)
         return false;
     if (dot != SIZE_MAX) {
         struct bytes after = {all.at + dot + 1, all.len - dot - 1};
@@ -228,7 +231,7 @@ static bool parse_ratio(const char *text, uint64_t *ret_ppm)
             part *= 10;
     }
     *ret_ppm = whole * 1000000 + part;
-    return *ret_ppm <= 100000000;
+    return *ret_ppm <= most * 1000000;
 }
 
 static bool read_accrual_numbers(struct place at, struct accrual_rule *rule)
@@ -248,7 +251,7 @@ static bool read_accrual_numbers(struct place at, struct accrual_rule *rule)
             value_set(number, place_source(at, failures), place_field(at, failures));
     }
     if (text_at(at, jitter, &text)) {
-        if (!parse_ratio(text, &number))
+        if (!linkerd_parse_ratio(text, 100, &number))
             return refuse(at, jitter, text, "a ratio of 0.0 to 100.0");
         rule->jitter_ppm = value_set(number, place_source(at, jitter), place_field(at, jitter));
     }
@@ -298,6 +301,12 @@ static bool too_old(struct place at)
         lint_add(at.policy, LINT_LINKERD_ANNOTATIONS_NEED_2_16, source,
                  "%s: retry and timeout annotations are read since Linkerd 2.16, and ignored here",
                  at.origin);
+    for (size_t i = 0; at.map != NULL && i < at.map->count; i++) {
+        const struct yaml_pair *pair = &at.map->pairs[i];
+        struct value whole = value_set(0, pair->source, place_field(at, pair->key));
+        if (starts(pair->key, retry_prefix) || starts(pair->key, timeout_prefix))
+            place_speak(at, NULL, &whole, "read since Linkerd 2.16");
+    }
     return true;
 }
 
@@ -310,6 +319,7 @@ void linkerd_read_service(struct policy *p, const struct object *o)
         return;
     struct service_rule found = {.object = o, .host = {.service = o->name}};
     found.host.namespace = o->namespace[0] == '\0' ? NULL : o->namespace;
+    at.spoken = &found.spoken;
     if (!too_old(at)) {
         /* On a Service a bad setting alone is left out: the answers do not matter. */
         read_retry(at, &found.retry, &found.has_retry);
@@ -324,6 +334,7 @@ void linkerd_read_service(struct policy *p, const struct object *o)
 bool linkerd_read_route(struct policy *p, const struct object *o, struct route *route)
 {
     struct place at = annotations_of(p, o);
+    at.spoken = &route->spoken;
     if (too_old(at))
         return true;
     bool good = read_retry(at, &route->retry, &route->has_retry);
@@ -368,34 +379,12 @@ void linkerd_check_annotations(struct policy *p, const struct object *o)
     }
 }
 
-static void read_rate_limit(struct policy *p, const struct object *o)
-{
-    struct place at = place_of(p, o), target = place_at(at, "targetRef");
-    const char *kind = yaml_get_text(target.map, "kind"),
-               *group = yaml_get_text(target.map, "group");
-    if (kind == NULL || strcmp(kind, "Server") != 0 || group == NULL ||
-        strcmp(group, "policy.linkerd.io") != 0)
-        lint_add(p, LINT_LINKERD_TARGET_REF,
-                 target.map == NULL ? o->kind_source : place_source(target, "kind"),
-                 "%s is %.40s of group \"%.60s\"; it must be Server of policy.linkerd.io",
-                 place_field(at, "targetRef"), kind == NULL ? "unset" : kind,
-                 group == NULL ? "" : group);
-    else
-        lint_add(p, LINT_POLICY_NOT_JUDGED, o->kind_source,
-                 "%s is in force, and not judged by meshproof", at.origin);
-}
-
 void linkerd_read(struct policy *p, const struct object *o)
 {
-    if (strcmp(o->kind, "ServiceProfile") == 0) {
-        struct host host = host_parse(o->name, p->arena);
-        *(struct host *)store_grow((void **)&p->profiles, &p->profile_count, &p->profile_capacity,
-                                   sizeof(host)) = host;
-        store_add_name(p, host.service);
-        lint_add(p, LINT_POLICY_NOT_JUDGED, o->kind_source,
-                 "ServiceProfile %.100s is in force; its retries and budget are not judged",
-                 o->name);
-    } else {
-        read_rate_limit(p, o);
-    }
+    if (strcmp(o->kind, "ServiceProfile") == 0)
+        linkerd_read_profile(p, o);
+    else if (strcmp(o->kind, "Server") == 0)
+        linkerd_read_server(p, o);
+    else
+        linkerd_read_limit(p, o);
 }

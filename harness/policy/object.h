@@ -14,6 +14,7 @@ struct object {
     struct source kind_source, version_source;
     const struct yaml_node *root, *labels, *annotations, *spec; /* NULL where there is none */
     const struct kind *row;                                     /* of kinds.c; NULL: not known */
+    bool refused; /* the target has the kind not yet, or not in this version */
 };
 
 /* Reads one document into objects of ${p}: one, or those of a `kind: List`. What is no object is a

@@ -1,6 +1,8 @@
 #include "policy/policy.h"
 
 #include "policy/kind.h"
+#include "policy/linkerd.h"
+#include "policy/provenance.h"
 #include "policy/reader.h"
 #include "policy/yaml.h"
 
@@ -39,6 +41,14 @@ void policy_free(struct policy *p)
     free(p->extensions);
     free(p->waypoints);
     free(p->profiles);
+    free(p->profile_rules);
+    free(p->profile_routes);
+    free(p->service_budgets);
+    free(p->entries);
+    free(p->peer_rules);
+    free(p->server_rules);
+    free(p->server_limits);
+    free(p->passed_overs);
     free(p->findings);
     free(p->names);
     arena_release(p->arena);
@@ -63,7 +73,7 @@ static bool add_bytes(struct policy *p, struct bytes yaml, const char *name, str
     return true;
 }
 
-static void read_object(struct policy *p, const struct object *o)
+static void read_object(struct policy *p, struct object *o)
 {
     char target[48];
     const struct kind *row = o->row;
@@ -75,10 +85,11 @@ static void read_object(struct policy *p, const struct object *o)
         if (row->dialect != DIALECT_NONE)
             lint_add(p, LINT_TARGET_FOREIGN, o->kind_source, "%s %.60s of %s is not read by %s",
                      o->kind, o->name, o->group, target);
+        passed_over_add(p, o, arena_printf(p->arena, "not read by %s", target));
         return;
     }
-    bool refused = !kind_has_version(row, o->version);
-    if (refused)
+    o->refused = !kind_has_version(row, o->version);
+    if (o->refused)
         lint_add(p, LINT_KIND_VERSION, o->version_source, "%s has no version %.30s, only %s",
                  o->kind, o->version, row->versions);
     if ((row->since_mesh & MESH_BIT(p->options.target.mesh)) != 0 &&
@@ -87,15 +98,17 @@ static void read_object(struct policy *p, const struct object *o)
         lint_add(p, limit ? LINT_LINKERD_RATE_LIMIT_NEEDS_2_17 : LINT_KIND_SINCE, o->kind_source,
                  "%s is known since %u.%u: %s has no such kind", o->kind, row->major, row->minor,
                  target);
-        refused = true;
+        o->refused = true;
     }
     if (row->dialect == DIALECT_NOT_JUDGED) {
         lint_add(p, LINT_POLICY_NOT_JUDGED, o->kind_source, "%s %.60s is not read by meshproof",
                  o->kind, o->name);
         return;
     }
+    if (o->refused)
+        passed_over_add(p, o, arena_printf(p->arena, "%s has no such kind or version", target));
     /* A Linkerd object that is refused has nothing in force either way, and more to say. */
-    if (refused && row->dialect != DIALECT_LINKERD)
+    if (o->refused && row->dialect != DIALECT_LINKERD)
         return;
     switch (row->dialect) {
 #define READER(NAME, name, what) \
@@ -156,6 +169,7 @@ static bool finish(struct policy *p, struct policy **ret, struct error *err)
 {
     for (size_t i = 0; i < p->object_count; i++)
         read_object(p, &p->objects[i]);
+    linkerd_check_limits(p);
     lint_policy(p);
     sort(p);
     if (p->limit.kind != ERROR_NONE) {
@@ -191,6 +205,20 @@ bool policy_read_bytes(struct bytes yaml, const char *name, const struct policy_
     return add_bytes(p, yaml, name, err) ? finish(p, ret, err) : give_up(p, err);
 }
 
+/* All bytes up to one more than a file may have. */
+static bool read_stream(struct policy *p, FILE *file, const char *name, struct error *err)
+{
+    uint8_t *at = check_alloc(YAML_MAX_BYTES + 1);
+    size_t len = fread(at, 1, YAML_MAX_BYTES + 1, file);
+    bool good = ferror(file) == 0 || error_set(err, ERROR_INPUT, "reading %.120s failed", name);
+    if (good && len > YAML_MAX_BYTES)
+        good = error_set(err, ERROR_LIMIT, "%.120s has more than the %zu bytes of a policy file",
+                         name, YAML_MAX_BYTES);
+    good = good && add_bytes(p, (struct bytes){at, len}, name, err);
+    free(at);
+    return good;
+}
+
 static bool read_file(struct policy *p, const char *path, struct error *err)
 {
     struct stat st;
@@ -204,12 +232,8 @@ static bool read_file(struct policy *p, const char *path, struct error *err)
                          path, (long long)st.st_size, YAML_MAX_BYTES);
     if ((file = fopen(path, "rb")) == NULL)
         return error_set(err, ERROR_INPUT, "reading %.120s: %s", path, strerror(errno));
-    uint8_t *at = check_alloc(YAML_MAX_BYTES + 1);
-    size_t len = fread(at, 1, YAML_MAX_BYTES + 1, file);
-    bool good = ferror(file) == 0 || error_set(err, ERROR_INPUT, "reading %.120s failed", path);
+    bool good = read_stream(p, file, path, err);
     fclose(file);
-    good = good && add_bytes(p, (struct bytes){at, len}, path, err);
-    free(at);
     return good;
 }
 
@@ -252,6 +276,16 @@ static bool read_folder(struct policy *p, const char *path, struct error *err)
     return good;
 }
 
+/* `kubectl get -o yaml | meshproof explain -`. At its end already, it was read before or never had
+ * anything. */
+static bool read_stdin(struct policy *p, struct error *err)
+{
+    size_t before = p->bytes;
+    if (!read_stream(p, stdin, "stdin", err))
+        return false;
+    return p->bytes > before || error_set(err, ERROR_INPUT, "stdin (-) has no policy: it is empty");
+}
+
 bool policy_read(const char *const *paths, size_t count, const struct policy_options *options,
                  struct policy **ret, struct error *err)
 {
@@ -260,6 +294,10 @@ bool policy_read(const char *const *paths, size_t count, const struct policy_opt
     *ret = NULL;
     for (size_t i = 0; i < count && good; i++) {
         struct stat st;
+        if (strcmp(paths[i], "-") == 0) {
+            good = read_stdin(p, err);
+            continue;
+        }
         bool folder = stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode);
         good = folder ? read_folder(p, paths[i], err) : read_file(p, paths[i], err);
     }

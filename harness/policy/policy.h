@@ -146,6 +146,17 @@ struct pool_rule {
     struct value connect_timeout; /* ns */
 };
 
+/* What else is said of a value of the edge, in the policy or by the target's default, and is not in
+ * force. */
+struct other_value {
+    const char *name;   /* "retry.attempts", as edge_policy_print has it; "": of the whole edge */
+    const char *shown;  /* "5"; "" where it is a whole object or annotation */
+    const char *origin; /* as of a struct value */
+    struct source source;
+    const char *why; /* NULL: the value in force took its place */
+    bool ignored;    /* the target does not read it, or does nothing with it; else: overridden */
+};
+
 /* The effective policy of one edge and one route on it. Small; ${arena} of the policy holds the
  * text. */
 struct edge_policy {
@@ -165,6 +176,9 @@ struct edge_policy {
     struct rate_rule rate;
     struct value balance; /* enum lb_policy */
     struct mtls_rule mtls;
+    /* By policy_explain only, and in the JSON that is read by people only. */
+    const struct other_value *others;
+    size_t other_count;
 };
 
 /* A failure of one try, as a claim and the model speak of it (verifier.md 3.1). */
@@ -203,7 +217,8 @@ struct policy_options {
     uint32_t endpoints; /* per service; 0: not known, and said is only what up to three share */
 };
 
-/* Reads files and folders (*.yaml *.yml, not hidden, sorted), all documents of each. Fails only on
+/* Reads files and folders (*.yaml *.yml, not hidden, sorted), all documents of each; "-" is the
+ * standard input, whose marks say "stdin". Fails only on
  * what is not readable at all (no such file, no YAML, past a limit); all else is a finding. */
 bool policy_read(const char *const *paths, size_t count, const struct policy_options *options,
                  struct policy **ret, struct error *err) WARN_UNUSED;
@@ -221,6 +236,10 @@ const char *const *policy_services(const struct policy *p, size_t *ret_count);
  */
 void policy_resolve(const struct policy *p, const char *from, const char *to, const char *path,
                     uint32_t endpoints, struct edge_policy *ret);
+
+/* The same, with all that was overridden or is ignored in ${others}, which is in ${arena}. */
+void policy_explain(const struct policy *p, const char *from, const char *to, const char *path,
+                    uint32_t endpoints, struct arena *arena, struct edge_policy *ret);
 
 /* Adds the effective policy to ${to}: one value a line with its mark and origin, aligned;
  * `explain`'s text. */

@@ -362,6 +362,70 @@ static void a_name_that_is_no_text_is_named(void **state)
     policy_free(p);
 }
 
+/* Puts the text on our standard input and reads "-". */
+static bool read_stdin(struct bytes text, struct policy **ret, struct error *err)
+{
+    struct policy_options options = testing_options("istio@1.31", 3);
+    static const char *const paths[] = {"-"};
+    char path[] = "/tmp/meshproof-stdin-XXXXXX";
+    int fd = mkstemp(path), old = dup(STDIN_FILENO);
+    assert_true(fd >= 0 && old >= 0);
+    assert_int_equal(write(fd, text.at, text.len), text.len);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_true(dup2(fd, STDIN_FILENO) >= 0);
+    clearerr(stdin);
+    bool good = policy_read(paths, 1, &options, ret, err);
+    assert_true(dup2(old, STDIN_FILENO) >= 0);
+    close(fd);
+    close(old);
+    unlink(path);
+    return good;
+}
+
+/* `kubectl get -o yaml` writes a List, kustomize documents with their separators. */
+static void a_policy_comes_from_the_standard_input(void **state)
+{
+    (void)state;
+    static const char list[] =
+        "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: \"\"}\nitems:\n"
+        "- apiVersion: networking.istio.io/v1\n  kind: VirtualService\n  metadata: {name: v}\n"
+        "  spec: {hosts: [a], http: [{timeout: 2s}]}\n";
+    static const char documents[] =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\n---\n"
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\n"
+        "spec: {hosts: [a], http: [{timeout: 3s}]}\n---\n";
+    struct policy *p = NULL;
+    struct error err = {0};
+    assert_true(read_stdin(bytes_of(list), &p, &err));
+    struct edge_policy e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.request_timeout.number, 2 * TESTING_S);
+    assert_string_equal(e.request_timeout.source.file, "stdin");
+    assert_int_equal(e.request_timeout.source.line, 8);
+    policy_free(p);
+    assert_true(read_stdin(bytes_of(documents), &p, &err));
+    assert_int_equal(testing_resolve(p, "a", "/").request_timeout.number, 3 * TESTING_S);
+    policy_free(p);
+}
+
+static void a_standard_input_that_is_no_policy_is_refused(void **state)
+{
+    (void)state;
+    struct policy *p = NULL;
+    struct error err = {0};
+    assert_false(read_stdin((struct bytes){NULL, 0}, &p, &err));
+    assert_non_null(strstr(err.text, "stdin (-) has no policy"));
+    err = (struct error){0};
+    assert_false(read_stdin(BYTES("a: [1\n"), &p, &err));
+    assert_non_null(strstr(err.text, "stdin:"));
+    size_t len = YAML_MAX_BYTES + 1;
+    uint8_t *big = check_alloc(len);
+    memset(big, '#', len);
+    err = (struct error){0};
+    assert_false(read_stdin((struct bytes){big, len}, &p, &err));
+    assert_int_equal(err.kind, ERROR_LIMIT);
+    free(big);
+}
+
 /* Where the founder keeps real files of public projects; elsewhere there is nothing to do. */
 static void real_files_of_public_projects_are_read(void **state)
 {
@@ -405,6 +469,8 @@ int main(void)
         cmocka_unit_test(hostile_names_stay_utf8),
         cmocka_unit_test(two_virtual_services_for_a_host_are_named),
         cmocka_unit_test(a_name_that_is_no_text_is_named),
+        cmocka_unit_test(a_policy_comes_from_the_standard_input),
+        cmocka_unit_test(a_standard_input_that_is_no_policy_is_refused),
         cmocka_unit_test(real_files_of_public_projects_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

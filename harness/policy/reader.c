@@ -17,10 +17,16 @@ const char *place_field(struct place at, const char *key)
     return arena_printf(at.policy->arena, "%s%s%s", at.origin, at.inner ? "." : " ", key);
 }
 
+void place_speak(struct place at, const char *name, const struct value *value, const char *why)
+{
+    if (at.spoken != NULL && value->set)
+        store_speak(at.policy, at.spoken, name, value, why);
+}
+
 struct place place_at(struct place from, const char *key)
 {
     const struct yaml_node *n = yaml_get(from.map, key);
-    struct place to = {.policy = from.policy, .inner = true};
+    struct place to = {.policy = from.policy, .inner = true, .spoken = from.spoken};
     to.origin = place_field(from, key);
     if (n != NULL && n->kind != YAML_MAP)
         lint_add(from.policy, LINT_OBJECT_VALUE, n->source, "%s is no map", to.origin);
@@ -32,7 +38,7 @@ struct place place_at(struct place from, const char *key)
 struct place place_item(struct place from, const char *key, size_t index)
 {
     const struct yaml_node *n = yaml_item(yaml_get(from.map, key), index);
-    struct place to = {.policy = from.policy, .inner = true};
+    struct place to = {.policy = from.policy, .inner = true, .spoken = from.spoken};
     to.origin = arena_printf(from.policy->arena, "%s[%zu]", place_field(from, key), index);
     if (n != NULL && n->kind != YAML_MAP)
         lint_add(from.policy, LINT_OBJECT_VALUE, n->source, "%s is no map", to.origin);

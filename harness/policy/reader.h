@@ -14,6 +14,8 @@
  * bad value makes Linkerd drop the route. */
 void linkerd_read_service(struct policy *p, const struct object *o);
 bool linkerd_read_route(struct policy *p, const struct object *o, struct route *route);
+/* XBackendTrafficPolicy (gateway_budget.c). */
+void gateway_read_budget(struct policy *p, const struct object *o);
 /* Findings for Linkerd's annotations on a kind or under a target that does not read them. */
 void linkerd_check_annotations(struct policy *p, const struct object *o);
 
@@ -21,9 +23,13 @@ void linkerd_check_annotations(struct policy *p, const struct object *o);
 struct place {
     struct policy *policy;
     const char *origin;
-    const struct yaml_node *map; /* NULL: nothing is there */
-    bool inner;                  /* ${origin} already names a field */
+    const struct yaml_node *map;  /* NULL: nothing is there */
+    bool inner;                   /* ${origin} already names a field */
+    const struct spoken **spoken; /* where what is not in force is kept; NULL: nowhere */
 };
+
+/* Keeps a value that is written and not in force; ${name} as in edge.c. */
+void place_speak(struct place at, const char *name, const struct value *value, const char *why);
 
 /* "VirtualService payments" and its spec. */
 struct place place_of(struct policy *p, const struct object *o);

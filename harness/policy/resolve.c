@@ -1,3 +1,4 @@
+#include "policy/resolve.h"
 #include "policy/route.h"
 
 /* Which object governs an edge and a path, and what stands where none does. */
@@ -38,11 +39,22 @@ static uint64_t exactness(const struct route *r)
     return r->path_kind == PATH_EXACT ? UINT64_C(1) << 40 : r->path_kind == PATH_ANY ? 0 : len;
 }
 
-/* HTTPRoutes of one Service are one table, VirtualServices of one host are not: the first governs.
- */
+static bool is_virtual_service(const struct object *o)
+{
+    return strcmp(o->kind, "VirtualService") == 0;
+}
+
+/* HTTPRoutes and GRPCRoutes of one Service are one table, VirtualServices of one host are not: the
+ * first governs. */
 static bool same_table(const struct object *of, const struct object *r)
 {
-    return r == of || (strcmp(of->kind, "HTTPRoute") == 0 && strcmp(r->kind, "HTTPRoute") == 0);
+    return r == of || (!is_virtual_service(of) && !is_virtual_service(r));
+}
+
+bool governing_takes(const struct route *route, const char *from, const char *path)
+{
+    return !route->narrowed && (route->caller == NULL || strcmp(route->caller, from) == 0) &&
+           (path == NULL || route_takes(route, path));
 }
 
 static const struct route *find_route(const struct policy *p, const char *from,
@@ -52,12 +64,10 @@ static const struct route *find_route(const struct policy *p, const char *from,
     const struct route *best = NULL;
     for (size_t i = 0; object != NULL && i < p->route_count; i++) {
         const struct route *r = &p->routes[i];
-        if (r->narrowed || host_match(&r->host, to) == 0 || !same_table(object, r->object))
+        if (host_match(&r->host, to) == 0 || !same_table(object, r->object) ||
+            !governing_takes(r, from, path))
             continue;
-        if ((r->caller != NULL && strcmp(r->caller, from) != 0) ||
-            (path != NULL && !route_takes(r, path)))
-            continue;
-        if (path == NULL || strcmp(object->kind, "HTTPRoute") != 0)
+        if (path == NULL || is_virtual_service(object))
             return r;
         if (best == NULL || exactness(r) > exactness(best))
             best = r;
@@ -86,63 +96,57 @@ static const struct destination *find_destination(const struct policy *p, const 
     return best;
 }
 
-static bool has_profile(const struct policy *p, const struct host *to)
+static const struct profile_rule *find_profile(const struct policy *p, const struct host *to)
 {
-    for (size_t i = 0; i < p->profile_count; i++) {
-        if (host_match(&p->profiles[i], to) != 0)
-            return true;
+    for (size_t i = 0; i < p->profile_rule_count; i++) {
+        if (host_match(&p->profile_rules[i].host, to) != 0)
+            return &p->profile_rules[i];
     }
-    return false;
+    return NULL;
 }
 
-static void apply_route(const struct route *route, const char *path, struct edge_policy *ret)
+/* D4: the first route whose condition holds. */
+static const struct route *find_profile_route(const struct policy *p, const struct object *profile,
+                                              const char *path)
 {
-    if (route == NULL)
-        return;
-    ret->route = route->name;
-    if (path == NULL && route->path != NULL && route->path_kind != PATH_ANY)
-        ret->path = route->path;
-    if (route->has_retry)
-        ret->retry = route->retry;
-    ret->request_timeout = route->request_timeout;
-}
-
-static void resolve_istio(const struct policy *p, const struct route *route, const struct host *to,
-                          struct edge_policy *ret)
-{
-    struct host at = *to;
-    if (route != NULL && route->destination != NULL && strcmp(route->destination, to->service) != 0)
-        at = (struct host){.service = route->destination};
-    const struct destination *d = find_destination(p, &at);
-    if (d != NULL) {
-        ret->outlier = d->outlier;
-        ret->pool = d->pool;
-        ret->budget = d->budget;
-        if (d->balance.set)
-            ret->balance = d->balance;
-        /* A route that nobody wrote has the default retries, and they look at the hosts tried
-         * before, hash or not (seen in what Istio 1.31 programs: suites/selftest/istio). */
-        if (d->consistent_hash && route != NULL && target_since(p->options.target, 1, 23))
-            ret->retry.other_host = false;
+    for (size_t i = 0; i < p->profile_route_count; i++) {
+        const struct route *r = &p->profile_routes[i];
+        if (r->object == profile && governing_takes(r, "", path))
+            return r;
     }
-    if (!ret->pool.connect_timeout.set)
-        ret->pool.connect_timeout = value_default(p, 10 * S);
+    return NULL;
 }
 
-static void resolve_linkerd(const struct policy *p, const struct route *route,
-                            const struct host *to, struct edge_policy *ret)
+static const struct service_rule *find_service(const struct policy *p, const struct host *to)
 {
     for (size_t i = 0; i < p->service_count; i++) {
-        const struct service_rule *s = &p->services[i];
-        if (host_match(&s->host, to) == 0)
-            continue;
-        if (s->has_retry && (route == NULL || !route->has_retry))
-            ret->retry = s->retry;
-        if (s->request_timeout.set && (route == NULL || !route->request_timeout.set))
-            ret->request_timeout = s->request_timeout;
-        ret->accrual = s->accrual;
-        return;
+        if (host_match(&p->services[i].host, to) != 0)
+            return &p->services[i];
     }
+    return NULL;
+}
+
+static const struct entry *find_entry(const struct policy *p, const struct host *to)
+{
+    const struct entry *best = NULL;
+    uint32_t best_match = 0;
+    for (size_t i = 0; i < p->entry_count; i++) {
+        uint32_t match = host_match(&p->entries[i].host, to);
+        if (match > best_match) {
+            best_match = match;
+            best = &p->entries[i];
+        }
+    }
+    return best;
+}
+
+static const struct service_budget *find_budget(const struct policy *p, const struct host *to)
+{
+    for (size_t i = 0; i < p->service_budget_count; i++) {
+        if (host_match(&p->service_budgets[i].host, to) != 0)
+            return &p->service_budgets[i];
+    }
+    return NULL;
 }
 
 static enum flavour flavour_of(const struct policy *p, const char *service)
@@ -161,18 +165,107 @@ static enum flavour flavour_of(const struct policy *p, const char *service)
     UNREACHABLE();
 }
 
-static void resolve_http(const struct policy *p, const struct host *to, const char *path,
-                         struct edge_policy *ret)
+static void find_http(const struct policy *p, struct governing *g)
 {
-    retry_rule_default(p, &ret->retry);
-    if (ret->flavour == FLAVOUR_LINKERD && has_profile(p, to))
-        return; /* D1: a ServiceProfile turns all else off */
-    const struct route *route = find_route(p, ret->from, to, path);
-    apply_route(route, path, ret);
+    if (g->flavour == FLAVOUR_LINKERD) {
+        g->profile = find_profile(p, &g->to);
+        g->service = find_service(p, &g->to);
+    }
+    /* D1: a ServiceProfile turns all else off */
+    g->route = g->profile != NULL ? find_profile_route(p, g->profile->object, g->path)
+                                  : find_route(p, g->from, &g->to, g->path);
+    if (!policy_is_istio(p))
+        return;
+    struct host at = g->to;
+    if (g->route != NULL && g->route->destination != NULL &&
+        strcmp(g->route->destination, g->to.service) != 0)
+        at = (struct host){.service = g->route->destination};
+    g->destination = find_destination(p, &at);
+    g->budget = find_budget(p, &at);
+}
+
+void governing_find(const struct policy *p, const char *from, const char *to, const char *path,
+                    struct arena *scratch, struct governing *ret)
+{
+    *ret = (struct governing){.from = from, .path = path};
+    ret->to = host_parse(store_intern(p, to), scratch);
+    if (ret->to.service == NULL)
+        ret->to = (struct host){.service = store_intern(p, to)};
+    const struct object *service = store_find_service(p, &ret->to);
+    if (service != NULL && ret->to.namespace == NULL && service->namespace[0] != '\0')
+        ret->to.namespace = service->namespace;
+    ret->flavour = flavour_of(p, ret->to.service);
     if (policy_is_istio(p))
-        resolve_istio(p, route, to, ret);
-    else if (ret->flavour == FLAVOUR_LINKERD)
-        resolve_linkerd(p, route, to, ret);
+        ret->entry = find_entry(p, &ret->to);
+    if (ret->flavour != FLAVOUR_L4)
+        find_http(p, ret);
+    pods_find(p, &ret->to, &ret->pods);
+}
+
+static void apply_route(const struct route *route, const char *path, struct edge_policy *ret)
+{
+    if (route == NULL)
+        return;
+    ret->route = route->name;
+    if (path == NULL && route->path != NULL && route->path_kind != PATH_ANY)
+        ret->path = route->path;
+    if (route->has_retry)
+        ret->retry = route->retry;
+    ret->request_timeout = route->request_timeout;
+}
+
+static void resolve_istio(const struct policy *p, const struct governing *g,
+                          struct edge_policy *ret)
+{
+    const struct destination *d = g->destination;
+    if (d != NULL) {
+        ret->outlier = d->outlier;
+        ret->pool = d->pool;
+        ret->budget = d->budget;
+        if (d->balance.set)
+            ret->balance = d->balance;
+        /* A route that nobody wrote has the default retries, and they look at the hosts tried
+         * before, hash or not (seen in what Istio 1.31 programs: suites/selftest/istio). */
+        if (d->consistent_hash && g->route != NULL && target_since(p->options.target, 1, 23))
+            ret->retry.other_host = false;
+    }
+    if (g->budget != NULL && ret->budget.kind == BUDGET_NONE)
+        ret->budget = g->budget->rule;
+    if (!ret->pool.connect_timeout.set)
+        ret->pool.connect_timeout = value_default(p, 10 * S);
+    /* B6: routes of HTTP are not looked at for a port that is none. */
+    if (g->entry != NULL && g->entry->protocol != NULL) {
+        ret->retry = (struct retry_rule){
+            .attempts = value_set(0, g->entry->source,
+                                  store_printf(p, "ServiceEntry %.253s has %s ports only",
+                                               g->entry->object->name, g->entry->protocol))};
+        ret->request_timeout = (struct value){0};
+    }
+}
+
+static void resolve_linkerd(const struct governing *g, struct edge_policy *ret)
+{
+    const struct service_rule *s = g->service;
+    if (g->profile != NULL) {
+        ret->budget = g->profile->budget;
+    } else if (s != NULL) {
+        if (s->has_retry && (g->route == NULL || !g->route->has_retry))
+            ret->retry = s->retry;
+        if (s->request_timeout.set && (g->route == NULL || !g->route->request_timeout.set))
+            ret->request_timeout = s->request_timeout;
+        ret->accrual = s->accrual;
+    }
+}
+
+void resolve_defaults(const struct policy *p, const struct governing *g, struct edge_policy *ret)
+{
+    ret->balance = value_default(p, g->flavour == FLAVOUR_L4        ? LB_CONNECTION
+                                    : g->flavour == FLAVOUR_LINKERD ? LB_EWMA
+                                                                    : LB_LEAST_REQUEST);
+    if (g->flavour == FLAVOUR_L4)
+        ret->retry.attempts = value_default(p, 0);
+    else
+        retry_rule_default(p, &ret->retry);
 }
 
 void policy_resolve(const struct policy *p, const char *from, const char *to, const char *path,
@@ -180,26 +273,23 @@ void policy_resolve(const struct policy *p, const char *from, const char *to, co
 {
     const char *caller = from == NULL ? "client" : from;
     struct arena scratch; /* the parts of a dotted name are needed here only */
+    struct governing g;
     arena_init(&scratch, STORE_MAX_ARENA);
-    struct host host = host_parse(store_intern(p, to), &scratch);
-    if (host.service == NULL)
-        host = (struct host){.service = store_intern(p, to)};
-    const struct object *service = store_find_service(p, &host);
-    if (service != NULL && host.namespace == NULL && service->namespace[0] != '\0')
-        host.namespace = service->namespace;
+    governing_find(p, caller, to, path, &scratch, &g);
     *ret = (struct edge_policy){.from = store_intern(p, caller),
                                 .to = store_intern(p, to),
                                 .path = path == NULL ? "/" : store_intern(p, path),
                                 .route = "",
                                 .target = p->options.target,
-                                .flavour = flavour_of(p, host.service),
+                                .flavour = g.flavour,
                                 .endpoints = endpoints};
-    ret->balance = value_default(p, ret->flavour == FLAVOUR_L4        ? LB_CONNECTION
-                                    : ret->flavour == FLAVOUR_LINKERD ? LB_EWMA
-                                                                      : LB_LEAST_REQUEST);
-    if (ret->flavour == FLAVOUR_L4)
-        ret->retry.attempts = value_default(p, 0);
-    else
-        resolve_http(p, &host, path, ret);
+    resolve_defaults(p, &g, ret);
+    apply_route(g.route, path, ret);
+    if (policy_is_istio(p) && g.flavour != FLAVOUR_L4)
+        resolve_istio(p, &g, ret);
+    else if (g.flavour == FLAVOUR_LINKERD)
+        resolve_linkerd(&g, ret);
+    resolve_mtls(p, &g, ret);
+    resolve_rate(p, &g, ret);
     arena_release(&scratch);
 }

@@ -1,5 +1,7 @@
 #include "policy/route.h"
 
+#include "policy/path_regex.h"
+
 #include "base/units.h"
 
 static void headroom(struct policy *p, const struct retry_rule *rule, const struct value *timeout)
@@ -33,6 +35,8 @@ void route_finish(struct policy *p, struct route *route)
         lint_add(p, LINT_TIMEOUT_PER_TRY_INERT, rule->per_try_timeout.source,
                  "%s %s is not below timeout %s (line %u): Envoy ignores it",
                  rule->per_try_timeout.origin, each, whole, timeout->source.line);
+        store_speak(p, &route->spoken, "retry.per_try_timeout", &rule->per_try_timeout,
+                    "it is not below the request timeout");
         rule->per_try_timeout = (struct value){0};
     }
     if (rule->per_try_timeout.number != 0 && timeout->number != 0)
@@ -54,6 +58,9 @@ bool route_takes(const struct route *route, const char *path)
         while (n > 0 && own[n - 1] == '/')
             n--;
         return strncmp(own, path, n) == 0 && (path[n] == '\0' || path[n] == '/' || path[n] == '?');
+    case PATH_REGEX:
+        return path_regex_matches(route->regex,
+                                  (struct bytes){(const uint8_t *)path, strcspn(path, "?")});
     }
     UNREACHABLE();
 }

@@ -1,5 +1,6 @@
 #include "policy/store.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 void *store_grow(void **rows, size_t *count, size_t *capacity, size_t size)
@@ -35,6 +36,17 @@ const char *store_intern(const struct policy *p, const char *text)
     if (*slot == 0)
         *slot = (uint64_t)(uintptr_t)arena_strdup(p->arena, text);
     return (const char *)(uintptr_t)*slot;
+}
+
+const char *store_printf(const struct policy *p, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    const char *kept = store_intern(p, text);
+    return kept == text ? arena_strdup(p->arena, text) : kept; /* no room: ours ends here */
 }
 
 void store_add_name(struct policy *p, const char *service)
@@ -111,6 +123,14 @@ struct value value_set(uint64_t number, struct source source, const char *origin
 struct value value_default(const struct policy *p, uint64_t number)
 {
     return value_set(number, (struct source){0}, p->default_origin);
+}
+
+void store_speak(struct policy *p, const struct spoken **list, const char *name,
+                 const struct value *value, const char *why)
+{
+    struct spoken *s = ARENA_ARRAY(p->arena, struct spoken, 1);
+    *s = (struct spoken){.name = name, .value = *value, .why = why, .next = *list};
+    *list = s; /* in any order: explain sorts */
 }
 
 bool policy_is_istio(const struct policy *p)

@@ -24,14 +24,23 @@ struct host {
     const char *pattern;   /* of a wildcard: what follows the star */
 };
 
-enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_SEGMENTS };
+enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_SEGMENTS, PATH_REGEX };
+
+/* What else the policy says of a value: written, and not in force. */
+struct spoken {
+    const char *name; /* "retry.attempts", as edge.c has it */
+    struct value value;
+    const char *why;
+    const struct spoken *next;
+};
 
 struct route {
     struct host host;
     const struct object *object;
     const char *name; /* "payments/http[0]" */
     enum path_kind path_kind;
-    const char *path;
+    const char *path; /* PATH_REGEX: one that it takes */
+    const struct path_regex *regex;
     const char *caller;      /* the app label that the caller must have; NULL: any */
     bool private;            /* exportTo ".": for callers of its object's namespace */
     bool narrowed;           /* holds for requests only that are never sent here */
@@ -39,6 +48,7 @@ struct route {
     bool has_retry;
     struct retry_rule retry;
     struct value request_timeout;
+    const struct spoken *spoken; /* what its entry says and the target does not do */
 };
 
 struct destination {
@@ -51,6 +61,68 @@ struct destination {
     struct pool_rule pool;
     struct budget_rule budget;
     struct value balance; /* enum lb_policy */
+    struct value sends;   /* enum mtls_mode */
+    const char *identity; /* the one of tls.subjectAltNames */
+    const struct spoken *spoken;
+};
+
+/* The retry budget of a Service (XBackendTrafficPolicy). */
+struct service_budget {
+    struct host host;
+    const struct object *object;
+    struct budget_rule rule;
+};
+
+/* A host of a ServiceEntry. */
+struct entry {
+    struct host host;
+    const struct object *object;
+    struct source source;
+    const char *protocol; /* of all of its ports, where none is HTTP: "TCP"; NULL: HTTP */
+    bool external;        /* outside of the mesh */
+};
+
+/* One port of portLevelMtls. */
+struct peer_port {
+    uint64_t port;
+    struct value mode;
+};
+
+/* A PeerAuthentication. */
+struct peer_rule {
+    const struct object *object;
+    const struct yaml_node *labels; /* selector.matchLabels; NULL: the whole namespace */
+    struct value mode;              /* enum mtls_mode; unset: UNSET, what stands above holds */
+    struct peer_port *ports;        /* portLevelMtls */
+    size_t port_count;
+};
+
+/* A Server of Linkerd, and a rate limit for one. */
+struct server_rule {
+    const struct object *object;
+    const char *origin;
+    struct value accepts; /* enum mtls_mode; unset: what the authorizations say */
+};
+struct server_limit {
+    const struct object *object;
+    const char *server;
+    bool refused; /* by the target: not in force */
+    struct rate_rule rule;
+    const struct spoken *spoken;
+};
+
+/* A ServiceProfile; its routes are those of its object in ${profile_routes}. */
+struct profile_rule {
+    struct host host;
+    const struct object *object;
+    struct budget_rule budget;
+};
+
+/* An object that the target does not read, and a service that it is for. */
+struct passed_over {
+    struct host host;
+    const struct object *object;
+    const char *why;
 };
 
 /* What Linkerd reads from a Service. */
@@ -61,6 +133,7 @@ struct service_rule {
     struct retry_rule retry;
     struct value request_timeout;
     struct accrual_rule accrual;
+    const struct spoken *spoken;
 };
 
 /* An ExtensionRef: for the sentence on the kind that it names. */
@@ -97,6 +170,22 @@ struct policy {
     size_t waypoint_count, waypoint_capacity;
     struct host *profiles; /* of ServiceProfiles */
     size_t profile_count, profile_capacity;
+    struct profile_rule *profile_rules;
+    size_t profile_rule_count, profile_rule_capacity;
+    struct route *profile_routes;
+    size_t profile_route_count, profile_route_capacity;
+    struct service_budget *service_budgets;
+    size_t service_budget_count, service_budget_capacity;
+    struct entry *entries;
+    size_t entry_count, entry_capacity;
+    struct peer_rule *peer_rules;
+    size_t peer_rule_count, peer_rule_capacity;
+    struct server_rule *server_rules;
+    size_t server_rule_count, server_rule_capacity;
+    struct server_limit *server_limits;
+    size_t server_limit_count, server_limit_capacity;
+    struct passed_over *passed_overs;
+    size_t passed_over_count, passed_over_capacity;
     struct finding *findings;
     size_t finding_count, finding_capacity;
     const char **names; /* of the services governed */
@@ -114,6 +203,8 @@ struct route *store_add_route(struct policy *p, struct source source);
 
 /* The same text for ever, once. ${text} may be NULL. */
 const char *store_intern(const struct policy *p, const char *text);
+/* The same of a text that is made. */
+const char *store_printf(const struct policy *p, const char *format, ...) PRINTF(2, 3);
 /* Names a service as governed by an object. */
 void store_add_name(struct policy *p, const char *service);
 
@@ -128,6 +219,10 @@ struct value value_default(const struct policy *p, uint64_t number);
 
 /* The retries that the target makes where nothing says otherwise. */
 void retry_rule_default(const struct policy *p, struct retry_rule *ret);
+
+/* Keeps what is written and not in force, for `explain`. */
+void store_speak(struct policy *p, const struct spoken **list, const char *name,
+                 const struct value *value, const char *why);
 
 bool policy_is_istio(const struct policy *p);
 /* The Service of that name among the objects; NULL: none, or several in different namespaces. */
