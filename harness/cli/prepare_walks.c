@@ -1,7 +1,9 @@
 #include "cli/prepare.h"
 
 #include "base/rng.h"
+#include "cli/judge_shows.h"
 #include "mesh/mesh.h"
+#include "verify/generate.h"
 
 /* Which edges a scenario has, what their policy is, who walks it (the subject, and the controls
  * beside it), and what of all this the journal keeps. */
@@ -158,8 +160,8 @@ static bool asked(const struct scenario *s, const char *claim)
     return false;
 }
 
-/* False where the defect cannot show: a repeat ejection that --depth quick does not ask for, a
- * time-out that is not declared. */
+/* False where the defect cannot show: a control that is like a right mesh says nothing of a judge.
+ */
 static bool can_show(const struct scenario *s, const struct edge_policy *edge,
                      const struct defect *defect)
 {
@@ -167,9 +169,11 @@ static bool can_show(const struct scenario *s, const struct edge_policy *edge,
     if (defect->flavour != edge->flavour || claim == NULL || !asked(s, defect->claim) ||
         (claim->applies != NULL && !claim->applies(edge)))
         return false;
-    if (strcmp(defect->name, "ejection_repeat_not_grown") == 0)
-        return s->depth == DEPTH_FULL;
-    return strcmp(defect->claim, "honest") != 0 || edge->request_timeout.number > 0;
+    if (strcmp(defect->name, "ejection_repeat_not_grown") == 0 && s->depth != DEPTH_FULL)
+        return false;
+    struct edge_policy control;
+    generate_control_policy(edge, &control);
+    return judge_shows(defect->name, &control);
 }
 
 static size_t eligible_defects(const struct prepared *p, uint32_t scenario,

@@ -89,6 +89,23 @@ static void draw_accrual(struct rng *rng, struct edge_policy *e)
     };
 }
 
+/* Limits small enough to be met by a load of a second or two. */
+static void draw_pool(struct rng *rng, struct pool_rule *pool)
+{
+    switch (rng_below(rng, 3)) {
+    case 0:
+        pool->max_requests = value(PICK(rng, 4, 6, 8, 10), 50);
+        return;
+    case 1:
+        pool->max_connections = value(PICK(rng, 2, 3, 4, 6), 51);
+        pool->max_pending = value(PICK(rng, 4, 6, 10), 52);
+        return;
+    default:
+        pool->requests_per_connection = value(PICK(rng, 1, 5, 20), 53);
+        return;
+    }
+}
+
 struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
 {
     bool linkerd = flavour == FLAVOUR_LINKERD;
@@ -117,6 +134,8 @@ struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
         draw_outlier(rng, &e);
     if (linkerd && chance(rng, 50))
         draw_accrual(rng, &e);
+    if (!linkerd && chance(rng, 20))
+        draw_pool(rng, &e.pool);
     e.balance =
         value(linkerd ? LB_EWMA : PICK(rng, LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM), 40);
     return e;

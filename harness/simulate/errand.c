@@ -287,6 +287,8 @@ static void wait_for_conn(struct scene *s, uint32_t index)
         pool_may_wait(&s->model.pool, s->waiting_count)) {
         s->waiting[s->waiting_count].index = index;
         s->waiting[s->waiting_count++].life = s->errands[index].life;
+        scene_add(s, EVENT_GIVE_UP, index, s->errands[index].life,
+                  s->errands[index].r.due + s->edge_patience_ns);
         return;
     }
     s->counted.pending_overflow++;

@@ -1,6 +1,7 @@
 #include "simulate/gate.h"
 
 #include "simulate/draw.h"
+#include "simulate/limits.h"
 #include "verify/claims.h"
 #include "verify/generate.h"
 #include "verify/hearing.h"
@@ -42,7 +43,10 @@ static bool make_plan(const struct edge_policy *edge, enum depth depth, uint64_t
         .depth = depth, .seed = seed, .method = "GET", .source = {SUITE, 1, 0}};
     struct plan *p = plan_new();
     fill_scenario(p, edge, depth);
-    if (!generate_phases(p, &p->scenarios[0], edge, &options, err) || !plan_check(p, err)) {
+    bool ok = generate_phases(p, &p->scenarios[0], edge, &options, err);
+    if (ok)
+        limits_add(p, &p->scenarios[0], edge);
+    if (!ok || !plan_check(p, err)) {
         plan_free(p);
         return false;
     }

@@ -162,6 +162,28 @@ static void old_false_alarms_stay_silent(void **state)
     free(t);
 }
 
+/* Its balancer leaves a host alone for long after a slow answer: that it was not seen in again is
+ * no finding, and leaves nothing open. */
+static void a_host_that_linkerd_starves_leaves_nothing_open(void **state)
+{
+    struct gate_options o = tally_options(0x895440);
+    struct error err = {0};
+    struct gate g;
+    size_t starved = 0;
+    (void)state;
+    assert_true(gate_run(&o, &g, &err));
+    assert_int_equal(g.edge.flavour, FLAVOUR_LINKERD);
+    for (size_t i = 0; i < g.judgement->verdict_count; i++) {
+        const struct judged *d = &g.judgement->verdicts[i];
+        if (strcmp(d->claim->id, "await.readmitted") != 0)
+            continue;
+        assert_int_not_equal(d->verdict.kind, VERDICT_INCONCLUSIVE);
+        starved += d->verdict.kind == VERDICT_NOT_APPLICABLE;
+    }
+    assert_true(starved > 0);
+    gate_release(&g);
+}
+
 /* Linkerd does not look at T while it waits for the next try: up to a back-off later is in time. */
 static void linkerd_may_answer_a_backoff_after_its_timeout(void **state)
 {
@@ -259,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_wrong_mesh_fails_its_claim),
         cmocka_unit_test(noise_shows_as_stalls_late_reads_and_lost_records),
         cmocka_unit_test(old_false_alarms_stay_silent),
+        cmocka_unit_test(a_host_that_linkerd_starves_leaves_nothing_open),
         cmocka_unit_test(linkerd_may_answer_a_backoff_after_its_timeout),
         cmocka_unit_test(endpoints_that_wait_for_room_under_the_cap_are_no_witness),
         cmocka_unit_test(a_tally_counts_and_adds),

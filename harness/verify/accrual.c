@@ -23,19 +23,28 @@ static uint64_t number_or(const struct value *v, uint64_t otherwise)
     return v->set && v->number != 0 ? v->number : otherwise;
 }
 
-/* The first try on the host that was sent after the count was certainly full; those sent before are
- * excused. */
+/* Its request, or the end of the try before it, was later than ${t_ns}: so was it. */
+static bool was_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
+{
+    if (x->request == TRACK_NONE || x->late_read || x->is_connection)
+        return false;
+    uint64_t since = t->requests[x->request].start_ns;
+    for (const struct try *y = &t->tries[t->requests[x->request].first]; y != x;
+         y = &t->tries[y->next])
+        since = y->lo_ns > since ? y->lo_ns : since;
+    return since >= t_ns;
+}
+
+/* The first try on the host after its count was certainly full. One that may have been sent before
+ * is excused, and then nothing can be told: it may also be what shut the gate, one too late. */
 static const struct try *next_after(const struct track *t, const struct track_host *host,
                                     uint32_t full)
 {
     const struct try *last = &t->tries[host->tries[full]];
-    for (uint32_t i = full + 1; i < host->count; i++) {
-        const struct try *x = &t->tries[host->tries[i]];
-        if (x->request != TRACK_NONE && !x->late_read && last->seen_ns != UINT64_MAX &&
-            t->requests[x->request].start_ns >= last->seen_ns)
-            return x;
-    }
-    return NULL;
+    if (full + 1 >= host->count || last->seen_ns == UINT64_MAX)
+        return NULL;
+    const struct try *next = &t->tries[host->tries[full + 1]];
+    return was_sent_after(t, next, last->seen_ns) ? next : NULL;
 }
 
 struct gaps {

@@ -157,6 +157,39 @@ static void a_queue_that_is_too_long_or_too_short_fails(void **state)
     limits_are(&l, "cb.pending", VERDICT_FAIL, WHY_NONE, "refused while at most 3 of 5 waited");
 }
 
+/* The mesh stood still from 100 to 200 ms, unseen: ten requests lay in its sockets, five of them
+ * found room in the queue when it went on. */
+static void what_a_mesh_that_stood_still_had_not_read_did_not_wait(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+    (void)state;
+    edge.pool.max_connections = limits_value(1);
+    edge.pool.max_pending = limits_value(5);
+    limits_open(&l, &edge, LIMITS_S, "breaker", (const char *const[]){"only", "pending", NULL});
+    limits_workers(&l, 1);
+    for (uint64_t i = 0; i < 5; i++) { /* wait from 0 to 200 ms */
+        uint64_t id = limits_request(&l, 1 + i, 260 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = 200 * LIMITS_MS + i,
+                                                .out_us = 250 * LIMITS_MS});
+    }
+    for (uint64_t i = 0; i < 12; i++)
+        limits_request(&l, (40 + i) * LIMITS_MS, (41 + i) * LIMITS_MS, 503, true);
+    for (uint64_t i = 0; i < 10; i++) {
+        uint64_t start = (101 + 9 * i) * LIMITS_MS;
+        if (i % 2 == 1) {
+            limits_request(&l, start, 201 * LIMITS_MS, 503, true);
+            continue;
+        }
+        uint64_t id = limits_request(&l, start, 460 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = 400 * LIMITS_MS + i,
+                                                .out_us = 450 * LIMITS_MS});
+    }
+    limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 17 refused");
+}
+
 static void a_queue_that_never_filled_is_open(void **state)
 {
     struct limits l;
@@ -273,6 +306,7 @@ int main(void)
         cmocka_unit_test(connections_hide_the_limit_of_requests),
         cmocka_unit_test(a_queue_as_long_as_declared_passes),
         cmocka_unit_test(a_queue_that_is_too_long_or_too_short_fails),
+        cmocka_unit_test(what_a_mesh_that_stood_still_had_not_read_did_not_wait),
         cmocka_unit_test(a_queue_that_never_filled_is_open),
         cmocka_unit_test(what_the_limit_of_requests_refuses_says_nothing_of_the_queue),
         cmocka_unit_test(each_pool_may_open_one_connection),

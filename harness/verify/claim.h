@@ -50,6 +50,9 @@ struct claim_type {
     void (*judge)(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret);
     const char *also_word, *also_only; /* a second word that means it, or NULL */
+    /* A PASS asks for one count of instances and nothing else: those of a phase and of its
+     * repetition may be added. */
+    bool adds;
 };
 const struct claim_type *const *claim_types(size_t *ret_count);
 const struct claim_type *claim_type_find(const char *id);

@@ -130,6 +130,13 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
     for (uint32_t position = track_position(t, s->before) + 1; position > 0; position--) {
         const struct try *x = &t->tries[host->tries[position - 1]];
         fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
+        /* Back from an ejection it began to count anew, a little before it was seen again. */
+        if (x->after_silence) {
+            uint64_t grace = e->merge_ns + LEAK_NS;
+            *ret_since_ns = x->head_ns > grace ? x->head_ns - grace : 0;
+            uint64_t hidden = track_hidden(t, *ret_since_ns, until);
+            return hidden > 0 && hidden + fails >= ejector_least(e);
+        }
         if ((x->rule[0] & RULE_CLEARED) == 0)
             continue;
         uint64_t hidden = track_hidden(t, x->lo_ns, until);
@@ -208,12 +215,9 @@ static bool was_silent(const struct track *t, uint32_t host, uint64_t t_ns)
     return false;
 }
 
-/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
-static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
-                         uint64_t t_ns)
+uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns)
 {
     const struct track_host *h = &t->hosts[host];
-    uint64_t back = e->merge_ns + LEAK_NS, from = t_ns > back ? t_ns - back : 0;
     uint32_t end = 0;
     for (uint32_t high = h->count; end < high;) {
         uint32_t middle = end + (high - end) / 2;
@@ -222,7 +226,30 @@ static bool could_be_out(const struct track *t, const struct ejector *e, uint32_
         else
             high = middle;
     }
-    for (uint32_t i = end, seen = 0; i > 0; i--, seen++) {
+    return end;
+}
+
+/* A gap in its picks in which it may have been out, though the picks elsewhere do not make it a
+ * silence: they lie in time that is no evidence, or the walk ended within it. */
+static bool is_in_gap(const struct track *t, uint32_t host, uint64_t t_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint32_t after = eject_position_after(t, host, t_ns);
+    if (after == 0 || t->unseen_ns == UINT64_MAX)
+        return false;
+    if (after < h->count)
+        return track_may_have_been_out(t, host, after);
+    return t->tries[t->try_count - 1].head_ns - t->tries[h->tries[after - 1]].head_ns >=
+           t->unseen_ns;
+}
+
+/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
+static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
+                         uint64_t t_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint64_t back = e->merge_ns + LEAK_NS, from = t_ns > back ? t_ns - back : 0;
+    for (uint32_t i = eject_position_after(t, host, t_ns), seen = 0; i > 0; i--, seen++) {
         const struct try *x = &t->tries[h->tries[i - 1]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
         if (fails && reached(t, e, host, i - 1, false))
@@ -238,7 +265,8 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
 {
     uint32_t out = 0;
     for (uint32_t h = 0; h < t->host_count; h++)
-        out += h != host && (was_silent(t, h, t_ns) || could_be_out(t, e, h, t_ns));
+        out += h != host &&
+               (was_silent(t, h, t_ns) || is_in_gap(t, h, t_ns) || could_be_out(t, e, h, t_ns));
     return out;
 }
 

@@ -42,14 +42,17 @@ bool eject_brief(const struct track *t, const struct ejector *e, const struct sp
 /* track_quiet, and no host may have come back unseen just before. */
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
 
+/* The position of the host's first try after ${t_ns}; its count of tries: none. */
+uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns);
 /* Something else than ejection explains the silence: its listener was down. */
 bool eject_explained(const struct window *w, const struct silence *s);
 /* Silences that have begun or ended in ${span}. */
 bool eject_touches(const struct silence *s, const struct span *span);
 /* Hosts other than ${host} that were silent at that time. */
 uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
-/* Hosts other than ${host} that may have been out at that time: silent, or failed so often just
- * before that they could have been. Their places under the cap are not certainly free. */
+/* Hosts other than ${host} that may have been out at that time: silent, in a gap that may be one,
+ * or failed so often just before that they could have been. Their places under the cap are not
+ * certainly free. */
 uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,
                         uint64_t t_ns);
 /* How long the cluster took for the m picks before the host came back: it may have been free so

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+#include <stdlib.h>
+
 #define LOOK_NS (4 * NS_PER_S) /* before a silence */
 #define ROUNDS_LEAST 10
 
@@ -33,46 +35,85 @@ static uint64_t rounds_in(const struct window *w, const struct ejector *e)
     return rounds;
 }
 
-static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
-                  struct verdict *ret)
+struct outs {
+    uint64_t silences, early;
+    uint32_t host; /* of the first early one */
+};
+
+/* The host was out from ${s} on: had it failed often enough before? */
+static void look_at(const struct window *w, const struct ejector *e, const struct silence *s,
+                    struct outs *outs, struct verdict *ret)
 {
     const struct track *t = w->track;
-    struct ejector e;
-    bool on = ejector_init(&e, edge, t->host_count);
-    uint64_t early = 0, silences = 0;
-    uint32_t host = 0;
-    /* In a generated plan no phase may put a host out before its time, those for retries neither.
-     */
-    bool all =
-        w->scenario != NULL && w->scenario->from_policy && w->wide.from_ns < w->span.from_ns + 1;
-    uint64_t from = all ? t->from_ns : w->wide.from_ns;
-    for (size_t i = 0; i < t->silence_count; i++) {
-        const struct silence *s = &t->silences[i];
-        if (s->begin_ns < from || s->begin_ns >= w->wide.to_ns || eject_explained(w, s))
+    uint64_t could_ns, look = s->begin_ns > LOOK_NS ? s->begin_ns - LOOK_NS : 0;
+    /* What led to it lies in time that is no evidence. */
+    if (eject_explained(w, s) ||
+        spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
+        return;
+    outs->silences++;
+    if (ejector_least(e) > 0 && e->cap > 0 && eject_could_before(t, e, s, &could_ns))
+        return;
+    if (outs->early++ == 0)
+        outs->host = s->host;
+    window_witness(ret, NULL, s->begin_ns);
+}
+
+static bool is_silence(const struct track *t, uint32_t before)
+{
+    for (size_t i = 0; i < t->silence_count; i++)
+        if (t->silences[i].before == before)
+            return true;
+    return false;
+}
+
+/* The mesh answered that it has no healthy host: then each was out, though no picks elsewhere show
+ * it. What that request itself may have tried unseen is counted against the host. */
+static void look_at_none(const struct window *w, const struct ejector *e, const struct request *r,
+                         uint32_t *looked, struct outs *outs, struct verdict *ret)
+{
+    const struct track *t = w->track;
+    for (uint32_t h = 0; h < t->host_count; h++) {
+        uint32_t position = eject_position_after(t, h, r->start_ns);
+        if (position == 0 || position != eject_position_after(t, h, r->done_ns))
             continue;
-        /* What led to it lies in time that is no evidence. */
-        uint64_t look = s->begin_ns > LOOK_NS ? s->begin_ns - LOOK_NS : 0;
-        if (spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
+        const struct track_host *host = &t->hosts[h];
+        uint32_t before = host->tries[position - 1];
+        struct silence s = {.host = h,
+                            .begin_ns = t->tries[before].head_ns,
+                            .end_ns = r->start_ns,
+                            .before = before,
+                            .after = position < host->count ? host->tries[position] : TRACK_NONE};
+        if (looked[h] == position || is_silence(t, before))
             continue;
-        silences++;
-        uint64_t could_ns;
-        if (on && eject_could_before(t, &e, s, &could_ns))
-            continue;
-        if (early++ == 0)
-            host = s->host;
-        window_witness(ret, NULL, s->begin_ns);
+        looked[h] = position;
+        /* A pick made before that answer, and read after it? */
+        if (s.after == TRACK_NONE || !spans_hold(&t->taint, t->tries[s.after].head_ns))
+            look_at(w, e, &s, outs, ret);
     }
-    unsigned long long c = ejector_least(&e), rounds = rounds_in(w, &e);
-    ret->seen = silences;
-    ret->eligible = rounds;
-    ret->wrong = early;
-    ret->needed = window_floor(w, ROUNDS_LEAST);
-    ret->unit = "rounds";
-    verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
-                   "out after %llu failures in a row, not before", c);
-    if (early > 0) {
+}
+
+static void look_at_blackouts(const struct window *w, const struct ejector *e, uint64_t from_ns,
+                              struct outs *outs, struct verdict *ret)
+{
+    const struct track *t = w->track;
+    uint32_t *looked = check_alloc_zero((size_t)t->host_count + 1, sizeof(*looked));
+    uint32_t end = track_request_at(t, w->wide.to_ns);
+    for (uint32_t i = track_request_at(t, from_ns); t->same_clock && i < end; i++) {
+        const struct request *r = &t->requests[i];
+        if (r->r->body_class == BODY_NO_HEALTHY && r->seen == 0 && r->done_ns != 0 &&
+            window_clean(w, r->start_ns, r->done_ns))
+            look_at_none(w, e, r, looked, outs, ret);
+    }
+    free(looked);
+}
+
+static void conclude(const struct window *w, const struct ejector *e, const struct outs *outs,
+                     uint64_t rounds, struct arena *arena, struct verdict *ret)
+{
+    unsigned long long c = ejector_least(e);
+    if (outs->early > 0) {
         verdict_fail(ret, arena, "%s went out after fewer than %llu failures in a row%s",
-                     eject_name(w, host, arena), c, window_when(w, ret, arena));
+                     eject_name(w, outs->host, arena), c, window_when(w, ret, arena));
         ret->certain =
             "one witness is enough (class D); no order of its answers makes them that many";
     } else if (window_starved(w, ret, arena))
@@ -81,10 +122,37 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         window_too_few(w, ret, arena, rounds, ret->needed,
                        arena_printf(arena, "rounds of %llu failures and a success", c - 1));
     else {
-        verdict_pass(ret, arena, "%llu rounds of %llu failures and a success: never out", rounds,
-                     c - 1);
+        verdict_pass(ret, arena, "%llu rounds of %llu failures and a success: never out",
+                     (unsigned long long)rounds, c - 1);
         ret->certain = verdict_excludes(rounds, arena);
     }
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct ejector e;
+    struct outs outs = {0};
+    ejector_init(&e, edge, t->host_count);
+    /* In a generated plan no phase may put a host out before its time, those for retries neither.
+     */
+    bool all =
+        w->scenario != NULL && w->scenario->from_policy && w->wide.from_ns < w->span.from_ns + 1;
+    uint64_t from = all ? t->from_ns : w->wide.from_ns, rounds = rounds_in(w, &e);
+    for (size_t i = 0; i < t->silence_count; i++)
+        if (t->silences[i].begin_ns >= from && t->silences[i].begin_ns < w->wide.to_ns)
+            look_at(w, &e, &t->silences[i], &outs, ret);
+    look_at_blackouts(w, &e, from, &outs, ret);
+    ret->seen = outs.silences;
+    ret->eligible = rounds;
+    ret->wrong = outs.early;
+    ret->needed = window_floor(w, ROUNDS_LEAST);
+    ret->unit = "rounds";
+    verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
+                   "out after %llu failures in a row, not before",
+                   (unsigned long long)ejector_least(&e));
+    conclude(w, &e, &outs, rounds, arena, ret);
 }
 
 const struct claim_type claim_eject_early = {
@@ -93,6 +161,7 @@ const struct claim_type claim_eject_early = {
     .only = "not_before",
     .help = "no endpoint goes out before its failures in a row reach the threshold",
     .class = CLAIM_DETERMINISTIC,
+    .adds = true,
     .applies = eject_applies,
     .judge = judge,
 };

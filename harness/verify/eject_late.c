@@ -45,12 +45,14 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
             continue;
         /* After half of an ejection the host may have been out and back, unseen at so few picks. Or
          * it was not out at all: an ejection one failure late looks the same when the next pick
-         * came so late. A try there proves nothing either way. */
+         * came so late. And a try just after may have been under way, or have been the failure that
+         * put it out. A try there proves nothing either way. */
         uint64_t after = 0, unclear = 0, until = full->seen_ns + e.base_ns / 2;
         for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
             uint64_t head = t->tries[host->tries[k]].head_ns;
-            after += head > full->seen_ns + AFTER_NS && head < until;
-            unclear += head >= until;
+            bool is_after = head > full->seen_ns + AFTER_NS && head < until;
+            after += is_after;
+            unclear += !is_after;
         }
         if (after == 0 && unclear > 0)
             continue;

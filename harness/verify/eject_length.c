@@ -135,8 +135,10 @@ static void collect(const struct window *w, const struct ejector *e, struct leng
             l->open++;
             continue;
         }
-        /* Which of its ejections it was must be certain, or its length shows nothing. */
-        bool first = o.k_most == 1, repeat = o.k_least > 1;
+        /* Which of its ejections it was must be certain, and when it began, or its length shows
+         * nothing: it may have been out for much less than it seems. */
+        bool told = o.least_ns + o.short_ns / 4 >= o.short_ns;
+        bool first = told && o.k_most == 1, repeat = told && o.k_least > 1;
         l->firsts += first;
         l->repeats += repeat;
         if (first || repeat)
@@ -219,11 +221,11 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         return;
     if (l.soon + l.late > 0)
         fail(w, &l, arena, ret);
+    else if (full && l.repeats == 0)
+        window_too_few(w, ret, arena, 0, 1, "repeat ejections");
     else if (l.firsts + l.repeats < ret->needed)
         window_too_few(w, ret, arena, l.firsts + l.repeats, ret->needed,
                        "ejections from trip to return");
-    else if (full && l.repeats == 0)
-        window_too_few(w, ret, arena, 0, 1, "repeat ejections");
     else if (l.repeats == 0)
         verdict_pass(ret, arena, "out for %s of %s", seconds(l.first.least, l.first.most, arena),
                      seconds(e.base_ns, e.base_ns + e.interval_ns, arena));
@@ -242,6 +244,7 @@ const struct claim_type claim_eject_length = {
     .only = "stays",
     .help = "an endpoint stays out for the base time, times its count",
     .class = CLAIM_TIMING,
+    .adds = true,
     .applies = eject_applies,
     .judge = judge,
 };

@@ -111,6 +111,7 @@ const struct claim_type claim_eject_trip = {
     .only = "trips",
     .help = "an endpoint that fails often enough in a row goes out",
     .class = CLAIM_DETERMINISTIC,
+    .adds = true,
     .applies = eject_applies,
     .judge = judge,
 };

@@ -8,6 +8,8 @@
 #define WORKERS_UNKNOWN 16 /* spec/verifier.md, symbols: W */
 #define MARGIN_NS (15 * NS_PER_MS)
 #define GIVEN_UP_NS NS_PER_S
+/* A request is on its way so long; and so late may a try be read with no stall told. */
+#define SENT_NS (12 * NS_PER_MS)
 #define PROXIES_MOST 64
 
 static bool is_ours(const struct flight *f, const struct request *r)
@@ -23,6 +25,30 @@ const struct request *flight_of(const struct flight *f, const struct try *x)
     return is_ours(f, r) ? r : NULL;
 }
 
+/* When the mesh has certainly taken in what was sent at ${start_ns}: it stood still for all that we
+ * know until it sent a try, or refused a request, that came later; ${until_ns}: none was seen.
+ */
+static uint64_t taken_ns(const struct flight *f, uint64_t start_ns, uint64_t until_ns)
+{
+    const struct track *t = f->w->track;
+    uint64_t from = start_ns + SENT_NS;
+    for (uint32_t i = track_request_at(t, from);
+         i < t->request_count && t->requests[i].start_ns < until_ns; i++) {
+        const struct request *r = &t->requests[i];
+        if (!is_ours(f, r) || !flight_is_drop(r) || r->seen > 0)
+            continue;
+        until_ns = r->done_ns < until_ns ? r->done_ns : until_ns;
+        break;
+    }
+    for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns < until_ns;
+         i++) {
+        const struct try *x = &t->tries[i];
+        if (flight_of(f, x) != NULL && !x->late_read && !spans_hold(&t->taint, x->head_ns))
+            return x->head_ns;
+    }
+    return until_ns;
+}
+
 static void add_request(struct flight *f, const struct request *r, uint32_t index)
 {
     uint64_t end = r->done_ns == 0 ? UINT64_MAX - GIVEN_UP_NS : r->done_ns;
@@ -32,8 +58,12 @@ static void add_request(struct flight *f, const struct request *r, uint32_t inde
     const struct try *first = window_first(f->w, r);
     bool hidden = r->refused > 0 || (first != NULL && first->r->n_mesh > 1);
     uint64_t until = first != NULL ? first->head_ns : r->done_ns;
-    if (!hidden && !flight_is_drop(r) && until > 2 * MARGIN_NS)
-        intervals_add(&f->waiting, r->start_ns + MARGIN_NS, until - MARGIN_NS, index);
+    if (hidden || flight_is_drop(r) || until < r->start_ns + 2 * MARGIN_NS)
+        return;
+    /* Until it goes on itself, at the latest. */
+    uint64_t taken = taken_ns(f, r->start_ns, until);
+    if (taken + 2 * MARGIN_NS < until)
+        intervals_add(&f->waiting, taken + MARGIN_NS, until - MARGIN_NS, index);
 }
 
 /* The mesh knows an answer after we stamped it. That it left is stamped after it did: then only

@@ -16,8 +16,8 @@ struct flight {
     struct intervals requests;
     /* [head, answer], `of` the try: no longer than the mesh had it out. */
     struct intervals tries;
-    /* `of` the request: it certainly waited for a connection, 15 ms after it was sent, and 15 ms
-     * before it was seen at an endpoint. */
+    /* `of` the request: it certainly waited for a connection, from 15 ms after the mesh was seen at
+     * work since it was sent, to 15 ms before it was seen at an endpoint. */
     struct intervals waiting;
     uint64_t workers; /* of the client proxy */
     bool workers_known;

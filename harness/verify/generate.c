@@ -173,6 +173,11 @@ static uint64_t need_of(const struct claim_type *type)
         {"amplify", 100},
         {"effects", 10},
         {"eject.panic", 20},
+        {"cb.requests", 20},
+        {"cb.pending", 10},
+        {"cb.connections", 10},
+        {"cb.per_connection", 3},
+        {"budget.envoy", 10},
     };
     if (strncmp(type->id, "tls.", 4) == 0 || strcmp(type->id, "rot.R6") == 0)
         return 5;
@@ -194,6 +199,8 @@ static const char *why_not(const struct making *m, const struct claim_type *type
         return "the tries are used up before the whole timeout";
     if (strncmp(type->id, "retry.", 6) == 0 && m->ejects && m->c <= 2)
         return "so few failures eject that retries cannot be told from ejections";
+    if (seconds == 0 && strcmp(type->word, "breaker") == 0)
+        return "the lab cannot fill it, or another limit is met first";
     return seconds == 0 ? "not asked by the generated plan" : NULL;
 }
 

@@ -10,8 +10,9 @@
 #define CAUSE_LEAST 10
 #define STRICT_LEAST 66
 #define UNLISTED_LEAST 6
-#define HOLD_LEAST 16          /* 6 are needed; the guard and stalls take some */
-#define SLOW_LEAST 16          /* 8 are needed; some fall into stalls */
+#define HOLD_LEAST 16 /* 6 are needed; the guard and stalls take some */
+#define SLOW_LEAST 16 /* 8 are needed; some fall into stalls */
+#define SLOW_ROOM_NS (40 * NS_PER_MS)
 #define FIRST_RETRIES_LEAST 66 /* retry.other_host asks for 60, backoff.law for 40 */
 #define PATIENT_LEAST 4
 #define PATIENCE_NS (16 * NS_PER_S)
@@ -77,7 +78,9 @@ bool making_reaches_timeout(const struct edge_policy *edge)
         return false;
     bool again = edge->retry.attempts.number > 0 && retry_rule_covers(edge, CAUSE_HOLD, 0);
     uint64_t tries = again ? 1 + edge->retry.attempts.number : 1;
-    return p == 0 || p >= whole || tries * p > whole + 50 * NS_PER_MS;
+    /* Linkerd does not cut the last try that it may make. */
+    return edge->flavour == FLAVOUR_LINKERD || p == 0 || p >= whole ||
+           tries * p > whole + 50 * NS_PER_MS;
 }
 
 /* With the streak guard on, some faults are withheld: the fewer failures in a row are safe, the
@@ -177,6 +180,14 @@ static void add_started(struct making *m)
             (const char *const[]){"when", "response_body", "after", "3B", NULL}, false);
 }
 
+/* Three quarters of the per-try timeout, and so much before it that neither its timer nor the way
+ * there and back makes the answer late. */
+static uint64_t slow_ns(uint64_t per_try)
+{
+    uint64_t usual = per_try / 4 * 3, room = per_try > 2 * SLOW_ROOM_NS ? SLOW_ROOM_NS : 0;
+    return usual + SLOW_ROOM_NS > per_try ? per_try - room : usual;
+}
+
 static void add_timeouts(struct making *m)
 {
     uint64_t p = timeout_try_ns(m->edge), whole = timeout_request_ns(m->edge);
@@ -190,7 +201,7 @@ static void add_timeouts(struct making *m)
         add_tag(m, 0, "hold", HOLD_LEAST, "blackhole", NULL, true);
     if (cut && making_wants(m, "timeout.try.kept"))
         add_tag(m, 1, "slow", SLOW_LEAST, "latency",
-                (const char *const[]){"add", making_ms(m, p / 4 * 3), NULL}, false);
+                (const char *const[]){"add", making_ms(m, slow_ns(p)), NULL}, false);
     if (making_wants(m, "timeout.none")) {
         uint64_t patience = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
         add_tag(m, 0, "patience", PATIENT_LEAST, "latency",

@@ -43,23 +43,23 @@ static struct load_plan new_load(const struct making *m)
     return load;
 }
 
-static void add_open(struct making *m, uint64_t per_s)
+void making_open(struct making *m, uint64_t per_s)
 {
     struct load_plan load = new_load(m);
     load.rate_per_h = per_s * PER_S;
     m->loads[m->load_count++] = load;
 }
 
-static void add_closed(struct making *m, uint64_t think_ns)
+void making_closed(struct making *m, uint32_t users, uint64_t think_ns)
 {
     struct load_plan load = new_load(m);
     load.closed = true;
-    load.users = 1;
+    load.users = users;
     load.think_ns = think_ns;
     m->loads[m->load_count++] = load;
 }
 
-static void begin(struct making *m)
+void making_begin(struct making *m)
 {
     struct arena *arena = &m->p->arena;
     m->steps = ARENA_ARRAY(arena, struct step, MAKING_STEPS_MOST);
@@ -68,8 +68,7 @@ static void begin(struct making *m)
     m->step_count = m->load_count = m->tag_count = 0;
 }
 
-/* ${lasting_ns} 0: ended by its awaits. */
-static void end(struct making *m, const char *name, const char *about, uint64_t lasting_ns)
+void making_end(struct making *m, const char *name, const char *about, uint64_t lasting_ns)
 {
     INVARIANT(m->phase_count < MAKING_PHASES_MOST);
     if (m->tag_count > 0) {
@@ -118,29 +117,32 @@ static void await_all(struct making *m, uint64_t within_ns)
         add_await(m, "readmitted", endpoint(m, i), within_ns);
 }
 
-static void heal(struct making *m)
+void making_heal(struct making *m)
 {
-    begin(m);
-    add_open(m, m->n > 3 ? 35 * (uint64_t)m->n : 100);
+    making_begin(m);
+    making_open(m, m->n > 3 ? 35 * (uint64_t)m->n : 100);
     await_all(m, back_ns(m, 2));
-    end(m, arena_printf(&m->p->arena, "heal %u", ++m->heals), "every endpoint answers again", 0);
+    making_end(m, arena_printf(&m->p->arena, "heal %u", ++m->heals), "every endpoint answers again",
+               0);
 }
 
 static void warm(struct making *m)
 {
-    begin(m);
-    add_open(m, 100);
-    end(m, "warm", "shares and latency without faults", WARM_NS);
+    making_begin(m);
+    making_open(m, 100);
+    making_end(m, "warm", "shares and latency without faults", WARM_NS);
 }
 
 static void mixed(struct making *m)
 {
     static const char *const retries[] = {"atmost",  "happen",     "conditions", "committed",
                                           "spacing", "other_host", NULL};
-    static const char *const timeouts[] = {"per_try", "request", "none", NULL};
+    /* What no request can meet is not asked: it would stay open for ever. */
+    const char *const timeouts[] = {"per_try", "none",
+                                    making_reaches_timeout(m->edge) ? "request" : NULL, NULL};
     static const char *const status[] = {"status", NULL};
-    begin(m);
-    add_open(m, 100);
+    making_begin(m);
+    making_open(m, 100);
     making_tags(m);
     if (m->tag_count == 0)
         return;
@@ -152,8 +154,8 @@ static void mixed(struct making *m)
     uint64_t longest = whole != 0 ? whole : p * (1 + m->edge->retry.attempts.number);
     if (making_wants(m, "timeout.none"))
         longest = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
-    end(m, "mixed", "each cause on requests of its own tag",
-        making_tag_total(m) * TAG_EVERY_NS + longest + AFTER_TAGS_NS);
+    making_end(m, "mixed", "each cause on requests of its own tag",
+               making_tag_total(m) * TAG_EVERY_NS + longest + AFTER_TAGS_NS);
 }
 
 /* So many endpoints may be dead that a retry still finds a live one. */
@@ -205,12 +207,13 @@ static void one_at_a_time(struct making *m, enum cause cause, const char *name, 
         m->edge->flavour != FLAVOUR_ENVOY || !retry_rule_covers(m->edge, cause, 0) ||
         (m->ejects && m->c <= 2))
         return;
-    begin(m);
-    add_closed(m, ALONE_NS);
+    making_begin(m);
+    making_closed(m, 1, ALONE_NS);
     uint64_t lasting = m->ejects ? add_windows(m, word, keys) : add_throughout(m, word, keys);
     making_expect(m, "retries", m->edge_text, happen);
-    end(m, name, "one request at a time, so that each failed connection is one request's", lasting);
-    heal(m);
+    making_end(m, name, "one request at a time, so that each failed connection is one request's",
+               lasting);
+    making_heal(m);
 }
 
 static void early(struct making *m)
@@ -219,25 +222,25 @@ static void early(struct making *m)
     if (!making_wants(m, "eject.early") || m->c < 2)
         return;
     uint64_t lasting = EARLY_ROUNDS * (m->c + 1) * m->n * NS_PER_S / EARLY_RATE;
-    begin(m);
-    add_open(m, EARLY_RATE);
+    making_begin(m);
+    making_open(m, EARLY_RATE);
     struct step fault = step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one),
                                   m->options->source, (const char *const[]){"status", "503", NULL});
     step_set_json(m->p, &fault, "streak", json_integer((json_int_t)m->c));
     making_step(m, fault);
     making_expect(m, "ejection", m->to, parts);
-    end(m, "early", "one failure fewer than ejects, again and again",
-        lasting > 2 * NS_PER_S ? lasting : 2 * NS_PER_S);
-    heal(m);
+    making_end(m, "early", "one failure fewer than ejects, again and again",
+               lasting > 2 * NS_PER_S ? lasting : 2 * NS_PER_S);
+    making_heal(m);
 }
 
 /* An ejection just after another change may leak for the merge window: let that pass. */
 static void quiet(struct making *m, const char *name)
 {
-    begin(m);
-    add_open(m, 50);
-    end(m, name, "nothing changes, so that the next ejection is the only one",
-        m->ejector.merge_ns + QUIET_NS);
+    making_begin(m);
+    making_open(m, 50);
+    making_end(m, name, "nothing changes, so that the next ejection is the only one",
+               m->ejector.merge_ns + QUIET_NS);
 }
 
 static void trip_and_length(struct making *m)
@@ -249,8 +252,8 @@ static void trip_and_length(struct making *m)
     bool full = m->options->depth == DEPTH_FULL;
     const char *bad = endpoint(m, m->other);
     quiet(m, "quiet");
-    begin(m);
-    add_closed(m, THINK_NS);
+    making_begin(m);
+    making_closed(m, 1, THINK_NS);
     struct step fault = step_make(m->p, STEP_FAULT, "abort", bad, m->options->source,
                                   (const char *const[]){"status", "503", NULL});
     if (full)
@@ -258,25 +261,25 @@ static void trip_and_length(struct making *m)
     making_step(m, fault);
     making_expect(m, "ejection", m->to, trips);
     add_await(m, "ejected", bad, (TRIP_TRIES + m->c) * m->n * THINK_NS + AWAIT_MORE_NS);
-    end(m, "trip", "one endpoint fails every try, one request at a time", 0);
-    begin(m);
+    making_end(m, "trip", "one endpoint fails every try, one request at a time", 0);
+    making_begin(m);
     uint64_t rate = silence_picks(m) * 2 * NS_PER_S / m->ejector.base_ns + 1;
     /* A short ejection leaves little time after it was awaited: enough picks must fit into the
      * rest. */
     uint64_t least_rate = m->ejector.base_ns < 4 * NS_PER_S ? 300 : 200;
-    add_open(m, rate > least_rate ? rate : least_rate);
+    making_open(m, rate > least_rate ? rate : least_rate);
     making_expect(m, "ejection", m->to, stays);
     add_await(m, "readmitted", bad, back_ns(m, 1));
     if (full)
         add_await(m, "ejected", bad,
                   m->ejector.interval_ns + m->ejector.merge_ns + 2 * AWAIT_MORE_NS);
-    end(m, "length", full ? "out, back, and out again for longer" : "out, and back", 0);
+    making_end(m, "length", full ? "out, back, and out again for longer" : "out, and back", 0);
     if (!full)
         return;
-    begin(m);
-    add_open(m, 200);
+    making_begin(m);
+    making_open(m, 200);
     await_all(m, back_ns(m, 2));
-    end(m, "return", "the fault is gone", 0);
+    making_end(m, "return", "the fault is gone", 0);
 }
 
 static void cap(struct making *m)
@@ -287,13 +290,13 @@ static void cap(struct making *m)
     uint64_t lasting = m->ejector.merge_ns + NS_PER_S + m->c * m->n * NS_PER_S / EARLY_RATE +
                        silence_picks(m) * NS_PER_S / EARLY_RATE;
     quiet(m, "quiet again");
-    begin(m);
-    add_open(m, EARLY_RATE);
+    making_begin(m);
+    making_open(m, EARLY_RATE);
     for (uint32_t i = 0; i <= m->ejector.cap; i++)
         making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, (m->other + i) % m->n + 1),
                                  m->options->source, (const char *const[]){"status", "503", NULL}));
     making_expect(m, "ejection", m->to, parts);
-    end(m, "cap", "one endpoint more fails than may be out", lasting);
+    making_end(m, "cap", "one endpoint more fails than may be out", lasting);
 }
 
 static void never(struct making *m)
@@ -303,27 +306,27 @@ static void never(struct making *m)
         return;
     uint64_t by_picks = 3 * silence_picks(m) * NS_PER_S / EARLY_RATE,
              by_sweep = m->ejector.interval_ns + 2 * NS_PER_S;
-    begin(m);
-    add_open(m, EARLY_RATE);
+    making_begin(m);
+    making_open(m, EARLY_RATE);
     making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one), m->options->source,
                              (const char *const[]){"status", "503", NULL}));
     making_expect(m, "ejection", m->to, parts);
-    end(m, "never", "one endpoint fails, and must stay in",
-        (by_picks > by_sweep ? by_picks : by_sweep) + NS_PER_S / 2);
-    heal(m);
+    making_end(m, "never", "one endpoint fails, and must stay in",
+               (by_picks > by_sweep ? by_picks : by_sweep) + NS_PER_S / 2);
+    making_heal(m);
 }
 
 static void healed(struct making *m)
 {
     static const char *const success[] = {"success", NULL};
-    heal(m);
-    begin(m);
-    add_open(m, 200);
+    making_heal(m);
+    making_begin(m);
+    making_open(m, 200);
     size_t before = m->step_count;
     making_expect(m, "success", m->edge_text, success);
     if (m->step_count > before)
         step_set_json(m->p, &m->steps[before], "atleast", json_string("99%"));
-    end(m, "healed", "everything answers as before", HEALED_NS);
+    making_end(m, "healed", "everything answers as before", HEALED_NS);
 }
 
 void making_phases(struct making *m)
@@ -332,7 +335,7 @@ void making_phases(struct making *m)
     size_t before = m->phase_count;
     mixed(m);
     if (m->phase_count > before)
-        heal(m);
+        making_heal(m);
     one_at_a_time(m, CAUSE_REFUSED, "one at a time", "refuse", NULL);
     one_at_a_time(m, CAUSE_ACCEPT, "one at a time, at accept", "reset",
                   (const char *const[]){"when", "accept", "existing", "reset", NULL});
@@ -340,5 +343,6 @@ void making_phases(struct making *m)
     trip_and_length(m);
     cap(m);
     never(m);
+    making_limits(m);
     healed(m);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "verify/claims.h"
+#include "verify/timeout.h"
 
 #include <stdlib.h>
 
@@ -209,6 +210,8 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         .endpoints = edge == NULL ? 0 : edge->endpoints,
         .retries = edge == NULL ? 0 : (uint32_t)edge->retry.attempts.number,
         .unseen_ns = unseen_of(edge),
+        .try_timeout_ns = edge == NULL ? 0 : timeout_try_ns(edge),
+        .request_timeout_ns = edge == NULL ? 0 : timeout_request_ns(edge),
         .span = span,
         .baseline = baseline,
     };

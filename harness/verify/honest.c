@@ -1,6 +1,7 @@
 /* honest (spec/verifier.md 3.7, XX1): a status is an endpoint's own, or one that the target's table
  * says its proxy makes (policy-semantics.md A8, D7). */
 #include "verify/claims.h"
+#include "verify/making.h"
 #include "verify/window.h"
 
 #define LEAST 100
@@ -40,10 +41,17 @@ static bool may_make(const struct edge_policy *edge, const struct request *r)
     return proxy_makes_grpc(edge->flavour, r->r->grpc_status - 1u);
 }
 
+/* The plan lets requests meet the whole timeout, for what the mesh then says of its own. */
+static bool waits_for_timeout(const struct edge_policy *edge, const struct window *w)
+{
+    return w->scenario != NULL && w->scenario->from_policy && window_sends(w, "hold") &&
+           making_reaches_timeout(edge);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    uint64_t total = 0, made = 0, wrong = 0;
+    uint64_t total = 0, made = 0, wrong = 0, timeouts = 0;
     uint32_t status = 0;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
@@ -58,6 +66,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         if (from_endpoint || unsure)
             continue;
         made++;
+        timeouts += window_timer_ended(w, r, false);
         if (may_make(edge, r))
             continue;
         wrong++;
@@ -77,6 +86,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         ret->certain = "one witness is enough (class D)";
     } else if (total < ret->needed)
         window_too_few(w, ret, arena, total, ret->needed, ret->unit);
+    else if (timeouts == 0 && waits_for_timeout(edge, w))
+        window_too_few(w, ret, arena, 0, 1, "requests that met the whole timeout");
     else
         verdict_pass(ret, arena, "%llu of %llu answers are an endpoint's, %llu the mesh's own",
                      (unsigned long long)(total - made), (unsigned long long)total,

@@ -182,6 +182,22 @@ static bool wants_more(const struct verdict *v)
            (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED || v->why == WHY_STALLED);
 }
 
+/* Neither look saw enough, both together did. */
+static void add_up(const struct claim_type *type, const struct verdict *first,
+                   struct verdict *second, struct arena *arena)
+{
+    uint64_t sum = first->eligible + second->eligible;
+    if (!type->adds || !wants_more(second) || first->why == WHY_STALLED ||
+        second->why == WHY_STALLED || first->wrong + second->wrong > 0 || sum < first->needed ||
+        sum < second->needed)
+        return;
+    second->eligible = sum;
+    second->needs = NULL;
+    verdict_pass(second, arena, "%llu %s, in this phase and its repetition",
+                 (unsigned long long)sum, second->unit);
+    second->certain = verdict_excludes(sum, arena);
+}
+
 /* Undecided for want of instances, and the phase was repeated: the second look decides. What it
  * sees by time or chance would need a third, so such a FAIL is left open. */
 static void look_again(const struct stand *st, const struct claim_type *type,
@@ -202,7 +218,9 @@ static void look_again(const struct stand *st, const struct claim_type *type,
         verdict_open(&second, WHY_NOT_REPEATED, arena, "seen in the repeated phase alone: %s",
                      second.text);
         second.needs = "another run";
-    }
+    } else if (second.kind == VERDICT_INCONCLUSIVE)
+        add_up(type, v, &second, arena);
+    mind_lost(st->h, type, &again, &second);
     if (second.kind != VERDICT_INCONCLUSIVE || second.why == WHY_NOT_REPEATED)
         *v = second;
 }

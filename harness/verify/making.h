@@ -42,6 +42,15 @@ bool making_wants(const struct making *m, const char *id);
 
 /* generate_phases.c */
 void making_phases(struct making *m);
+/* One phase: begun, given its load and steps, and ended; ${lasting_ns} 0: by its awaits. */
+void making_begin(struct making *m);
+void making_open(struct making *m, uint64_t per_s);
+void making_closed(struct making *m, uint32_t users, uint64_t think_ns);
+void making_end(struct making *m, const char *name, const char *about, uint64_t lasting_ns);
+/* A phase that awaits every endpoint's answer. */
+void making_heal(struct making *m);
+/* generate_limits.c: the phases of a pool's limits and of Envoy's retry budget. */
+void making_limits(struct making *m);
 /* generate_claims.c: the tags of the phase "mixed", with their faults; and the expectations of a
  * phase. */
 void making_tags(struct making *m);

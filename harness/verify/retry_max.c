@@ -100,6 +100,7 @@ const struct claim_type claim_retry_max = {
     .only = "atmost",
     .help = "no request gets more tries than the policy allows",
     .class = CLAIM_DETERMINISTIC,
+    .adds = true,
     .applies = applies,
     .judge = judge,
 };

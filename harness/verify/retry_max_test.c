@@ -86,6 +86,50 @@ static void tries_that_only_the_mesh_counts_are_made_too(void **state)
     sim_close(&s);
 }
 
+/* ${tag} alone is sent, ${count} times. */
+static void send_so_many(struct sim *s, const char *tag, uint32_t count)
+{
+    send_only(s, tag);
+    for (uint32_t p = 0; p < s->s->phase_count; p++)
+        for (size_t l = 0; l < s->s->phases[p].load_count; l++) {
+            struct load_plan *load = &s->s->phases[p].loads[l];
+            for (size_t i = 0; i < load->tagged_count; i++)
+                if (load->tagged[i].count > 0)
+                    load->tagged[i].count = count;
+        }
+}
+
+/* Seven of ten in the phase, and seven in its repetition: together enough, where nothing is lost.
+ */
+static void what_two_looks_have_seen_is_added(void **state)
+{
+    struct sim s;
+    (void)state;
+    open_with_one_retry(&s, 5);
+    send_so_many(&s, "all:503", 7);
+    sim_run(&s);
+    struct judgement *g = judged(&s);
+    is(g, "retry.max", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "only 7 of 10");
+    judgement_free(g);
+    uint64_t again_ns = s.now_ns;
+    sim_phase(&s, ordinal_of(&s, "mixed"), " (again)");
+    sim_phase(&s, ordinal_of(&s, "healed"), " (again)");
+    g = judged(&s);
+    is(g, "retry.max", VERDICT_PASS, WHY_NONE,
+       "14 requests whose every try failed, in this phase and its repetition");
+    is(g, "backoff.max", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "only 7 of 30");
+    judgement_free(g);
+    struct lost_record lost = {.at = again_ns + NS_PER_S,
+                               .to = again_ns + 2 * NS_PER_S,
+                               .count = 3,
+                               .kind = RECORD_ATTEMPT};
+    journal_add(s.j, SIM_PROXY, RECORD_LOST, &lost);
+    g = judged(&s);
+    is(g, "retry.max", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "only 7 of 10");
+    judgement_free(g);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +137,7 @@ int main(void)
         cmocka_unit_test(every_try_that_failed_stresses_it),
         cmocka_unit_test(one_try_more_is_a_witness_but_not_in_the_warm_up),
         cmocka_unit_test(tries_that_only_the_mesh_counts_are_made_too),
+        cmocka_unit_test(what_two_looks_have_seen_is_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * why not. */
 #include "verify/backoff.h"
 #include "verify/claims.h"
+#include "verify/timeout.h"
 #include "verify/window.h"
 
 #include "base/clock.h"
@@ -151,7 +152,10 @@ static bool was_swapped(const struct edge_policy *edge, const struct window *w,
 {
     struct failure f = window_failure(last);
     bool answered = f.kind == FAILURE_NONE || (f.kind == FAILURE_CAUSE && f.cause == CAUSE_STATUS);
-    return answered && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
+    /* The next try met a limit: that is the answer then. */
+    bool refused =
+        r->r->body_class == BODY_OVERFLOW || (r->r->marks & REQUEST_MARK_OVERLOADED) != 0;
+    return answered && !refused && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
            last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
            !window_same_answer(r, last) && r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
 }
@@ -198,7 +202,8 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
     bool met = r->refused > 0 || (first != NULL && first->r->n_mesh > 1) ||
                (first == NULL && window_is_error(r));
     struct tally *tally = tally_of(t, cause);
-    if (!met || tally == NULL || r->done_ns == 0 || r->r->body_class == BODY_NO_HEALTHY)
+    bool nowhere = r->r->body_class == BODY_NO_HEALTHY || r->r->body_class == BODY_OVERFLOW;
+    if (!met || tally == NULL || r->done_ns == 0 || nowhere)
         return;
     tally->by_share = true;
     tally->eligible++;
@@ -258,6 +263,13 @@ static void add_asked_grpc(const struct window *w, struct tallies *t)
     }
 }
 
+/* A try without an answer is retried only where it is cut before the whole request is. */
+static bool cuts_holds(const struct edge_policy *edge)
+{
+    uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
+    return p != 0 && (whole == 0 || whole > p + TIMEOUT_LEFT_OVER_NS);
+}
+
 /* The causes that the plan sends must all be there. */
 static void add_asked(const struct edge_policy *edge, const struct window *w, struct tallies *t)
 {
@@ -273,7 +285,8 @@ static void add_asked(const struct edge_policy *edge, const struct window *w, st
     };
     for (size_t i = 0; i < COUNT_OF(causes); i++)
         if (window_sends(w, causes[i].name) &&
-            retry_rule_covers(edge, causes[i].cause, causes[i].status))
+            retry_rule_covers(edge, causes[i].cause, causes[i].status) &&
+            (causes[i].cause != CAUSE_HOLD || cuts_holds(edge)))
             tally_of(t, causes[i].name)->asked = true;
     add_asked_grpc(w, t);
 }
@@ -380,6 +393,7 @@ const struct claim_type claim_retry_must = {
     .only = "happen",
     .help = "every listed failure is retried while retries are left",
     .class = CLAIM_DETERMINISTIC,
+    .adds = true,
     .applies = applies,
     .judge = judge,
 };

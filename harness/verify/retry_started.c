@@ -81,6 +81,7 @@ const struct claim_type claim_retry_started = {
     .only = "committed",
     .help = "nothing is retried once an answer has begun",
     .class = CLAIM_DETERMINISTIC,
+    .adds = true,
     .applies = applies,
     .judge = judge,
 };

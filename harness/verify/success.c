@@ -1,5 +1,6 @@
 /* success (spec/scenario-language.md 1.7): a census of the window's answers, no inference. */
 #include "verify/claims.h"
+#include "verify/flight.h"
 #include "verify/window.h"
 
 #include "base/units.h"
@@ -69,6 +70,13 @@ static const char *share_text(uint64_t good, uint64_t total, struct arena *arena
     return arena_printf(arena, "%.*f %%", share == floor(share) ? 0 : 2, share);
 }
 
+/* Of a generated plan: what the machine left no time, and what a declared limit refused, which is
+ * cb.*'s to judge. */
+static bool is_excused(const struct window *w, const struct request *r)
+{
+    return !window_clean(w, r->start_ns, r->done_ns) || flight_is_drop(r);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -86,7 +94,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         bool is_fine = is_good(words, grpc, r);
-        if (!window_has(w, r) || (ours && !is_fine && !window_clean(w, r->start_ns, r->done_ns)))
+        if (!window_has(w, r) || (ours && !is_fine && is_excused(w, r)))
             continue;
         total++;
         if (is_fine)

@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 
-#define LEFT_OVER_NS (50 * NS_PER_MS) /* T must outlast P by so much, else T may be the cut */
-
 static uint64_t more(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -53,7 +51,7 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
     if (end <= x->head_ns || !window_clean(w, x->head_ns, end))
         return false;
     uint64_t begun = w->track->same_clock ? r->start_ns : w->track->tries[r->first].head_ns;
-    if (whole != 0 && whole <= x->head_ns - begun + p + LEFT_OVER_NS)
+    if (whole != 0 && whole <= x->head_ns - begun + p + TIMEOUT_LEFT_OVER_NS)
         return false;
     *ret_life_ns = end - x->head_ns;
     *ret_open = released;

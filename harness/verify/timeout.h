@@ -4,7 +4,11 @@
 /* The lives of tries that the mesh cut, and what is too early or too late for a timer
  * (spec/verifier.md 3.2). */
 
+#include "base/clock.h"
 #include "verify/window.h"
+
+/* T must outlast a try's P by so much, else T may be what cut it. */
+#define TIMEOUT_LEFT_OVER_NS (50 * NS_PER_MS)
 
 /* P and T; 0: none. */
 uint64_t timeout_try_ns(const struct edge_policy *edge);

@@ -72,7 +72,8 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         return;
     /* Otherwise the tries were used up before; Linkerd does not cut the last that it may make. */
     bool uncut = edge->flavour == FLAVOUR_LINKERD && last->place > edge->retry.attempts.number;
-    if (!late && !uncut && p != 0 && last->left_ns - last->head_ns + CUT_BEFORE_NS >= p)
+    if (!late && !uncut && p != 0 && p < whole &&
+        last->left_ns - last->head_ns + CUT_BEFORE_NS >= p)
         return;
     bool as_timeout = window_timed_out(w, r);
     bool early = window_says_timeout(w, r) && end < timeout_request_early_ns(whole);

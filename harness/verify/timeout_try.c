@@ -16,7 +16,11 @@ static bool applies(const struct edge_policy *edge)
 
 static bool applies_to_retries(const struct edge_policy *edge)
 {
-    return applies(edge) && edge->retry.attempts.number > 0 &&
+    uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
+    /* The second try, too, must have the time to meet its own timeout; the last that Linkerd may
+     * make has none. */
+    return applies(edge) && (whole == 0 || whole > 2 * p + TIMEOUT_LEFT_OVER_NS) &&
+           edge->retry.attempts.number > (edge->flavour == FLAVOUR_LINKERD ? 1 : 0) &&
            retry_rule_covers(edge, CAUSE_HOLD, 0);
 }
 

@@ -288,6 +288,8 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->to_ns = options->span.to_ns;
     t->retries = options->retries;
     t->unseen_ns = options->unseen_ns == 0 ? UINT64_MAX : options->unseen_ns;
+    t->try_timeout_ns = options->try_timeout_ns;
+    t->request_timeout_ns = options->request_timeout_ns;
     collect_tries(t);
     collect_requests(t);
     tie(t);

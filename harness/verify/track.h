@@ -89,6 +89,7 @@ struct track {
     size_t silence_count;
     uint64_t unseen_ns; /* a gap so long may be an ejection that too few picks elsewhere show;
                            UINT64_MAX: never */
+    uint64_t try_timeout_ns, request_timeout_ns;
     uint32_t retries;
     uint64_t untied;
     bool same_clock;             /* times of client and endpoints may be subtracted */
@@ -98,10 +99,11 @@ struct track {
 struct track_options {
     const char *arm, *service;
     enum flavour flavour;
-    uint32_t endpoints; /* 0: as many as were seen */
-    uint32_t retries;   /* that the policy allows */
-    uint64_t unseen_ns; /* 0: no gap is an ejection */
-    struct span span;   /* the scenario's */
+    uint32_t endpoints;                          /* 0: as many as were seen */
+    uint32_t retries;                            /* that the policy allows */
+    uint64_t unseen_ns;                          /* 0: no gap is an ejection */
+    uint64_t try_timeout_ns, request_timeout_ns; /* of the mesh; 0: none */
+    struct span span;                            /* the scenario's */
     struct span baseline;
 };
 struct track *track_new(const struct journal *j, const struct track_options *options);

@@ -1,7 +1,10 @@
 /* What each try was to the target's detector, and when the mesh knew it (spec/verifier.md 2.1). */
 #include "verify/track.h"
 
+#include "base/clock.h"
 #include "base/map.h"
+
+#define TIMER_EARLY_NS (10 * NS_PER_MS) /* Envoy's timers: up to 4.5 ms (measured); twice that */
 
 static bool is_between(uint32_t status, uint32_t least, uint32_t most)
 {
@@ -98,9 +101,23 @@ static uint64_t begun_ns(const struct track *t, const struct try *x)
     return begun < x->head_ns ? begun : x->head_ns;
 }
 
+/* Our answer was written after a timer of the mesh may have ended the try: it was read late. An
+ * answer that would have been the client's, and was not, certainly came too late. */
+static bool may_be_cut_before(const struct track *t, const struct try *x)
+{
+    if (x->request == TRACK_NONE || x->is_connection)
+        return false;
+    uint64_t out = x->out_ns + TIMER_EARLY_NS, begun = begun_ns(t, x);
+    uint64_t start = t->requests[x->request].start_ns;
+    bool good = x->r->status >= 200 && x->r->status < 400;
+    return (good && !client_got_it(t, x)) ||
+           (t->try_timeout_ns != 0 && out >= begun + t->try_timeout_ns) ||
+           (t->request_timeout_ns != 0 && out >= start + t->request_timeout_ns);
+}
+
 static void stamp_seen(const struct track *t, struct try *x)
 {
-    x->lo_ns = x->out_ns != 0 ? x->out_ns : begun_ns(t, x);
+    x->lo_ns = x->out_ns == 0 || may_be_cut_before(t, x) ? begun_ns(t, x) : x->out_ns;
     x->seen_ns = UINT64_MAX;
     earlier(&x->seen_ns, x->left_ns);
     if (x->next != TRACK_NONE)

@@ -49,16 +49,23 @@ static void add(struct fixture *f, double start_ms, double out_ms, double done_m
     journal_add(f->j, 1, RECORD_REQUEST, &r);
 }
 
-static struct track *track_made(const struct fixture *f)
+static struct track *track_timed(const struct fixture *f, uint64_t try_ns, uint64_t request_ns)
 {
     struct track_options options = {.arm = "subject",
                                     .service = "payments",
                                     .flavour = FLAVOUR_ENVOY,
                                     .endpoints = 3,
                                     .retries = 3,
+                                    .try_timeout_ns = try_ns,
+                                    .request_timeout_ns = request_ns,
                                     .span = {0, UINT64_MAX},
                                     .baseline = {0, 1}};
     return track_new(f->j, &options);
+}
+
+static struct track *track_made(const struct fixture *f)
+{
+    return track_timed(f, 0, 0);
 }
 
 static void finish(struct fixture *f, struct track *t)
@@ -112,6 +119,43 @@ static void a_success_that_the_client_did_not_get_clears_nothing(void **state)
     assert_int_equal(track_smax(t, 0, 4, false), 5);
     assert_int_equal(track_smin(t, 0, 4, false), 1);
     finish(&f, t);
+}
+
+/* Our loop stood still from 0 to 140 ms. The per-try timeout of 120 ms cut two tries on the host;
+ * of one we had read and answered the request all the same, after a success that came later. */
+static void an_answer_that_a_timer_came_before_failed_before_it(void **state)
+{
+    struct fixture f;
+    (void)state;
+    for (int slow = 0; slow <= 1; slow++) {
+        begin(&f);
+        add(&f, -10, -9, -8, 1, 200, 200);
+        add(&f, 0, 140, 150, 1, 0, 200); /* read late, and gone by then */
+        f.j->attempts[1].r.at = T(140);
+        f.j->attempts[1].r.out = f.j->attempts[1].r.head_out = f.j->attempts[1].r.done = 0;
+        f.j->attempts[1].r.left = 10000;
+        add(&f, 60, 140.1, 140.2, 1, 200, 200);
+        add(&f, 5, 140.4, 150, 1, slow ? 503 : 200, 200);
+        f.j->attempts[3].r.at = T(140.3);
+        f.j->attempts[3].r.out = f.j->attempts[3].r.head_out = 100000;
+        /* Its second try, elsewhere, is what the client got. */
+        struct attempt_record again = f.j->attempts[3].r;
+        again.at = T(149);
+        again.endpoint = 2;
+        again.status = 200;
+        again.k = again.n_mesh = 2;
+        journal_add(f.j, 2, RECORD_ATTEMPT, &again);
+        struct track *t = track_timed(&f, 120 * NS_PER_MS, 0);
+        assert_int_equal(track_smax(t, 0, 3, false), 2);
+        track_free(t);
+        /* Without such a timeout only a good answer that was not taken tells of one. */
+        t = track_timed(&f, 0, 0);
+        assert_int_equal(track_smax(t, 0, 3, false), slow ? 1 : 2);
+        track_free(t);
+        t = track_timed(&f, 0, 130 * NS_PER_MS);
+        assert_int_equal(track_smax(t, 0, 3, false), 2);
+        finish(&f, t);
+    }
 }
 
 static void other_5xx_clear_the_gateway_counter(void **state)
@@ -379,6 +423,7 @@ int main(void)
         cmocka_unit_test(failures_in_a_row_are_certain_when_each_was_seen_before_the_next),
         cmocka_unit_test(order_of_arrival_is_no_evidence_across_connections),
         cmocka_unit_test(a_success_that_the_client_did_not_get_clears_nothing),
+        cmocka_unit_test(an_answer_that_a_timer_came_before_failed_before_it),
         cmocka_unit_test(other_5xx_clear_the_gateway_counter),
         cmocka_unit_test(a_hidden_try_may_have_been_a_failure_of_any_host),
         cmocka_unit_test(hidden_tries_count_from_the_last_certain_success),

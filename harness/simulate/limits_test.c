@@ -1,0 +1,178 @@
+#include "simulate/gate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* What limits_add asks of a plan is decided: right of a right mesh, wrong of a wrong one. */
+
+static struct value number(uint64_t n)
+{
+    return (struct value){n, true, {"p.yaml", 1, 1}, "test"};
+}
+
+static struct edge_policy envoy(void)
+{
+    return (struct edge_policy){
+        .from = "client",
+        .to = "payments",
+        .path = "/",
+        .route = "payments/http[0]",
+        .target = {MESH_ISTIO, 1, 31},
+        .flavour = FLAVOUR_ENVOY,
+        .endpoints = 3,
+        .retry = {.attempts = number(1),
+                  .on = RETRY_GATEWAY_ERROR,
+                  .conditions = number(0),
+                  .other_host = true},
+        .request_timeout = number(1300 * NS_PER_MS),
+    };
+}
+
+static struct edge_policy requests(void)
+{
+    struct edge_policy e = envoy();
+    e.pool.max_requests = number(8);
+    return e;
+}
+
+static struct edge_policy connections(void)
+{
+    struct edge_policy e = envoy();
+    e.pool.max_connections = number(4);
+    e.pool.max_pending = number(6);
+    return e;
+}
+
+static struct edge_policy per_connection(void)
+{
+    struct edge_policy e = envoy();
+    e.pool.requests_per_connection = number(5);
+    return e;
+}
+
+static struct edge_policy ejects(void)
+{
+    struct edge_policy e = envoy();
+    e.outlier = (struct outlier_rule){.present = true,
+                                      .consecutive_5xx = number(5),
+                                      .interval = number(NS_PER_S),
+                                      .base_ejection = number(3 * NS_PER_S),
+                                      .max_ejection_percent = number(34)};
+    return e;
+}
+
+static struct edge_policy shuts(void)
+{
+    struct edge_policy e = envoy();
+    e.target = (struct target){MESH_LINKERD, 2, 16};
+    e.flavour = FLAVOUR_LINKERD;
+    e.retry.on = RETRY_STATUS_CODES;
+    status_set_add(&e.retry.codes, 503);
+    e.retry.other_host = false;
+    e.retry.backoff_base = number(25 * NS_PER_MS);
+    e.retry.backoff_max = number(250 * NS_PER_MS);
+    e.accrual = (struct accrual_rule){.present = true,
+                                      .max_failures = number(5),
+                                      .min_penalty = number(NS_PER_S),
+                                      .max_penalty = number(4 * NS_PER_S),
+                                      .jitter_ppm = number(500000)};
+    return e;
+}
+
+#define CHANGE(name, what) \
+    static void name(void *cookie, struct model_config *m) \
+    { \
+        (void)cookie; \
+        what; \
+    }
+CHANGE(no_limit, m->breaker.max_requests = BREAKER_NO_LIMIT)
+CHANGE(half_limit, m->breaker.max_requests /= 2)
+CHANGE(double_queue, m->pool.max_pending *= 2)
+CHANGE(no_connections, m->pool.max_connections = BREAKER_NO_LIMIT)
+CHANGE(one_more_carried, m->pool.requests_per_connection++)
+CHANGE(no_gauge, m->hide_ejections = true)
+CHANGE(shuts_late, m->accrual.max_failures++)
+CHANGE(never_shuts, m->accrual.present = false)
+CHANGE(shuts_half, m->accrual.min_ns /= 2)
+
+static const struct row {
+    const char *name, *claim;
+    struct edge_policy (*edge)(void);
+    void (*change)(void *cookie, struct model_config *m);
+} rows[] = {
+    {"no limit of requests", "cb.requests", requests, no_limit},
+    {"half of the requests", "cb.requests", requests, half_limit},
+    {"a queue twice as long", "cb.pending", connections, double_queue},
+    {"no limit of connections", "cb.connections", connections, no_connections},
+    {"one request more", "cb.per_connection", per_connection, one_more_carried},
+    {"no gauge", "eject.metrics", ejects, no_gauge},
+    {"shuts one late", "accrual", shuts, shuts_late},
+    {"never shuts", "accrual", shuts, never_shuts},
+    {"shuts for half", "accrual", shuts, shuts_half},
+};
+
+static void run(struct gate *g, const struct row *row, bool wrong, enum noise_kind noise)
+{
+    struct edge_policy edge = row->edge();
+    struct gate_options o = {.seed = 5,
+                             .edge = &edge,
+                             .noise = noise,
+                             .depth = DEPTH_QUICK,
+                             .change = wrong ? row->change : NULL};
+    struct error err = {0};
+    if (!gate_run(&o, g, &err))
+        fail_msg("%s", err.text);
+}
+
+static void each_is_decided(bool wrong, enum noise_kind noise)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct gate g;
+        const struct judged *d = NULL;
+        run(&g, &rows[i], wrong, noise);
+        enum verdict_kind kind = gate_verdict(g.judgement, rows[i].claim, &d);
+        if (kind != (wrong ? VERDICT_FAIL : VERDICT_PASS))
+            fail_msg("%s: %s says %s", rows[i].name, rows[i].claim,
+                     d == NULL ? "nothing" : d->verdict.text);
+        assert_true(wrong || g.judgement->fail == 0);
+        gate_release(&g);
+    }
+}
+
+static void limits_of_a_right_mesh_pass(void **state)
+{
+    (void)state;
+    each_is_decided(false, NOISE_NONE);
+    each_is_decided(false, NOISE_QUIET);
+}
+
+static void wrong_limits_are_caught(void **state)
+{
+    (void)state;
+    each_is_decided(true, NOISE_NONE);
+    each_is_decided(true, NOISE_QUIET);
+}
+
+static void what_declares_none_has_the_generated_plan_alone(void **state)
+{
+    struct edge_policy edge = envoy();
+    (void)state;
+    assert_false(gate_asks(&edge, "cb.requests", DEPTH_QUICK, 1));
+    assert_false(gate_asks(&edge, "eject.metrics", DEPTH_QUICK, 1));
+    edge = connections();
+    assert_true(gate_asks(&edge, "cb.pending", DEPTH_QUICK, 1));
+    assert_false(gate_asks(&edge, "cb.requests", DEPTH_QUICK, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_of_a_right_mesh_pass),
+        cmocka_unit_test(wrong_limits_are_caught),
+        cmocka_unit_test(what_declares_none_has_the_generated_plan_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+/* The claims of ejection, a case at a time. */
+
+#include "verify/tries_fixture_test.h"
+
+static struct edge_policy ejects(uint32_t endpoints, uint64_t failures, uint64_t percent)
+{
+    return (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                .endpoints = endpoints,
+                                .outlier = {.present = true,
+                                            .consecutive_5xx = number(failures),
+                                            .interval = number(NS_PER_S),
+                                            .base_ejection = number(2 * NS_PER_S),
+                                            .max_ejection_percent = number(percent)}};
+}
+
+/* "no healthy upstream": the mesh had no host that was in. */
+static void add_none(struct fixture *f, double start_ms)
+{
+    add_request(f, start_ms, start_ms + 0.5, 503, BODY_NO_HEALTHY, NULL, 0);
+}
+
+static const uint16_t both[] = {1, 2}, all[] = {1, 2, 3};
+
+/* One of three may be out. Endpoint 1 fails on; of endpoint 2, ${in}: it has its picks. */
+static void one_fails_on(struct fixture *f, bool in)
+{
+    begin(f, ejects(3, 3, 34));
+    add_clean(f, 0, 1000, 10, all, 3);
+    for (int i = 0; i < 32; i++)
+        add_stall(f, 2, 1000 + 50 * i, 20);
+    add_clean(f, 1010, 2600, 20, all + 2, 1);
+    for (int i = 0; i < 80; i++) {
+        add(f, 2700 + 35 * i, 1, 503);
+        if (in)
+            add(f, 2710 + 35 * i, 2, 200);
+        if (i % 3 == 0)
+            add(f, 2720 + 35 * i, 3, 200);
+    }
+    add(f, 5600, 2, 200);
+}
+
+static void a_host_that_fails_on_while_there_is_room_is_a_witness(void **state)
+{
+    struct fixture f;
+    (void)state;
+    one_fails_on(&f, true);
+    is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
+}
+
+/* What put endpoint 2 out lies in starved time, and too few picks elsewhere show that it is: its
+ * place under the cap is taken all the same. */
+static void a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap(void **state)
+{
+    struct fixture f;
+    (void)state;
+    one_fails_on(&f, false);
+    is(&f, "eject.trip", VERDICT_INCONCLUSIVE, "no ejections");
+    /* It may last until the walk is over. */
+    one_fails_on(&f, false);
+    f.j->attempt_count--;
+    f.j->request_count--;
+    is(&f, "eject.trip", VERDICT_INCONCLUSIVE, "no ejections");
+}
+
+/* Two failures eject: so many come one by one before the others have all the traffic. */
+static void an_episode(struct fixture *f, const double *failures_ms, size_t count)
+{
+    begin(f, ejects(3, 2, 34));
+    add_clean(f, 0, 2000, 10, all, 3);
+    add_clean(f, 2005, 2100, 10, both, 2);
+    for (size_t i = 0; i < count; i++)
+        add(f, 2100 + failures_ms[i], 3, 503);
+    add_clean(f, 2102, 5000, 12, both, 2);
+    add_clean(f, 5000, 5300, 10, all, 3);
+}
+
+static void a_host_is_out_at_once(void **state)
+{
+    struct fixture f;
+    (void)state;
+    an_episode(&f, (const double[]){0, 150}, 2);
+    is(&f, "eject.late", VERDICT_PASS, "out at once");
+}
+
+static void one_try_more_after_a_pause_is_late(void **state)
+{
+    struct fixture f;
+    (void)state;
+    an_episode(&f, (const double[]){0, 150, 300}, 3);
+    is(&f, "eject.late", VERDICT_FAIL, "1 more try after 2");
+}
+
+/* A retry on the same host, 60 ms later, may have been the failure that put it out. */
+static void a_try_just_after_the_count_was_full_shows_nothing(void **state)
+{
+    struct fixture f;
+    (void)state;
+    an_episode(&f, (const double[]){0, 150, 210}, 3);
+    is(&f, "eject.late", VERDICT_INCONCLUSIVE, "no quiet");
+}
+
+/* Ten rounds of two failures and two successes, then the statuses of ${last} on each endpoint, then
+ * none is left. */
+static void all_out_after(struct fixture *f, const uint16_t *last, size_t count)
+{
+    double at = 400;
+    begin(f, ejects(2, 3, 100));
+    add_clean(f, 0, 400, 10, both, 2);
+    for (int round = 0; round < 10; round++)
+        for (int i = 0; i < 4; i++, at += 40)
+            for (uint16_t host = 1; host <= 2; host++)
+                add(f, at + host, host, i < 2 ? 503 : 200);
+    for (size_t i = 0; i < count; i++, at += 40)
+        for (uint16_t host = 1; host <= 2; host++)
+            add(f, at + host, host, last[i]);
+    for (int i = 0; i < 40; i++)
+        add_none(f, at + 10 + 50 * i);
+    add_clean(f, at + 2500, at + 2900, 10, both, 2);
+}
+
+static void all_out_after_enough_failures_is_right(void **state)
+{
+    struct fixture f;
+    (void)state;
+    all_out_after(&f, (const uint16_t[]){503, 503, 503}, 3);
+    is(&f, "eject.early", VERDICT_PASS, "never out");
+}
+
+/* No picks elsewhere show that a host is out when all are: the mesh's own answer does. */
+static void all_out_after_too_few_failures_is_a_witness(void **state)
+{
+    struct fixture f;
+    (void)state;
+    all_out_after(&f, (const uint16_t[]){503}, 1);
+    is(&f, "eject.early", VERDICT_FAIL, "went out after fewer than 3");
+}
+
+/* A request without a host that was read while our side stood still says nothing of when. */
+static void all_out_in_starved_time_is_none(void **state)
+{
+    struct fixture f;
+    (void)state;
+    all_out_after(&f, (const uint16_t[]){503}, 1);
+    add_stall(&f, 1, 2000, 2500);
+    is(&f, "eject.early", VERDICT_INCONCLUSIVE, "");
+}
+
+/* Endpoint 3 is out, after no failure at all, before the window begins. */
+static void out_before_the_window(struct fixture *f, bool generated)
+{
+    begin(f, ejects(3, 3, 34));
+    add_clean(f, 0, 1000, 10, all, 3);
+    add_clean(f, 1000, 4000, 10, both, 2);
+    add_clean(f, 4000, 4500, 10, all, 3);
+    f->scenario.from_policy = generated;
+    f->from_ms = 4200;
+}
+
+/* In a generated plan no phase may put a host out before its time; in a suite's the phases before
+ * are the suite's own. */
+static void a_generated_plan_excuses_no_ejection_of_its_other_phases(void **state)
+{
+    struct fixture f;
+    (void)state;
+    out_before_the_window(&f, true);
+    is(&f, "eject.early", VERDICT_FAIL, "payments/3 went out");
+    out_before_the_window(&f, false);
+    is(&f, "eject.early", VERDICT_INCONCLUSIVE, "rounds of 2 failures");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_that_fails_on_while_there_is_room_is_a_witness),
+        cmocka_unit_test(a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap),
+        cmocka_unit_test(a_host_is_out_at_once),
+        cmocka_unit_test(one_try_more_after_a_pause_is_late),
+        cmocka_unit_test(a_try_just_after_the_count_was_full_shows_nothing),
+        cmocka_unit_test(all_out_after_enough_failures_is_right),
+        cmocka_unit_test(all_out_after_too_few_failures_is_a_witness),
+        cmocka_unit_test(all_out_in_starved_time_is_none),
+        cmocka_unit_test(a_generated_plan_excuses_no_ejection_of_its_other_phases),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+#ifndef VERIFY_EXCEPTION_H
+#define VERIFY_EXCEPTION_H
+
+/* Failures of a run that somebody answers for until a date (spec/scenario-language.md 1.9). The
+ * file is a list; an entry with `claim` is for verdicts, one with `rule` is lint's and passed over
+ * here (policy/lint_exception.h):
+ *
+ *   - {claim: retry.max, on: checkout -> payments, until: 2026-12-31, owner: payments,
+ *      reason: the sidecar's own retries, ticket: PAY-12}
+ *
+ * ${claim} is an id, a word or a family, ${on} and the optional ${scenario} are globs. Dates come
+ * from outside: the same input gives the same verdicts for ever. */
+
+#include "verify/judge.h"
+
+struct exception {
+    const char *claim, *on, *scenario; /* scenario NULL: any */
+    const char *owner, *reason, *ticket;
+    uint32_t until; /* the last day, as 20261231 */
+    struct source source;
+    size_t failed, passed; /* verdicts that it met so far */
+};
+struct exceptions {
+    struct exception *rows;
+    size_t count;
+};
+
+/* Reads the file's bytes; rows and text live in ${arena}, ${name}'s copy too. Fails with its line
+ * on what is no such list, on a claim that does not exist and on a field that lacks. */
+bool exceptions_read(struct bytes yaml, const char *name, struct arena *arena,
+                     struct exceptions *ret, struct error *err) WARN_UNUSED;
+/* A FAIL of the subject that an exception meets, as it stands ${today}, gates no more; past its day
+ * it does, and the verdict says so. Counts of ${g} and what each exception met are brought up to
+ * date. */
+void exceptions_apply(struct exceptions *exceptions, uint32_t today, struct judgement *g);
+/* What is to be said of an exception that met no failure; NULL: nothing. Lives in ${arena}. */
+const char *exception_stale(const struct exception *e, struct arena *arena);
+
+#endif

@@ -1,0 +1,163 @@
+/* The phases of a pool's limits and of Envoy's retry budget (spec/verifier.md 4.2 L,
+ * scenario-language.md 1.8): one limit at a time, on connections that are warm. What the lab cannot
+ * fill is not asked: cb.c's judges would leave it open. */
+#include "verify/making.h"
+
+#include "base/clock.h"
+#include "verify/timeout.h"
+
+#define WORKERS 16 /* of a proxy that does not say; each may let one more through */
+#define SPARE 20
+#define RATE_MOST 1000 /* of requests, a second */
+#define ANSWER_NS (100 * NS_PER_MS)
+#define ANSWER_LEAST_NS (20 * NS_PER_MS)
+#define ANSWER_MOST_NS (500 * NS_PER_MS)
+#define LIMIT_NS (2 * NS_PER_S)
+#define QUEUE_RATE 66 /* one in 15 ms */
+#define KEPT_RATE 400
+#define KEPT_LEAST 3
+#define KEPT_LEAST_STRICT 66
+#define KEPT_MOST 4000 /* requests */
+#define USERS 20
+#define PPM 1000000
+#define RETRIES_MOST 10 /* at once, that so many users exceed */
+
+/* A limit that is in force; 0: none. */
+static uint64_t limit_of(const struct value *v)
+{
+    return v->set ? v->number : 0;
+}
+
+/* How late every answer may be: well before any timer of the mesh. */
+static uint64_t answer_most_ns(const struct making *m)
+{
+    uint64_t try_ns = timeout_try_ns(m->edge), whole_ns = timeout_request_ns(m->edge),
+             most_ns = ANSWER_MOST_NS;
+    if (try_ns != 0 && try_ns / 4 < most_ns)
+        most_ns = try_ns / 4;
+    if (whole_ns != 0 && whole_ns / 4 < most_ns)
+        most_ns = whole_ns / 4;
+    return most_ns;
+}
+
+static void answer_late(struct making *m, uint64_t late_ns)
+{
+    making_step(m, step_make(m->p, STEP_FAULT, "latency", m->to, m->options->source,
+                             (const char *const[]){"add", making_ms(m, late_ns), NULL}));
+}
+
+/* So many a second that ${at_once} are under way, or, where that is too many, the answers are
+ * later; but not later than ${most_ns}. */
+static bool fills(uint64_t at_once, uint64_t most_ns, uint64_t *ret_answer_ns, uint64_t *ret_per_s)
+{
+    uint64_t late_ns = ANSWER_NS < most_ns ? ANSWER_NS : most_ns;
+    if (at_once * NS_PER_S > late_ns * RATE_MOST)
+        late_ns = at_once * NS_PER_S / RATE_MOST;
+    if (late_ns > most_ns || late_ns < ANSWER_LEAST_NS)
+        return false;
+    *ret_answer_ns = late_ns;
+    *ret_per_s = at_once * NS_PER_S / late_ns + 1;
+    return true;
+}
+
+static void requests(struct making *m)
+{
+    static const char *const parts[] = {"requests", NULL};
+    uint64_t limit = limit_of(&m->edge->pool.max_requests), late_ns, per_s,
+             conns = limit_of(&m->edge->pool.max_connections);
+    if (!making_wants(m, "cb.requests") || (conns != 0 && conns + m->n - 1 < limit) ||
+        !fills(limit + WORKERS + SPARE, answer_most_ns(m), &late_ns, &per_s))
+        return;
+    making_begin(m);
+    making_open(m, per_s);
+    answer_late(m, late_ns);
+    making_expect(m, "breaker", m->edge_text, parts);
+    making_end(m, "too many at once", "slow answers, until requests are refused",
+               LIMIT_NS + late_ns);
+    making_heal(m);
+}
+
+/* Connections are busy, and what comes waits: the queue's length, where one is declared, is asked
+ * too. */
+static void queue(struct making *m)
+{
+    bool full = making_wants(m, "cb.pending");
+    const char *const parts[] = {"connections", full ? "pending" : NULL, NULL};
+    uint64_t conns = limit_of(&m->edge->pool.max_connections), wait = 0, late_ns, per_s,
+             most = limit_of(&m->edge->pool.max_requests);
+    if (!full && !making_wants(m, "cb.connections"))
+        return;
+    wait = full ? limit_of(&m->edge->pool.max_pending) : SPARE;
+    /* Twice what the connections take is under way, and the queue is full within a second; the last
+     * in it is answered before a timer ends it. */
+    uint64_t turns = wait / conns + 1, late_most_ns = answer_most_ns(m);
+    if (turns > 2)
+        late_most_ns = 2 * late_most_ns / turns;
+    if ((most != 0 && most < conns + m->n + wait) ||
+        !fills(2 * (conns + m->n), late_most_ns, &late_ns, &per_s))
+        return;
+    per_s += wait + (per_s < QUEUE_RATE ? QUEUE_RATE : 0);
+    if (per_s > RATE_MOST)
+        return;
+    making_begin(m);
+    making_open(m, per_s);
+    answer_late(m, late_ns);
+    making_expect(m, "breaker", m->edge_text, parts);
+    making_end(m, "too few connections", "slow answers, until requests wait for a connection",
+               LIMIT_NS + late_ns);
+    making_heal(m);
+}
+
+static void per_connection(struct making *m)
+{
+    static const char *const parts[] = {"per_connection", NULL};
+    uint64_t limit = limit_of(&m->edge->pool.requests_per_connection),
+             least = m->options->strict ? KEPT_LEAST_STRICT : KEPT_LEAST;
+    if (!making_wants(m, "cb.per_connection"))
+        return;
+    /* Every endpoint has one or two that are not full at the end. */
+    uint64_t count = limit * (least + 2 * m->n);
+    if (count > KEPT_MOST)
+        return;
+    making_begin(m);
+    making_open(m, KEPT_RATE);
+    making_expect(m, "breaker", m->edge_text, parts);
+    making_end(m, "worn connections", "until connections have carried what they may",
+               count * NS_PER_S / KEPT_RATE + NS_PER_S / 2);
+    making_heal(m);
+}
+
+/* Where failures in a row eject, so many at once would: not asked. */
+static void budget(struct making *m)
+{
+    static const char *const parts[] = {"budget", NULL};
+    const struct edge_policy *e = m->edge;
+    bool share = e->budget.kind == BUDGET_ENVOY;
+    uint64_t late_ns, per_s, most = limit_of(&e->pool.max_requests),
+                             conns = limit_of(&e->pool.max_connections),
+                             allowed = share ? e->budget.least.number : e->pool.max_retries.number;
+    if (!making_wants(m, "budget.envoy") || m->ejects || allowed > RETRIES_MOST ||
+        (share && e->budget.ratio_ppm.number * USERS > RETRIES_MOST * PPM) ||
+        !retry_rule_covers(e, CAUSE_STATUS, 503) || (most != 0 && most < 2 * USERS) ||
+        (conns != 0 && conns < 2 * USERS) || !fills(USERS, answer_most_ns(m), &late_ns, &per_s))
+        return;
+    making_begin(m);
+    making_closed(m, USERS, 0);
+    answer_late(m, late_ns);
+    making_step(m, step_make(m->p, STEP_FAULT, "abort", m->to, m->options->source,
+                             (const char *const[]){"status", "503", NULL}));
+    making_expect(m, "budget", m->edge_text, parts);
+    making_end(m, "too many retries", "everything fails a little later, until retries are refused",
+               LIMIT_NS + 4 * late_ns);
+    making_heal(m);
+}
+
+void making_limits(struct making *m)
+{
+    if (m->edge->flavour != FLAVOUR_ENVOY)
+        return;
+    requests(m);
+    queue(m);
+    per_connection(m);
+    budget(m);
+}

@@ -1,0 +1,182 @@
+/* Which phases a generated plan has for the limits of a pool, and which it leaves out. */
+#include "verify/limits_fixture_test.h"
+
+#include "verify/making.h"
+
+struct made {
+    struct plan *p;
+    struct scenario scenario;
+    struct generate_options options;
+    struct making m;
+};
+
+static void make(struct made *ret, const struct edge_policy *edge, bool strict)
+{
+    ret->p = plan_new();
+    ret->scenario = (struct scenario){.name = "limits"};
+    ret->options = (struct generate_options){
+        .depth = DEPTH_QUICK, .strict = strict, .seed = 7, .method = "GET"};
+    making_init(&ret->m, ret->p, &ret->scenario, edge, &ret->options);
+    making_limits(&ret->m);
+}
+
+static const struct phase *phase_of(const struct made *x, const char *name)
+{
+    for (size_t i = 0; i < x->m.phase_count; i++)
+        if (strcmp(x->m.phases[i].name, name) == 0)
+            return &x->m.phases[i];
+    return NULL;
+}
+
+/* The parts of the phase's `expect`, joined. */
+static const char *parts_of(struct made *x, const struct phase *p)
+{
+    const char *text = "";
+    for (size_t i = 0; i < p->step_count; i++) {
+        const json_t *only = json_object_get(p->steps[i].keys, "only"), *part;
+        size_t k;
+        if (p->steps[i].kind != STEP_EXPECT)
+            continue;
+        json_array_foreach(only, k, part)
+        {
+            text = arena_printf(&x->p->arena, "%s%s ", text, json_string_value(part));
+        }
+    }
+    return text;
+}
+
+static uint64_t rate_of(const struct phase *p)
+{
+    return p->loads[0].rate_per_h / 3600;
+}
+
+static void a_limit_of_requests_is_filled_and_passed(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+    struct made x;
+    (void)state;
+    edge.pool.max_requests = limits_value(8);
+    make(&x, &edge, false);
+    const struct phase *p = phase_of(&x, "too many at once");
+    assert_non_null(p);
+    /* 8, 16 workers that may each let one more through, and 20 to be refused, in 100 ms. */
+    assert_in_range(rate_of(p), 440, 450);
+    assert_string_equal(parts_of(&x, p), "requests ");
+    assert_int_equal(x.m.phase_count, 2); /* and the way back */
+    plan_free(x.p);
+}
+
+static void what_the_lab_cannot_fill_is_not_asked(void **state)
+{
+    static const struct {
+        uint64_t requests, connections, per_try_ms;
+        bool asked;
+    } rows[] = {
+        {8, 0, 0, true},
+        {8, 0, 200, true},   /* answers after 50 ms */
+        {8, 0, 160, false},  /* after 40 ms: 1 100 a second */
+        {1000, 0, 0, false}, /* more than a thousand a second */
+        {200, 0, 0, true},   /* answers after 236 ms */
+        {200, 0, 600, false},
+        {8, 5, 0, false}, /* five connections, two more of other hosts: never eight at once */
+        {8, 6, 0, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+        struct made x;
+        edge.pool.max_requests = limits_value(rows[i].requests);
+        if (rows[i].connections != 0)
+            edge.pool.max_connections = limits_value(rows[i].connections);
+        if (rows[i].per_try_ms != 0)
+            edge.retry.per_try_timeout = limits_value(rows[i].per_try_ms * NS_PER_MS);
+        make(&x, &edge, false);
+        if ((phase_of(&x, "too many at once") != NULL) != rows[i].asked)
+            fail_msg("row %zu", i);
+        plan_free(x.p);
+    }
+}
+
+static void a_queue_is_asked_where_one_is_declared(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+    struct made x;
+    (void)state;
+    edge.pool.max_connections = limits_value(2);
+    make(&x, &edge, false);
+    assert_string_equal(parts_of(&x, phase_of(&x, "too few connections")), "connections ");
+    plan_free(x.p);
+    edge.pool.max_pending = limits_value(6);
+    make(&x, &edge, false);
+    assert_string_equal(parts_of(&x, phase_of(&x, "too few connections")), "connections pending ");
+    plan_free(x.p);
+    edge.pool.max_pending = limits_value(400); /* the last in it would wait for twenty seconds */
+    make(&x, &edge, false);
+    assert_null(phase_of(&x, "too few connections"));
+    plan_free(x.p);
+}
+
+static void connections_are_worn_within_four_thousand_requests(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+    struct made x;
+    (void)state;
+    edge.pool.requests_per_connection = limits_value(100);
+    make(&x, &edge, false);
+    assert_int_equal(phase_of(&x, "worn connections")->lasting_ns, 2750 * NS_PER_MS);
+    plan_free(x.p);
+    make(&x, &edge, true); /* 66 full ones of 100 */
+    assert_null(phase_of(&x, "worn connections"));
+    plan_free(x.p);
+}
+
+static void a_budget_is_asked_where_nothing_ejects(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+    struct made x;
+    (void)state;
+    edge.retry.attempts = limits_value(2);
+    edge.pool.max_retries = limits_value(3);
+    make(&x, &edge, false);
+    const struct phase *p = phase_of(&x, "too many retries");
+    assert_non_null(p);
+    assert_true(p->loads[0].closed && p->loads[0].users == 20);
+    plan_free(x.p);
+    edge.pool.max_retries = limits_value(19); /* twenty users hardly pass it */
+    make(&x, &edge, false);
+    assert_null(phase_of(&x, "too many retries"));
+    plan_free(x.p);
+    edge.pool.max_retries = limits_value(3);
+    edge.outlier = (struct outlier_rule){.present = true,
+                                         .consecutive_5xx = limits_value(5),
+                                         .interval = limits_value(NS_PER_S),
+                                         .base_ejection = limits_value(NS_PER_S),
+                                         .max_ejection_percent = limits_value(100)};
+    make(&x, &edge, false);
+    assert_null(phase_of(&x, "too many retries"));
+    plan_free(x.p);
+}
+
+static void linkerd_has_no_pool(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
+    struct made x;
+    (void)state;
+    edge.pool.max_requests = limits_value(8);
+    make(&x, &edge, false);
+    assert_int_equal(x.m.phase_count, 0);
+    plan_free(x.p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_of_requests_is_filled_and_passed),
+        cmocka_unit_test(what_the_lab_cannot_fill_is_not_asked),
+        cmocka_unit_test(a_queue_is_asked_where_one_is_declared),
+        cmocka_unit_test(connections_are_worn_within_four_thousand_requests),
+        cmocka_unit_test(a_budget_is_asked_where_nothing_ejects),
+        cmocka_unit_test(linkerd_has_no_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

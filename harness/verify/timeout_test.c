@@ -1,0 +1,202 @@
+/* The claims of timeouts, a case at a time: what is no instance of them, and what the machine
+ * explains. */
+
+#include "verify/tries_fixture_test.h"
+
+static struct edge_policy waits(enum flavour flavour, uint64_t retries, uint64_t try_ms,
+                                uint64_t request_ms)
+{
+    struct edge_policy e = {
+        .flavour = flavour,
+        .endpoints = 2,
+        .retry = {.attempts = number(retries),
+                  .per_try_timeout = number(try_ms * NS_PER_MS),
+                  .on = flavour == FLAVOUR_LINKERD ? RETRY_STATUS_CODES | RETRY_LINKERD_TIMEOUT
+                                                   : RETRY_5XX | RETRY_RESET,
+                  .conditions = number(0),
+                  .backoff_base = number(25 * NS_PER_MS),
+                  .backoff_max = number(250 * NS_PER_MS)},
+        .request_timeout = number(request_ms * NS_PER_MS),
+    };
+    return e;
+}
+
+static const uint16_t both[] = {1, 2};
+
+/* The control arm, and after it eight requests in peace, each with the tries of ${tries} (times
+ * from its start), that end with ${got} at ${done_ms}. */
+static void eight(struct fixture *f, struct edge_policy edge, const struct made *tries,
+                  size_t count, double done_ms, uint16_t got)
+{
+    begin(f, edge);
+    add_clean(f, 0, 4000, 5, both, 2);
+    for (int i = 0; i < 8; i++) {
+        struct made shifted[4];
+        double start = 4500 + 1000 * i;
+        for (size_t k = 0; k < count; k++) {
+            shifted[k] = tries[k];
+            shifted[k].head_ms += start;
+            shifted[k].out_ms += tries[k].out_ms != 0 ? start : 0;
+            shifted[k].left_ms += tries[k].left_ms != 0 ? start : 0;
+        }
+        add_request(f, start, start + done_ms, got,
+                    got == 504 && edge.flavour == FLAVOUR_ENVOY ? BODY_UPSTREAM_TIMEOUT : BODY_OWN,
+                    shifted, count);
+    }
+}
+
+static void a_request_that_ends_at_the_timeout_is_in_time(void **state)
+{
+    static const struct made tries[] = {{0.1, 0, 400, 1, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 600, 400), tries, 1, 400.2, 504);
+    is(&f, "timeout.request", VERDICT_PASS, "8 of 8 ended as 504");
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 600, 400), tries, 1, 400.2, 200);
+    is(&f, "timeout.request", VERDICT_FAIL, "ended with 200 instead of 504");
+}
+
+/* A try's own timeout that is not shorter ends no request before its time. */
+static void a_try_may_have_as_long_as_its_request(void **state)
+{
+    static const struct made tries[] = {{0.1, 0, 400, 1, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 400, 400), tries, 1, 400.2, 504);
+    is(&f, "timeout.request", VERDICT_PASS, "8 of 8 ended as 504");
+}
+
+static void a_request_that_ends_later_is_late(void **state)
+{
+    static const struct made tries[] = {{0.1, 0, 500, 1, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 600, 400), tries, 1, 500.2, 504);
+    is(&f, "timeout.request", VERDICT_FAIL, "ended late");
+}
+
+/* Linkerd does not look at the whole timeout while it waits for the next try: a try that began
+ * after it is no witness. */
+static void a_try_that_began_after_linkerds_timeout_was_waited_for(void **state)
+{
+    static const struct made tries[] = {{0.1, 0.3, 0, 1, 503}, {470, 0, 560, 2, 0}};
+    static const struct made in_flight[] = {{0.1, 0.3, 0, 1, 503}, {60, 0, 560, 2, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_LINKERD, 2, 600, 400), tries, 2, 560.2, 504);
+    is(&f, "timeout.request", VERDICT_INCONCLUSIVE, "no requests without an answer");
+    eight(&f, waits(FLAVOUR_LINKERD, 2, 600, 400), in_flight, 2, 560.2, 504);
+    is(&f, "timeout.request", VERDICT_FAIL, "ended late");
+}
+
+/* 504 before the timeout: both tries that there are had met their own. */
+static void tries_that_are_used_up_are_no_early_timeout(void **state)
+{
+    static const struct made tries[] = {{0.1, 0, 150, 1, 0}, {160, 0, 310, 2, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 150, 400), tries, 2, 310.2, 504);
+    is(&f, "timeout.request", VERDICT_INCONCLUSIVE, "no requests without an answer");
+}
+
+static void an_instance_whose_start_is_tainted_is_none(void **state)
+{
+    static const struct made tries[] = {{0.1, 0.3, 0, 1, 503}, {200, 0, 500, 2, 0}};
+    struct fixture f;
+    (void)state;
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 600, 400), tries, 2, 500.2, 504);
+    for (int i = 0; i < 8; i++)
+        add_stall(&f, 2, 4490 + 1000 * i, 12);
+    is(&f, "timeout.request", VERDICT_INCONCLUSIVE, "no requests without an answer");
+    eight(&f, waits(FLAVOUR_ENVOY, 1, 600, 400), tries, 2, 500.2, 504);
+    is(&f, "timeout.request", VERDICT_FAIL, "ended late");
+}
+
+/* Tries cut 30 ms late, where nearly half of the clean requests took as much longer (${slow_ms}):
+ * the machine may be why. */
+static void cut_late(struct fixture *f, double slow_ms)
+{
+    static const struct made tries[] = {{0.1, 0, 130, 1, 0}, {140, 140.2, 0, 2, 200}};
+    eight(f, waits(FLAVOUR_ENVOY, 1, 100, 0), tries, 2, 140.4, 200);
+    for (int i = 0; i < 600; i++)
+        add_late(f, 13000 + 2 * i, slow_ms, 1, 200);
+    for (int i = 0; i < 4; i++) { /* twelve in all */
+        struct made late[] = {{17000 + 300 * i + 0.1, 0, 17000 + 300 * i + 130, 1, 0},
+                              {17000 + 300 * i + 140, 17000 + 300 * i + 140.2, 0, 2, 200}};
+        add_request(f, 17000 + 300 * i, 17000 + 300 * i + 140.4, 200, BODY_OWN, late, 2);
+    }
+}
+
+static void lateness_that_clean_requests_share_is_the_machines(void **state)
+{
+    struct fixture f;
+    (void)state;
+    cut_late(&f, 40);
+    is(&f, "timeout.try", VERDICT_INCONCLUSIVE, "this machine's own delays may explain");
+    cut_late(&f, 0);
+    is(&f, "timeout.try", VERDICT_FAIL, "cut late");
+}
+
+/* ${timeouts} requests meet the whole timeout, of a plan whose tags shall make some do so. */
+static void says_of_its_own(struct fixture *f, bool generated, int timeouts)
+{
+    static struct tagged tags[] = {{"all:hold", 10}};
+    static struct load_plan load = {.tagged = tags, .tagged_count = 1};
+    begin(f, waits(FLAVOUR_ENVOY, 1, 600, 400));
+    f->scenario.from_policy = generated;
+    f->scenario.loads = &load;
+    f->scenario.load_count = 1;
+    add_clean(f, 0, 1500, 10, both, 2);
+    for (int i = 0; i < timeouts; i++) {
+        struct made held = {2000.1 + 500 * i, 0, 2400 + 500 * i, 1, 0};
+        add_request(f, 2000 + 500 * i, 2400.2 + 500 * i, 504, BODY_UPSTREAM_TIMEOUT, &held, 1);
+    }
+}
+
+/* A mesh that never had to say of its own that the time was over has not shown what it says then.
+ */
+static void honest_needs_a_timeout_where_the_plan_makes_one(void **state)
+{
+    struct fixture f;
+    (void)state;
+    says_of_its_own(&f, true, 0);
+    is(&f, "honest", VERDICT_INCONCLUSIVE, "no requests that met the whole timeout");
+    says_of_its_own(&f, true, 1);
+    is(&f, "honest", VERDICT_PASS, "1 the mesh's own");
+    says_of_its_own(&f, false, 0);
+    is(&f, "honest", VERDICT_PASS, "0 the mesh's own");
+}
+
+/* The second try must have the time to meet its own timeout. */
+static void a_timeout_that_ends_the_second_try_leaves_nothing_to_judge(void **state)
+{
+    struct edge_policy edge = waits(FLAVOUR_ENVOY, 1, 250, 540);
+    (void)state;
+    assert_false(claim_timeout_try_restart.applies(&edge));
+    assert_true(claim_timeout_try.applies(&edge));
+    edge.request_timeout = number(560 * NS_PER_MS);
+    assert_true(claim_timeout_try_restart.applies(&edge));
+    edge.request_timeout = (struct value){0};
+    assert_true(claim_timeout_try_restart.applies(&edge));
+    /* The last that Linkerd may make is not cut. */
+    edge = waits(FLAVOUR_LINKERD, 1, 250, 3000);
+    assert_false(claim_timeout_try_restart.applies(&edge));
+    edge.retry.attempts = number(2);
+    assert_true(claim_timeout_try_restart.applies(&edge));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_that_ends_at_the_timeout_is_in_time),
+        cmocka_unit_test(a_try_may_have_as_long_as_its_request),
+        cmocka_unit_test(a_request_that_ends_later_is_late),
+        cmocka_unit_test(a_try_that_began_after_linkerds_timeout_was_waited_for),
+        cmocka_unit_test(tries_that_are_used_up_are_no_early_timeout),
+        cmocka_unit_test(an_instance_whose_start_is_tainted_is_none),
+        cmocka_unit_test(lateness_that_clean_requests_share_is_the_machines),
+        cmocka_unit_test(honest_needs_a_timeout_where_the_plan_makes_one),
+        cmocka_unit_test(a_timeout_that_ends_the_second_try_leaves_nothing_to_judge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
