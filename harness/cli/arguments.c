@@ -163,6 +163,8 @@ const char *arguments_get(const struct arguments *a, const char *name)
     for (size_t i = 0; (row = row_at(a->command, i)) != NULL; i++) {
         if (strcmp(row->name, name) == 0) {
             const char *value = from_environment(row);
+            if (value == NULL)
+                value = config_get(a->config, a->command->name, name, 0);
             return value != NULL ? value : row->fallback;
         }
     }
@@ -181,8 +183,14 @@ size_t arguments_all(const struct arguments *a, const char *name, const char **r
         if (strcmp(a->given[i].option->name, name) == 0 && count < most)
             ret[count++] = a->given[i].value;
     }
-    if (count == 0 && most > 0 && arguments_get(a, name) != NULL)
-        ret[count++] = arguments_get(a, name);
+    const char *first = count == 0 && most > 0 ? arguments_get(a, name) : NULL;
+    if (first == NULL)
+        return count;
+    ret[count++] = first;
+    /* More than one there can be in the file alone. */
+    while (count < most && first == config_get(a->config, a->command->name, name, 0) &&
+           (ret[count] = config_get(a->config, a->command->name, name, count)) != NULL)
+        count++;
     return count;
 }
 

@@ -3,13 +3,14 @@
 
 /* The command line, cut by a command's option rows: options anywhere, "--" ends them, long ones may
  * be shortened while unique, "--name value" and "--name=value" alike; what the line lacks comes
- * from MESHPROOF_<OPTION>, then from the row's fallback. */
+ * from MESHPROOF_<OPTION>, then from .meshproof.yaml, then from the row's fallback. */
 
 #include "base/arena.h"
-#include "cli/command.h"
+#include "cli/config.h"
 
 struct arguments {
     const struct command *command;
+    const struct config *config; /* NULL: there is none; the caller sets it */
     const char **positions;
     size_t position_count;
     struct arena arena;
@@ -25,7 +26,7 @@ struct arguments {
 bool arguments_parse(struct arguments *a, const struct command *command, int argc, char **argv,
                      struct error *err) WARN_UNUSED;
 void arguments_release(struct arguments *a);
-/* The last value given, the environment's, or the fallback; NULL: none. */
+/* The last value given, the environment's, the file's, or the fallback; NULL: none. */
 const char *arguments_get(const struct arguments *a, const char *name);
 bool arguments_has(const struct arguments *a, const char *name);
 /* All values of a repeated option, comma lists not cut; returns how many there are. */

@@ -15,6 +15,8 @@ const struct option common_options[] = {
     {"verbose", 'v', NULL, NULL, "Everywhere", "say what the controls do, too, on stderr", NULL,
      false},
     {"plain", 0, NULL, NULL, "Everywhere", "lines, no live view", NULL, false},
+    {"config", 0, "FILE", NULL, "Everywhere",
+     "options from here; default: the nearest .meshproof.yaml", NULL, false},
     {"help", 0, NULL, NULL, "Everywhere", "this page", NULL, false},
 };
 const size_t common_option_count = COUNT_OF(common_options);

@@ -1,6 +1,6 @@
 #include "cli/arguments.h"
 
-#include "base/clock.h"
+#include "cli/exception_file.h"
 #include "cli/lint_paths.h"
 #include "cli/lint_suite.h"
 #include "policy/policy.h"
@@ -8,12 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* meshproof lint: what policies and suites do not do, with lines; for people, CI systems and code
  * hosts. */
-
-#define EXCEPTIONS_MOST ((size_t)1 << 20)
 
 static const char *const formats[] = {"text", "json", "sarif", "github", NULL};
 static const char *const levels[] = {"note", "warning", "error", NULL};
@@ -42,47 +39,9 @@ struct work {
     struct arena arena;
     struct lint_list found;
     struct policy *policy;
-    struct lint_exceptions exceptions;
-    uint32_t today;
+    struct exception_file exceptions;
     struct lint_report report;
 };
-
-static bool read_today(struct work *w, struct error *err)
-{
-    const char *given = arguments_get(w->args, "today");
-    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
-    struct tm tm;
-    if (given != NULL)
-        return lint_date_parse(given, &w->today) ||
-               error_set(err, ERROR_USAGE,
-                         "--today is \"%.40s\"; it must be a day such as 2026-12-31", given);
-    gmtime_r(&now, &tm);
-    w->today = (uint32_t)(tm.tm_year + 1900) * 10000 + (uint32_t)(tm.tm_mon + 1) * 100 +
-               (uint32_t)tm.tm_mday;
-    return true;
-}
-
-static bool read_exceptions(struct work *w, struct error *err)
-{
-    const char *path = arguments_get(w->args, "exceptions");
-    struct buffer b;
-    if (path == NULL)
-        return true;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return error_set(err, ERROR_INPUT, "reading %.120s: %s", path, strerror(errno));
-    buffer_init(&b, EXCEPTIONS_MOST);
-    bool ok = true;
-    for (size_t n = 1; ok && n > 0;) {
-        uint8_t block[4096];
-        n = fread(block, 1, sizeof(block), file);
-        ok = buffer_add(&b, block, n, err);
-    }
-    fclose(file);
-    ok = ok && lint_exceptions_read(buffer_view(&b), path, &w->arena, &w->exceptions, err);
-    buffer_release(&b);
-    return ok;
-}
 
 static bool accepted(const struct arguments *args, const char *rule)
 {
@@ -139,7 +98,7 @@ static bool find_all(struct work *w, struct error *err)
 {
     struct lint_paths paths = {0};
     size_t kept = 0;
-    if (!read_today(w, err) || !read_exceptions(w, err) || !check_accepted(w->args, err) ||
+    if (!exception_file_read(w->args, &w->exceptions, err) || !check_accepted(w->args, err) ||
         !lint_paths_collect(w->args->positions, w->args->position_count, &w->arena, &paths, err))
         return false;
     for (size_t i = 0; i < paths.suite_count; i++) {
@@ -152,8 +111,8 @@ static bool find_all(struct work *w, struct error *err)
         if (!accepted(w->args, w->found.rows[i].rule))
             w->found.rows[kept++] = w->found.rows[i];
     }
-    lint_exceptions_apply(&w->exceptions, w->today, w->found.rows, kept, &w->arena,
-                          &w->report.results);
+    lint_exceptions_apply(&w->exceptions.findings, w->exceptions.today, w->found.rows, kept,
+                          &w->arena, &w->report.results);
     return true;
 }
 
@@ -208,6 +167,7 @@ static int run(const struct arguments *args)
     int code = find_all(&w, &err) && write_all(&w, &err) ? exit_of(&w) : command_fail(&err);
     policy_free(w.policy);
     lint_list_release(&w.found);
+    exception_file_release(&w.exceptions);
     arena_release(&w.arena);
     return code;
 }
@@ -215,7 +175,7 @@ static int run(const struct arguments *args)
 const struct command command_lint = {
     .name = "lint",
     .about = "Say what a policy does not do: unknown, inert, ignored or contradictory fields, with "
-             "their lines.",
+             "their lines. A path - is the standard input.",
     .positions = "PATHS",
     .options = lint_options,
     .option_count = COUNT_OF(lint_options),

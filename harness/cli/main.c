@@ -39,12 +39,25 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+/* Agents are driven by their conductor alone. */
+static bool read_config(struct arguments *args, struct config *config, struct error *err)
+{
+    char nearest[4200];
+    const char *path = arguments_get(args, "config");
+    if (args->command->internal || (path == NULL && !config_find(nearest, sizeof(nearest))))
+        return true;
+    args->config = config;
+    return config_read(path != NULL ? path : nearest, config, err);
+}
+
 static int dispatch(const struct command *command, int argc, char **argv)
 {
     struct arguments args;
+    struct config config = {0};
     struct error err = {0};
     int code;
-    if (!arguments_parse(&args, command, argc, argv, &err)) {
+    if (!arguments_parse(&args, command, argc, argv, &err) ||
+        !read_config(&args, &config, &err)) {
         code = command_fail(&err);
     } else if (arguments_has(&args, "help")) {
         code = print_help(command_help, command);
@@ -53,6 +66,7 @@ static int dispatch(const struct command *command, int argc, char **argv)
         code = command->run(&args);
     }
     arguments_release(&args);
+    config_release(&config);
     return code;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/exception_file.h"
 #include "cli/run_find.h"
 
 /* meshproof report: writes reports of a stored run; its exit code says only whether they were
@@ -11,19 +12,28 @@ static const struct option report_options[] = {
      "JSON, by reports/report.schema.json; - is standard output", NULL, false},
     {"junit", 0, "FILE", NULL, "Formats", "JUnit XML; - is standard output", NULL, false},
     {"all", 0, NULL, NULL, "Formats", "claims that do not apply too", NULL, false},
+#include "cli/exception_options.def"
 };
 
 static int run(const struct arguments *args)
 {
     static const char *const files[] = {"json", "junit"};
     struct opened o;
+    struct exception_file exceptions;
     struct error err = {0};
     bool other = false;
     if (args->position_count != 1) {
         error_set(&err, ERROR_USAGE, "report needs one run: meshproof report last --junit out.xml");
         return command_fail(&err);
     }
-    int code = run_open(args->positions[0], &(struct judge_options){0}, &o);
+    int code = exception_file_read(args, &exceptions, &err) ? EXIT_PASS : command_fail(&err);
+    if (code != EXIT_PASS) {
+        exception_file_release(&exceptions);
+        return code;
+    }
+    code = run_open(args->positions[0], &(struct judge_options){0}, &o);
+    if (code == EXIT_PASS)
+        exceptions_apply(&exceptions.verdicts, exceptions.today, o.judgement);
     o.report.all = arguments_has(args, "all");
     for (size_t i = 0; i < COUNT_OF(files) && code == EXIT_PASS; i++) {
         const char *path = arguments_get(args, files[i]);
@@ -34,6 +44,7 @@ static int run(const struct arguments *args)
     if (code == EXIT_PASS && (!other || arguments_has(args, "text")) &&
         !run_write(&o, "text", "-", &err))
         code = command_fail(&err);
+    exception_file_release(&exceptions);
     run_close(&o);
     return code;
 }

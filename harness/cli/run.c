@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/exception_file.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
 #include "cli/run_find.h"
@@ -34,6 +35,7 @@ static const struct option run_options[] = {
     {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
     {"on-inconclusive", 0, "HOW", "keep", "Results", "keep (exit 2), fail or pass", inconclusives,
      false},
+#include "cli/exception_options.def"
     {"rerun", 0, "RUN", NULL, "Again", "same suite, parameters and seed as a former run", NULL,
      false},
 };
@@ -146,7 +148,8 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
     return word == NULL || write_verdict(word, code, err);
 }
 
-static int judge_and_report(const struct arguments *args, const char *journal)
+static int judge_and_report(const struct arguments *args, struct exception_file *exceptions,
+                            const char *journal)
 {
     struct opened o;
     struct error err = {0};
@@ -157,6 +160,7 @@ static int judge_and_report(const struct arguments *args, const char *journal)
         o.report.on_inconclusive = strcmp(how, "fail") == 0   ? INCONCLUSIVE_FAIL
                                    : strcmp(how, "pass") == 0 ? INCONCLUSIVE_PASS
                                                               : INCONCLUSIVE_KEEP;
+        exceptions_apply(&exceptions->verdicts, exceptions->today, o.judgement);
         code = report_exit(&o.report);
         if (!write_reports(args, &o, code, &err))
             code = command_worse(command_fail(&err), code);
@@ -167,21 +171,25 @@ static int judge_and_report(const struct arguments *args, const char *journal)
 
 /* An error finding of the policy reader ends a scenario before it begins, unless the suite says
  * otherwise. */
-static int lint_gate(const struct prepared *p)
+static int lint_gate(const struct prepared *p, struct exception_file *exceptions)
 {
     int code = EXIT_PASS;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         const struct scenario *s = &p->plan->scenarios[i];
         size_t count;
         const struct finding *findings = policy_findings(p->scenarios[i].policy, &count);
+        struct lint_results results;
         if (s->lint != NULL && strcmp(s->lint, "fail") != 0)
             continue;
-        for (size_t k = 0; k < count; k++) {
+        lint_exceptions_apply(&exceptions->findings, exceptions->today, findings, count,
+                              &exceptions->arena, &results);
+        for (size_t k = 0; k < results.count; k++) {
+            const struct finding *f = &results.rows[k].finding;
             char mark[300];
-            if (findings[k].severity != SEVERITY_ERROR)
+            if (f->severity != SEVERITY_ERROR || results.rows[k].accepted != NULL)
                 continue;
-            source_format(findings[k].source, true, mark, sizeof(mark));
-            fprintf(stderr, "%s: error %s: %s\n", mark, findings[k].rule, findings[k].text);
+            source_format(f->source, true, mark, sizeof(mark));
+            fprintf(stderr, "%s: error %s: %s\n", mark, f->rule, f->text);
             code = EXIT_FAIL;
         }
     }
@@ -224,7 +232,8 @@ static int check_phase(const struct arguments *args, const struct plan *plan)
     return command_fail(&err);
 }
 
-static int run_suite(const struct arguments *args, const char *suite)
+static int run_suite(const struct arguments *args, struct exception_file *exceptions,
+                     const char *suite)
 {
     struct prepared p;
     struct engine_options options;
@@ -234,7 +243,7 @@ static int run_suite(const struct arguments *args, const char *suite)
     enum engine_outcome outcome = ENGINE_BROKEN;
     int code = prepare(args, suite, &p);
     if (code == EXIT_PASS)
-        code = lint_gate(&p);
+        code = lint_gate(&p, exceptions);
     if (code == EXIT_PASS)
         code = check_hash(args, p.plan);
     if (code == EXIT_PASS)
@@ -262,7 +271,7 @@ static int run_suite(const struct arguments *args, const char *suite)
     if (err.kind != ERROR_NONE)
         code = command_fail(&err);
     if (ok)
-        code = command_worse(judge_and_report(args, path),
+        code = command_worse(judge_and_report(args, exceptions, path),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
     free(policy_json);
     prepared_release(&p);
@@ -272,7 +281,7 @@ static int run_suite(const struct arguments *args, const char *suite)
 static int run(const struct arguments *args);
 
 /* The words of a former run, without what named its own files, and with its seed. */
-static int rerun(const char *former)
+static int rerun(const char *former, const struct config *config)
 {
     char path[600];
     struct error err = {0};
@@ -304,8 +313,9 @@ static int rerun(const char *former)
     argv[kept++] = check_strdup("--seed");
     argv[kept++] = check_strdup(report_run_text(journal, "seed"));
     fprintf(stderr, "again  run %s  seed %s\n", report_run_text(journal, "run"), argv[kept - 1]);
-    int code = arguments_parse(&args, &command_run, (int)kept, argv, &err) ? run(&args)
-                                                                           : command_fail(&err);
+    bool ok = arguments_parse(&args, &command_run, (int)kept, argv, &err);
+    args.config = config;
+    int code = ok ? run(&args) : command_fail(&err);
     arguments_release(&args);
     for (size_t i = 0; i < kept; i++)
         free(argv[i]);
@@ -314,12 +324,25 @@ static int rerun(const char *former)
     return code;
 }
 
+static int run_suites(const struct arguments *args, struct exception_file *exceptions)
+{
+    int code = EXIT_PASS;
+    for (size_t i = 0; i < args->position_count; i++) {
+        int one = run_suite(args, exceptions, args->positions[i]);
+        code = i == 0 ? one : command_worse(one, code);
+        if (one != EXIT_PASS && arguments_has(args, "fail-fast"))
+            break;
+    }
+    exception_file_say(exceptions);
+    return code;
+}
+
 static int run(const struct arguments *args)
 {
+    struct exception_file exceptions;
     struct error err = {0};
-    int code = EXIT_PASS;
     if (arguments_get(args, "rerun") != NULL)
-        return rerun(arguments_get(args, "rerun"));
+        return rerun(arguments_get(args, "rerun"), args->config);
     if (args->position_count == 0) {
         error_set(&err, ERROR_USAGE, "run needs a suite: meshproof run suites/seed/payments.lua");
         return command_fail(&err);
@@ -329,12 +352,9 @@ static int run(const struct arguments *args)
                   args->position_count);
         return command_fail(&err);
     }
-    for (size_t i = 0; i < args->position_count; i++) {
-        int one = run_suite(args, args->positions[i]);
-        code = i == 0 ? one : command_worse(one, code);
-        if (one != EXIT_PASS && arguments_has(args, "fail-fast"))
-            break;
-    }
+    int code = exception_file_read(args, &exceptions, &err) ? run_suites(args, &exceptions)
+                                                            : command_fail(&err);
+    exception_file_release(&exceptions);
     return code;
 }
 

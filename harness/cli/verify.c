@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/exception_file.h"
 #include "cli/run_find.h"
 
 /* meshproof verify: judges a stored journal again; needs nothing else. */
@@ -10,11 +11,13 @@ static const struct option verify_options[] = {
     {"all", 0, NULL, NULL, "Results", "claims that do not apply too", NULL, false},
     {"junit", 0, "FILE", NULL, "Results", "JUnit XML", NULL, false},
     {"json", 0, NULL, NULL, "Results", "the JSON report instead of text", NULL, false},
+#include "cli/exception_options.def"
 };
 
 static int run(const struct arguments *args)
 {
     struct opened o;
+    struct exception_file exceptions;
     struct error err = {0};
     struct judge_options options = {
         .claim = arguments_get(args, "claim"),
@@ -25,15 +28,24 @@ static int run(const struct arguments *args)
         error_set(&err, ERROR_USAGE, "verify needs one run: meshproof verify last");
         return command_fail(&err);
     }
-    int code = run_open(args->positions[0], &options, &o);
+    int code = exception_file_read(args, &exceptions, &err) ? EXIT_PASS : command_fail(&err);
+    if (code != EXIT_PASS) {
+        exception_file_release(&exceptions);
+        return code;
+    }
+    code = run_open(args->positions[0], &options, &o);
     if (code == EXIT_PASS) {
+        exceptions_apply(&exceptions.verdicts, exceptions.today, o.judgement);
         const char *junit = arguments_get(args, "junit");
         o.report.all = arguments_has(args, "all");
         code = report_exit(&o.report);
         if (!run_write(&o, arguments_has(args, "json") ? "json" : "text", "-", &err) ||
             (junit != NULL && !run_write(&o, "junit", junit, &err)))
             code = command_fail(&err);
+        if (options.claim == NULL && options.scenario == NULL)
+            exception_file_say(&exceptions);
     }
+    exception_file_release(&exceptions);
     run_close(&o);
     return code;
 }
