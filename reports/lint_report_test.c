@@ -10,9 +10,15 @@
 /* What each format makes of the same findings, hostile text among them. The published SARIF schema
  * is asked by suites/selftest/lint/run. */
 
-static const struct lint_exception exception = {"istio.mirror",           "k8s/*.yaml", "payments",
-                                                "copies are wanted",      "PAY-12",     20261231,
-                                                {"exceptions.yaml", 1, 3}};
+static const struct exception_entry exception = {
+    .name = "istio.mirror",
+    .on = "k8s/*.yaml",
+    .owner = "payments",
+    .reason = "copies are wanted",
+    .ticket = "PAY-12",
+    .until = 20261231,
+    .source = {"exceptions.yaml", 1, 3},
+};
 
 static struct lint_result rows[] = {
     {{"ejection.inert",

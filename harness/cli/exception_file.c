@@ -13,7 +13,7 @@ static bool read_today(const struct arguments *args, uint32_t *ret, struct error
     time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
     struct tm tm;
     if (given != NULL)
-        return lint_date_parse(given, ret) ||
+        return exception_date_parse(given, ret) ||
                error_set(err, ERROR_USAGE,
                          "--today is \"%.40s\"; it must be a day such as 2026-12-31", given);
     gmtime_r(&now, &tm);
@@ -52,7 +52,7 @@ void exception_file_say(struct exception_file *f)
         const char *said = exception_stale(&f->verdicts.rows[i], &f->arena);
         if (said == NULL)
             continue;
-        source_format(f->verdicts.rows[i].source, true, mark, sizeof(mark));
+        source_format(f->verdicts.rows[i].entry.source, true, mark, sizeof(mark));
         fprintf(stderr, "%s: %s\n", mark, said);
     }
 }

@@ -47,7 +47,7 @@ static void read_head(struct fixture *f)
     } else if (strncmp(f->text, on, strlen(on)) == 0) {
         char day[11] = {0};
         snprintf(day, sizeof(day), "%.10s", f->text + strlen(on));
-        assert_true(lint_date_parse(day, &f->today));
+        assert_true(exception_date_parse(day, &f->today));
     } else {
         fail_msg("%s: its first line must be \"# target NAME@VERSION, ...\"", f->path);
     }

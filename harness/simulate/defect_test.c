@@ -1,3 +1,4 @@
+#include "simulate/edge_fixture_test.h"
 #include "simulate/gate.h"
 #include "verify/claims.h"
 
@@ -11,34 +12,18 @@
  * flavour, where nothing disturbs and on a quiet machine. What policies and machines do to it is
  * `meshproof judge`'s. */
 
-static struct value number(uint64_t n)
-{
-    return (struct value){n, true, {"p.yaml", 1, 1}, "test"};
-}
-
 static struct edge_policy envoy(void)
 {
-    return (struct edge_policy){
-        .from = "client",
-        .to = "payments",
-        .path = "/",
-        .route = "payments/http[0]",
-        .target = {MESH_ISTIO, 1, 31},
-        .flavour = FLAVOUR_ENVOY,
-        .endpoints = 3,
-        .retry = {.attempts = number(3),
-                  .per_try_timeout = number(400 * NS_PER_MS),
-                  .on = RETRY_GATEWAY_ERROR | RETRY_RESET | RETRY_CONNECT_FAILURE,
-                  .conditions = number(0),
-                  .backoff_base = number(30 * NS_PER_MS),
-                  .other_host = true},
-        .request_timeout = number(1300 * NS_PER_MS),
-        .outlier = {.present = true,
-                    .consecutive_5xx = number(6),
-                    .interval = number(NS_PER_S),
-                    .base_ejection = number(3 * NS_PER_S),
-                    .max_ejection_percent = number(34)},
-    };
+    struct edge_policy e = edge_envoy(3, RETRY_GATEWAY_ERROR | RETRY_RESET | RETRY_CONNECT_FAILURE);
+    e.retry.per_try_timeout = edge_number(400 * NS_PER_MS);
+    e.retry.backoff_base = edge_number(30 * NS_PER_MS);
+    e.request_timeout = edge_number(1300 * NS_PER_MS);
+    e.outlier = (struct outlier_rule){.present = true,
+                                      .consecutive_5xx = edge_number(6),
+                                      .interval = edge_number(NS_PER_S),
+                                      .base_ejection = edge_number(3 * NS_PER_S),
+                                      .max_ejection_percent = edge_number(34)};
+    return e;
 }
 
 static struct edge_policy linkerd(void)
@@ -48,11 +33,11 @@ static struct edge_policy linkerd(void)
     e.flavour = FLAVOUR_LINKERD;
     e.retry.on = RETRY_STATUS_CODES | RETRY_LINKERD_TIMEOUT;
     e.retry.other_host = false;
-    e.retry.attempts = number(2);
-    e.retry.backoff_base = number(25 * NS_PER_MS);
-    e.retry.backoff_max = number(250 * NS_PER_MS);
-    e.retry.per_try_timeout = number(300 * NS_PER_MS);
-    e.request_timeout = number(2 * NS_PER_S);
+    e.retry.attempts = edge_number(2);
+    e.retry.backoff_base = edge_number(25 * NS_PER_MS);
+    e.retry.backoff_max = edge_number(250 * NS_PER_MS);
+    e.retry.per_try_timeout = edge_number(300 * NS_PER_MS);
+    e.request_timeout = edge_number(2 * NS_PER_S);
     for (uint32_t status = 500; status < 600; status++)
         status_set_add(&e.retry.codes, status);
     e.outlier = (struct outlier_rule){0};

@@ -1,3 +1,4 @@
+#include "simulate/edge_fixture_test.h"
 #include "simulate/gate.h"
 #include "simulate/tally.h"
 #include "verify/claims.h"
@@ -9,35 +10,19 @@
 
 #include <cmocka.h>
 
-static struct value number(uint64_t n)
-{
-    return (struct value){n, true, {"p.yaml", 1, 1}, "test"};
-}
-
 /* The specification's example, with room for one ejection. */
 static struct edge_policy example(void)
 {
-    return (struct edge_policy){
-        .from = "client",
-        .to = "payments",
-        .path = "/",
-        .route = "payments/http[0]",
-        .target = {MESH_ISTIO, 1, 31},
-        .flavour = FLAVOUR_ENVOY,
-        .endpoints = 3,
-        .retry = {.attempts = number(3),
-                  .per_try_timeout = number(600 * NS_PER_MS),
-                  .on = RETRY_5XX | RETRY_RESET | RETRY_CONNECT_FAILURE,
-                  .conditions = number(0),
-                  .backoff_base = number(25 * NS_PER_MS),
-                  .other_host = true},
-        .request_timeout = number(2 * NS_PER_S),
-        .outlier = {.present = true,
-                    .consecutive_5xx = number(5),
-                    .interval = number(NS_PER_S),
-                    .base_ejection = number(2 * NS_PER_S),
-                    .max_ejection_percent = number(34)},
-    };
+    struct edge_policy e = edge_envoy(3, RETRY_5XX | RETRY_RESET | RETRY_CONNECT_FAILURE);
+    e.retry.per_try_timeout = edge_number(600 * NS_PER_MS);
+    e.retry.backoff_base = edge_number(25 * NS_PER_MS);
+    e.request_timeout = edge_number(2 * NS_PER_S);
+    e.outlier = (struct outlier_rule){.present = true,
+                                      .consecutive_5xx = edge_number(5),
+                                      .interval = edge_number(NS_PER_S),
+                                      .base_ejection = edge_number(2 * NS_PER_S),
+                                      .max_ejection_percent = edge_number(34)};
+    return e;
 }
 
 static void run(struct gate *g, const struct edge_policy *edge, enum noise_kind noise,
@@ -191,11 +176,11 @@ static void linkerd_may_answer_a_backoff_after_its_timeout(void **state)
     (void)state;
     edge.target = (struct target){MESH_LINKERD, 2, 16};
     edge.flavour = FLAVOUR_LINKERD;
-    edge.retry.attempts = number(4);
+    edge.retry.attempts = edge_number(4);
     edge.retry.on = RETRY_STATUS_CODES | RETRY_LINKERD_TIMEOUT;
     edge.retry.other_host = false;
-    edge.retry.per_try_timeout = number(400 * NS_PER_MS);
-    edge.retry.backoff_max = number(250 * NS_PER_MS);
+    edge.retry.per_try_timeout = edge_number(400 * NS_PER_MS);
+    edge.retry.backoff_max = edge_number(250 * NS_PER_MS);
     edge.outlier = (struct outlier_rule){0};
     status_set_add(&edge.retry.codes, 503);
     for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -213,8 +198,8 @@ static void endpoints_that_wait_for_room_under_the_cap_are_no_witness(void **sta
     struct edge_policy edge = example();
     (void)state;
     edge.endpoints = 5;
-    edge.outlier.consecutive_5xx = number(3);
-    edge.outlier.max_ejection_percent = number(50);
+    edge.outlier.consecutive_5xx = edge_number(3);
+    edge.outlier.max_ejection_percent = edge_number(50);
     edge.retry.on = RETRY_CONNECT_FAILURE;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct gate g;

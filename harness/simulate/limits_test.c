@@ -1,3 +1,4 @@
+#include "simulate/edge_fixture_test.h"
 #include "simulate/gate.h"
 
 #include <setjmp.h>
@@ -8,48 +9,32 @@
 
 /* What limits_add asks of a plan is decided: right of a right mesh, wrong of a wrong one. */
 
-static struct value number(uint64_t n)
-{
-    return (struct value){n, true, {"p.yaml", 1, 1}, "test"};
-}
-
 static struct edge_policy envoy(void)
 {
-    return (struct edge_policy){
-        .from = "client",
-        .to = "payments",
-        .path = "/",
-        .route = "payments/http[0]",
-        .target = {MESH_ISTIO, 1, 31},
-        .flavour = FLAVOUR_ENVOY,
-        .endpoints = 3,
-        .retry = {.attempts = number(1),
-                  .on = RETRY_GATEWAY_ERROR,
-                  .conditions = number(0),
-                  .other_host = true},
-        .request_timeout = number(1300 * NS_PER_MS),
-    };
+    struct edge_policy e = edge_envoy(1, RETRY_GATEWAY_ERROR);
+    e.request_timeout = edge_number(1300 * NS_PER_MS);
+    return e;
 }
 
 static struct edge_policy requests(void)
 {
     struct edge_policy e = envoy();
-    e.pool.max_requests = number(8);
+    e.pool.max_requests = edge_number(8);
     return e;
 }
 
 static struct edge_policy connections(void)
 {
     struct edge_policy e = envoy();
-    e.pool.max_connections = number(4);
-    e.pool.max_pending = number(6);
+    e.pool.max_connections = edge_number(4);
+    e.pool.max_pending = edge_number(6);
     return e;
 }
 
 static struct edge_policy per_connection(void)
 {
     struct edge_policy e = envoy();
-    e.pool.requests_per_connection = number(5);
+    e.pool.requests_per_connection = edge_number(5);
     return e;
 }
 
@@ -57,10 +42,10 @@ static struct edge_policy ejects(void)
 {
     struct edge_policy e = envoy();
     e.outlier = (struct outlier_rule){.present = true,
-                                      .consecutive_5xx = number(5),
-                                      .interval = number(NS_PER_S),
-                                      .base_ejection = number(3 * NS_PER_S),
-                                      .max_ejection_percent = number(34)};
+                                      .consecutive_5xx = edge_number(5),
+                                      .interval = edge_number(NS_PER_S),
+                                      .base_ejection = edge_number(3 * NS_PER_S),
+                                      .max_ejection_percent = edge_number(34)};
     return e;
 }
 
@@ -72,13 +57,13 @@ static struct edge_policy shuts(void)
     e.retry.on = RETRY_STATUS_CODES;
     status_set_add(&e.retry.codes, 503);
     e.retry.other_host = false;
-    e.retry.backoff_base = number(25 * NS_PER_MS);
-    e.retry.backoff_max = number(250 * NS_PER_MS);
+    e.retry.backoff_base = edge_number(25 * NS_PER_MS);
+    e.retry.backoff_max = edge_number(250 * NS_PER_MS);
     e.accrual = (struct accrual_rule){.present = true,
-                                      .max_failures = number(5),
-                                      .min_penalty = number(NS_PER_S),
-                                      .max_penalty = number(4 * NS_PER_S),
-                                      .jitter_ppm = number(500000)};
+                                      .max_failures = edge_number(5),
+                                      .min_penalty = edge_number(NS_PER_S),
+                                      .max_penalty = edge_number(4 * NS_PER_S),
+                                      .jitter_ppm = edge_number(500000)};
     return e;
 }
 

@@ -1,23 +1,18 @@
 #ifndef VERIFY_EXCEPTION_H
 #define VERIFY_EXCEPTION_H
 
-/* Failures of a run that somebody answers for until a date (spec/scenario-language.md 1.9). The
- * file is a list; an entry with `claim` is for verdicts, one with `rule` is lint's and passed over
- * here (policy/lint_exception.h):
+/* Failures of a run that somebody answers for until a date (policy/exception_entry.h):
  *
  *   - {claim: retry.max, on: checkout -> payments, until: 2026-12-31, owner: payments,
  *      reason: the sidecar's own retries, ticket: PAY-12}
  *
- * ${claim} is an id, a word or a family, ${on} and the optional ${scenario} are globs. Dates come
- * from outside: the same input gives the same verdicts for ever. */
+ * ${claim} is an id, a word or a family, ${on} and the optional ${scenario} are globs. */
 
+#include "policy/exception_entry.h"
 #include "verify/judge.h"
 
 struct exception {
-    const char *claim, *on, *scenario; /* scenario NULL: any */
-    const char *owner, *reason, *ticket;
-    uint32_t until; /* the last day, as 20261231 */
-    struct source source;
+    struct exception_entry entry;
     size_t failed, passed; /* verdicts that it met so far */
 };
 struct exceptions {
@@ -25,8 +20,7 @@ struct exceptions {
     size_t count;
 };
 
-/* Reads the file's bytes; rows and text live in ${arena}, ${name}'s copy too. Fails with its line
- * on what is no such list, on a claim that does not exist and on a field that lacks. */
+/* Rows and text live in ${arena}; fails as exception_entries_read does. */
 bool exceptions_read(struct bytes yaml, const char *name, struct arena *arena,
                      struct exceptions *ret, struct error *err) WARN_UNUSED;
 /* A FAIL of the subject that an exception meets, as it stands ${today}, gates no more; past its day

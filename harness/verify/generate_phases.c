@@ -22,7 +22,7 @@
 #define HEALED_NS (2 * NS_PER_S)
 #define TRIP_TRIES 48 /* enough to show that a host is never put out (eject.trip) */
 
-static const char *endpoint(const struct making *m, uint32_t number)
+const char *making_endpoint(const struct making *m, uint32_t number)
 {
     return arena_printf(&m->p->arena, "%s/%u", m->to, number);
 }
@@ -114,7 +114,7 @@ static uint64_t back_ns(const struct making *m, uint64_t k)
 static void await_all(struct making *m, uint64_t within_ns)
 {
     for (uint32_t i = 1; i <= m->n; i++)
-        add_await(m, "readmitted", endpoint(m, i), within_ns);
+        add_await(m, "readmitted", making_endpoint(m, i), within_ns);
 }
 
 void making_heal(struct making *m)
@@ -182,8 +182,8 @@ static uint64_t add_windows(struct making *m, const char *word, const char *cons
         during.steps = ARENA_ARRAY(&m->p->arena, struct step, dead);
         during.step_count = dead;
         for (uint32_t k = 0; k < dead; k++)
-            during.steps[k] =
-                step_make(m->p, STEP_FAULT, word, endpoint(m, k + 1), m->options->source, keys);
+            during.steps[k] = step_make(m->p, STEP_FAULT, word, making_endpoint(m, k + 1),
+                                        m->options->source, keys);
         making_step(m, during);
     }
     return windows * (down_ns + up_ns) + 2 * ALONE_NS;
@@ -194,8 +194,8 @@ static uint64_t add_throughout(struct making *m, const char *word, const char *c
     uint32_t dead = dead_count(m);
     INVARIANT(dead > 0); /* retry.must applies: at least one retry, and two endpoints */
     for (uint32_t k = 0; k < dead; k++)
-        making_step(
-            m, step_make(m->p, STEP_FAULT, word, endpoint(m, k + 1), m->options->source, keys));
+        making_step(m, step_make(m->p, STEP_FAULT, word, making_endpoint(m, k + 1),
+                                 m->options->source, keys));
     return (MET_LEAST * 5 / 2) * m->n / dead * (ALONE_NS + 3 * NS_PER_MS);
 }
 
@@ -224,7 +224,7 @@ static void early(struct making *m)
     uint64_t lasting = EARLY_ROUNDS * (m->c + 1) * m->n * NS_PER_S / EARLY_RATE;
     making_begin(m);
     making_open(m, EARLY_RATE);
-    struct step fault = step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one),
+    struct step fault = step_make(m->p, STEP_FAULT, "abort", making_endpoint(m, m->one),
                                   m->options->source, (const char *const[]){"status", "503", NULL});
     step_set_json(m->p, &fault, "streak", json_integer((json_int_t)m->c));
     making_step(m, fault);
@@ -250,7 +250,7 @@ static void trip_and_length(struct making *m)
     if (!making_wants(m, "eject.trip") && !making_wants(m, "eject.late") && !length)
         return;
     bool full = m->options->depth == DEPTH_FULL;
-    const char *bad = endpoint(m, m->other);
+    const char *bad = making_endpoint(m, m->other);
     quiet(m, "quiet");
     making_begin(m);
     making_closed(m, 1, THINK_NS);
@@ -293,8 +293,9 @@ static void cap(struct making *m)
     making_begin(m);
     making_open(m, EARLY_RATE);
     for (uint32_t i = 0; i <= m->ejector.cap; i++)
-        making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, (m->other + i) % m->n + 1),
-                                 m->options->source, (const char *const[]){"status", "503", NULL}));
+        making_step(m, step_make(m->p, STEP_FAULT, "abort",
+                                 making_endpoint(m, (m->other + i) % m->n + 1), m->options->source,
+                                 (const char *const[]){"status", "503", NULL}));
     making_expect(m, "ejection", m->to, parts);
     making_end(m, "cap", "one endpoint more fails than may be out", lasting);
 }
@@ -308,8 +309,8 @@ static void never(struct making *m)
              by_sweep = m->ejector.interval_ns + 2 * NS_PER_S;
     making_begin(m);
     making_open(m, EARLY_RATE);
-    making_step(m, step_make(m->p, STEP_FAULT, "abort", endpoint(m, m->one), m->options->source,
-                             (const char *const[]){"status", "503", NULL}));
+    making_step(m, step_make(m->p, STEP_FAULT, "abort", making_endpoint(m, m->one),
+                             m->options->source, (const char *const[]){"status", "503", NULL}));
     making_expect(m, "ejection", m->to, parts);
     making_end(m, "never", "one endpoint fails, and must stay in",
                (by_picks > by_sweep ? by_picks : by_sweep) + NS_PER_S / 2);

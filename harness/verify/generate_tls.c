@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "verify/handshake.h"
 
-#define PER_S 3600 /* rates are kept per hour */
 #define RATE 100
 #define REFUSE_NS (1500 * NS_PER_MS)
 #define SURFACE_NS (1500 * NS_PER_MS)
@@ -24,49 +23,15 @@
 #define STALL_MOST_NS (5 * NS_PER_S)
 #define BACK_NS (20 * NS_PER_S)
 
-static const char *endpoint(const struct making *m, uint32_t number)
-{
-    return arena_printf(&m->p->arena, "%s/%u", m->to, number);
-}
-
+/* A handshake is the same whatever is asked behind it. */
 static void begin(struct making *m, bool closed, uint64_t rate)
 {
-    struct arena *arena = &m->p->arena;
-    m->steps = ARENA_ARRAY(arena, struct step, MAKING_STEPS_MOST);
-    m->loads = ARENA_ARRAY(arena, struct load_plan, 1);
-    m->tags = NULL;
-    m->step_count = m->tag_count = 0;
-    m->load_count = 1;
-    m->loads[0] = (struct load_plan){
-        .source = m->options->source,
-        .protocol = "http1",
-        .method = "GET",
-        .path = m->edge->path == NULL ? "/" : arena_strdup(arena, m->edge->path),
-        .timeout_ns = 30 * NS_PER_S,
-        .connections = 8,
-        .clients = 1,
-        .closed = closed,
-        .users = closed ? 1 : 0,
-        .think_ns = closed ? ALONE_NS : 0,
-        .rate_per_h = closed ? 0 : rate * PER_S,
-    };
-    INVARIANT(place_parse(m->edge_text, arena, &m->loads[0].on, NULL));
-}
-
-static void end(struct making *m, const char *name, const char *about, uint64_t lasting_ns)
-{
-    INVARIANT(m->phase_count < MAKING_PHASES_MOST);
-    m->phases[m->phase_count++] = (struct phase){
-        .name = arena_strdup(&m->p->arena, name),
-        .about = about,
-        .source = m->options->source,
-        .ends = lasting_ns == 0 ? PHASE_BY_AWAITS : PHASE_BY_CLOCK,
-        .lasting_ns = lasting_ns,
-        .loads = m->loads,
-        .load_count = m->load_count,
-        .steps = m->steps,
-        .step_count = m->step_count,
-    };
+    making_begin(m);
+    if (closed)
+        making_closed(m, 1, ALONE_NS);
+    else
+        making_open(m, rate);
+    m->loads[0].method = "GET";
 }
 
 static void expect(struct making *m, const char *word, const char *const *keys)
@@ -88,10 +53,11 @@ static void mend(struct making *m)
     begin(m, false, RATE);
     const char *name = arena_printf(&m->p->arena, "heal %u", ++m->heals);
     for (uint32_t i = 1; i <= m->n && m->ejects; i++)
-        making_step(m, step_make(m->p, STEP_AWAIT, "readmitted", endpoint(m, i), m->options->source,
+        making_step(m, step_make(m->p, STEP_AWAIT, "readmitted", making_endpoint(m, i),
+                                 m->options->source,
                                  (const char *const[]){"within", making_ms(m, BACK_NS), "late",
                                                        "go_on", NULL}));
-    end(m, name, "every endpoint answers again", m->ejects ? 0 : MEND_NS);
+    making_end(m, name, "every endpoint answers again", m->ejects ? 0 : MEND_NS);
 }
 
 static bool wants(const struct making *m, const char *family, enum shown x)
@@ -109,13 +75,15 @@ static void refuse(struct making *m, enum shown x)
     if (!wants(m, "refuse", x))
         return;
     begin(m, false, RATE);
-    struct step fault = step_make(m->p, STEP_FAULT, "cert", endpoint(m, m->one), m->options->source,
-                                  (const char *const[]){"kind", shown_words[x], NULL});
+    struct step fault =
+        step_make(m->p, STEP_FAULT, "cert", making_endpoint(m, m->one), m->options->source,
+                  (const char *const[]){"kind", shown_words[x], NULL});
     step_set_json(m->p, &fault, "streak", json_integer((json_int_t)streak));
     making_step(m, fault);
     expect_mtls(m, parts[x]);
-    end(m, arena_printf(&m->p->arena, "refuse %s", shown_words[x]),
-        "one endpoint shows a wrong leaf, again and again, and its good one between", REFUSE_NS);
+    making_end(m, arena_printf(&m->p->arena, "refuse %s", shown_words[x]),
+               "one endpoint shows a wrong leaf, again and again, and its good one between",
+               REFUSE_NS);
 }
 
 /* T2. */
@@ -133,8 +101,8 @@ static void surface(struct making *m, enum shown x)
                                           "wrong_identity", "unknown_root",  "missing_intermediate",
                                           "unknown_root"};
     expect(m, "refused", (const char *const[]){"because", because[x], NULL});
-    end(m, arena_printf(&m->p->arena, "surface %s", shown_words[x]),
-        "all endpoints show it, and each request comes alone", SURFACE_NS);
+    making_end(m, arena_printf(&m->p->arena, "surface %s", shown_words[x]),
+               "all endpoints show it, and each request comes alone", SURFACE_NS);
     mend(m);
 }
 
@@ -170,8 +138,8 @@ static void rotation(struct making *m)
     for (size_t i = 0; i < COUNT_OF(steps); i++)
         at(m, SETTLE_NS + i * step_ns, steps[i].word, steps[i].keys);
     expect(m, "rotation", NULL);
-    end(m, "rotation", "to another root, in the right order",
-        SETTLE_NS + COUNT_OF(steps) * step_ns);
+    making_end(m, "rotation", "to another root, in the right order",
+               SETTLE_NS + COUNT_OF(steps) * step_ns);
 }
 
 /* T5: a phase in which the declared steps leave one endpoint unfit for a while. */
@@ -179,13 +147,13 @@ static void skew(struct making *m, const char *name, const char *about)
 {
     expect(m, "rotation", NULL);
     expect(m, "refused", (const char *const[]){"because", "unknown_root", NULL});
-    end(m, name, about, SKEW_FROM_NS + SKEW_NS + SETTLE_NS);
+    making_end(m, name, about, SKEW_FROM_NS + SKEW_NS + SETTLE_NS);
     mend(m);
 }
 
 static void skews(struct making *m)
 {
-    const char *one = endpoint(m, m->one);
+    const char *one = making_endpoint(m, m->one);
     uint64_t from = SKEW_FROM_NS, to = SKEW_FROM_NS + SKEW_NS;
     if (!making_wants(m, "rot.R6") || !making_wants(m, "rot.R1"))
         return;
@@ -216,11 +184,12 @@ static void stall(struct making *m)
     if (c_ns == 0 || !making_wants(m, "tls.stall"))
         return;
     begin(m, false, STALL_RATE);
-    making_step(m, step_make(m->p, STEP_FAULT, "tls_stall", endpoint(m, m->one), m->options->source,
+    making_step(m, step_make(m->p, STEP_FAULT, "tls_stall", making_endpoint(m, m->one),
+                             m->options->source,
                              (const char *const[]){"step", "server_hello", "hold",
                                                    making_ms(m, 2 * c_ns + NS_PER_S), NULL}));
     expect(m, "timeout", (const char *const[]){"only", "connect", NULL});
-    end(m, "stall", "one endpoint stops within its handshakes", 2 * c_ns + 3 * NS_PER_S);
+    making_end(m, "stall", "one endpoint stops within its handshakes", 2 * c_ns + 3 * NS_PER_S);
     mend(m);
 }
 

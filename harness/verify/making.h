@@ -42,6 +42,8 @@ bool making_wants(const struct making *m, const char *id);
 
 /* generate_phases.c */
 void making_phases(struct making *m);
+/* "payments/2" */
+const char *making_endpoint(const struct making *m, uint32_t number);
 /* One phase: begun, given its load and steps, and ended; ${lasting_ns} 0: by its awaits. */
 void making_begin(struct making *m);
 void making_open(struct making *m, uint64_t per_s);
