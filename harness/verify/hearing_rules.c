@@ -71,6 +71,8 @@ static const struct verdict *worst_of(const struct judgement *g, uint32_t scenar
 static void doubt(struct hearing *h, uint32_t scenario, const struct claim_type *claim,
                   bool spare_fail, const char *why)
 {
+    if (h->options->partial) /* those beside it go on: whom to doubt is not known */
+        return;
     struct judgement *g = h->g;
     for (size_t i = 0; i < g->verdict_count; i++) {
         struct judged *d = &g->verdicts[i];
@@ -156,8 +158,6 @@ void hearing_controls(struct hearing *h)
 {
     struct judgement *g = h->g;
     size_t most = h->plan->scenario_count * 64;
-    if (h->options->partial)
-        return;
     g->controls = ARENA_ARRAY(&g->arena, struct judged_control, most + 1);
     for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
         const char *arms[64];

@@ -386,6 +386,28 @@ static void a_broken_control_that_passes_puts_the_claim_in_doubt(void **state)
     sim_close(&s);
 }
 
+/* While the run goes on: what else is wrong with it, or undecided, is nobody's question. */
+static void a_broken_control_that_is_caught_is_not_asked_again(void **state)
+{
+    static const struct judge_options during = {.partial = true};
+    struct sim s;
+    struct judgement *g = NULL;
+    struct error err = {0};
+    uint32_t ordinals[64];
+    (void)state;
+    right(&s, 19);
+    sim_run(&s);
+    add_control(&s, "one_retry_more", "retry.max");
+    s.mesh.retries++;
+    s.mesh.p_ns = s.mesh.p_ns * 6 / 5;
+    sim_run(&s);
+    assert_true(judge_run(s.j, &during, &g, &err));
+    assert_int_equal(judge_repeats(g, 0, "one_retry_more", ordinals, COUNT_OF(ordinals)), 0);
+    is(g, "timeout.try", VERDICT_PASS, WHY_NONE, ""); /* the subject's, and nobody doubts it yet */
+    judgement_free(g);
+    sim_close(&s);
+}
+
 static void a_right_control_that_fails_puts_the_claim_in_doubt(void **state)
 {
     struct sim s;
@@ -531,6 +553,7 @@ int main(void)
         cmocka_unit_test(controls_that_do_as_they_must_change_nothing),
         cmocka_unit_test(a_broken_control_that_passes_puts_the_claim_in_doubt),
         cmocka_unit_test(a_starved_right_control_is_asked_once_more),
+        cmocka_unit_test(a_broken_control_that_is_caught_is_not_asked_again),
         cmocka_unit_test(a_right_control_that_fails_puts_the_claim_in_doubt),
         cmocka_unit_test(one_claim_alone_may_be_asked),
         cmocka_unit_test(a_verdict_names_the_lines_of_policy_and_suite),
