@@ -13,6 +13,16 @@
 
 #include <jansson.h>
 
+/* What the run itself does outside its proxies, promised in the undo ledger (engine/walk_world.c);
+ * the parameters of each kind are read by faults/process.h and faults/netem.h. */
+enum world_kind {
+    WORLD_NONE,
+    WORLD_KILL,
+    WORLD_PAUSE,
+    WORLD_RESTART,
+    WORLD_NETEM, /* fault_netem, fault_partition */
+};
+
 struct fault_type {
     const char *name, *help, *example; /* example: as in a suite, without `on` */
     const struct param *params;
@@ -20,7 +30,8 @@ struct fault_type {
     bool (*check)(const void *params, struct error *err); /* NULL: nothing beyond the rows */
     enum existing existing;                               /* unless the suite says otherwise */
     const struct stream_filter *stream;                   /* NULL: a world fault */
-    bool refuses; /* world: closes the endpoint's listener */
+    bool refuses; /* world: closes the endpoint's listener, which the proxy does itself */
+    enum world_kind world;
     /* Of these parameters, where it depends on them (latency at connect: reset). NULL: ${existing}.
      */
     enum existing (*existing_for)(const void *params);

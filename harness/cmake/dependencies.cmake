@@ -8,6 +8,7 @@ pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(NL REQUIRED IMPORTED_TARGET libnl-3.0)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 pkg_check_modules(LLHTTP IMPORTED_TARGET libllhttp>=9.3)
@@ -31,4 +32,4 @@ endif()
 
 add_library(third INTERFACE)
 target_link_libraries(third INTERFACE PkgConfig::EVENT PkgConfig::FYAML PkgConfig::JANSSON PkgConfig::SQLITE
-  PkgConfig::LUA PkgConfig::SSL PkgConfig::CRYPTO PkgConfig::NGHTTP2 llhttp m)
+  PkgConfig::LUA PkgConfig::SSL PkgConfig::CRYPTO PkgConfig::NGHTTP2 PkgConfig::NL llhttp m)

@@ -53,6 +53,14 @@ static bool refuse_key(const char *word, const char *key, struct error *err)
     return true;
 }
 
+/* What a run does to processes and devices, with a ledger that undoes it. */
+static bool check_world(const struct fault_use *use, struct error *err)
+{
+    return use->type->world == WORLD_NONE ||
+           error_set(err, ERROR_USAGE, "fault.%s is for suites: it acts outside of the proxy",
+                     use->type->name);
+}
+
 /* What one worker alone cannot know (scenario-language.md 6, `proxy`). */
 static bool check_workers(const struct fault_use *use, unsigned workers, struct error *err)
 {
@@ -96,7 +104,7 @@ static bool fill_fault(struct armed *f, const json_t *from, unsigned workers, st
     json_t *own = json_copy(f->keys);
     json_object_del(own, "word");
     bool ok = fault_use_from_json(word, own, nowhere, &f->arena, &f->use, err) &&
-              check_workers(&f->use, workers, err);
+              check_world(&f->use, err) && check_workers(&f->use, workers, err);
     json_decref(own);
     f->id = (uint16_t)json_integer_value(id);
     f->budget.left = ok && f->use.common.times != PARAM_UNSET ? f->use.common.times : UINT64_MAX;
