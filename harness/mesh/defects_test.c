@@ -32,6 +32,11 @@ static struct edge_policy full(enum flavour flavour)
                                       .base_ejection = number(2 * S),
                                       .max_ejection_percent = number(34)};
     p.accrual = (struct accrual_rule){.present = true};
+    p.budget = (struct budget_rule){.kind = BUDGET_LINKERD,
+                                    .ratio_ppm = number(200000),
+                                    .least = number(10),
+                                    .interval = number(10 * S)};
+    p.rate = (struct rate_rule){.present = true, .per_second = number(50), .burst = number(50)};
     p.pool = (struct pool_rule){.max_connections = number(2),
                                 .max_pending = number(3),
                                 .max_requests = number(10),
@@ -58,6 +63,8 @@ static void every_row_is_whole_and_changes_the_models(void **unused)
     for (size_t i = 0; i < count; i++) {
         struct edge_policy policy = full(all[i].flavour);
         struct model_config right, wrong;
+        /* A ServiceProfile's retries have no bound and no back-off to spoil. */
+        policy.retry.by_budget = strcmp(all[i].claim, "budget.linkerd") == 0;
         memset(&right, 0, sizeof(right)); /* padding too: the two are compared whole */
         right = model_config_of(&policy);
         memcpy(&wrong, &right, sizeof(wrong));

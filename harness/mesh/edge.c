@@ -38,6 +38,10 @@ static void models_init(struct edge *e)
     for (size_t i = 0; i < e->hosts; i++)
         accrual_init(&e->accrual[i], &e->model.accrual,
                      rng_for(e->seed, STREAM_ACCRUAL, e->number, i, 0));
+    e->rate = check_alloc_zero(e->hosts + 1, sizeof(*e->rate));
+    for (size_t i = 0; i < e->hosts; i++)
+        rate_init(&e->rate[i], &e->model.rate, loop_now_ns(e->loop));
+    budget_init(&e->budget, &e->model.budget, loop_now_ns(e->loop));
     lanes_init(&e->lanes, e->loop, &e->model.pool, e->hosts);
 }
 
@@ -86,6 +90,7 @@ void edge_free(struct edge *e)
         free(e->endpoints[i]);
     free(e->endpoints);
     free(e->accrual);
+    free(e->rate);
     free(e);
 }
 

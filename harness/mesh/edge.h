@@ -22,6 +22,8 @@ struct edge {
     struct model_config model;
     struct outlier outlier;
     struct accrual *accrual; /* one a host */
+    struct rate *rate;       /* one a host: its own proxy's, as far as this caller fills it */
+    struct budget budget;
     struct balance balance;
     struct breaker breaker;
     struct lanes lanes;

@@ -83,8 +83,14 @@ static void put_linkerd(const struct scrape *s)
     put(s, "request_total", "", e->counters.rq_total);
     put(s, "outbound_http_balancer_endpoints", "endpoint_state=\"ready\"", ready);
     put(s, "outbound_http_balancer_endpoints", "endpoint_state=\"pending\"", e->hosts - ready);
-    put(s, "outbound_http_route_retry_requests_total", "",
-        e->model.hide_retries ? 0 : e->counters.rq_retry);
+    uint64_t retries = e->model.hide_retries ? 0 : e->counters.rq_retry;
+    if (e->model.budget.present) { /* a ServiceProfile's route counts by other names */
+        put(s, "route_request_total", "", e->requests);
+        put(s, "route_actual_request_total", "", e->requests + retries);
+        put(s, "route_retryable_total", "", retries + e->budget.refused);
+        return;
+    }
+    put(s, "outbound_http_route_retry_requests_total", "", retries);
     put(s, "outbound_http_route_retry_successes_total", "", e->counters.rq_retry_success);
     put(s, "outbound_http_route_retry_limit_exceeded_total", "",
         e->counters.rq_retry_limit_exceeded);

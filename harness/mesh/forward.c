@@ -104,13 +104,18 @@ static void on_backoff_over(struct hold *h, uint64_t now_ns)
 static bool retry_follows(struct forward *f)
 {
     struct edge *e = f->edge;
+    uint64_t now_ns = loop_now_ns(e->loop);
     retry_resolved(f);
     enum retry_decision decision =
         retry_decide(&f->retry, &e->model.retry, &f->result, is_unsafe(f->request.verb));
     f->clock.retries_left = f->retry.left;
     if (decision == RETRY_LIMIT)
         e->counters.rq_retry_limit_exceeded++;
-    if (decision != RETRY_AGAIN || !breaker_begin_retry(&e->breaker))
+    /* What breaks after its head has paid in with the head. */
+    if (decision == RETRY_NOT_COVERED && !f->result.broke)
+        budget_pay(&e->budget, now_ns);
+    if (decision != RETRY_AGAIN || !budget_take(&e->budget, now_ns) ||
+        !breaker_begin_retry(&e->breaker))
         return false;
     f->in_retries = true;
     e->counters.rq_retry++;
@@ -119,7 +124,7 @@ static bool retry_follows(struct forward *f)
     struct rng rng = rng_for(e->seed, STREAM_BACKOFF, e->number, f->number, f->retry.sent);
     uint64_t wait_ns = backoff_draw_ns(&e->model.backoff, f->retry.sent, &rng);
     f->state = FORWARD_BACKOFF;
-    loop_hold_add(e->loop, &f->retry_hold, loop_now_ns(e->loop) + wait_ns, on_backoff_over);
+    loop_hold_add(e->loop, &f->retry_hold, now_ns + wait_ns, on_backoff_over);
     return true;
 }
 
@@ -344,11 +349,27 @@ void forward_connected(struct forward *f, struct lane *lane)
         loop_hold_add(e->loop, &f->try_hold, at_ns, on_try_timeout);
 }
 
+/* The endpoint's own proxy has answered: to the caller's it is an answer like another, which may be
+ * tried again where its status is listed. */
+static void refused_by_rate(struct forward *f)
+{
+    struct edge *e = f->edge;
+    e->counters.rq_total++;
+    f->result = (struct try_result){.end = TRY_ANSWERED, .status = 429, .grpc_status = TRY_NO_GRPC};
+    edge_result(e, f->host, &f->result, f->queued_ns);
+    if (!retry_follows(f))
+        answer_made(f, REPLY_RATE_LIMITED);
+}
+
 static void try_pick(struct forward *f)
 {
     struct edge *e = f->edge;
     uint64_t now_ns = loop_now_ns(e->loop);
     f->host = edge_pick(e, &f->tried, now_ns);
+    if (f->host != BALANCE_NONE && !rate_admit(&e->rate[f->host], now_ns)) {
+        refused_by_rate(f);
+        return;
+    }
     if (f->host == BALANCE_NONE && e->model.accrual.present && !e->failfast) {
         f->state = FORWARD_QUEUED;
         edge_queue(e, f);

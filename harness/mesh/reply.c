@@ -49,6 +49,8 @@ static void envoy(enum reply_why why, const struct model_config *m, bool retried
         r->status = 504;
         snprintf(r->body, sizeof(r->body), "upstream request timeout");
         break;
+    case REPLY_RATE_LIMITED:
+        UNREACHABLE(); /* the models have no such limit in Envoy's flavour */
     }
     if (r->body[0] != '\0')
         add(r, "content-type", "text/plain");
@@ -72,10 +74,11 @@ static void linkerd(enum reply_why why, const struct model_config *m, struct rep
         [REPLY_OVERFLOW] = {503, true, "service overloaded"},
         [REPLY_REQUEST_TIMEOUT] = {504, false, "request timed out"},
         [REPLY_TRY_TIMEOUT] = {504, false, "response headers timed out"},
+        [REPLY_RATE_LIMITED] = {429, false, NULL}, /* measured: without the header */
     };
     r->status = why == REPLY_REQUEST_TIMEOUT ? m->timeout_status : rows[why].status;
     r->close = rows[why].close;
-    if (r->status != 200)
+    if (r->status != 200 && rows[why].text != NULL)
         add(r, "l5d-proxy-error", rows[why].text);
 }
 

@@ -17,6 +17,7 @@ enum reply_why {
     REPLY_OVERFLOW,
     REPLY_REQUEST_TIMEOUT,
     REPLY_TRY_TIMEOUT,
+    REPLY_RATE_LIMITED, /* Linkerd: by the endpoint's own proxy */
 };
 struct reply_made {
     uint16_t status;

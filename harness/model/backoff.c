@@ -9,6 +9,9 @@ struct backoff_config backoff_config_of(const struct edge_policy *edge)
 {
     const struct retry_rule *retry = &edge->retry;
     struct backoff_config ret = {.flavour = edge->flavour, .base_ns = DEFAULT_BASE_NS};
+    /* A ServiceProfile's retry follows at once (policy-semantics.md D4). */
+    if (edge->flavour == FLAVOUR_LINKERD && retry->by_budget)
+        ret.shape = BACKOFF_NONE;
     if (retry->backoff_base.set && retry->backoff_base.number > 0)
         ret.base_ns = retry->backoff_base.number;
     ret.max_ns = ret.base_ns * DEFAULT_MAX_FACTOR;

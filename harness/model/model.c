@@ -11,6 +11,8 @@ struct model_config model_config_of(const struct edge_policy *edge)
         .accrual = accrual_config_of(edge),
         .balance = balance_config_of(edge),
         .breaker = breaker_config_of(edge),
+        .budget = budget_config_of(edge),
+        .rate = rate_config_of(edge),
         .pool = pool_config_of(edge),
         .timeout_status = 504,
     };

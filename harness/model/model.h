@@ -9,8 +9,10 @@
 #include "model/backoff.h"
 #include "model/balance.h"
 #include "model/breaker.h"
+#include "model/budget.h"
 #include "model/outlier.h"
 #include "model/pool.h"
+#include "model/rate.h"
 #include "model/retry.h"
 #include "model/timeout.h"
 
@@ -23,6 +25,8 @@ struct model_config {
     struct accrual_config accrual;
     struct balance_config balance;
     struct breaker_config breaker;
+    struct budget_config budget;
+    struct rate_config rate;
     struct pool_config pool;
     uint16_t timeout_status;           /* what the caller gets at the request timeout: 504 */
     bool hide_retries, hide_ejections; /* defects of the counters */

@@ -11,6 +11,7 @@ struct retry_config retry_config_of(const struct edge_policy *edge)
         .on = edge->retry.on,
         .codes = edge->retry.codes,
         .retries = edge->retry.attempts.set ? edge->retry.attempts.number : 0,
+        .by_budget = linkerd && edge->retry.by_budget,
         .body_most_bytes = linkerd ? LINKERD_BODY_MOST_BYTES : ENVOY_BODY_MOST_BYTES,
     };
     if (edge->flavour == FLAVOUR_L4)
@@ -111,9 +112,9 @@ enum retry_decision retry_decide(struct retry_state *r, const struct retry_confi
         covered = true;
     if (!covered || r->abandoned || config->flavour == FLAVOUR_L4)
         return RETRY_NOT_COVERED;
-    if (r->left == 0)
+    if (!config->by_budget && r->left == 0)
         return config->retries == 0 ? RETRY_NOT_COVERED : RETRY_LIMIT;
-    r->left--;
+    r->left -= config->by_budget ? 0 : 1;
     r->sent++;
     return RETRY_AGAIN;
 }

@@ -32,6 +32,7 @@ struct retry_config {
     uint32_t on; /* enum retry_on bits */
     struct status_set codes;
     uint64_t retries;
+    bool by_budget;         /* no bound for one request: a ServiceProfile's tokens are all (D4) */
     size_t body_most_bytes; /* a bigger request is tried once: 1 MiB, Linkerd 64 KiB, both exact */
     bool after_start, never_reset, unsafe_too;
 };
@@ -48,7 +49,8 @@ enum retry_decision {
 
 struct retry_config retry_config_of(const struct edge_policy *edge);
 void retry_init(struct retry_state *r, const struct retry_config *config, size_t body_bytes);
-/* Takes one from the count when it says AGAIN (before any breaker is asked, as Envoy does).
+/* Takes one from the count when it says AGAIN (before any breaker or budget is asked, as Envoy
+ * does).
  * ${unsafe}: the method is not idempotent; only the defect unsafe_too looks at it. */
 enum retry_decision retry_decide(struct retry_state *r, const struct retry_config *config,
                                  const struct try_result *result, bool unsafe);
