@@ -1,6 +1,7 @@
 #include "cli/judge_shows.h"
 
 #include "base/clock.h"
+#include "simulate/draw.h"
 
 /* Of the claims (spec/verifier.md 3.1 to 3.3), with room for what they must allow. */
 #define EARLY_NS (18 * NS_PER_MS)    /* of a try that is cut too early */
@@ -107,6 +108,28 @@ static bool constant_shows(const struct edge_policy *e)
     return base_ns(e) >= CONSTANT_NS && retries_any(e);
 }
 
+/* Twenty retries of each of twelve requests a second are more than the tokens of a second. */
+static bool ignored_shows(const struct edge_policy *e)
+{
+    return number(&e->budget.least) < 100;
+}
+
+static bool has_reserve(const struct edge_policy *e)
+{
+    return number(&e->budget.least) > 0;
+}
+
+static bool more_than_one(const struct edge_policy *e)
+{
+    return number(&e->rate.per_second) > 1;
+}
+
+/* Where 0.8 of the limit in all is more than a tenth of it for each. */
+static bool tenth_shows(const struct edge_policy *e)
+{
+    return number(&e->rate.per_second) >= 10 && e->endpoints < 7;
+}
+
 bool judge_shows(const char *defect, const struct edge_policy *edge)
 {
     static const struct {
@@ -133,6 +156,11 @@ bool judge_shows(const char *defect, const struct edge_policy *edge)
         {"backoff_constant", constant_shows},
         {"backoff_none", constant_shows},
         {"backoff_doubled", doubled_shows},
+        {"retries_unsafe", draw_is_safe},
+        {"budget_ignored", ignored_shows},
+        {"budget_doubled", has_reserve},
+        {"rate_limit_half_more", more_than_one},
+        {"rate_limit_tenth", tenth_shows},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strcmp(rows[i].defect, defect) == 0)

@@ -140,3 +140,9 @@ struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
         value(linkerd ? LB_EWMA : PICK(rng, LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM), 40);
     return e;
 }
+
+bool draw_is_safe(const struct edge_policy *edge)
+{
+    const uint32_t safe = RETRY_CONNECT_FAILURE | RETRY_REFUSED_STREAM | RETRY_RESET_BEFORE_REQUEST;
+    return edge->retry.attempts.number > 0 && edge->retry.on != 0 && (edge->retry.on & ~safe) == 0;
+}

@@ -11,4 +11,7 @@
 /* ${flavour}: FLAVOUR_ENVOY or FLAVOUR_LINKERD. Text is constant. */
 struct edge_policy draw_policy(struct rng *rng, enum flavour flavour);
 
+/* Retried is only what was certainly not processed. */
+bool draw_is_safe(const struct edge_policy *edge);
+
 #endif

@@ -45,7 +45,7 @@ uint32_t errand_new(struct scene *s, uint32_t load, const char *tag, uint64_t du
               .root_lo = s->sent,
               .tag = journal_add_name(s->journal, tag),
               .edge = s->edge_name,
-              .verb = VERB_GET,
+              .verb = s->loads[load].verb,
               .flags = tag == NULL ? 0 : REQUEST_TAGGED},
         .tried = BALANCE_TRIED_NONE,
         .state = ERRAND_WAITS,
@@ -194,7 +194,8 @@ static bool retry_follows(struct scene *s, uint32_t index)
 {
     struct errand *f = &s->errands[index];
     retry_resolved(s, f);
-    enum retry_decision decision = retry_decide(&f->retry, &s->model.retry, &f->result, false);
+    enum retry_decision decision =
+        retry_decide(&f->retry, &s->model.retry, &f->result, f->r.verb == VERB_POST);
     f->clock.retries_left = f->retry.left;
     if (decision != RETRY_AGAIN || !breaker_begin_retry(&s->breaker))
         return false;

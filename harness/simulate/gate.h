@@ -15,6 +15,7 @@ struct gate_options {
     enum noise_kind noise;
     enum depth depth;
     bool loses;
+    const char *method; /* of all requests; NULL: drawn */
     /* For one side of each test, without the confirmation stage: 5.6 (1) counts what the first
      * stage alone finds. 0: as a gate does it. */
     double level;

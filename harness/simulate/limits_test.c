@@ -49,6 +49,13 @@ static struct edge_policy ejects(void)
     return e;
 }
 
+static struct edge_policy safe(void)
+{
+    struct edge_policy e = edge_envoy(2, RETRY_CONNECT_FAILURE | RETRY_REFUSED_STREAM);
+    e.request_timeout = edge_number(1300 * NS_PER_MS);
+    return e;
+}
+
 static struct edge_policy shuts(void)
 {
     struct edge_policy e = envoy();
@@ -79,6 +86,8 @@ CHANGE(double_queue, m->pool.max_pending *= 2)
 CHANGE(no_connections, m->pool.max_connections = BREAKER_NO_LIMIT)
 CHANGE(one_more_carried, m->pool.requests_per_connection++)
 CHANGE(no_gauge, m->hide_ejections = true)
+CHANGE(no_retries_shown, m->hide_retries = true)
+CHANGE(unsafe_too, m->retry.unsafe_too = true)
 CHANGE(shuts_late, m->accrual.max_failures++)
 CHANGE(never_shuts, m->accrual.present = false)
 CHANGE(shuts_half, m->accrual.min_ns /= 2)
@@ -94,6 +103,9 @@ static const struct row {
     {"no limit of connections", "cb.connections", connections, no_connections},
     {"one request more", "cb.per_connection", per_connection, one_more_carried},
     {"no gauge", "eject.metrics", ejects, no_gauge},
+    {"retries not counted", "metrics.retries", envoy, no_retries_shown},
+    {"Linkerd's not counted", "metrics.retries", shuts, no_retries_shown},
+    {"a POST retried", "effects", safe, unsafe_too},
     {"shuts one late", "accrual", shuts, shuts_late},
     {"never shuts", "accrual", shuts, never_shuts},
     {"shuts for half", "accrual", shuts, shuts_half},
@@ -105,6 +117,7 @@ static void run(struct gate *g, const struct row *row, bool wrong, enum noise_ki
     struct gate_options o = {.seed = 5,
                              .edge = &edge,
                              .noise = noise,
+                             .method = strcmp(row->claim, "effects") == 0 ? "POST" : "GET",
                              .depth = DEPTH_QUICK,
                              .change = wrong ? row->change : NULL};
     struct error err = {0};

@@ -2,6 +2,7 @@
 #include "simulate/scene.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TAGGED_AFTER_NS (3 * NS_PER_MS)
 #define TAGS_MOST 8192
@@ -23,6 +24,11 @@ static void draw_tags(struct scene *s, struct scene_load *l)
     l->tag_count = count;
 }
 
+static uint16_t verb_of(const char *method)
+{
+    return method != NULL && strcmp(method, "POST") == 0 ? VERB_POST : VERB_GET;
+}
+
 void scene_load_begin(struct scene *s, const struct phase *phase, uint64_t end_ns)
 {
     const struct load_plan *plans = phase->loads != NULL ? phase->loads : s->scenario->loads;
@@ -32,7 +38,8 @@ void scene_load_begin(struct scene *s, const struct phase *phase, uint64_t end_n
     s->load_count = (uint32_t)(count < SCENE_LOADS_MOST ? count : SCENE_LOADS_MOST);
     for (uint32_t i = 0; i < s->load_count; i++) {
         struct scene_load *l = &s->loads[i];
-        *l = (struct scene_load){.plan = &plans[i], .end_ns = end_ns};
+        *l = (struct scene_load){
+            .plan = &plans[i], .verb = verb_of(plans[i].method), .end_ns = end_ns};
         draw_tags(s, l);
         if (l->plan->closed) {
             for (uint32_t u = 0; u < l->plan->users; u++)

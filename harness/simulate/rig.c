@@ -27,23 +27,31 @@ static uint64_t duration(const struct step *s, const char *name)
     return text != NULL && units_parse_duration(text, &ret, &err) ? ret : 0;
 }
 
+static bool is_key(const struct step *s, const char *name, const char *value)
+{
+    const char *text = key(s, name);
+    return text != NULL && strcmp(text, value) == 0;
+}
+
 static bool read_kind(const struct step *s, struct rig *r)
 {
     const char *when = key(s, "when");
     if (strcmp(s->word, "abort") == 0 && json_object_get(s->keys, "status") != NULL) {
         r->kind = RIG_STATUS;
+        r->works = is_key(s, "reply", "after");
         r->status = (uint16_t)number(s, "status");
         r->wait_ns = duration(s, "after");
         return r->status >= 200;
     }
     if (strcmp(s->word, "latency") == 0 && key(s, "add") != NULL) {
         r->kind = RIG_SLOW;
+        r->works = true;
         r->wait_ns = duration(s, "add");
         return true;
     }
     if (strcmp(s->word, "blackhole") == 0) {
         r->kind = RIG_HOLD;
-        return when == NULL || strcmp(when, "request") == 0;
+        return when == NULL || is_key(s, "when", "request");
     }
     if (strcmp(s->word, "refuse") == 0) {
         r->kind = RIG_REFUSE;
@@ -51,14 +59,13 @@ static bool read_kind(const struct step *s, struct rig *r)
     }
     if (strcmp(s->word, "malformed") == 0) {
         r->kind = RIG_FIN;
-        return key(s, "what") != NULL && strcmp(key(s, "what"), "empty") == 0;
+        return is_key(s, "kind", "empty");
     }
     if (strcmp(s->word, "reset") != 0)
         return false;
-    if (when != NULL && strcmp(when, "accept") == 0)
-        r->kind = RIG_ACCEPT;
-    else
-        r->kind = json_object_get(s->keys, "after") != NULL ? RIG_STARTED : RIG_RESET;
+    bool started = json_object_get(s->keys, "after") != NULL;
+    r->kind = is_key(s, "when", "accept") ? RIG_ACCEPT : started ? RIG_STARTED : RIG_RESET;
+    r->works = started || is_key(s, "when", "response_head");
     return true;
 }
 

@@ -27,6 +27,7 @@ struct rig {
     bool tagged;       /* only requests with ${tag} */
     uint32_t first, streak;
     uint16_t status;
+    bool works; /* the backend had the request, and began its answer */
     uint64_t wait_ns;
     uint64_t from_ns, to_ns; /* of the clock of the scene */
 };

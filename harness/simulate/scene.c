@@ -4,6 +4,7 @@
 
 #define SCRAPE_EVERY_NS (250 * NS_PER_MS)
 #define LOSS_EVERY_NS (20 * NS_PER_S)
+#define BEFORE_NS (2 * NS_PER_MS)
 
 /* Whose loop must have its turn before the event is handled. */
 static const enum noise_who whose[EVENT_KINDS] = {
@@ -71,6 +72,10 @@ void scene_init(struct scene *s, struct journal *j, const struct scene_options *
     journal_add_proc(j, SCENE_PROC_LOAD, "load", s->arm, "client");
     journal_add_proc(j, SCENE_PROC_PROXY, "proxy", s->arm, o->edge->to);
     journal_add_proc(j, SCENE_PROC_MESH, "mesh", s->arm, "");
+    /* Once before anything is under way. */
+    s->now_ns = SCENE_T0_NS - BEFORE_NS;
+    scene_scrape(s);
+    s->now_ns = SCENE_T0_NS;
     scene_add(s, EVENT_SCRAPE, 0, 0, SCENE_T0_NS);
 }
 
@@ -102,7 +107,7 @@ static void put(struct scene *s, const char *name, uint64_t value)
 }
 
 /* By the names of the builtin mesh's own scrape. */
-static void scrape(struct scene *s)
+void scene_scrape(struct scene *s)
 {
     const struct outlier_stats *o = &s->outlier.stats;
     bool shown = !s->model.hide_ejections;
@@ -142,7 +147,7 @@ static void handle(struct scene *s, const struct event *e)
     case EVENT_SCRAPE:
         if (s->phase == NULL && s->phase_id > 0)
             return; /* the walk is over */
-        scrape(s);
+        scene_scrape(s);
         scene_add(s, EVENT_SCRAPE, 0, 0, s->now_ns + SCRAPE_EVERY_NS);
         return;
     case EVENT_SEND:

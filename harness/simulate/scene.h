@@ -42,6 +42,7 @@ enum scene_event {
 
 struct scene_load {
     const struct load_plan *plan;
+    uint16_t verb;
     uint64_t gap_ns, end_ns;
     const char **tags; /* in the order in which they are sent */
     size_t tag_count, tag_next;
@@ -95,6 +96,7 @@ struct visit {
     uint32_t own;                 /* its own life: slots are used again */
     uint32_t host;
     const struct rig *rig;
+    uint64_t slow_ns; /* by a fault beside ${rig} */
     uint64_t left_ns; /* the mesh had gone before the try was read */
     uint16_t status;
     bool read, ended, counted_open;
@@ -157,6 +159,9 @@ void scene_run_until(struct scene *s, uint64_t t_ns);
 bool scene_step(struct scene *s);
 void scene_add(struct scene *s, enum scene_event kind, uint32_t index, uint32_t epoch,
                uint64_t t_ns);
+
+/* The mesh's counters, as they are now, into the journal. */
+void scene_scrape(struct scene *s);
 
 /* load.c */
 void scene_load_begin(struct scene *s, const struct phase *phase, uint64_t end_ns);

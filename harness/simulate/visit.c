@@ -38,7 +38,7 @@ uint32_t visit_new(struct scene *s, uint32_t errand, uint32_t host)
               .endpoint = (uint16_t)(host + 1),
               .k = (uint16_t)tries,
               .n_mesh = s->model.flavour == FLAVOUR_LINKERD ? 0 : (uint16_t)tries,
-              .verb = VERB_GET,
+              .verb = f->r.verb,
               .how_tied = TIED_OWN_ID},
         .errand = errand,
         .life = f->life,
@@ -118,17 +118,25 @@ static void choose(struct scene *s, struct visit *v)
     size_t nth = 0;
     for (const struct rig *rig;
          (rig = rigs_find(&s->rigs, &nth, v->host, v->r.tag, v->r.k, s->now_ns)) != NULL;) {
+        /* One that only slows lets the next ones have their say. */
+        if (rig->kind == RIG_SLOW && v->rig == NULL) {
+            v->rig = rig;
+            v->slow_ns = rig->wait_ns;
+            v->r.fired |= UINT32_C(1) << (rig->step->fault % 32);
+            v->r.fault = rig->step->fault;
+            continue;
+        }
         if (rig->streak > 0 && withholds(h, rig->streak)) {
             v->r.guarded |= UINT32_C(1) << (rig->step->fault % 32);
             continue;
         }
         v->rig = rig;
-        v->counted_open = true;
-        h->open++;
         v->r.fired |= UINT32_C(1) << (rig->step->fault % 32);
         v->r.fault = rig->step->fault;
-        return;
+        break;
     }
+    v->counted_open = v->rig != NULL;
+    h->open += v->counted_open;
 }
 
 static void on_head(struct scene *s, uint32_t visit)
@@ -159,7 +167,7 @@ static void on_head(struct scene *s, uint32_t visit)
         return;
     }
     if (v->rig != NULL)
-        work_ns += v->rig->wait_ns;
+        work_ns += v->slow_ns + (v->rig->kind == RIG_SLOW ? 0 : v->rig->wait_ns);
     scene_add(s, EVENT_OUT, visit, v->own, s->now_ns + work_ns);
 }
 
@@ -182,10 +190,10 @@ static void on_out(struct scene *s, uint32_t visit)
         outcome = OUTCOME_RESET_BY_FAULT;
     v->r.out = s->now_ns - v->r.at;
     v->r.status = result.status;
-    if (result.end == TRY_ANSWERED) {
+    if (result.end == TRY_ANSWERED)
         v->r.head_out = v->r.out;
+    if (v->rig == NULL || v->rig->works)
         v->r.flags |= ATTEMPT_EFFECT;
-    }
     if (outcome == OUTCOME_ANSWERED)
         v->r.done = v->r.out + NS_PER_US;
     if (f->life == v->life && f->epoch == v->epoch) {

@@ -47,8 +47,25 @@ static const struct try *next_after(const struct track *t, const struct track_ho
     return was_sent_after(t, next, last->seen_ns) ? next : NULL;
 }
 
+/* More tries than that may have failed since the last certain success, or since the gate may have
+ * opened. */
+static bool may_be_longer(const struct track *t, const struct track_host *host, uint32_t full,
+                          uint64_t failures)
+{
+    uint64_t fails = 0;
+    for (uint32_t i = full + 1; i > 0 && fails <= failures; i--) {
+        const struct try *x = &t->tries[host->tries[i - 1]];
+        fails += (x->rule[0] & RULE_FAILS) != 0;
+        if ((x->rule[0] & RULE_CLEARED) != 0 || x->after_gap)
+            break;
+    }
+    return fails > failures;
+}
+
 struct gaps {
     struct extent extent;
+    uint64_t unclear; /* after a run that may have been longer: an earlier failure may have shut it,
+                         or a gate that shuts one late */
     uint64_t soon;
 };
 
@@ -70,6 +87,10 @@ static void collect(const struct window *w, uint64_t failures, uint64_t least_ns
             if (next == NULL)
                 continue;
             uint64_t gap = next->head_ns - x->lo_ns;
+            if (may_be_longer(t, host, i, failures)) {
+                gaps->unclear++;
+                continue;
+            }
             extent_add(&gaps->extent, gap);
             if (gap + SOON_NS >= least_ns)
                 continue;
@@ -103,6 +124,13 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                      (unsigned long long)gaps.soon, (unsigned long long)gaps.extent.count, range,
                      window_when(w, ret, arena));
         ret->certain = "one witness is enough (class D): sent after the count was certainly full";
+    } else if (gaps.extent.count < ret->needed && gaps.unclear > 0) {
+        verdict_open(ret, WHY_TOO_FEW, arena,
+                     "%llu of %llu runs before a penalty may have been longer than %llu failures",
+                     (unsigned long long)gaps.unclear,
+                     (unsigned long long)(gaps.unclear + gaps.extent.count),
+                     (unsigned long long)failures);
+        ret->needs = "a certain success on each endpoint before its run of failures";
     } else if (gaps.extent.count < ret->needed)
         window_too_few(w, ret, arena, gaps.extent.count, ret->needed,
                        arena_printf(arena, "runs of %llu failures", (unsigned long long)failures));

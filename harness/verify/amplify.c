@@ -1,5 +1,6 @@
 /* amplify (spec/verifier.md 3.7): the tries on one service that one request of the user may cause,
  * over all hops before it. */
+#include "verify/amplify.h"
 #include "verify/chain.h"
 #include "verify/claims.h"
 #include "verify/window.h"
@@ -9,50 +10,10 @@
 #include <stdlib.h>
 
 #define LEAST 100
-#define HOPS_MOST 16
 
 static bool applies(const struct edge_policy *edge)
 {
     return edge->retry.attempts.set;
-}
-
-static const struct call_plan *call_to(const struct scenario *s, const char *service,
-                                       const char **ret_caller)
-{
-    for (size_t i = 0; s != NULL && i < s->lab.service_count; i++)
-        for (size_t k = 0; k < s->lab.services[i].call_count; k++)
-            if (strcmp(s->lab.services[i].calls[k].to, service) == 0) {
-                *ret_caller = s->lab.services[i].name;
-                return &s->lab.services[i].calls[k];
-            }
-    return NULL;
-}
-
-static uint64_t mesh_tries(const struct window *w, const char *service)
-{
-    for (size_t i = 0; i < w->edge_count; i++)
-        if (strcmp(w->edges[i].to, service) == 0)
-            return 1 + w->edges[i].retry.attempts.number;
-    return 1;
-}
-
-/* The product of tries over the hops that lead here, mesh and application; ${ret_text}: "9 = 3 x
- * 3". */
-static uint64_t product(const struct window *w, const char *service, struct text *ret_text)
-{
-    uint64_t bound = 1;
-    for (int hop = 0; hop < HOPS_MOST && service != NULL; hop++) {
-        const char *caller = NULL;
-        const struct call_plan *call = call_to(w->scenario, service, &caller);
-        uint64_t mesh = mesh_tries(w, service),
-                 app = call == NULL ? 1 : 1 + (uint64_t)call->retries;
-        bound *= mesh * app;
-        text_add(ret_text, "%s%llu", hop == 0 ? "" : " x ", (unsigned long long)mesh);
-        if (app > 1)
-            text_add(ret_text, " x %llu", (unsigned long long)app);
-        service = caller;
-    }
-    return bound;
 }
 
 struct sums {
@@ -101,7 +62,8 @@ static bool judge_chain(const struct window *w, const struct chain *c, const jso
         const struct chain_service *s = &c->at[k];
         struct text factors;
         text_init(&factors, 256);
-        uint64_t bound = product(w, s->service, &factors);
+        uint64_t bound = amplify_bound(w->scenario, w->edges, w->edge_count, s->service,
+                                       amplify_layers(w->asked), &factors);
         double mean = s->requests == 0 ? 0 : (double)s->tries / (double)s->requests;
         bool over = s->most > bound,
              wished = json_is_number(wish) && mean > json_number_value(wish);
@@ -140,6 +102,21 @@ static const char *behind(const struct chain *c, struct arena *arena)
     return text;
 }
 
+/* What each layer made of it on the asked edge: tries a request, and requests of one root. */
+static const char *by_layer(const struct sums *s, struct arena *arena)
+{
+    return arena_printf(arena, "layers: mesh %.2f, app %.2f",
+                        s->requests == 0 ? 0.0 : (double)s->tries / (double)s->requests,
+                        s->roots == 0 ? 0.0 : (double)s->requests / (double)s->roots);
+}
+
+static const char *alone(unsigned layers)
+{
+    return layers == AMPLIFY_MESH  ? "; wish: the mesh alone retries"
+           : layers == AMPLIFY_APP ? "; wish: the application alone retries"
+                                   : "";
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -148,7 +125,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct chain chain;
     chain_follow(w, &chain);
     text_init(&factors, 256);
-    uint64_t bound = product(w, w->track->service, &factors);
+    unsigned layers = amplify_layers(w->asked);
+    uint64_t bound =
+        amplify_bound(w->scenario, w->edges, w->edge_count, w->track->service, layers, &factors);
     add_up(w, bound, &sums, ret);
     const json_t *wish = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "atmost");
     double mean = sums.roots == 0 ? 0 : (double)sums.tries / (double)sums.roots;
@@ -157,12 +136,12 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->wrong = sums.over;
     ret->needed = window_floor(w, LEAST);
     ret->unit = "requests";
-    verdict_policy(ret, &edge->retry.attempts, arena, "at most %llu tries a request",
-                   (unsigned long long)bound);
+    verdict_policy(ret, &edge->retry.attempts, arena, "at most %llu tries a request%s",
+                   (unsigned long long)bound, alone(layers));
     if (sums.over > 0) {
-        verdict_fail(ret, arena, "%llu tries on %llu requests; mean %.2f%s",
+        verdict_fail(ret, arena, "%llu tries on %llu requests; mean %.2f (%s)%s",
                      (unsigned long long)sums.most, (unsigned long long)sums.over, mean,
-                     window_when(w, ret, arena));
+                     by_layer(&sums, arena), window_when(w, ret, arena));
         ret->certain = "one witness is enough (class D)";
     } else if (sums.seen > 0 && sums.tied * 100 < sums.seen * 99) {
         verdict_open(ret, WHY_CAPABILITY, arena,

@@ -10,11 +10,21 @@ static bool applies(const struct edge_policy *edge)
     return true;
 }
 
+/* What an await without a place is told by. */
+static const char *named_by(const struct window *w)
+{
+    const char *fault = window_key(w, "fault");
+    return fault != NULL ? fault : window_key(w, "probe");
+}
+
 /* The event of this await in the window's phase; NULL: the phase ended before it was reached. */
 static const json_t *event_of(const struct window *w, uint64_t *ret_ns)
 {
     const struct journal *j = w->journal;
     const char *word = w->asked->word;
+    /* Of several awaits of one word: await.fired is told by its fault, the others by their place.
+     */
+    const char *of = w->asked->has_on ? w->asked->on.text : named_by(w);
     for (size_t i = 0; i < j->event_count; i++) {
         const struct journal_event *e = &j->events[i];
         if (strcmp(e->what, "await") != 0 || e->t_ns < w->span.from_ns || e->t_ns > w->span.to_ns)
@@ -26,7 +36,7 @@ static const json_t *event_of(const struct window *w, uint64_t *ret_ns)
         const char *named = json_string_value(json_object_get(e->json, "word"));
         const char *on = json_string_value(json_object_get(e->json, "on"));
         if (!ours || named == NULL || strcmp(named, word) != 0 ||
-            (w->asked->has_on && (on == NULL || strcmp(on, w->asked->on.text) != 0)))
+            (of != NULL && (on == NULL || strcmp(on, of) != 0)))
             continue;
         *ret_ns = e->t_ns;
         return e->json;
@@ -40,7 +50,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     uint64_t t_ns = 0;
     const json_t *event = event_of(w, &t_ns);
     const char *late = window_key(w, "late"), *within = window_key(w, "within");
-    const char *on = w->asked->has_on ? w->asked->on.text : "it";
+    const char *named = named_by(w);
+    const char *on = w->asked->has_on ? w->asked->on.text : named != NULL ? named : "it";
     char span[32];
     verdict_policy(ret, NULL, arena, "%s within %s", w->asked->word,
                    within == NULL ? "its time" : within);
@@ -90,3 +101,4 @@ AWAIT(readmitted, "an endpoint comes back in time")
 AWAIT(steady, "the service is steady again in time")
 AWAIT(fired, "a fault fires in time")
 AWAIT(requests, "so many requests are done in time")
+AWAIT(probe, "a probe enters a range in time")

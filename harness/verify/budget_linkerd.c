@@ -10,6 +10,7 @@
 
 #define REQUESTS_LEAST 50
 #define PPM 1000000
+#define STATUS_LIMITED 429
 
 static bool applies(const struct edge_policy *edge)
 {
@@ -37,6 +38,16 @@ static bool is_retryable(const struct edge_policy *edge, const struct try *x)
                  : retry_rule_covers(edge, f.cause, f.status);
 }
 
+/* What the endpoint's own proxy refused is an answer too, and paid in (D8); no endpoint saw it. */
+static void gather_refused(const struct edge_policy *edge, const struct window *w, struct tokens *t)
+{
+    for (uint32_t i = 0; edge->rate.present && i < w->track->request_count; i++) {
+        const struct request *r = &w->track->requests[i];
+        if (r->r->status == STATUS_LIMITED)
+            intervals_add(&t->oks, r->start_ns, r->done_ns == 0 ? UINT64_MAX : r->done_ns, i);
+    }
+}
+
 static void gather(const struct edge_policy *edge, const struct flight *f, struct tokens *t)
 {
     const struct window *w = f->w;
@@ -56,6 +67,7 @@ static void gather(const struct edge_policy *edge, const struct flight *f, struc
     }
     for (uint32_t i = w->from; i < w->to; i++)
         t->requests += window_has(w, &w->track->requests[i]);
+    gather_refused(edge, w, t);
     intervals_index(&t->retries);
     intervals_index(&t->oks);
     intervals_index(&t->failures);

@@ -15,6 +15,7 @@ static bool applies(const struct edge_policy *edge)
 
 struct seen {
     uint64_t peak, over, drops, early, early_waiting;
+    uint64_t full; /* when one was refused at most so many waited: the queue is no longer */
 };
 
 static void look_at_queue(const struct flight *f, uint64_t bound, struct seen *s, struct verdict *v)
@@ -41,10 +42,11 @@ static void look_at_drops(const struct flight *f, struct seen *s, struct verdict
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r) || !flight_is_drop(r) || flight_requests_explain(f, r))
             continue;
+        uint64_t waiting = flight_waiting_most(f, r), others = waiting > 0 ? waiting - 1 : 0;
+        s->full = s->drops == 0 || others < s->full ? others : s->full;
         s->drops++;
         if (flight_pending_explains(f, r))
             continue;
-        uint64_t waiting = flight_waiting_most(f, r);
         s->early_waiting = waiting > s->early_waiting ? waiting : s->early_waiting;
         s->early++;
         window_witness(v, r, r->start_ns);
@@ -81,6 +83,13 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     else if (s.peak + f.workers <= limit) {
         verdict_open(ret, WHY_TOO_FEW, arena, "never more than %llu of %llu were seen waiting",
                      (unsigned long long)s.peak, (unsigned long long)limit);
+        ret->needs = "slow answers, and requests one by one until some are refused";
+    } else if (s.full >= 2 * bound) {
+        verdict_open(ret, WHY_TOO_FEW, arena,
+                     "%llu of %llu certainly waited, but up to %llu may have waited when one was "
+                     "refused: a queue twice as long is not excluded",
+                     (unsigned long long)s.peak, (unsigned long long)limit,
+                     (unsigned long long)s.full);
         ret->needs = "slow answers, and requests one by one until some are refused";
     } else
         verdict_pass(ret, arena, "%llu of %llu waited at once; %llu refused, only when it was full",

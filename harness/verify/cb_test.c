@@ -43,6 +43,29 @@ static void one_request_too_many_fails(void **state)
     limits_are(&l, "cb.requests", VERDICT_FAIL, WHY_NONE, "11 tries at once, at most 10 can be");
 }
 
+/* Our answer to the first was written late: the mesh had cut it by its own timer, and let the third
+ * through. */
+static void a_try_that_was_cut_before_our_late_answer_is_out_no_more(void **state)
+{
+    static const char *const ids[] = {"cb.requests", "cb.connections"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+        edge.retry.attempts = limits_value(1);
+        edge.retry.per_try_timeout = limits_value(600 * NS_PER_MS);
+        edge.pool.max_requests = edge.pool.max_connections = limits_value(2);
+        limits_open(&l, &edge, S, "breaker", NULL);
+        limits_workers(&l, 1);
+        uint64_t id = limits_request(&l, 0, 601 * MS, 504, false);
+        limits_add_try(&l,
+                       &(struct limits_try){.request = id, .head_us = 20 * MS, .out_us = 650 * MS});
+        limits_served(&l, 602 * MS, 900 * MS, 1);
+        limits_served(&l, 603 * MS, 901 * MS, 1);
+        limits_are(&l, ids[i], VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "no requests");
+    }
+}
+
 static void a_second_worker_may_let_one_more_through(void **state)
 {
     struct limits l;
@@ -190,6 +213,56 @@ static void what_a_mesh_that_stood_still_had_not_read_did_not_wait(void **state)
     limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 17 refused");
 }
 
+/* The mesh stood still twice, with a millisecond of work between, in which it took in of what had
+ * come the second, and not the first: that came into the queue at 201 ms, when five others had left
+ * it. */
+static void what_came_before_is_not_taken_in_before(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+    (void)state;
+    edge.pool.max_connections = limits_value(1);
+    edge.pool.max_pending = limits_value(5);
+    limits_open(&l, &edge, LIMITS_S, "breaker", (const char *const[]){"only", "pending", NULL});
+    limits_workers(&l, 1);
+    for (uint64_t i = 0; i < 5; i++) { /* wait from 0 to 200 ms */
+        uint64_t id = limits_request(&l, 1 + i, 260 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = 200 * LIMITS_MS + i,
+                                                .out_us = 250 * LIMITS_MS});
+    }
+    for (uint64_t i = 0; i < 12; i++)
+        limits_request(&l, (40 + i) * LIMITS_MS, (41 + i) * LIMITS_MS, 503, true);
+    uint64_t id = limits_request(&l, 60 * LIMITS_MS, 460 * LIMITS_MS, 200, false);
+    limits_add_try(&l, &(struct limits_try){
+                           .request = id, .head_us = 400 * LIMITS_MS, .out_us = 450 * LIMITS_MS});
+    limits_request(&l, 73 * LIMITS_MS, 74 * LIMITS_MS, 503, true);
+    limits_request(&l, 90 * LIMITS_MS, 201 * LIMITS_MS, 503, true);
+    limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 14 refused");
+}
+
+/* Ten waited when others were refused, five of them too briefly for us to be certain: a queue of
+ * five was full then, and so was one of ten. */
+static void a_queue_that_may_have_been_twice_as_long_is_open(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+    (void)state;
+    edge.pool.max_connections = limits_value(5);
+    edge.pool.max_pending = limits_value(5);
+    limits_open(&l, &edge, LIMITS_S, "breaker", (const char *const[]){"only", "pending", NULL});
+    limits_workers(&l, 1);
+    for (uint64_t i = 0; i < 10; i++) {
+        uint64_t head = (i < 5 ? UINT64_C(25) : UINT64_C(200)) * LIMITS_MS + i;
+        uint64_t id = limits_request(&l, 1 + i, head + 150 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){
+                               .request = id, .head_us = head, .out_us = head + 149 * LIMITS_MS});
+    }
+    for (uint64_t i = 0; i < 12; i++)
+        limits_request(&l, 14 * LIMITS_MS + 500 * i, 14 * LIMITS_MS + 500 * i + 300, 503, true);
+    limits_are(&l, "cb.pending", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "up to 10 may have waited");
+}
+
 static void a_queue_that_never_filled_is_open(void **state)
 {
     struct limits l;
@@ -297,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_requests_as_declared_pass),
         cmocka_unit_test(one_request_too_many_fails),
+        cmocka_unit_test(a_try_that_was_cut_before_our_late_answer_is_out_no_more),
         cmocka_unit_test(a_second_worker_may_let_one_more_through),
         cmocka_unit_test(a_breaker_that_trips_at_half_fails),
         cmocka_unit_test(unknown_workers_leave_room_for_sixteen),
@@ -307,6 +381,8 @@ int main(void)
         cmocka_unit_test(a_queue_as_long_as_declared_passes),
         cmocka_unit_test(a_queue_that_is_too_long_or_too_short_fails),
         cmocka_unit_test(what_a_mesh_that_stood_still_had_not_read_did_not_wait),
+        cmocka_unit_test(what_came_before_is_not_taken_in_before),
+        cmocka_unit_test(a_queue_that_may_have_been_twice_as_long_is_open),
         cmocka_unit_test(a_queue_that_never_filled_is_open),
         cmocka_unit_test(what_the_limit_of_requests_refuses_says_nothing_of_the_queue),
         cmocka_unit_test(each_pool_may_open_one_connection),

@@ -68,6 +68,13 @@ static void see_end(struct discovering *g, const struct request *r, struct held 
         h->longest_ns = r->done_ns - r->start_ns;
 }
 
+/* Cut in mid-answer: at the endpoint, where that was seen. An Envoy lets its client's HTTP/1
+ * connection stand for another second (delayed_close_timeout). */
+static uint64_t broken_ns(const struct request *r, const struct try *x)
+{
+    return x->left_ns != 0 ? x->left_ns : r->done_ns;
+}
+
 static void see_trickle(struct discovering *g, const struct request *r, struct held *h)
 {
     const struct try *first = window_first(&g->window, r);
@@ -77,7 +84,7 @@ static void see_trickle(struct discovering *g, const struct request *r, struct h
     h->whole += r->r->end == END_COMPLETE && r->r->status < 400;
     if (r->r->end != END_COMPLETE && r->r->end != END_CLIENT_TIMEOUT &&
         window_clean(&g->window, r->start_ns, r->done_ns))
-        add(h->ended, &h->ended_count, r->done_ns - r->start_ns);
+        add(h->ended, &h->ended_count, broken_ns(r, first) - r->start_ns);
     if (r->r->end == END_COMPLETE && r->done_ns - r->start_ns > h->longest_ns)
         h->longest_ns = r->done_ns - r->start_ns;
 }

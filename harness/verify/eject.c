@@ -64,28 +64,41 @@ bool eject_applies(const struct edge_policy *edge)
     return edge->flavour == FLAVOUR_ENVOY && ejector_init(&e, edge, edge->endpoints);
 }
 
-static bool reached(const struct track *t, const struct ejector *e, uint32_t host,
-                    uint32_t position, bool must)
+enum streak {
+    STREAK_COULD, /* tries that never reached us included */
+    STREAK_SHOWN, /* those that did alone */
+    STREAK_MUST,
+};
+
+static uint64_t streak_of(const struct track *t, uint32_t host, uint32_t position, bool gateway,
+                          enum streak streak)
 {
-    for (int gateway = 0; gateway < 2; gateway++) {
-        if (e->c[gateway] == 0)
-            continue;
-        uint64_t run = must ? track_smin(t, host, position, gateway != 0)
-                            : track_smax(t, host, position, gateway != 0);
-        if (run >= e->c[gateway])
+    uint64_t since_ns;
+    if (streak == STREAK_MUST)
+        return track_smin(t, host, position, gateway);
+    if (streak == STREAK_SHOWN)
+        return track_smax_seen(t, host, position, gateway, &since_ns);
+    return track_smax(t, host, position, gateway);
+}
+
+static bool reached(const struct track *t, const struct ejector *e, uint32_t host,
+                    uint32_t position, enum streak streak)
+{
+    for (int gateway = 0; gateway < 2; gateway++)
+        if (e->c[gateway] != 0 &&
+            streak_of(t, host, position, gateway != 0, streak) >= e->c[gateway])
             return true;
-    }
     return false;
 }
 
 bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position)
 {
-    return reached(t, e, host, position, false);
+    return reached(t, e, host, position, STREAK_COULD);
 }
 
 bool eject_must(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position)
 {
-    return reached(t, e, host, position, true);
+    return reached(t, e, host, position, STREAK_MUST);
 }
 
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns)
@@ -105,10 +118,11 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
 {
     const struct track_host *host = &t->hosts[s->host];
     uint32_t position = track_position(t, s->before), found = TRACK_NONE;
+    enum streak streak = must ? STREAK_MUST : STREAK_COULD;
     for (uint32_t i = 0; i < LOOK_BACK; i++) {
         const struct try *x = &t->tries[host->tries[position]];
         bool fails = ((x->rule[0] | x->rule[1]) & (must ? RULE_FAILED : RULE_FAILS)) != 0;
-        if (fails && reached(t, e, s->host, position, must))
+        if (fails && reached(t, e, s->host, position, streak))
             found = position;
         else if (found != TRACK_NONE && fails)
             break;
@@ -153,24 +167,43 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
     return hidden > 0 && hidden + fails >= ejector_least(e);
 }
 
-bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
-                        uint64_t *ret_ns)
+/* How far back what led to the silence may lie: the merge window, and time that is no evidence. */
+static uint64_t reach_ns(const struct track *t, const struct ejector *e, const struct silence *s)
+{
+    uint64_t look = s->begin_ns > TAINT_LOOK_NS ? s->begin_ns - TAINT_LOOK_NS : 0;
+    return e->merge_ns + LEAK_NS + spans_within(&t->taint, look, s->begin_ns);
+}
+
+/* The earliest failure in reach that filled the count; ${found}: only one before ${ret_ns}. */
+static bool full_before(const struct track *t, const struct ejector *e, const struct silence *s,
+                        enum streak streak, bool found, uint64_t *ret_ns)
 {
     const struct track_host *host = &t->hosts[s->host];
-    uint64_t look = s->begin_ns > TAINT_LOOK_NS ? s->begin_ns - TAINT_LOOK_NS : 0;
-    uint64_t back = e->merge_ns + LEAK_NS + spans_within(&t->taint, look, s->begin_ns);
-    uint64_t from = s->begin_ns > back ? s->begin_ns - back : 0;
-    bool found = hidden_could(t, e, s, from, ret_ns);
+    uint64_t back = reach_ns(t, e, s), from = s->begin_ns > back ? s->begin_ns - back : 0;
     for (uint32_t position = track_position(t, s->before);; position--) {
         const struct try *x = &t->tries[host->tries[position]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= from;
-        if (fails && (!found || x->lo_ns < *ret_ns) && reached(t, e, s->host, position, false)) {
+        if (fails && (!found || x->lo_ns < *ret_ns) && reached(t, e, s->host, position, streak)) {
             *ret_ns = x->lo_ns;
             found = true;
         }
         if (position == 0 || x->after_silence || (x->seen_ns < from && x->head_ns + back < from))
             return found;
     }
+}
+
+bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
+                        uint64_t *ret_ns)
+{
+    uint64_t back = reach_ns(t, e, s), from = s->begin_ns > back ? s->begin_ns - back : 0;
+    bool found = hidden_could(t, e, s, from, ret_ns);
+    return full_before(t, e, s, STREAK_COULD, found, ret_ns);
+}
+
+bool eject_shown_before(const struct track *t, const struct ejector *e, const struct silence *s)
+{
+    uint64_t at_ns;
+    return full_before(t, e, s, STREAK_SHOWN, false, &at_ns);
 }
 
 bool eject_explained(const struct window *w, const struct silence *s)
@@ -230,17 +263,14 @@ uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_n
 }
 
 /* A gap in its picks in which it may have been out, though the picks elsewhere do not make it a
- * silence: they lie in time that is no evidence, or the walk ended within it. */
+ * silence: they lie in time that is no evidence, or the walk ended within an ejection of whatever
+ * length. */
 static bool is_in_gap(const struct track *t, uint32_t host, uint64_t t_ns)
 {
-    const struct track_host *h = &t->hosts[host];
     uint32_t after = eject_position_after(t, host, t_ns);
     if (after == 0 || t->unseen_ns == UINT64_MAX)
         return false;
-    if (after < h->count)
-        return track_may_have_been_out(t, host, after);
-    return t->tries[t->try_count - 1].head_ns - t->tries[h->tries[after - 1]].head_ns >=
-           t->unseen_ns;
+    return after == t->hosts[host].count || track_may_have_been_out(t, host, after);
 }
 
 /* A change leaks for the merge window: what could have put it out may be followed by some tries. */
@@ -252,7 +282,7 @@ static bool could_be_out(const struct track *t, const struct ejector *e, uint32_
     for (uint32_t i = eject_position_after(t, host, t_ns), seen = 0; i > 0; i--, seen++) {
         const struct try *x = &t->tries[h->tries[i - 1]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
-        if (fails && reached(t, e, host, i - 1, false))
+        if (fails && reached(t, e, host, i - 1, STREAK_COULD))
             return true;
         if (x->head_ns < from && seen >= OUT_LOOK_TRIES)
             return false;
@@ -260,13 +290,27 @@ static bool could_be_out(const struct track *t, const struct ejector *e, uint32_
     return false;
 }
 
+bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
+{
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        if (s->host == host && s->begin_ns >= t_ns && s->begin_ns - t_ns < e->merge_ns + LEAK_NS)
+            return true;
+    }
+    return false;
+}
+
+bool eject_may_be_out(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
+{
+    return was_silent(t, host, t_ns) || is_in_gap(t, host, t_ns) || could_be_out(t, e, host, t_ns);
+}
+
 uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,
                         uint64_t t_ns)
 {
     uint32_t out = 0;
     for (uint32_t h = 0; h < t->host_count; h++)
-        out += h != host &&
-               (was_silent(t, h, t_ns) || is_in_gap(t, h, t_ns) || could_be_out(t, e, h, t_ns));
+        out += h != host && eject_may_be_out(t, e, h, t_ns);
     return out;
 }
 

@@ -33,6 +33,9 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
 bool eject_could_before(const struct track *t, const struct ejector *e, const struct silence *s,
                         uint64_t *ret_ns);
 
+/* The same, by the tries that reached us alone. */
+bool eject_shown_before(const struct track *t, const struct ejector *e, const struct silence *s);
+
 /* After the failure at ${position} of the host's list, which certainly filled the count in a quiet
  * and clean moment, its next try came before the shortest ejection was over, yet later than chance
  * explains: out for ${ret_out_ns} only. */
@@ -50,9 +53,14 @@ bool eject_explained(const struct window *w, const struct silence *s);
 bool eject_touches(const struct silence *s, const struct span *span);
 /* Hosts other than ${host} that were silent at that time. */
 uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
-/* Hosts other than ${host} that may have been out at that time: silent, in a gap that may be one,
- * or failed so often just before that they could have been. Their places under the cap are not
- * certainly free. */
+/* It was silent so soon after that it may have been out by then, and an update that waits for
+ * another hid it. */
+bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+/* It may have been out at that time: silent, in a gap that may be an ejection, or it failed so
+ * often just before that it could have been. */
+bool eject_may_be_out(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+/* Hosts other than ${host} that may have been: their places under the cap are not certainly free.
+ */
 uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,
                         uint64_t t_ns);
 /* How long the cluster took for the m picks before the host came back: it may have been free so
@@ -60,6 +68,20 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
 /* Another host's health changed in the merge window before. */
 bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+/* With so many hosts out that too few are healthy, the mesh sends to all of them: who is out does
+ * not show then. When that was, by the mesh's own gauge and up to the scrapes around; all the time,
+ * where the policy lets it come so far and nobody read the gauge. */
+struct panics {
+    struct spans spans;
+    bool blind;
+};
+void panics_init(struct panics *p, const struct edge_policy *edge, const struct ejector *e,
+                 const struct window *w);
+void panics_release(struct panics *p);
+bool panics_hide(const struct panics *p, uint64_t t_ns);
+/* One may have ended there, or within the merge window before: a host that was out all the time
+ * falls silent then. */
+bool panics_ended(const struct panics *p, const struct ejector *e, uint64_t t_ns);
 /* "payments/2". */
 const char *eject_name(const struct window *w, uint32_t host, struct arena *arena);
 /* Envoy's detector with something to eject is declared. */

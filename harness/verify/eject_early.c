@@ -10,34 +10,51 @@
 #define LOOK_NS (4 * NS_PER_S) /* before a silence */
 #define ROUNDS_LEAST 10
 
+struct rounds {
+    uint64_t count;
+    uint64_t blind; /* others, in which the mesh was in panic, or may have been */
+};
+
+static bool is_round(const struct track *t, const struct ejector *e, uint32_t h, uint32_t position)
+{
+    const struct track_host *host = &t->hosts[h];
+    const struct try *x = &t->tries[host->tries[position]],
+                     *next = &t->tries[host->tries[position + 1]];
+    for (int gateway = 0; gateway < 2 && !next->after_silence; gateway++)
+        if (e->c[gateway] != 0 && (x->rule[gateway] & RULE_FAILED) != 0 &&
+            (next->rule[gateway] & RULE_CLEARED) != 0 &&
+            track_smin(t, h, position, gateway != 0) + 1 == e->c[gateway])
+            return true;
+    return false;
+}
+
 /* Rounds of exactly c - 1 certain failures, ended by a certain success. */
-static uint64_t rounds_in(const struct window *w, const struct ejector *e)
+static struct rounds rounds_in(const struct window *w, const struct ejector *e,
+                               const struct panics *panics)
 {
     const struct track *t = w->track;
-    uint64_t rounds = 0;
+    struct rounds rounds = {0};
     for (uint32_t h = 0; h < t->host_count; h++) {
         const struct track_host *host = &t->hosts[h];
         for (uint32_t i = 0; i + 1 < host->count; i++) {
-            const struct try *x = &t->tries[host->tries[i]], *next = &t->tries[host->tries[i + 1]];
-            if (x->head_ns < w->wide.from_ns || x->head_ns >= w->wide.to_ns || next->after_silence)
+            uint64_t head_ns = t->tries[host->tries[i]].head_ns;
+            if (head_ns < w->wide.from_ns || head_ns >= w->wide.to_ns || !is_round(t, e, h, i) ||
+                eject_out_soon(t, e, h, head_ns))
                 continue;
-            for (int gateway = 0; gateway < 2; gateway++) {
-                if (e->c[gateway] == 0 || (x->rule[gateway] & RULE_FAILED) == 0 ||
-                    (next->rule[gateway] & RULE_CLEARED) == 0)
-                    continue;
-                if (track_smin(t, h, i, gateway != 0) + 1 == e->c[gateway]) {
-                    rounds++;
-                    break;
-                }
-            }
+            bool hides = panics_hide(panics, head_ns);
+            rounds.count += !hides;
+            rounds.blind += hides;
         }
     }
     return rounds;
 }
 
 struct outs {
+    const struct panics *panics;
     uint64_t silences, early;
-    uint32_t host; /* of the first early one */
+    uint32_t host;         /* of the first early one */
+    uint64_t unshown;      /* in the window, that only tries which never reached us explain */
+    uint32_t unshown_host; /* of the first of them */
 };
 
 /* The host was out from ${s} on: had it failed often enough before? */
@@ -47,12 +64,15 @@ static void look_at(const struct window *w, const struct ejector *e, const struc
     const struct track *t = w->track;
     uint64_t could_ns, look = s->begin_ns > LOOK_NS ? s->begin_ns - LOOK_NS : 0;
     /* What led to it lies in time that is no evidence. */
-    if (eject_explained(w, s) ||
+    if (eject_explained(w, s) || panics_ended(outs->panics, e, s->begin_ns) ||
         spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
         return;
     outs->silences++;
-    if (ejector_least(e) > 0 && e->cap > 0 && eject_could_before(t, e, s, &could_ns))
+    if (ejector_least(e) > 0 && e->cap > 0 && eject_could_before(t, e, s, &could_ns)) {
+        if (s->begin_ns >= w->wide.from_ns && !eject_shown_before(t, e, s) && outs->unshown++ == 0)
+            outs->unshown_host = s->host;
         return;
+    }
     if (outs->early++ == 0)
         outs->host = s->host;
     window_witness(ret, NULL, s->begin_ns);
@@ -108,7 +128,7 @@ static void look_at_blackouts(const struct window *w, const struct ejector *e, u
 }
 
 static void conclude(const struct window *w, const struct ejector *e, const struct outs *outs,
-                     uint64_t rounds, struct arena *arena, struct verdict *ret)
+                     const struct rounds *rounds, struct arena *arena, struct verdict *ret)
 {
     unsigned long long c = ejector_least(e);
     if (outs->early > 0) {
@@ -118,13 +138,26 @@ static void conclude(const struct window *w, const struct ejector *e, const stru
             "one witness is enough (class D); no order of its answers makes them that many";
     } else if (window_starved(w, ret, arena))
         return;
-    else if (rounds < ret->needed)
-        window_too_few(w, ret, arena, rounds, ret->needed,
+    else if (outs->unshown > 0) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "%s went out after fewer than %llu failures that reached us; tries that never "
+                     "did may be the others",
+                     eject_name(w, outs->unshown_host, arena), c);
+        ret->needs = "a run in which no request ends without a try that reached us";
+    } else if (rounds->count < ret->needed && rounds->blind > 0) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "%llu of %llu rounds show nothing: so many were out, or may have been, that "
+                     "the mesh sent to all of them",
+                     (unsigned long long)rounds->blind,
+                     (unsigned long long)(rounds->blind + rounds->count));
+        ret->needs = "a gauge of ejections that says that the others are in";
+    } else if (rounds->count < ret->needed)
+        window_too_few(w, ret, arena, rounds->count, ret->needed,
                        arena_printf(arena, "rounds of %llu failures and a success", c - 1));
     else {
         verdict_pass(ret, arena, "%llu rounds of %llu failures and a success: never out",
-                     (unsigned long long)rounds, c - 1);
-        ret->certain = verdict_excludes(rounds, arena);
+                     (unsigned long long)rounds->count, c - 1);
+        ret->certain = verdict_excludes(rounds->count, arena);
     }
 }
 
@@ -133,26 +166,30 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
 {
     const struct track *t = w->track;
     struct ejector e;
-    struct outs outs = {0};
+    struct panics panics;
+    struct outs outs = {.panics = &panics};
     ejector_init(&e, edge, t->host_count);
+    panics_init(&panics, edge, &e, w);
     /* In a generated plan no phase may put a host out before its time, those for retries neither.
      */
     bool all =
         w->scenario != NULL && w->scenario->from_policy && w->wide.from_ns < w->span.from_ns + 1;
-    uint64_t from = all ? t->from_ns : w->wide.from_ns, rounds = rounds_in(w, &e);
+    uint64_t from = all ? t->from_ns : w->wide.from_ns;
+    struct rounds rounds = rounds_in(w, &e, &panics);
     for (size_t i = 0; i < t->silence_count; i++)
         if (t->silences[i].begin_ns >= from && t->silences[i].begin_ns < w->wide.to_ns)
             look_at(w, &e, &t->silences[i], &outs, ret);
     look_at_blackouts(w, &e, from, &outs, ret);
+    panics_release(&panics);
     ret->seen = outs.silences;
-    ret->eligible = rounds;
+    ret->eligible = rounds.count;
     ret->wrong = outs.early;
     ret->needed = window_floor(w, ROUNDS_LEAST);
     ret->unit = "rounds";
     verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
                    "out after %llu failures in a row, not before",
                    (unsigned long long)ejector_least(&e));
-    conclude(w, &e, &outs, rounds, arena, ret);
+    conclude(w, &e, &outs, &rounds, arena, ret);
 }
 
 const struct claim_type claim_eject_early = {

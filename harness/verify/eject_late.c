@@ -23,62 +23,84 @@ static bool is_paced(const struct track *t, const struct track_host *host, uint3
     return true;
 }
 
+/* In a quiet moment, with room under the cap and no panic: nothing but the count decides. The
+ * others may have the places: then it goes out when one is back. */
+static bool is_clear(const struct track *t, const struct ejector *e, const struct panics *panics,
+                     const struct silence *s, uint32_t last)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    const struct try *full = &t->tries[host->tries[last]];
+    return eject_quiet(t, e, full->head_ns - 1) && is_paced(t, host, last, ejector_least(e)) &&
+           eject_out_most(t, e, s->host, full->lo_ns) < e->cap &&
+           !panics_hide(panics, full->head_ns) &&
+           spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) == 0;
+}
+
+struct lateness {
+    uint64_t episodes, late, extra;
+    uint32_t host; /* of the last late one */
+};
+
+/* After half of an ejection the host may have been out and back, unseen at so few picks. Or it was
+ * not out at all: an ejection one failure late looks the same when the next pick came so late. And
+ * a try just after may have been under way, or have been the failure that put it out. A try there
+ * proves nothing either way. */
+static void look_at(const struct track *t, const struct ejector *e, const struct silence *s,
+                    uint32_t last, struct lateness *l, struct verdict *ret)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    const struct try *full = &t->tries[host->tries[last]];
+    uint64_t after = 0, unclear = 0, until = full->seen_ns + e->base_ns / 2;
+    for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
+        uint64_t head = t->tries[host->tries[k]].head_ns;
+        bool is_after = head > full->seen_ns + AFTER_NS && head < until;
+        after += is_after;
+        unclear += !is_after;
+    }
+    if (after == 0 && unclear > 0)
+        return;
+    l->episodes++;
+    if (after == 0)
+        return;
+    l->late++;
+    l->extra = after > l->extra ? after : l->extra;
+    l->host = s->host;
+    window_witness(ret, NULL, full->lo_ns);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
     const struct track *t = w->track;
     struct ejector e;
+    struct lateness l = {0};
+    struct panics panics;
     ejector_init(&e, edge, t->host_count);
-    uint64_t episodes = 0, late = 0, extra = 0;
-    uint32_t at = 0;
+    panics_init(&panics, edge, &e, w);
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         uint32_t last = s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns
                             ? TRACK_NONE
                             : eject_first(t, &e, s, true);
-        if (last == TRACK_NONE)
-            continue;
-        const struct track_host *host = &t->hosts[s->host];
-        const struct try *full = &t->tries[host->tries[last]];
-        if (!eject_quiet(t, &e, full->head_ns - 1) || !is_paced(t, host, last, ejector_least(&e)) ||
-            spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) > 0)
-            continue;
-        /* After half of an ejection the host may have been out and back, unseen at so few picks. Or
-         * it was not out at all: an ejection one failure late looks the same when the next pick
-         * came so late. And a try just after may have been under way, or have been the failure that
-         * put it out. A try there proves nothing either way. */
-        uint64_t after = 0, unclear = 0, until = full->seen_ns + e.base_ns / 2;
-        for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
-            uint64_t head = t->tries[host->tries[k]].head_ns;
-            bool is_after = head > full->seen_ns + AFTER_NS && head < until;
-            after += is_after;
-            unclear += !is_after;
-        }
-        if (after == 0 && unclear > 0)
-            continue;
-        episodes++;
-        if (after == 0)
-            continue;
-        late++;
-        extra = after > extra ? after : extra;
-        at = s->host;
-        window_witness(ret, NULL, full->lo_ns);
+        if (last != TRACK_NONE && is_clear(t, &e, &panics, s, last))
+            look_at(t, &e, s, last, &l, ret);
     }
+    panics_release(&panics);
     unsigned long long c = ejector_least(&e);
-    ret->seen = ret->eligible = episodes;
-    ret->wrong = late;
+    ret->seen = ret->eligible = l.episodes;
+    ret->wrong = l.late;
     ret->needed = 1;
     ret->unit = "quiet, paced ejections";
     verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
                    "out after %llu failures in a row, not later", c);
     if (window_starved(w, ret, arena))
         return;
-    if (late > 0) {
+    if (l.late > 0) {
         verdict_fail(ret, arena, "%s got %llu more %s after %llu failures in a row%s",
-                     eject_name(w, at, arena), (unsigned long long)extra,
-                     extra == 1 ? "try" : "tries", c, window_when(w, ret, arena));
+                     eject_name(w, l.host, arena), (unsigned long long)l.extra,
+                     l.extra == 1 ? "try" : "tries", c, window_when(w, ret, arena));
         ret->certain = "nothing else changed just before, and no stall lies between (class T)";
-    } else if (episodes == 0)
+    } else if (l.episodes == 0)
         window_too_few(w, ret, arena, 0, 1, ret->unit);
     else
         verdict_pass(ret, arena, "out at once after %llu failures in a row", c);

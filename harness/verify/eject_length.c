@@ -122,13 +122,14 @@ struct lengths {
     uint32_t host;
 };
 
-static void collect(const struct window *w, const struct ejector *e, struct lengths *l,
-                    struct verdict *ret)
+static void collect(const struct window *w, const struct ejector *e, const struct panics *panics,
+                    struct lengths *l, struct verdict *ret)
 {
     const struct track *t = w->track;
     for (size_t i = 0; i < t->silence_count; i++) {
         struct outing o;
-        if (!eject_touches(&t->silences[i], &w->wide) || !outing_of(w, e, i, &o))
+        if (!eject_touches(&t->silences[i], &w->wide) || !outing_of(w, e, i, &o) ||
+            panics_hide(panics, t->silences[i].end_ns))
             continue;
         bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns;
         if (!o.ended && !late) {
@@ -155,14 +156,15 @@ static void collect(const struct window *w, const struct ejector *e, struct leng
     }
 }
 
-static void collect_brief(const struct window *w, const struct ejector *e, struct lengths *l,
-                          struct verdict *ret)
+static void collect_brief(const struct window *w, const struct ejector *e,
+                          const struct panics *panics, struct lengths *l, struct verdict *ret)
 {
     const struct track *t = w->track;
     for (uint32_t h = 0; h < t->host_count; h++)
         for (uint32_t p = 1; p < t->hosts[h].count; p++) {
             uint64_t out_ns;
-            if (!eject_brief(t, e, &w->wide, h, p, &out_ns))
+            if (!eject_brief(t, e, &w->wide, h, p, &out_ns) ||
+                panics_hide(panics, t->tries[t->hosts[h].tries[p + 1]].head_ns))
                 continue;
             if (l->soon + l->late == 0) {
                 l->worst = (struct outing){.most_ns = out_ns,
@@ -205,8 +207,11 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct ejector e;
     ejector_init(&e, edge, w->track->host_count);
     struct lengths l = {0};
-    collect(w, &e, &l, ret);
-    collect_brief(w, &e, &l, ret);
+    struct panics panics;
+    panics_init(&panics, edge, &e, w);
+    collect(w, &e, &panics, &l, ret);
+    collect_brief(w, &e, &panics, &l, ret);
+    panics_release(&panics);
     bool full = w->scenario != NULL && w->scenario->from_policy && w->scenario->depth == DEPTH_FULL;
     const char *base = seconds(e.base_ns, e.base_ns, arena);
     ret->seen = ret->eligible = l.firsts + l.repeats;

@@ -5,9 +5,12 @@
 
 #include "base/clock.h"
 
+#include <stdlib.h>
+
 #define SILENCE_LEAST_NS (1500 * NS_PER_MS)
 #define INSIDE_NS (300 * NS_PER_MS)
 #define SCRAPES_LEAST 3
+#define AROUND_NS (600 * NS_PER_MS) /* two scrapes, and the time they take */
 #define GAUGE "ejections_active"
 
 struct gauge {
@@ -36,6 +39,53 @@ static struct gauge gauge_within(const struct window *w, uint64_t from_ns, uint6
         g.shown += m->r.value >= 1;
     }
     return g;
+}
+
+static uint32_t panic_from(const struct edge_policy *edge, uint32_t n)
+{
+    const struct value *v = &edge->outlier.min_health_percent;
+    uint64_t percent = v->set ? v->number : 0;
+    for (uint32_t out = 1; out <= n; out++)
+        if ((n - out) * UINT64_C(100) < percent * n)
+            return out;
+    return UINT32_MAX;
+}
+
+void panics_init(struct panics *p, const struct edge_policy *edge, const struct ejector *e,
+                 const struct window *w)
+{
+    const struct journal *j = w->journal;
+    uint32_t least = panic_from(edge, w->track->host_count);
+    size_t scrapes = 0;
+    struct spans *ret = &p->spans;
+    *ret = (struct spans){check_alloc_zero(j->metric_count + 1, sizeof(*ret->at)), 0};
+    for (size_t i = 0; i < j->metric_count; i++) {
+        const struct metric_row *m = &j->metrics[i];
+        if (!is_gauge(w, m))
+            continue;
+        scrapes++;
+        if (m->r.value >= least)
+            ret->at[ret->count++] = (struct span){m->r.at > AROUND_NS ? m->r.at - AROUND_NS : 0,
+                                                  m->r.at + m->r.answer + AROUND_NS};
+    }
+    spans_merge(ret);
+    p->blind = scrapes == 0 && least <= e->cap;
+}
+
+void panics_release(struct panics *p)
+{
+    free(p->spans.at);
+}
+
+bool panics_ended(const struct panics *p, const struct ejector *e, uint64_t t_ns)
+{
+    uint64_t back = e->merge_ns + AROUND_NS, from = t_ns > back ? t_ns - back : 0;
+    return p->blind || spans_within(&p->spans, from, t_ns + 1) > 0;
+}
+
+bool panics_hide(const struct panics *p, uint64_t t_ns)
+{
+    return p->blind || spans_hold(&p->spans, t_ns);
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,

@@ -50,7 +50,8 @@ static void find_gaps(const struct track *t, struct panic *p)
                 p->gaps[p->gap_count++] = (struct gap){before, x->head_ns};
             before = x->head_ns;
         }
-        if (before != 0 && t->to_ns - before > t->unseen_ns)
+        /* The walk may have ended within one of whatever length. */
+        if (before != 0 && t->unseen_ns != UINT64_MAX)
             p->gaps[p->gap_count++] = (struct gap){before, t->to_ns};
     }
 }

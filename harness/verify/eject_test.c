@@ -62,6 +62,23 @@ static void a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap(void **s
     is(&f, "eject.trip", VERDICT_INCONCLUSIVE, "no ejections");
 }
 
+/* An ejection of 30 s outlasts the walk: a host without a pick up to its end may be out, however
+ * soon the end comes. */
+static void a_gap_at_the_end_of_the_walk_may_be_an_ejection_of_any_length(void **state)
+{
+    struct fixture f;
+    (void)state;
+    one_fails_on(&f, false);
+    f.edge.outlier.base_ejection = number(30 * NS_PER_S);
+    f.j->attempt_count--;
+    f.j->request_count--;
+    is(&f, "eject.trip", VERDICT_INCONCLUSIVE, "no ejections");
+    /* But one that has its picks is in. */
+    one_fails_on(&f, true);
+    f.edge.outlier.base_ejection = number(30 * NS_PER_S);
+    is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
+}
+
 /* Two failures eject: so many come one by one before the others have all the traffic. */
 static void an_episode(struct fixture *f, const double *failures_ms, size_t count)
 {
@@ -141,8 +158,19 @@ static void all_out_in_starved_time_is_none(void **state)
     struct fixture f;
     (void)state;
     all_out_after(&f, (const uint16_t[]){503}, 1);
-    add_stall(&f, 1, 2000, 2500);
-    is(&f, "eject.early", VERDICT_INCONCLUSIVE, "");
+    for (int i = 0; i < 11; i++)
+        add_stall(&f, 1, 2000 + 200 * i, 199);
+    is(&f, "eject.early", VERDICT_PASS, "never out");
+}
+
+/* The picks after such answers may have been made before them. */
+static void picks_after_it_that_are_read_in_starved_time_are_none(void **state)
+{
+    struct fixture f;
+    (void)state;
+    all_out_after(&f, (const uint16_t[]){503}, 1);
+    add_stall(&f, 2, 4400, 200);
+    is(&f, "eject.early", VERDICT_PASS, "never out");
 }
 
 /* Endpoint 3 is out, after no failure at all, before the window begins. */
@@ -168,17 +196,205 @@ static void a_generated_plan_excuses_no_ejection_of_its_other_phases(void **stat
     is(&f, "eject.early", VERDICT_INCONCLUSIVE, "rounds of 2 failures");
 }
 
+/* The mesh's own gauge, ${out} all the time; -1: nobody reads it. */
+static void add_gauge(struct fixture *f, double to_ms, int out)
+{
+    journal_add_proc(f->j, 3, "mesh", "subject", "client");
+    for (double at = 0; at < to_ms && out >= 0; at += 250) {
+        struct metric_record m = {.at = T(at),
+                                  .answer = NS_PER_MS,
+                                  .value = out,
+                                  .proxy = journal_add_name(f->j, "client -> payments"),
+                                  .name =
+                                      journal_add_name(f->j, "outlier_detection.ejections_active")};
+        journal_add(f->j, 3, RECORD_METRIC, &m);
+    }
+}
+
+/* Below half of them healthy it sends to all: two of three out. */
+static struct edge_policy panics(uint64_t failures)
+{
+    struct edge_policy edge = ejects(3, failures, 100);
+    edge.outlier.min_health_percent = number(50);
+    return edge;
+}
+
+static void rounds_in_a_panic_show_nothing(void **state)
+{
+    static const struct {
+        int out;
+        enum verdict_kind kind;
+        const char *text;
+    } cases[] = {{0, VERDICT_PASS, "12 rounds of 2 failures"},
+                 {1, VERDICT_PASS, "12 rounds of 2 failures"},
+                 {2, VERDICT_INCONCLUSIVE, "12 of 12 rounds show nothing"},
+                 {-1, VERDICT_INCONCLUSIVE, "12 of 12 rounds show nothing"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, panics(3));
+        add_clean(&f, 0, 400, 10, all, 3);
+        for (int k = 0; k < 48; k++)
+            add(&f, 400 + 40 * k, 1, k % 4 < 2 ? 503 : 200);
+        add_gauge(&f, 2400, cases[i].out);
+        is(&f, "eject.early", cases[i].kind, cases[i].text);
+    }
+}
+
+/* Endpoint 1 goes out a second after twelve rounds: it may have been out, unseen, since the first
+ * of them, for an update waits for another. Long after them it was in. */
+static void rounds_just_before_it_goes_out_show_nothing(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct fixture f;
+        double at = 400;
+        begin(&f, ejects(3, 3, 34));
+        add_clean(&f, 0, 400, 10, all, 3);
+        for (int k = 0; k < 48; k++, at += 20)
+            add(&f, at, 1, k % 4 < 2 ? 503 : 200);
+        if (late)
+            add_clean(&f, at, at + 1500, 10, all, 3);
+        at += late ? 1500 : 0;
+        for (int k = 0; k < 3; k++, at += 10)
+            add(&f, at, 1, 503);
+        add_clean(&f, at, at + 2500, 10, all + 1, 2);
+        is(&f, "eject.early", late ? VERDICT_PASS : VERDICT_INCONCLUSIVE,
+           late ? "12 rounds of 2 failures" : "rounds of 2 failures and a success");
+    }
+}
+
+/* What fails on in a panic may be out all the same. */
+static void a_host_that_fails_on_in_a_panic_may_be_out(void **state)
+{
+    static const struct {
+        int out;
+        enum verdict_kind kind;
+        const char *text;
+    } cases[] = {{0, VERDICT_FAIL, "stayed in"},
+                 {2, VERDICT_INCONCLUSIVE, "no ejections"},
+                 {-1, VERDICT_INCONCLUSIVE, "no ejections"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, panics(3));
+        add_clean(&f, 0, 1000, 10, all, 3);
+        for (int k = 0; k < 80; k++) {
+            add(&f, 1000 + 40 * k, 1, 503);
+            add(&f, 1010 + 40 * k, 2, 200);
+            add(&f, 1020 + 40 * k, 3, 200);
+        }
+        add_gauge(&f, 4500, cases[i].out);
+        is(&f, "eject.trip", cases[i].kind, cases[i].text);
+    }
+}
+
+/* A silence of a second may be all of an ejection of two that a panic made useless. */
+static void an_ejection_that_a_panic_ends_is_not_too_short(void **state)
+{
+    (void)state;
+    for (int out = 0; out <= 2; out += 2) {
+        struct fixture f;
+        begin(&f, panics(2));
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2005, 3450, 6, both, 2);
+        add_clean(&f, 3450, 4000, 10, all, 3);
+        add_gauge(&f, 4000, out);
+        is(&f, "eject.length", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           out == 0 ? "was out for 1." : "no ejections");
+    }
+}
+
+/* Endpoint 3 had been out all the time: with the panic's end it gets no tries any more. */
+static void a_silence_that_begins_as_a_panic_ends_is_no_early_one(void **state)
+{
+    (void)state;
+    for (int out = 0; out <= 2; out += 2) {
+        struct fixture f;
+        begin(&f, panics(3));
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add_clean(&f, 2000, 4500, 10, both, 2);
+        add_gauge(&f, 2000, out);
+        is(&f, "eject.early", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           out == 0 ? "payments/3 went out" : "rounds of 2 failures");
+    }
+}
+
+/* In a panic it got its tries though it was out. */
+static void a_try_in_a_panic_is_not_late(void **state)
+{
+    (void)state;
+    for (int out = 0; out <= 2; out += 2) {
+        struct fixture f;
+        an_episode(&f, (const double[]){0, 150, 300}, 3);
+        f.edge.outlier = panics(2).outlier;
+        add_gauge(&f, 5300, out);
+        is(&f, "eject.late", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           out == 0 ? "1 more try after 2" : "no quiet");
+    }
+}
+
+/* Endpoint 2 has the only place under the cap: endpoint 3 goes out when that is back. */
+static void without_room_under_the_cap_no_try_is_late(void **state)
+{
+    static const uint16_t others[] = {1, 3};
+    struct fixture f;
+    (void)state;
+    begin(&f, ejects(3, 2, 34));
+    add_clean(&f, 0, 500, 10, all, 3);
+    add_clean(&f, 500, 2090, 8, others, 2);
+    add(&f, 2100, 3, 503);
+    add(&f, 2250, 3, 503);
+    add(&f, 2400, 3, 503);
+    add_clean(&f, 2102, 5000, 12, all, 1);
+    add_clean(&f, 5000, 5300, 10, all, 3);
+    is(&f, "eject.late", VERDICT_INCONCLUSIVE, "no quiet");
+}
+
+/* One failure that we saw; a request that ended without a try that reached us may have met the
+ * other two. */
+static void an_ejection_that_only_unseen_tries_explain_is_no_pass(void **state)
+{
+    struct fixture f;
+    (void)state;
+    for (int hidden = 0; hidden < 2; hidden++) {
+        begin(&f, ejects(3, 3, 34));
+        f.edge.retry.attempts = number(2);
+        add_clean(&f, 0, 400, 10, all, 3);
+        for (int k = 0; k < 48; k++)
+            add(&f, 400 + 40 * k, 1, k % 4 < 2 ? 503 : 200);
+        add(&f, 2400, 1, 503);
+        if (hidden)
+            add_request(&f, 2402, 2403, 503, BODY_CONNECT_FAILURE, NULL, 0);
+        add_clean(&f, 2405, 4500, 10, all + 1, 2);
+        is(&f, "eject.early", hidden ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           hidden ? "tries that never did may be the others" : "fewer than 3");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_fails_on_while_there_is_room_is_a_witness),
         cmocka_unit_test(a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap),
+        cmocka_unit_test(a_gap_at_the_end_of_the_walk_may_be_an_ejection_of_any_length),
+        cmocka_unit_test(rounds_in_a_panic_show_nothing),
+        cmocka_unit_test(rounds_just_before_it_goes_out_show_nothing),
+        cmocka_unit_test(a_host_that_fails_on_in_a_panic_may_be_out),
+        cmocka_unit_test(an_ejection_that_a_panic_ends_is_not_too_short),
+        cmocka_unit_test(a_silence_that_begins_as_a_panic_ends_is_no_early_one),
+        cmocka_unit_test(a_try_in_a_panic_is_not_late),
+        cmocka_unit_test(without_room_under_the_cap_no_try_is_late),
+        cmocka_unit_test(an_ejection_that_only_unseen_tries_explain_is_no_pass),
         cmocka_unit_test(a_host_is_out_at_once),
         cmocka_unit_test(one_try_more_after_a_pause_is_late),
         cmocka_unit_test(a_try_just_after_the_count_was_full_shows_nothing),
         cmocka_unit_test(all_out_after_enough_failures_is_right),
         cmocka_unit_test(all_out_after_too_few_failures_is_a_witness),
         cmocka_unit_test(all_out_in_starved_time_is_none),
+        cmocka_unit_test(picks_after_it_that_are_read_in_starved_time_are_none),
         cmocka_unit_test(a_generated_plan_excuses_no_ejection_of_its_other_phases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

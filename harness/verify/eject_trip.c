@@ -20,7 +20,8 @@ static bool was_felt(const struct track *t, const struct try *x)
 }
 
 /* The longest run past the threshold of a host that nobody put out, while the cap left room. */
-static struct run longest_run(const struct window *w, const struct ejector *e, uint32_t h)
+static struct run longest_run(const struct window *w, const struct ejector *e,
+                              const struct panics *panics, uint32_t h)
 {
     const struct track *t = w->track;
     const struct track_host *host = &t->hosts[h];
@@ -34,7 +35,7 @@ static struct run longest_run(const struct window *w, const struct ejector *e, u
             past = past || (e->c[gateway] != 0 && (x->rule[gateway] & RULE_FAILED) != 0 &&
                             track_smin(t, h, i, gateway != 0) > e->c[gateway]);
         if (x->after_silence || track_may_have_been_out(t, h, i) || !past ||
-            eject_out_most(t, e, h, x->head_ns) >= e->cap) {
+            eject_out_most(t, e, h, x->head_ns) >= e->cap || panics_hide(panics, x->head_ns)) {
             run = (struct run){0};
             continue;
         }
@@ -70,9 +71,11 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                  t->silences[i].begin_ns >= w->wide.from_ns &&
                  eject_first(t, &e, &t->silences[i], false) != TRACK_NONE;
     struct run worst = {0};
+    struct panics panics;
     uint32_t host = 0;
+    panics_init(&panics, edge, &e, w);
     for (uint32_t h = 0; h < t->host_count; h++) {
-        struct run run = longest_run(w, &e, h);
+        struct run run = longest_run(w, &e, &panics, h);
         bool never = run.tries >= RUN_LEAST && run.counted * 2 >= run.tries &&
                      run.last_ns - run.first_ns > RUN_LEAST_NS + e.merge_ns &&
                      !was_out_after(t, h, run.last_ns);
@@ -81,6 +84,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
             host = h;
         }
     }
+    panics_release(&panics);
     unsigned long long c = ejector_least(&e);
     ret->seen = ret->eligible = trips;
     ret->wrong = worst.tries > 0;

@@ -4,6 +4,7 @@
 #include "verify/claims.h"
 #include "verify/verdict.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CLAIMS_MOST 128
@@ -79,25 +80,38 @@ static void count_again(struct judgement *g)
     }
 }
 
-void exceptions_apply(struct exceptions *exceptions, uint32_t today, struct judgement *g)
+void exceptions_apply(struct exceptions *exceptions, uint32_t today, uint32_t scenario,
+                      struct judgement *g)
 {
     for (size_t i = 0; i < g->verdict_count; i++) {
         struct judged *d = &g->verdicts[i];
-        if (!d->gates || strcmp(d->arm, SUBJECT_ARM) != 0)
+        if (!d->gates || strcmp(d->arm, SUBJECT_ARM) != 0 ||
+            (scenario != EXCEPTIONS_ALL && d->scenario != scenario))
             continue;
         const struct exception *e = answer_for(exceptions, today, d);
         if (e == NULL || d->verdict.kind != VERDICT_FAIL)
             continue;
-        const char *seen = d->verdict.text == NULL ? "" : d->verdict.text;
-        bool stands = today <= e->entry.until;
-        d->gates = !stands;
-        d->verdict.text = arena_printf(
-            &g->arena, "%s %04u-%02u-%02u, ticket %.60s (%.60s: %.120s): %s",
-            stands ? "accepted until" : "no longer accepted: until",
-            (unsigned)e->entry.until / 10000, (unsigned)e->entry.until / 100 % 100,
-            (unsigned)e->entry.until % 100, e->entry.ticket, e->entry.owner, e->entry.reason, seen);
+        struct accepted *a = ARENA_ARRAY(&g->arena, struct accepted, 1);
+        *a = (struct accepted){
+            .until = e->entry.until,
+            .stands = today <= e->entry.until,
+            .ticket = arena_printf(&g->arena, "%.60s", e->entry.ticket),
+            .owner = arena_printf(&g->arena, "%.60s", e->entry.owner),
+            .reason = arena_printf(&g->arena, "%.120s", e->entry.reason),
+        };
+        d->accepted = a;
+        d->gates = !a->stands;
+        g->accepted += a->stands;
     }
     count_again(g);
+}
+
+const char *accepted_print(const struct accepted *a, char *to, size_t size)
+{
+    snprintf(to, size, "%s %04u-%02u-%02u, ticket %s",
+             a->stands ? "accepted until" : "no longer accepted: until", (unsigned)a->until / 10000,
+             (unsigned)a->until / 100 % 100, (unsigned)a->until % 100, a->ticket);
+    return to;
 }
 
 const char *exception_stale(const struct exception *e, struct arena *arena)

@@ -25,8 +25,12 @@ bool exceptions_read(struct bytes yaml, const char *name, struct arena *arena,
                      struct exceptions *ret, struct error *err) WARN_UNUSED;
 /* A FAIL of the subject that an exception meets, as it stands ${today}, gates no more; past its day
  * it does, and the verdict says so. Counts of ${g} and what each exception met are brought up to
- * date. */
-void exceptions_apply(struct exceptions *exceptions, uint32_t today, struct judgement *g);
+ * date. ${scenario}: of this one alone, or EXCEPTIONS_ALL. */
+#define EXCEPTIONS_ALL UINT32_MAX
+void exceptions_apply(struct exceptions *exceptions, uint32_t today, uint32_t scenario,
+                      struct judgement *g);
+/* "accepted until 2026-12-31, ticket PAY-12"; returns ${to}. */
+const char *accepted_print(const struct accepted *a, char *to, size_t size);
 /* What is to be said of an exception that met no failure; NULL: nothing. Lives in ${arena}. */
 const char *exception_stale(const struct exception *e, struct arena *arena);
 

@@ -70,13 +70,17 @@ static void what_is_accepted_gates_no_more(void **state)
     read_into(&b, ENTRY("retry.max", "client -> payments", "")
                       ENTRY("retries", "client -> orders", ", scenario: 'policy: *'"));
     judge(&b);
-    exceptions_apply(&b.exceptions, TODAY, &b.g);
+    exceptions_apply(&b.exceptions, TODAY, EXCEPTIONS_ALL, &b.g);
     assert_false(b.verdicts[0].gates);
     assert_false(b.verdicts[1].gates);
     assert_true(b.verdicts[2].gates);
-    assert_string_equal(b.verdicts[0].verdict.text,
-                        "accepted until 2026-12-31, ticket PAY-12 (payments: until the move): 3 "
-                        "retries on 41 requests");
+    char said[200];
+    assert_string_equal(accepted_print(b.verdicts[0].accepted, said, sizeof(said)),
+                        "accepted until 2026-12-31, ticket PAY-12");
+    assert_string_equal(b.verdicts[0].accepted->owner, "payments");
+    assert_string_equal(b.verdicts[0].verdict.text, "3 retries on 41 requests");
+    assert_null(b.verdicts[2].accepted);
+    assert_int_equal(b.g.accepted, 2);
     assert_int_equal(b.verdicts[0].verdict.kind, VERDICT_FAIL);
     assert_int_equal(b.g.fail, 0);
     assert_int_equal(b.g.pass, 1);
@@ -95,7 +99,7 @@ static void another_edge_scenario_or_arm_is_not_accepted(void **state)
         struct bench b = {0};
         read_into(&b, others[i]);
         judge(&b);
-        exceptions_apply(&b.exceptions, TODAY, &b.g);
+        exceptions_apply(&b.exceptions, TODAY, EXCEPTIONS_ALL, &b.g);
         assert_true(b.verdicts[0].gates && b.verdicts[1].gates);
         assert_int_equal(b.g.fail, 2);
         assert_int_equal(b.g.outcome, VERDICT_FAIL);
@@ -105,9 +109,22 @@ static void another_edge_scenario_or_arm_is_not_accepted(void **state)
     read_into(&b, ENTRY("retry.max", "client -> *", ""));
     judge(&b);
     b.verdicts[0].arm = "one_retry_more";
-    exceptions_apply(&b.exceptions, TODAY, &b.g);
+    exceptions_apply(&b.exceptions, TODAY, EXCEPTIONS_ALL, &b.g);
     assert_int_equal(b.exceptions.rows[0].failed, 1);
-    assert_string_equal(b.verdicts[0].verdict.text, "3 retries on 41 requests");
+    assert_null(b.verdicts[0].accepted);
+    done(&b);
+}
+
+static void one_of_a_scenario_is_for_that_one_alone(void **state)
+{
+    struct bench b = {0};
+    (void)state;
+    read_into(&b, ENTRY("retry.max", "client -> *", ""));
+    judge(&b);
+    b.verdicts[1].scenario = 1;
+    exceptions_apply(&b.exceptions, TODAY, 1, &b.g);
+    assert_true(b.verdicts[0].gates);
+    assert_false(b.verdicts[1].gates);
     done(&b);
 }
 
@@ -117,13 +134,17 @@ static void past_its_day_it_gates_again_and_says_so(void **state)
     (void)state;
     read_into(&b, ENTRY("retry", "client -> payments", ""));
     judge(&b);
-    exceptions_apply(&b.exceptions, 20261231, &b.g);
+    exceptions_apply(&b.exceptions, 20261231, EXCEPTIONS_ALL, &b.g);
     assert_false(b.verdicts[0].gates);
     judge(&b);
-    exceptions_apply(&b.exceptions, 20270101, &b.g);
+    b.g.accepted = 0;
+    exceptions_apply(&b.exceptions, 20270101, EXCEPTIONS_ALL, &b.g);
     assert_true(b.verdicts[0].gates);
     assert_int_equal(b.g.fail, 2);
-    assert_non_null(strstr(b.verdicts[0].verdict.text, "no longer accepted: until 2026-12-31"));
+    char said[200];
+    assert_string_equal(accepted_print(b.verdicts[0].accepted, said, sizeof(said)),
+                        "no longer accepted: until 2026-12-31, ticket PAY-12");
+    assert_int_equal(b.g.accepted, 0);
     done(&b);
 }
 
@@ -134,7 +155,7 @@ static void one_that_still_stands_is_taken_before_one_that_ended(void **state)
     read_into(&b, "- {claim: retry.max, on: client -> payments, until: 2026-01-01, owner: a, "
                   "reason: old, ticket: T-1}\n" ENTRY("retry.max", "client -> payments", ""));
     judge(&b);
-    exceptions_apply(&b.exceptions, TODAY, &b.g);
+    exceptions_apply(&b.exceptions, TODAY, EXCEPTIONS_ALL, &b.g);
     assert_false(b.verdicts[0].gates);
     done(&b);
 }
@@ -146,7 +167,7 @@ static void one_that_meets_only_what_passes_is_stale(void **state)
     read_into(&b,
               ENTRY("success", "client -> payments", "") ENTRY("success", "client -> orders", ""));
     judge(&b);
-    exceptions_apply(&b.exceptions, TODAY, &b.g);
+    exceptions_apply(&b.exceptions, TODAY, EXCEPTIONS_ALL, &b.g);
     assert_true(b.verdicts[2].gates);
     const char *said = exception_stale(&b.exceptions.rows[0], &b.arena);
     assert_non_null(said);
@@ -205,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_accepted_gates_no_more),
         cmocka_unit_test(another_edge_scenario_or_arm_is_not_accepted),
+        cmocka_unit_test(one_of_a_scenario_is_for_that_one_alone),
         cmocka_unit_test(past_its_day_it_gates_again_and_says_so),
         cmocka_unit_test(one_that_still_stands_is_taken_before_one_that_ended),
         cmocka_unit_test(one_that_meets_only_what_passes_is_stale),

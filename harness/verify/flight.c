@@ -25,13 +25,11 @@ const struct request *flight_of(const struct flight *f, const struct try *x)
     return is_ours(f, r) ? r : NULL;
 }
 
-/* When the mesh has certainly taken in what was sent at ${start_ns}: it stood still for all that we
- * know until it sent a try, or refused a request, that came later; ${until_ns}: none was seen.
- */
-static uint64_t taken_ns(const struct flight *f, uint64_t start_ns, uint64_t until_ns)
+/* When the mesh was first seen at work on what came from ${from} on: it sent a try, or refused a
+ * request; ${until_ns}: never. */
+static uint64_t at_work_ns(const struct flight *f, uint64_t from, uint64_t until_ns)
 {
     const struct track *t = f->w->track;
-    uint64_t from = start_ns + SENT_NS;
     for (uint32_t i = track_request_at(t, from);
          i < t->request_count && t->requests[i].start_ns < until_ns; i++) {
         const struct request *r = &t->requests[i];
@@ -47,6 +45,15 @@ static uint64_t taken_ns(const struct flight *f, uint64_t start_ns, uint64_t unt
             return x->head_ns;
     }
     return until_ns;
+}
+
+/* When it has certainly taken in what was sent at ${start_ns}: for all that we know it stood still
+ * until then. It reads what has come in any order, and may stand still again in the midst: only
+ * what was sent after the first of it was done comes after all of it. */
+static uint64_t taken_ns(const struct flight *f, uint64_t start_ns, uint64_t until_ns)
+{
+    uint64_t begun_ns = at_work_ns(f, start_ns + SENT_NS, until_ns);
+    return at_work_ns(f, begun_ns, until_ns);
 }
 
 static void add_request(struct flight *f, const struct request *r, uint32_t index)
@@ -66,14 +73,14 @@ static void add_request(struct flight *f, const struct request *r, uint32_t inde
         intervals_add(&f->waiting, taken + MARGIN_NS, until - MARGIN_NS, index);
 }
 
-/* The mesh knows an answer after we stamped it. That it left is stamped after it did: then only
- * what lies well before, in a clean time, is certain. */
+/* The mesh knows an answer after we stamped it, unless it had cut the try before. That it left is
+ * stamped after it did: then only what lies well before, in a clean time, is certain. */
 static uint64_t certain_end(const struct flight *f, const struct try *x)
 {
     if (x->late_read)
         return 0;
     if (x->out_ns != 0 && (x->left_ns == 0 || x->out_ns <= x->left_ns))
-        return x->out_ns;
+        return x->lo_ns;
     if (x->left_ns > MARGIN_NS && window_clean(f->w, x->head_ns, x->left_ns))
         return x->left_ns - MARGIN_NS;
     return 0;

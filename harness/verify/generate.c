@@ -18,7 +18,7 @@
 void making_init(struct making *m, struct plan *p, struct scenario *s,
                  const struct edge_policy *edge, const struct generate_options *options)
 {
-    *m = (struct making){.p = p, .s = s, .edge = edge, .options = options};
+    *m = (struct making){.p = p, .s = s, .edge = edge, .options = options, .longer = 1};
     m->n = edge->endpoints;
     m->ejects = edge->flavour == FLAVOUR_ENVOY && ejector_init(&m->ejector, edge, m->n);
     m->c = m->ejects ? ejector_least(&m->ejector) : 0;
@@ -178,6 +178,8 @@ static uint64_t need_of(const struct claim_type *type)
         {"cb.connections", 10},
         {"cb.per_connection", 3},
         {"budget.envoy", 10},
+        {"budget.linkerd", 50},
+        {"rate.limit", 20},
     };
     if (strncmp(type->id, "tls.", 4) == 0 || strcmp(type->id, "rot.R6") == 0)
         return 5;

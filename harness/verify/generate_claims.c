@@ -214,10 +214,12 @@ void making_tags(struct making *m)
     bool retries = making_wants(m, "retry.max") || making_wants(m, "retry.must") ||
                    making_wants(m, "retry.other_host") || making_wants(m, "backoff.max") ||
                    making_wants(m, "backoff.law");
+    size_t before = m->tag_count;
     if (retries) {
         add_listed(m);
         add_unretried(m);
     }
+    m->fails = m->tag_count > before;
     if (making_wants(m, "retry.only"))
         add_unlisted(m);
     if (making_wants(m, "retry.started"))

@@ -1,6 +1,6 @@
-/* The phases of a pool's limits and of Envoy's retry budget (spec/verifier.md 4.2 L,
- * scenario-language.md 1.8): one limit at a time, on connections that are warm. What the lab cannot
- * fill is not asked: cb.c's judges would leave it open. */
+/* The phases of a pool's limits, of the two kinds of retry budget, and of a rate limit
+ * (spec/verifier.md 4.2 L, scenario-language.md 1.8): one limit at a time, on connections that are
+ * warm. What the lab cannot fill is not asked: cb.c's judges would leave it open. */
 #include "verify/making.h"
 
 #include "base/clock.h"
@@ -21,6 +21,14 @@
 #define USERS 20
 #define PPM 1000000
 #define RETRIES_MOST 10 /* at once, that so many users exceed */
+#define PER_H 3600
+#define TOKEN_RATE 12 /* a second, of a ServiceProfile's budget; more where it takes more */
+#define TOKEN_REST 2  /* a second, before: what answers pay in then is little */
+#define TOKENS_MOST 5000
+#define RATE_NS (5 * NS_PER_S)
+#define RATE_LEAST 5     /* a second: below it the timing of single requests decides */
+#define REFUSED_LEAST 20 /* rate.limit asks for so many */
+#define REFUSED_LEAST_STRICT 66
 
 /* A limit that is in force; 0: none. */
 static uint64_t limit_of(const struct value *v)
@@ -44,6 +52,16 @@ static void answer_late(struct making *m, uint64_t late_ns)
 {
     making_step(m, step_make(m->p, STEP_FAULT, "latency", m->to, m->options->source,
                              (const char *const[]){"add", making_ms(m, late_ns), NULL}));
+}
+
+/* A made answer never comes to where answers are late: its request waits instead. */
+static void fail_late(struct making *m, uint64_t late_ns)
+{
+    making_step(
+        m, step_make(m->p, STEP_FAULT, "latency", m->to, m->options->source,
+                     (const char *const[]){"add", making_ms(m, late_ns), "when", "request", NULL}));
+    making_step(m, step_make(m->p, STEP_FAULT, "abort", m->to, m->options->source,
+                             (const char *const[]){"status", "503", NULL}));
 }
 
 /* So many a second that ${at_once} are under way, or, where that is too many, the answers are
@@ -143,17 +161,99 @@ static void budget(struct making *m)
         return;
     making_begin(m);
     making_closed(m, USERS, 0);
-    answer_late(m, late_ns);
-    making_step(m, step_make(m->p, STEP_FAULT, "abort", m->to, m->options->source,
-                             (const char *const[]){"status", "503", NULL}));
+    fail_late(m, late_ns);
     making_expect(m, "budget", m->edge_text, parts);
     making_end(m, "too many retries", "everything fails a little later, until retries are refused",
                LIMIT_NS + 4 * late_ns);
     making_heal(m);
 }
 
+/* Tokens, a second of a ttl, that the answers of the time before pay in. */
+static uint64_t paid_by_rest(const struct budget_rule *b)
+{
+    return b->ratio_ppm.number * TOKEN_REST / PPM + 1;
+}
+
+/* Everything fails for 1.2 ttl: the tokens run out at once, and again when they are back. Before it
+ * so little is answered that next to nothing is paid in. With a rate limit on the same edge the
+ * tries would be refused instead: not asked. */
+static void tokens(struct making *m)
+{
+    static const char *const parts[] = {"budget", NULL};
+    const struct edge_policy *e = m->edge;
+    uint64_t ttl_ns = e->budget.interval.number, ttl_s = ttl_ns / NS_PER_S;
+    if (!making_wants(m, "budget.linkerd") || e->rate.present || ttl_s == 0 ||
+        !retry_rule_covers(e, CAUSE_STATUS, 503))
+        return;
+    /* In half a ttl one and a half times the bound must fail, and the bound itself is retries that
+     * do. */
+    uint64_t per_s = e->budget.least.number + paid_by_rest(&e->budget) + 4 / ttl_s;
+    per_s = per_s * 11 / 10 > TOKEN_RATE ? per_s * 11 / 10 : TOKEN_RATE;
+    if (e->budget.least.number * ttl_s > TOKENS_MOST || per_s > RATE_MOST)
+        return;
+    making_begin(m);
+    making_open(m, TOKEN_REST);
+    making_end(m, "few answers", "what answers have paid in is forgotten", ttl_ns / 2);
+    making_begin(m);
+    making_open(m, per_s);
+    making_step(m, step_make(m->p, STEP_FAULT, "abort", m->to, m->options->source,
+                             (const char *const[]){"status", "503", NULL}));
+    making_expect(m, "budget", m->edge_text, parts);
+    making_end(m, "too many retries", "everything fails, until no token is left",
+               ttl_ns + ttl_ns / 5);
+    making_heal(m);
+}
+
+uint64_t making_most_per_h(const struct making *m)
+{
+    const struct edge_policy *e = m->edge;
+    uint64_t tries = 1 + e->retry.attempts.number;
+    if (e->flavour != FLAVOUR_LINKERD || !e->rate.present || e->rate.per_second.number == 0)
+        return UINT64_MAX;
+    uint64_t most = e->rate.per_second.number * PER_H * 4 / 5 / tries;
+    return most == 0 ? 1 : most;
+}
+
+/* Each endpoint has a limit of its own: below it is what even one could take alone; above it, what
+ * all together cannot. */
+static void rate_limit(struct making *m)
+{
+    static const char *const parts[] = {"rate_limit", NULL};
+    uint64_t limit = m->edge->rate.per_second.number, all = limit * m->n, most = 2 * all;
+    uint64_t least = m->options->strict ? REFUSED_LEAST_STRICT : REFUSED_LEAST;
+    if (!making_wants(m, "rate.limit"))
+        return;
+    if (limit >= RATE_LEAST && limit <= RATE_MOST) {
+        making_begin(m);
+        making_open(m, limit);
+        m->loads[0].rate_per_h = limit * PER_H * 4 / 5;
+        m->longer = 1;
+        making_expect(m, "rate_limit", m->edge_text, parts);
+        making_end(m, "below the rate", "no more than one endpoint may take",
+                   RATE_NS + NS_PER_S / 2);
+    }
+    most = most > RATE_MOST ? RATE_MOST : most;
+    if (most * 2 < all * 3)
+        return;
+    /* The burst goes first; then what is above the limit is refused. */
+    uint64_t burst = m->edge->rate.burst.set ? m->edge->rate.burst.number * m->n : all;
+    uint64_t lasting_ns = (2 * least + burst) * NS_PER_S / (most - all) + NS_PER_S;
+    making_begin(m);
+    making_open(m, most);
+    m->loads[0].rate_per_h = most * PER_H;
+    m->longer = 1;
+    making_expect(m, "rate_limit", m->edge_text, parts);
+    making_end(m, "above the rate", "twice what all endpoints may take",
+               lasting_ns > RATE_NS ? lasting_ns : RATE_NS + NS_PER_S / 2);
+    making_heal(m);
+}
+
 void making_limits(struct making *m)
 {
+    if (m->edge->flavour == FLAVOUR_LINKERD) {
+        tokens(m);
+        rate_limit(m);
+    }
     if (m->edge->flavour != FLAVOUR_ENVOY)
         return;
     requests(m);

@@ -1,4 +1,4 @@
-/* Which phases a generated plan has for the limits of a pool, and which it leaves out. */
+/* Which phases a generated plan has for limits, budgets and rates, and which it leaves out. */
 #include "verify/limits_fixture_test.h"
 
 #include "verify/making.h"
@@ -141,6 +141,9 @@ static void a_budget_is_asked_where_nothing_ejects(void **state)
     const struct phase *p = phase_of(&x, "too many retries");
     assert_non_null(p);
     assert_true(p->loads[0].closed && p->loads[0].users == 20);
+    /* Before the answer is made: behind it nothing is late. */
+    assert_string_equal(p->steps[0].word, "latency");
+    assert_string_equal(json_string_value(json_object_get(p->steps[0].keys, "when")), "request");
     plan_free(x.p);
     edge.pool.max_retries = limits_value(19); /* twenty users hardly pass it */
     make(&x, &edge, false);
@@ -154,6 +157,104 @@ static void a_budget_is_asked_where_nothing_ejects(void **state)
                                          .max_ejection_percent = limits_value(100)};
     make(&x, &edge, false);
     assert_null(phase_of(&x, "too many retries"));
+    plan_free(x.p);
+}
+
+static struct edge_policy profile(uint64_t least, uint64_t ttl_s)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
+    edge.retry = (struct retry_rule){.by_budget = true, .on = RETRY_STATUS_CODES};
+    status_set_add(&edge.retry.codes, 503);
+    edge.budget = (struct budget_rule){.kind = BUDGET_LINKERD,
+                                       .ratio_ppm = limits_value(200000),
+                                       .least = limits_value(least),
+                                       .interval = limits_value(ttl_s * NS_PER_S)};
+    return edge;
+}
+
+/* The retries that the bound allows fail too, and so does what is sent: together one and a half
+ * times the bound. */
+static void a_profiles_tokens_are_used_up_twice(void **state)
+{
+    static const struct {
+        uint64_t least, ttl_s;
+    } rows[] = {{10, 10}, {10, 1}, {0, 10}, {100, 2}, {1, 60}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = profile(rows[i].least, rows[i].ttl_s);
+        uint64_t ttl_ns = rows[i].ttl_s * NS_PER_S, reserve = rows[i].least * rows[i].ttl_s;
+        struct made x;
+        make(&x, &edge, false);
+        const struct phase *rest = phase_of(&x, "few answers"),
+                           *p = phase_of(&x, "too many retries");
+        assert_true(rest != NULL && p != NULL);
+        assert_true(rest->lasting_ns == ttl_ns / 2 && p->lasting_ns == ttl_ns * 6 / 5);
+        uint64_t paid = rate_of(rest) * rows[i].ttl_s / 2 / 5,
+                 offered = reserve + rate_of(p) * rows[i].ttl_s / 2;
+        if (offered * 2 < (reserve + paid + 1) * 3 || rate_of(p) < 12)
+            fail_msg("row %zu: %llu a second", i, (unsigned long long)rate_of(p));
+        plan_free(x.p);
+    }
+}
+
+static void tokens_are_not_asked_where_they_are_too_many_or_tries_are_refused(void **state)
+{
+    struct edge_policy edge = profile(600, 10);
+    struct made x;
+    (void)state;
+    make(&x, &edge, false);
+    assert_int_equal(x.m.phase_count, 0);
+    plan_free(x.p);
+    edge = profile(10, 10);
+    edge.rate = (struct rate_rule){.present = true, .per_second = limits_value(50)};
+    make(&x, &edge, false);
+    assert_null(phase_of(&x, "too many retries"));
+    plan_free(x.p);
+}
+
+static void a_rate_is_asked_from_below_and_from_above(void **state)
+{
+    static const struct {
+        uint64_t per_s, below_per_h, above_per_s, above_ms;
+    } rows[] = {
+        {50, UINT64_C(40) * 3600, 300, 5500},
+        {5, UINT64_C(4) * 3600, 30, 5500},
+        {1, 0, 6, 15333}, /* below it single requests decide; forty refusals take long */
+        {200, UINT64_C(160) * 3600, 1000, 5500}, /* the lab sends no more */
+        {400, UINT64_C(320) * 3600, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
+        struct made x;
+        edge.rate = (struct rate_rule){.present = true, .per_second = limits_value(rows[i].per_s)};
+        make(&x, &edge, false);
+        const struct phase *below = phase_of(&x, "below the rate"),
+                           *above = phase_of(&x, "above the rate");
+        assert_int_equal(below == NULL ? 0 : below->loads[0].rate_per_h, rows[i].below_per_h);
+        assert_int_equal(above == NULL ? 0 : rate_of(above), rows[i].above_per_s);
+        assert_int_equal(above == NULL ? 0 : above->lasting_ns / NS_PER_MS, rows[i].above_ms);
+        plan_free(x.p);
+    }
+}
+
+static void nothing_else_is_sent_faster_than_one_endpoint_takes(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
+    struct made x;
+    (void)state;
+    edge.rate = (struct rate_rule){.present = true, .per_second = limits_value(50)};
+    edge.retry.attempts = limits_value(3);
+    edge.retry.on = RETRY_STATUS_CODES;
+    status_set_add(&edge.retry.codes, 503);
+    make(&x, &edge, false);
+    x.m.phase_count = 0;
+    making_phases(&x.m);
+    const struct phase *warm = phase_of(&x, "warm"), *mixed = phase_of(&x, "mixed");
+    assert_true(warm != NULL && mixed != NULL);
+    assert_int_equal(rate_of(warm), 10); /* with three retries each, 40 */
+    assert_int_equal(warm->lasting_ns, 10 * NS_PER_S);
+    assert_int_equal(mixed->loads[0].tag_every_ns, 600 * NS_PER_MS);
     plan_free(x.p);
 }
 
@@ -176,6 +277,10 @@ int main(void)
         cmocka_unit_test(a_queue_is_asked_where_one_is_declared),
         cmocka_unit_test(connections_are_worn_within_four_thousand_requests),
         cmocka_unit_test(a_budget_is_asked_where_nothing_ejects),
+        cmocka_unit_test(a_profiles_tokens_are_used_up_twice),
+        cmocka_unit_test(tokens_are_not_asked_where_they_are_too_many_or_tries_are_refused),
+        cmocka_unit_test(a_rate_is_asked_from_below_and_from_above),
+        cmocka_unit_test(nothing_else_is_sent_faster_than_one_endpoint_takes),
         cmocka_unit_test(linkerd_has_no_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,16 +46,23 @@ static struct load_plan new_load(const struct making *m)
 void making_open(struct making *m, uint64_t per_s)
 {
     struct load_plan load = new_load(m);
+    uint64_t most = making_most_per_h(m);
     load.rate_per_h = per_s * PER_S;
+    if (load.rate_per_h > most) {
+        m->longer = (load.rate_per_h + most - 1) / most;
+        load.rate_per_h = most;
+        load.tag_every_ns *= m->longer;
+    }
     m->loads[m->load_count++] = load;
 }
 
 void making_closed(struct making *m, uint32_t users, uint64_t think_ns)
 {
     struct load_plan load = new_load(m);
+    uint64_t least_ns = users * PER_S * NS_PER_S / making_most_per_h(m);
     load.closed = true;
     load.users = users;
-    load.think_ns = think_ns;
+    load.think_ns = think_ns > least_ns ? think_ns : least_ns;
     m->loads[m->load_count++] = load;
 }
 
@@ -66,6 +73,7 @@ void making_begin(struct making *m)
     m->loads = ARENA_ARRAY(arena, struct load_plan, 2);
     m->tags = ARENA_ARRAY(arena, struct tagged, MAKING_TAGS_MOST);
     m->step_count = m->load_count = m->tag_count = 0;
+    m->longer = 1;
 }
 
 void making_end(struct making *m, const char *name, const char *about, uint64_t lasting_ns)
@@ -80,7 +88,7 @@ void making_end(struct making *m, const char *name, const char *about, uint64_t 
         .about = about,
         .source = m->options->source,
         .ends = lasting_ns == 0 ? PHASE_BY_AWAITS : PHASE_BY_CLOCK,
-        .lasting_ns = lasting_ns,
+        .lasting_ns = lasting_ns * m->longer,
         .loads = m->loads,
         .load_count = m->load_count,
         .steps = m->steps,
@@ -91,8 +99,8 @@ void making_end(struct making *m, const char *name, const char *about, uint64_t 
 static void add_await(struct making *m, const char *word, const char *on, uint64_t within_ns)
 {
     making_step(m, step_make(m->p, STEP_AWAIT, word, on, m->options->source,
-                             (const char *const[]){"within", making_ms(m, within_ns), "late",
-                                                   "go_on", NULL}));
+                             (const char *const[]){"within", making_ms(m, within_ns * m->longer),
+                                                   "late", "go_on", NULL}));
 }
 
 /* Picks elsewhere that make a silence, at an equal share (spec/verifier.md 2.3). */
@@ -137,16 +145,17 @@ static void mixed(struct making *m)
 {
     static const char *const retries[] = {"atmost",  "happen",     "conditions", "committed",
                                           "spacing", "other_host", NULL};
+    static const char *const unretried[] = {"conditions", "committed", NULL};
     /* What no request can meet is not asked: it would stay open for ever. */
-    const char *const timeouts[] = {"per_try", "none",
-                                    making_reaches_timeout(m->edge) ? "request" : NULL, NULL};
+    bool held = making_reaches_timeout(m->edge) && (!m->ejects || m->c > 2);
+    const char *const timeouts[] = {"per_try", "none", held ? "request" : NULL, NULL};
     static const char *const status[] = {"status", NULL};
     making_begin(m);
     making_open(m, 100);
     making_tags(m);
     if (m->tag_count == 0)
         return;
-    making_expect(m, "retries", m->edge_text, retries);
+    making_expect(m, "retries", m->edge_text, m->fails ? retries : unretried);
     making_expect(m, "timeout", m->edge_text, timeouts);
     making_expect(m, "status", m->edge_text, status);
     making_whole(m);
@@ -344,6 +353,7 @@ void making_phases(struct making *m)
     trip_and_length(m);
     cap(m);
     never(m);
+    making_accrual(m);
     making_limits(m);
     healed(m);
 }

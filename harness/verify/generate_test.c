@@ -69,6 +69,46 @@ static void the_plan_of_the_worked_example_has_its_phases_in_order(void **state)
     plan_free(p);
 }
 
+static bool asks(const struct phase *p, const char *word, const char *part)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const json_t *only = json_object_get(p->steps[i].keys, "only"), *each;
+        size_t k;
+        if (p->steps[i].kind != STEP_EXPECT || strcmp(p->steps[i].word, word) != 0)
+            continue;
+        json_array_foreach(only, k, each)
+        {
+            if (strcmp(json_string_value(each), part) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Where two failures eject, no request is made to fail: what only those show is not asked. */
+static void what_no_request_can_show_is_not_asked(void **state)
+{
+    (void)state;
+    for (uint64_t c = 2; c <= 3; c++) {
+        struct edge_policy edge = sim_policy();
+        struct scenario *s;
+        struct error err = {0};
+        bool ok;
+        edge.outlier.consecutive_5xx.number = c;
+        struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+        assert_true(ok);
+        const struct phase *mixed = &s->phases[1];
+        assert_string_equal(mixed->name, "mixed");
+        assert_int_equal(asks(mixed, "retries", "atmost"), c > 2);
+        assert_int_equal(asks(mixed, "retries", "happen"), c > 2);
+        assert_int_equal(asks(mixed, "retries", "spacing"), c > 2);
+        assert_int_equal(asks(mixed, "timeout", "request"), c > 2);
+        assert_true(asks(mixed, "retries", "conditions") && asks(mixed, "retries", "committed"));
+        assert_true(asks(mixed, "timeout", "per_try"));
+        plan_free(p);
+    }
+}
+
 static void the_quick_gate_of_the_seed_policy_takes_about_forty_seconds(void **state)
 {
     struct edge_policy edge = sim_policy();
@@ -225,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plan_of_the_worked_example_has_its_phases_in_order),
+        cmocka_unit_test(what_no_request_can_show_is_not_asked),
         cmocka_unit_test(the_quick_gate_of_the_seed_policy_takes_about_forty_seconds),
         cmocka_unit_test(each_listed_cause_has_its_tags_and_each_unlisted_status_five),
         cmocka_unit_test(the_streak_guard_is_on_only_where_an_ejection_can_happen),

@@ -89,6 +89,16 @@ static bool is_service(const struct window *w, uint32_t proc)
     return p != NULL && p->service != NULL && strcmp(p->service, w->track->service) == 0;
 }
 
+/* The mesh has a proxy a caller, and each tells when it took its files. */
+static bool is_of_caller(const struct window *w, uint32_t proc)
+{
+    const struct journal_proc *p = journal_proc_of(w->journal, proc);
+    const char *edge = w->edge == 0 ? "" : journal_name(w->journal, w->edge);
+    size_t len = p == NULL || p->service == NULL ? 0 : strlen(p->service);
+    return len == 0 || edge[0] == '\0' ||
+           (strncmp(edge, p->service, len) == 0 && strncmp(edge + len, " -> ", 4) == 0);
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct swap *x = a, *y = b;
@@ -105,7 +115,8 @@ static void read_swaps(struct shakes *s, const struct window *w)
         bool leaf = bytes_starts(bytes_of(what), BYTES("leaf ")),
              mesh = strcmp(journal_name(j, r->place), MESH_PLACE) == 0;
         if ((!leaf && !bytes_starts(bytes_of(what), BYTES("bundle "))) ||
-            !is_ours(w, j->worlds[i].proc) || (!mesh && !is_service(w, j->worlds[i].proc)) ||
+            !is_ours(w, j->worlds[i].proc) ||
+            !(mesh ? is_of_caller(w, j->worlds[i].proc) : is_service(w, j->worlds[i].proc)) ||
             r->at < w->track->from_ns || r->at >= w->track->to_ns)
             continue;
         s->swaps[s->swap_count++] =

@@ -34,7 +34,7 @@ static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
 
 static const char *fault_text(struct hearing *h, const struct step *s)
 {
-    static const char *const keys[] = {"status", "add", "kind", "when", "grpc"};
+    static const char *const keys[] = {"what", "status", "add", "kind", "when", "grpc"};
     const char *text = arena_strdup(&h->g->arena, s->word);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const json_t *value = json_object_get(s->keys, keys[i]);
@@ -67,6 +67,30 @@ static void count_refused(struct hearing *h, const struct step *s, const struct 
         const struct journal_proc *proc = journal_proc_of(j, j->worlds[i].proc);
         f->fired += r->what == down && r->fault == s->fault && r->at >= p->t0_ns &&
                     r->at < p->t1_ns && proc != NULL && strcmp(proc->arm, SUBJECT) == 0;
+    }
+}
+
+/* What the conductor did outside of the proxies: each process, each device. Those of the controls
+ * name their arm before the place. */
+static bool is_world(const char *word)
+{
+    static const char *const words[] = {"kill", "netem", "partition", "pause", "restart"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void count_world(struct hearing *h, const struct step *s, const struct judged_phase *p,
+                        struct judged_fault *f)
+{
+    const struct journal *j = h->journal;
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *r = &j->worlds[i].r;
+        const struct journal_proc *proc = journal_proc_of(j, j->worlds[i].proc);
+        f->fired += r->step == 1 && r->entry != 0 && r->fault == s->fault && r->at >= p->t0_ns &&
+                    r->at < p->t1_ns && proc != NULL && strcmp(proc->role, "conductor") == 0 &&
+                    strchr(journal_name(j, r->place), ':') == NULL;
     }
 }
 
@@ -133,6 +157,8 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
         };
         if (strcmp(s->word, "refuse") == 0)
             count_refused(h, s, p, f);
+        else if (is_world(s->word))
+            count_world(h, s, p, f);
         else
             count_fault(h, s, p, f);
         count_handshakes(h, s, p, f);

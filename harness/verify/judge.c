@@ -76,6 +76,7 @@ static bool window_of(const struct stand *st, const struct step *asked,
         .wide = story_of(st, asked, again, span),
         .alpha = again ? CONFIRM_ALPHA : h->alpha,
         .strict = h->options->strict,
+        .baselines = h->options->baselines,
     };
     if (asked->has_on && asked->on.from.service != NULL)
         ret->edge = journal_find_name(h->journal, asked->on.text);
@@ -233,7 +234,8 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     struct judged *d = hearing_add(h);
     struct verdict v = {.kind = VERDICT_NOT_APPLICABLE};
     struct window w;
-    const char *gates = json_string_value(json_object_get(asked->keys, "gates"));
+    const char *gates = json_string_value(json_object_get(asked->keys, "gates")),
+               *note = json_string_value(json_object_get(asked->keys, "note"));
     *d = (struct judged){
         .claim = type,
         .scenario = st->scenario,
@@ -242,6 +244,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
         .phase_name = st->phase == NULL ? NULL : arena_strdup(&h->g->arena, st->phase->name),
         .arm = st->arm,
         .on = asked->has_on ? arena_strdup(&h->g->arena, asked->on.text) : NULL,
+        .note = note == NULL ? NULL : arena_strdup(&h->g->arena, note),
         .asked_by = asked->source,
         .gates = strcmp(st->arm, SUBJECT) == 0 && (gates == NULL || strcmp(gates, "no") != 0),
     };

@@ -3,15 +3,24 @@
 
 /* judge(journal) -> verdicts: the whole judgement of a run, from the journal alone. */
 
+#include "verify/baseline.h"
 #include "verify/claim.h"
 
+/* Somebody answers for a FAIL until a day (verify/exception.h). */
+struct accepted {
+    uint32_t until; /* the last day, as 20261231 */
+    bool stands;    /* false: that day is over, and it gates again */
+    const char *ticket, *owner, *reason;
+};
 struct judged {
     const struct claim_type *claim;
     uint32_t scenario, ordinal; /* ordinal UINT32_MAX: judged over the whole scenario */
     const char *scenario_name, *phase_name, *arm;
-    const char *on;         /* "checkout -> payments" */
-    struct source asked_by; /* the suite's line */
-    bool gates;             /* counts for the exit code (controls do not) */
+    const char *on;                  /* "checkout -> payments" */
+    const char *note;                /* the suite's own words on it; NULL: none */
+    struct source asked_by;          /* the suite's line */
+    bool gates;                      /* counts for the exit code (controls do not) */
+    const struct accepted *accepted; /* NULL: nobody answers for it */
     bool again_helps; /* undecided for want of instances: a repeat of its phase may decide it */
     struct verdict verdict;
 };
@@ -47,6 +56,7 @@ struct judgement {
     size_t control_count;
     enum verdict_kind outcome; /* FAIL > INCONCLUSIVE > PASS over those that gate */
     size_t pass, fail, inconclusive, not_applicable;
+    size_t accepted; /* FAILs that gate no more */
     uint64_t stall_count, longest_stall_ns, lost_records;
     struct arena arena;
 };
@@ -58,6 +68,7 @@ struct judge_options {
     /* Of one side of each test. 0: the plan's budget, split (spec/verifier.md 5); anything else is
      * for the proof that the judge keeps its level (5.6). */
     double level;
+    struct baselines baselines; /* journals of other runs that tails are judged against */
 };
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;

@@ -33,8 +33,50 @@ static bool applies(const struct edge_policy *edge)
 struct seen {
     uint64_t episodes, bad, unfit;
     struct extent share_ppm;
-    const char *why; /* the last unfit one's */
+    const char *why;   /* the last unfit one's */
+    uint64_t *of_host; /* [endpoint - 1]: its episodes */
 };
+
+static bool is_place(const char *text, const char *service, uint32_t host)
+{
+    struct arena arena;
+    struct place place;
+    struct error err = {0};
+    arena_init(&arena, 64 * 1024);
+    bool is = text != NULL && place_parse(text, &arena, &place, &err) && place.to.service != NULL &&
+              strcmp(place.to.service, service) == 0 &&
+              (place.to.endpoint == 0 || place.to.endpoint == host);
+    arena_release(&arena);
+    return is;
+}
+
+/* Whether the suite asks for this endpoint: `less`; a plan made from the policy asks for any. */
+static bool is_asked(const struct window *w, uint32_t host)
+{
+    const json_t *less = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "less"), *each;
+    bool asked = less == NULL || is_place(json_string_value(less), w->track->service, host);
+    size_t i;
+    json_array_foreach(less, i, each)
+    {
+        asked = asked || is_place(json_string_value(each), w->track->service, host);
+    }
+    return asked;
+}
+
+/* An endpoint that `less` names by its number and that was never slow; 0: none. */
+static uint32_t never_slow(const struct window *w, const struct seen *s)
+{
+    const json_t *less = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "less");
+    uint64_t asked = 0;
+    for (uint32_t host = 1; less != NULL && host <= w->track->host_count; host++)
+        asked += is_asked(w, host);
+    /* Of all endpoints, or of any, the episodes are of whichever were slow. */
+    for (uint32_t host = 1;
+         asked > 0 && asked < w->track->host_count && host <= w->track->host_count; host++)
+        if (is_asked(w, host) && s->of_host[host - 1] == 0)
+            return host;
+    return 0;
+}
 
 static int by_number(const void *a, const void *b)
 {
@@ -115,6 +157,8 @@ static void add_episode(const struct flight *f, const struct span *span, uint32_
         return;
     }
     s->episodes++;
+    if (host <= t->host_count)
+        s->of_host[host - 1]++;
     extent_add(&s->share_ppm, own * PPM / picks);
     if ((double)own * t->host_count * PPM <= (double)most_ppm * (double)picks)
         return;
@@ -160,10 +204,12 @@ static void look(const struct flight *f, uint64_t most_ppm, struct seen *s, stru
         last_end = span.to_ns > last_end ? span.to_ns : last_end;
         if (span.to_ns > span.from_ns + EPISODE_NS)
             span.to_ns = span.from_ns + EPISODE_NS;
-        if (!rested || span.to_ns < span.from_ns + EPISODE_LEAST_NS) {
+        bool asked = is_asked(w, row->r.endpoint);
+        if (!asked || !rested || span.to_ns < span.from_ns + EPISODE_LEAST_NS) {
             s->unfit++;
-            s->why = rested ? "the latency was there for less than 1.5 s"
-                            : "less than 2 s between two slow times";
+            s->why = !asked   ? "less does not name that endpoint"
+                     : rested ? "the latency was there for less than 1.5 s"
+                              : "less than 2 s between two slow times";
             continue;
         }
         add_episode(f, &span, row->r.endpoint, most_ppm, s, arena, v);
@@ -186,6 +232,10 @@ static void decide(const struct window *w, const struct seen *s, struct arena *a
         if (s->why != NULL)
             v->text = arena_printf(arena, "%s (%llu did not count: %s)", v->text,
                                    (unsigned long long)s->unfit, s->why);
+    } else if (never_slow(w, s) != 0) {
+        verdict_open(v, WHY_TOO_FEW, arena, "%s/%u, which less names, was never slow",
+                     w->track->service, never_slow(w, s));
+        v->needs = "fault.latency on it too";
     } else if (s->bad > 0) {
         verdict_open(v, WHY_TOO_FEW, arena, "%llu of %llu times the slow endpoint kept its share",
                      (unsigned long long)s->bad, (unsigned long long)s->episodes);
@@ -207,7 +257,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     const char *wish = window_key(w, "atmost");
     if (wish != NULL && (!units_parse_share(wish, &most_ppm, &err) || most_ppm > SHARE_PPM))
         most_ppm = SHARE_PPM;
-    verdict_policy(ret, &edge->balance, arena, "a slow endpoint gets less (%s)",
+    verdict_policy(ret, &edge->balance, arena, "a slow endpoint gets less%s (%s)",
+                   wish == NULL ? ""
+                                : arena_printf(arena, ", at most %s of a fair share: a wish", wish),
                    edge->balance.set && edge->balance.number < LB_POLICIES
                        ? lb_policy_names[edge->balance.number]
                        : "the default balancer");
@@ -220,6 +272,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     }
     if (!flight_init(&f, w, ret, arena))
         return;
+    s.of_host = ARENA_ARRAY(arena, uint64_t, w->track->host_count);
     look(&f, most_ppm, &s, arena, ret);
     ret->seen = s.episodes + s.unfit;
     ret->eligible = s.episodes;

@@ -33,6 +33,8 @@ struct making {
     struct tagged *tags;
     size_t tag_count;
     uint32_t heals;
+    bool fails; /* the phase makes requests fail with what is retried, or shows that nothing is */
+    uint64_t longer; /* this phase, for its load is so much slower than it would be (rate limit) */
 };
 
 void making_init(struct making *m, struct plan *p, struct scenario *s,
@@ -51,8 +53,12 @@ void making_closed(struct making *m, uint32_t users, uint64_t think_ns);
 void making_end(struct making *m, const char *name, const char *about, uint64_t lasting_ns);
 /* A phase that awaits every endpoint's answer. */
 void making_heal(struct making *m);
-/* generate_limits.c: the phases of a pool's limits and of Envoy's retry budget. */
+/* generate_accrual.c: the phases of Linkerd's failure accrual. */
+void making_accrual(struct making *m);
+/* generate_limits.c: the phases of a pool's limits, of a retry budget and of a rate limit. */
 void making_limits(struct making *m);
+/* Requests an hour, their retries counted, that no rate limit of one endpoint refuses. */
+uint64_t making_most_per_h(const struct making *m);
 /* generate_claims.c: the tags of the phase "mixed", with their faults; and the expectations of a
  * phase. */
 void making_tags(struct making *m);

@@ -353,6 +353,38 @@ static void cut_tries_are_counted_by_their_timer(void **state)
     }
 }
 
+/* The last try was cut by its own timer just before the whole request's time was up: the retry that
+ * was to follow is counted, or not. Cut long before its own time, none was to follow. */
+static void a_retry_that_was_about_to_be_made_may_be_counted(void **state)
+{
+    static const struct {
+        uint64_t heads_ms[3], last_ms, retries;
+        uint16_t got;
+        enum verdict_kind kind;
+        const char *text;
+    } cases[] = {
+        {{1, 700, 1400}, 599, 42, 504, VERDICT_PASS, "counted 42 retries, wire 42 to 43"},
+        {{1, 700, 1400}, 599, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43"},
+        {{1, 700, 1400}, 599, 44, 504, VERDICT_FAIL, "counted 44 retries, the wire 42 to 43"},
+        {{1, 700, 1400}, 599, 43, 200, VERDICT_PASS, "counted 43 retries, wire 42 to 43"},
+        {{1, 700, 1500}, 499, 43, 504, VERDICT_FAIL, "counted 43 retries, the wire 42"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct limits l;
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        uint64_t at = 5 * LIMITS_S,
+                 id = limits_request(&l, at, at + 2000 * LIMITS_MS, cases[i].got, false);
+        for (uint16_t k = 1; k <= 3; k++)
+            cut_try(&l, id, at + cases[i].heads_ms[k - 1] * LIMITS_MS,
+                    (k < 3 ? 600 : cases[i].last_ms) * LIMITS_MS, k);
+        scrape(&l, SCRAPE_US(10), (struct counts){183, 7 + cases[i].retries, 5, 3, 130, 11});
+        limits_are(&l, "metrics.retries", cases[i].kind, WHY_NONE, cases[i].text);
+    }
+}
+
 static void few_cut_tries_are_no_pass(void **state)
 {
     struct limits l;
@@ -425,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_refused_retry_is_counted),
         cmocka_unit_test(tries_that_nobody_saw_leave_a_surplus_open),
         cmocka_unit_test(cut_tries_are_counted_by_their_timer),
+        cmocka_unit_test(a_retry_that_was_about_to_be_made_may_be_counted),
         cmocka_unit_test(few_cut_tries_are_no_pass),
         cmocka_unit_test(linkerds_counters_have_their_own_rules),
         cmocka_unit_test(names_have_their_meanings),

@@ -36,11 +36,19 @@ static bool is_last_ones(const struct request *r, const struct try *last)
            last->r->status == r->r->status && r->r->body_class == BODY_OWN;
 }
 
-/* The request ended as its last try was cut, so that nothing was made in between. */
+/* Long before its own time was up: the whole request's. */
+static bool was_cut_before(const struct window *w, const struct try *x)
+{
+    uint64_t per_try = timeout_try_ns(w->policy);
+    return per_try == 0 || x->left_ns - x->head_ns + TRY_MARGIN_NS < per_try;
+}
+
+/* The request ended as its last try was cut, and by that: nothing was made in between. One that was
+ * cut by its own timer may have been followed by a retry that was counted and never sent. */
 static bool ended_with(const struct window *w, const struct request *r, const struct try *last)
 {
     return w->track->same_clock && last != NULL && last->left_ns != 0 &&
-           r->done_ns < last->left_ns + LEFT_AT_THE_END_NS;
+           r->done_ns < last->left_ns + LEFT_AT_THE_END_NS && was_cut_before(w, last);
 }
 
 /* One more try may have been made, and sent to nobody, when the request ended. */
@@ -49,7 +57,8 @@ static bool may_have_one_more(const struct window *w, const struct request *r,
 {
     if (is_last_ones(r, last))
         return false;
-    return !was_answered(r) || (r->r->status == 504 && !ended_with(w, r, last));
+    bool timer = r->r->status == 504 || (last != NULL && was_cut(last));
+    return !was_answered(r) || (timer && !ended_with(w, r, last));
 }
 
 /* Retries that may have been counted, and were seen by nobody: of a request that connected to
@@ -107,7 +116,7 @@ static bool may_have_been_cut(const struct window *w, const struct request *r, c
 
 static void count_cuts(const struct window *w, const struct request *r, struct wire *ret)
 {
-    uint64_t per_try = timeout_try_ns(w->policy), unseen = window_tries(r) - r->seen, cut = 0;
+    uint64_t unseen = window_tries(r) - r->seen, cut = 0;
     const struct try *last = window_last(w, r);
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
         bool certain = was_cut(x) && !x->late_read && was_answered(r);
@@ -117,9 +126,7 @@ static void count_cuts(const struct window *w, const struct request *r, struct w
         cut += was_cut(x);
         ret->cut.least += certain;
         ret->cut_try.least += certain && x != last;
-        /* Long before its own time was up: the whole request's. */
-        ret->cut_whole.least += certain && x == last && r->r->status == 504 &&
-                                (per_try == 0 || x->left_ns - x->head_ns + TRY_MARGIN_NS < per_try);
+        ret->cut_whole.least += certain && x == last && r->r->status == 504 && was_cut_before(w, x);
     }
     ret->cut.most += unseen;
     if (cut == 0 && (!was_answered(r) || r->r->status == 504))

@@ -8,6 +8,7 @@
 static const char *const streams[] = {
     "success",
     "lint",
+    "await.probe",
     "await.fired",
     "await.requests",
     "await.steady",

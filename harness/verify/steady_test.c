@@ -133,7 +133,82 @@ static void what_cannot_be_compared_is_left_open(void **state)
     tails(&w, 20, 1, "phase \"clam\"", "p95");
     whole_are(&w, "tail", VERDICT_INCONCLUSIVE, WHY_NOT_ENDED, "did not run");
     tails(&w, 20, 1, "run \"old.db\"", "p95");
-    whole_are(&w, "tail", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "this journal alone");
+    whole_are(&w, "tail", VERDICT_INCONCLUSIVE, WHY_CAPABILITY,
+              "the journal of run \"old.db\" is not here");
+}
+
+/* An earlier run of the same suite, its phases as long. */
+static struct journal *earlier(struct whole *w, const char *id, const char *host)
+{
+    tails(w, 20, 1, "run \"old.db\"", "p95");
+    w->j->plan = plan_to_json(w->plan);
+    w->j->run = json_pack("{s:s, s:s}", "run", id, "host", host);
+    return w->j;
+}
+
+static void against_run(uint64_t times, const char *id, const char *host, enum verdict_kind kind,
+                        const char *says)
+{
+    struct whole old, w;
+    struct error err = {0};
+    struct baseline row = {"old.db", earlier(&old, id, host), NULL};
+    tails(&w, 20, times, "run \"old.db\"", "p95");
+    w.j->run = json_pack("{s:s, s:s}", "run", "7c1e4a90", "host", "ci-7");
+    w.j->plan = plan_to_json(w.plan);
+    w.j->policy = json_pack("{s:[{s:s, s:i, s:o}], s:[]}", "edges", "arm", "subject", "scenario", 0,
+                            "edge", edge_policy_to_json(&w.edge), "findings");
+    struct judge_options options = {.baselines = {&row, 1}};
+    if (!judge_run(w.j, &options, &w.judgement, &err))
+        fail_msg("%s", err.text);
+    const struct verdict *v = whole_verdict(&w, "tail");
+    if (v->kind != kind || strstr(v->text, says) == NULL)
+        fail_msg("tail is %d: %s", v->kind, v->text);
+    whole_close(&w);
+    journal_free(old.j);
+    plan_free(old.plan);
+}
+
+static void a_tail_is_judged_against_another_run(void **state)
+{
+    (void)state;
+    against_run(1, "51d07e11", "ci-7", VERDICT_PASS, "p95 ");
+    against_run(3, "51d07e11", "ci-7", VERDICT_FAIL, "more than 1.5 times as long");
+    against_run(3, "51d07e11", "ci-9", VERDICT_INCONCLUSIVE,
+                "run \"old.db\" was on another host, ci-9 (this one on ci-7)");
+    against_run(3, "7c1e4a90", "ci-7", VERDICT_INCONCLUSIVE, "is this run itself");
+}
+
+/* A slow kind of request beside a quick one: the quick one's tail is as it was. */
+static void a_tail_is_of_the_requests_that_are_matched(void **state)
+{
+    struct whole w;
+    (void)state;
+    for (int matched = 0; matched < 2; matched++) {
+        tails(&w, 20, 1, "phase \"calm\"", "p95");
+        for (uint64_t t = 20 * S; t < 40 * S; t += 20 * MS) {
+            struct request_record slow = {.path = journal_add_name(w.j, "/slow"),
+                                          .tag = journal_add_name(w.j, "f1:503"),
+                                          .flags = REQUEST_TAGGED};
+            uint64_t id = whole_request(&w, t, t + 200 * MS, slow);
+            whole_try(&w, id, t + 100, t + 199 * MS, (struct attempt_record){.status = 200});
+        }
+        for (size_t i = 0; i < w.j->request_count; i++)
+            if (w.j->requests[i].r.path == 0)
+                w.j->requests[i].r.path = journal_add_name(w.j, "/quick");
+        if (matched)
+            step_set_json(w.plan, &w.s->phases[1].steps[0], "match",
+                          json_pack("{s:s}", "path", "/quick"));
+        whole_are(&w, "tail", matched ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE, "p95 ");
+    }
+}
+
+static void a_floor_asks_for_more_requests(void **state)
+{
+    struct whole w;
+    (void)state;
+    tails(&w, 20, 1, "phase \"calm\"", "p95");
+    step_set_json(w.plan, &w.s->phases[1].steps[0], "enough", json_integer(5000));
+    whole_are(&w, "tail", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "5000");
 }
 
 /* 320 requests while the mesh is dead, each answered after ${took} by ${status}; the application
@@ -192,15 +267,51 @@ static void the_applications_own_defences_hold_without_the_mesh(void **state)
     whole_are(&w, "fallback", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "");
 }
 
+/* 2 s at 200/s; the last five of them fail, ${late_us} after the phase's end. */
+static void census(struct whole *w, bool generated, uint64_t late_us)
+{
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    whole_open(w, &edge, "http1");
+    w->s->from_policy = generated;
+    struct phase *phase = whole_phase(w, "healed", 0, 2 * S);
+    (void)whole_phase(w, "shut", 2 * S, 3 * S);
+    whole_step(w, phase, STEP_EXPECT, "success", "client -> payments",
+               (const char *const[]){"atleast", "99%", NULL});
+    calm(w, 0, 2 * S - 25 * MS, 1);
+    for (uint64_t t = 2 * S - 25 * MS; t < 2 * S; t += 5 * MS) {
+        uint64_t done = late_us == 0 ? t + MS : 2 * S + late_us;
+        uint64_t id = whole_request(w, t, done, (struct request_record){.status = 503});
+        whole_try(w, id, done - 500, done - 300, (struct attempt_record){.status = 503});
+    }
+}
+
+/* What is under way at its end meets the next phase's faults: no word on a generated phase. A suite
+ * of somebody's own is counted as it is. */
+static void what_the_next_phase_answers_is_not_this_ones(void **state)
+{
+    struct whole w;
+    (void)state;
+    census(&w, true, 3 * MS);
+    whole_are(&w, "success", VERDICT_PASS, WHY_NONE, "395 of 395 good");
+    census(&w, true, 0);
+    whole_are(&w, "success", VERDICT_FAIL, WHY_NONE, "395 of 400 good");
+    census(&w, false, 3 * MS);
+    whole_are(&w, "success", VERDICT_FAIL, WHY_NONE, "395 of 400 good");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_next_phase_answers_is_not_this_ones),
         cmocka_unit_test(steady_again_in_time_passes),
         cmocka_unit_test(late_every_time_fails_and_late_once_is_left_open),
         cmocka_unit_test(where_no_fault_ended_there_is_nothing_to_recover_from),
         cmocka_unit_test(a_tail_like_the_baselines_passes),
         cmocka_unit_test(a_tail_that_is_three_times_as_long_fails),
         cmocka_unit_test(what_cannot_be_compared_is_left_open),
+        cmocka_unit_test(a_tail_is_judged_against_another_run),
+        cmocka_unit_test(a_tail_is_of_the_requests_that_are_matched),
+        cmocka_unit_test(a_floor_asks_for_more_requests),
         cmocka_unit_test(the_applications_own_defences_hold_without_the_mesh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

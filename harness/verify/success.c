@@ -70,11 +70,12 @@ static const char *share_text(uint64_t good, uint64_t total, struct arena *arena
     return arena_printf(arena, "%.*f %%", share == floor(share) ? 0 : 2, share);
 }
 
-/* Of a generated plan: what the machine left no time, and what a declared limit refused, which is
- * cb.*'s to judge. */
+/* Of a generated plan: what the machine left no time, what was answered in the next phase and may
+ * have met its faults, and what a declared limit refused, which is cb.*'s to judge. */
 static bool is_excused(const struct window *w, const struct request *r)
 {
-    return !window_clean(w, r->start_ns, r->done_ns) || flight_is_drop(r);
+    return !window_clean(w, r->start_ns, r->done_ns) || r->done_ns >= w->span.to_ns ||
+           flight_is_drop(r);
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,

@@ -84,7 +84,8 @@ static bool is_evidence(const struct window *w, const struct request_row *row, c
     const struct journal_proc *p = journal_proc_of(w->journal, row->proc);
     uint64_t start = row->r.due + row->r.start;
     if (p == NULL || strcmp(p->arm, arm) != 0 || (row->r.flags & REQUEST_WARMUP) != 0 ||
-        row->r.done == 0 || start < span.from_ns || start >= span.to_ns || !is_edge(w, row->r.edge))
+        row->r.done == 0 || start < span.from_ns || start >= span.to_ns ||
+        !is_edge(w, row->r.edge) || !window_matches(w, &(struct request){.r = &row->r}))
         return false;
     /* The stall guard alone: by their own latency they would be left out of their own tail. */
     return !spans_hold(&w->track->stalls, start) &&
@@ -147,19 +148,23 @@ static uint32_t scenario_of(const struct window *w)
     return 0;
 }
 
-/* The run of a phase by an arm, in this scenario. */
-static bool find_span(const struct window *w, const char *arm, const char *phase, struct span *ret)
+/* The run of a phase by an arm, in this scenario; NULL: from its first phase to its last. */
+static bool find_span(const struct journal *j, uint32_t scenario, const char *arm,
+                      const char *phase, struct span *ret)
 {
-    uint32_t scenario = scenario_of(w);
-    for (size_t i = 0; i < w->journal->phase_count; i++) {
-        const struct journal_phase *p = &w->journal->phases[i];
-        if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && strcmp(p->name, phase) == 0 &&
-            p->t1_ns != UINT64_MAX) {
-            *ret = (struct span){p->t0_ns, p->t1_ns};
-            return true;
-        }
+    struct span all = {UINT64_MAX, 0};
+    for (size_t i = 0; i < j->phase_count; i++) {
+        const struct journal_phase *p = &j->phases[i];
+        if (p->scenario != scenario || strcmp(p->arm, arm) != 0 || p->t1_ns == UINT64_MAX ||
+            (phase != NULL && strcmp(p->name, phase) != 0))
+            continue;
+        all.from_ns = p->t0_ns < all.from_ns ? p->t0_ns : all.from_ns;
+        all.to_ns = p->t1_ns > all.to_ns ? p->t1_ns : all.to_ns;
+        if (phase != NULL)
+            break;
     }
-    return false;
+    *ret = all;
+    return all.from_ns < all.to_ns;
 }
 
 /* 'phase "calm"' -> "phase", "calm". */
@@ -172,26 +177,112 @@ static const char *quoted(const char *against, const char *word, struct arena *a
     return arena_printf(arena, "%.*s", (int)(close - open - 1), open + 1);
 }
 
+static const char *text_of(const json_t *run, const char *key)
+{
+    const char *text = json_string_value(json_object_get(run, key));
+    return text == NULL ? "" : text;
+}
+
+/* The scenario of this name in another run; false: it has none. */
+static bool find_scenario(const struct journal *j, const char *name, uint32_t *ret)
+{
+    const json_t *list = json_object_get(j->plan, "scenarios"), *each;
+    size_t i;
+    json_array_foreach(list, i, each)
+    {
+        if (strcmp(text_of(each, "name"), name) != 0)
+            continue;
+        *ret = (uint32_t)i;
+        return true;
+    }
+    return false;
+}
+
+static bool no_base(const char *needs, struct verdict *ret)
+{
+    ret->needs = needs;
+    return false;
+}
+
+/* Requests of the same scenario, phase, arm and edge in the other journal; by its own stalls. */
+static bool collect_run(const struct window *w, const struct journal *j, const char *name,
+                        struct arena *arena, struct verdict *ret, struct side *base)
+{
+    uint32_t scenario = 0;
+    struct span span;
+    const char *phase = w->phase == NULL ? NULL : w->phase->name;
+    struct window other = *w;
+    other.journal = j;
+    other.edge = w->edge == 0 ? 0 : journal_find_name(j, w->asked->on.text);
+    if (w->scenario == NULL || !find_scenario(j, w->scenario->name, &scenario) ||
+        !find_span(j, scenario, w->track->arm, phase, &span) || (w->edge != 0 && other.edge == 0)) {
+        verdict_open(ret, WHY_CAPABILITY, arena, "run \"%s\" has nothing of %s%s%s%s on %s", name,
+                     phase == NULL ? "scenario" : "phase", " \"",
+                     phase != NULL         ? phase
+                     : w->scenario != NULL ? w->scenario->name
+                                           : "?",
+                     "\"", w->asked->on.text);
+        return no_base("a run of the same suite", ret);
+    }
+    struct track_options options = {.arm = w->track->arm,
+                                    .service = w->track->service,
+                                    .flavour = w->track->flavour,
+                                    .endpoints = w->track->host_count,
+                                    .span = span,
+                                    .baseline = span};
+    struct track *track = track_new(j, &options);
+    other.track = track;
+    collect(&other, w->track->arm, span, base);
+    track_free(track);
+    return true;
+}
+
+static bool find_run(const struct window *w, const char *name, struct arena *arena,
+                     struct verdict *ret, struct side *base)
+{
+    const struct baseline *b = baseline_find(&w->baselines, name);
+    const struct journal *j = b == NULL ? NULL : b->journal;
+    const char *named = b != NULL && b->name == NULL && j->path != NULL ? j->path : name;
+    if (j == NULL) {
+        verdict_open(ret, WHY_CAPABILITY, arena, "the journal of run \"%s\" is not here%s%s", named,
+                     b == NULL || b->why == NULL ? "" : ": ",
+                     b == NULL || b->why == NULL ? "" : b->why);
+        return no_base("meshproof verify RUN --against BASELINE", ret);
+    }
+    const char *id = text_of(w->journal->run, "run"), *host = text_of(w->journal->run, "host"),
+               *then = text_of(j->run, "host");
+    if (j == w->journal || (id[0] != '\0' && strcmp(id, text_of(j->run, "run")) == 0)) {
+        verdict_open(ret, WHY_CAPABILITY, arena, "run \"%s\" is this run itself", named);
+        return no_base("an earlier run of the same suite", ret);
+    }
+    if (strcmp(host, then) != 0) {
+        verdict_open(
+            ret, WHY_CAPABILITY, arena,
+            "run \"%s\" was on another host, %.60s (this one on %.60s): its tails are only "
+            "indicative",
+            named, then, host);
+        return no_base("both runs on one host", ret);
+    }
+    return collect_run(w, j, named, arena, ret, base);
+}
+
 /* The baseline that the suite names; false: the verdict says why there is none. */
 static bool find_base(const struct window *w, struct arena *arena, struct verdict *ret,
                       struct side *base)
 {
+    char run[300];
     const char *against = window_key(w, "against");
     const char *phase = against == NULL ? NULL : quoted(against, "phase", arena);
     const char *arm = against == NULL ? NULL : quoted(against, "arm", arena);
     const char *of = phase != NULL || w->phase == NULL ? phase : w->phase->name;
     struct span span;
-    if (phase == NULL && arm == NULL) {
-        verdict_open(ret, WHY_CAPABILITY, arena,
-                     "against = '%s': the judge reads this journal alone",
+    if (baseline_name(against, run, sizeof(run)))
+        return find_run(w, run, arena, ret, base);
+    if ((phase == NULL && arm == NULL) || of == NULL ||
+        !find_span(w->journal, scenario_of(w), arm == NULL ? w->track->arm : arm, of, &span)) {
+        verdict_open(ret, WHY_NOT_ENDED, arena, "the baseline %s did not run",
                      against == NULL ? "" : against);
-        ret->needs = "against = 'phase \"NAME\"' or 'arm \"NAME\"'";
-        return false;
-    }
-    if (of == NULL || !find_span(w, arm == NULL ? w->track->arm : arm, of, &span)) {
-        verdict_open(ret, WHY_NOT_ENDED, arena, "the baseline %s did not run", against);
-        ret->needs = "a run in which it does";
-        return false;
+        return no_base("a run in which it does", ret);
     }
     collect(w, arm == NULL ? w->track->arm : arm, span, base);
     return true;
@@ -302,6 +393,10 @@ static void judge_sides(const struct window *w, const struct side *test, const s
     }
     if (window_starved(w, ret, arena))
         return;
+    if (least < window_floor(w, 0)) {
+        window_too_few(w, ret, arena, least, window_floor(w, 0), "requests on each side");
+        return;
+    }
     size_t count = read_asks(w, least, asks);
     ret->kind = VERDICT_PASS;
     for (size_t i = 0; i < QUANTILES; i++) {

@@ -43,7 +43,9 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
     uint64_t whole = timeout_request_ns(w->policy), p = timeout_try_ns(w->policy);
     bool released = (x->r->flags & ATTEMPT_RELEASED) != 0;
     struct failure f = window_failure(x);
-    if (x->late_read || x->is_connection || r->r->end == END_CLIENT_TIMEOUT)
+    /* A client that gives up ends the last try; those before were cut long since. */
+    if (x->late_read || x->is_connection ||
+        (r->r->end == END_CLIENT_TIMEOUT && x->next == TRACK_NONE))
         return false;
     if (!released && (f.kind != FAILURE_CAUSE || f.cause != CAUSE_HOLD))
         return false;

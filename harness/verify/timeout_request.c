@@ -3,6 +3,7 @@
 #include "verify/backoff.h"
 #include "verify/claims.h"
 #include "verify/timeout.h"
+#include "verify/wish.h"
 
 #include "base/clock.h"
 
@@ -93,6 +94,20 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         window_witness(ret, r, r->start_ns);
 }
 
+/* How long each request lasted, whatever came of it. */
+static void judge_wish(const struct window *w, struct arena *arena, struct verdict *ret)
+{
+    struct wish_times times = {.wish_ns = wish_of_request_ns(w)};
+    for (uint32_t i = w->from; times.wish_ns != 0 && i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        if (!window_has(w, r) || r->done_ns == 0 || !window_clean(w, r->start_ns, r->done_ns))
+            continue;
+        if (wish_add(&times, r, r->done_ns - r->start_ns))
+            window_witness(ret, r, r->start_ns);
+    }
+    wish_decide(w, &times, "requests lasted", arena, ret);
+}
+
 static void conclude(const struct window *w, const struct ends *e, const struct late *late,
                      const struct late *early, struct arena *arena, struct verdict *ret)
 {
@@ -150,6 +165,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->unit = "requests without an answer";
     verdict_policy(ret, &edge->request_timeout, arena, "each request at most %s", declared);
     conclude(w, &ends, &late, &early, arena, ret);
+    judge_wish(w, arena, ret);
 }
 
 const struct claim_type claim_timeout_request = {

@@ -66,6 +66,28 @@ static void a_try_may_have_as_long_as_its_request(void **state)
     is(&f, "timeout.request", VERDICT_PASS, "8 of 8 ended as 504");
 }
 
+/* Where no timeout is declared Linkerd's last try is held until its client gives up: those before
+ * it were cut, that one is no instance. */
+static void tries_before_the_one_that_the_client_gave_up_count(void **state)
+{
+    static const struct made tries[] = {
+        {0.1, 0, 250, 1, 0}, {290, 0, 540, 2, 0}, {600, 0, 850, 1, 0}, {910, 0, 1900, 2, 0}};
+    (void)state;
+    for (int once = 0; once < 2; once++) {
+        struct fixture f;
+        struct edge_policy edge = waits(FLAVOUR_LINKERD, once ? 1 : 3, 250, 0);
+        edge.request_timeout.set = false;
+        eight(&f, edge, once ? tries + 3 : tries, once ? 1 : 4, once ? 1900 : 1900.5, 0);
+        for (size_t i = 0; i < f.j->request_count; i++)
+            if (f.j->requests[i].r.status == 0)
+                f.j->requests[i].r.end = END_CLIENT_TIMEOUT;
+        if (once)
+            is(&f, "timeout.try", VERDICT_INCONCLUSIVE, "no tries cut");
+        else
+            is(&f, "timeout.try.restart", VERDICT_PASS, "per try 250 ms: 16 of 16 cut at 250 ms");
+    }
+}
+
 static void a_request_that_ends_later_is_late(void **state)
 {
     static const struct made tries[] = {{0.1, 0, 500, 1, 0}};
@@ -190,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_that_ends_at_the_timeout_is_in_time),
         cmocka_unit_test(a_try_may_have_as_long_as_its_request),
+        cmocka_unit_test(tries_before_the_one_that_the_client_gave_up_count),
         cmocka_unit_test(a_request_that_ends_later_is_late),
         cmocka_unit_test(a_try_that_began_after_linkerds_timeout_was_waited_for),
         cmocka_unit_test(tries_that_are_used_up_are_no_early_timeout),

@@ -2,6 +2,7 @@
  * timeout, measured from that try's own beginning. */
 #include "verify/claims.h"
 #include "verify/timeout.h"
+#include "verify/wish.h"
 
 #include "base/clock.h"
 
@@ -62,7 +63,11 @@ static void judge_from(uint32_t least, uint64_t floor, const char *unit, const s
         fail(w, &lives, true, &late, arena, ret);
     else if (lives.count > 0 && early.verdict == LATE_FAIL)
         fail(w, &lives, false, &early, arena, ret);
-    else if (lives.count < ret->needed)
+    else if (lives.count == 0 && w->scenario != NULL && w->scenario->from_policy &&
+             !window_sends(w, "hold")) {
+        ret->kind = VERDICT_NOT_APPLICABLE;
+        ret->text = "so few failures eject that the plan holds no try";
+    } else if (lives.count < ret->needed)
         window_too_few(w, ret, arena, lives.count, ret->needed, ret->unit);
     else if (late.verdict == LATE_UNDECIDED)
         window_undecided(w, ret, arena, &late, lives.late, lives.count, ret->unit);
@@ -74,11 +79,37 @@ static void judge_from(uint32_t least, uint64_t floor, const char *unit, const s
                      (unsigned long long)lives.count, range);
 }
 
+/* From its head to its answer, or until the mesh let go of it. */
+static uint64_t lived_ns(const struct window *w, const struct try *x)
+{
+    uint64_t end = x->left_ns != 0 ? x->left_ns : x->out_ns;
+    if (x->late_read || x->is_connection || end <= x->head_ns || !window_clean(w, x->head_ns, end))
+        return 0;
+    return end - x->head_ns;
+}
+
+static void judge_wish(const struct window *w, struct arena *arena, struct verdict *ret)
+{
+    struct wish_times times = {.wish_ns = wish_of_try_ns(w)};
+    for (uint32_t i = w->from; times.wish_ns != 0 && i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        if (!window_has(w, r))
+            continue;
+        for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
+            uint64_t ns = lived_ns(w, x);
+            if (ns != 0 && wish_add(&times, r, ns))
+                window_witness(ret, r, x->head_ns);
+        }
+    }
+    wish_decide(w, &times, "tries lasted", arena, ret);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
     (void)edge;
     judge_from(1, LEAST, "tries cut", w, arena, ret);
+    judge_wish(w, arena, ret);
 }
 
 static void judge_restart(const struct edge_policy *edge, const struct window *w,

@@ -230,10 +230,15 @@ static void attribute(struct track *t, struct try *x)
             return;
         found = i - 1;
     }
-    if (found != TRACK_NONE) {
-        t->requests[found].refused++;
-        x->request = found;
-    }
+    if (found == TRACK_NONE)
+        return;
+    /* A mesh that counts its tries has told of all that came before an endpoint's own answer: one
+     * more is another request's, and was read late. */
+    struct request *r = &t->requests[found];
+    if (r->n_mesh != 0 && r->r->body_class == BODY_OWN && r->seen + r->refused >= r->n_mesh)
+        return;
+    r->refused++;
+    x->request = found;
 }
 
 static void index_hosts(struct track *t, uint32_t endpoints)

@@ -125,6 +125,9 @@ uint64_t track_median(uint64_t *values, size_t count);
  * were, consecutive (2.1). */
 uint64_t track_smax(const struct track *t, uint32_t host, uint32_t position, bool gateway);
 uint64_t track_smin(const struct track *t, uint32_t host, uint32_t position, bool gateway);
+/* smax of the tries that reached us alone, and since when they count. */
+uint64_t track_smax_seen(const struct track *t, uint32_t host, uint32_t position, bool gateway,
+                         uint64_t *ret_since_ns);
 /* Tries that never reached us, of requests in flight in [from, to]: each may have been any host's
  * failure (1.4). */
 uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns);

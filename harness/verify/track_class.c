@@ -87,6 +87,16 @@ static void earlier(uint64_t *at, uint64_t t_ns)
         *at = t_ns;
 }
 
+/* The next one followed an answer of ours, or a time long enough for the try's own timer: then it
+ * was not read only after it had been given up. */
+static bool had_ended(const struct track *t, const struct try *x, const struct try *next)
+{
+    bool answered = x->out_ns != 0 && x->out_ns <= next->head_ns;
+    return answered || x->is_connection ||
+           (t->try_timeout_ns != 0 &&
+            next->head_ns + TIMER_EARLY_NS >= x->head_ns + t->try_timeout_ns);
+}
+
 /* A held try may have begun before its head's stamp, which says when we read it: not before the one
  * before was there, or, where our reading was late, the request's start. */
 static uint64_t begun_ns(const struct track *t, const struct try *x)
@@ -97,7 +107,8 @@ static uint64_t begun_ns(const struct track *t, const struct try *x)
     uint64_t begun = t->same_clock ? r->start_ns : t->tries[r->first].head_ns;
     for (const struct try *y = &t->tries[r->first]; y != x && !x->late_read && !y->late_read;
          y = &t->tries[y->next])
-        begun = y->head_ns;
+        if (had_ended(t, y, &t->tries[y->next]))
+            begun = y->head_ns;
     return begun < x->head_ns ? begun : x->head_ns;
 }
 

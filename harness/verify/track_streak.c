@@ -104,7 +104,8 @@ uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns)
     return hidden;
 }
 
-uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool gateway)
+uint64_t track_smax_seen(const struct track *t, uint32_t h, uint32_t position, bool gateway,
+                         uint64_t *ret_since_ns)
 {
     const struct track_host *host = &t->hosts[h];
     const struct try *last = &t->tries[host->tries[position]];
@@ -122,9 +123,16 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
         count += (f->rule[gateway] & RULE_FAILS) != 0 && f->lo_ns <= last->seen_ns &&
                  f->seen_ns > cleared;
     }
-    /* Those that never reached us since that success: each may have been this host's. */
     uint64_t since = t->tries[host->tries[look.from]].head_ns;
-    return count + track_hidden(t, cleared > since ? cleared : since, last->seen_ns);
+    *ret_since_ns = cleared > since ? cleared : since;
+    return count;
+}
+
+/* Those that never reached us since the last success: each may have been this host's. */
+uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool gateway)
+{
+    uint64_t since_ns, seen = track_smax_seen(t, h, position, gateway, &since_ns);
+    return seen + track_hidden(t, since_ns, t->tries[t->hosts[h].tries[position]].seen_ns);
 }
 
 uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)

@@ -390,6 +390,7 @@ static void a_failed_connection_belongs_to_the_only_request_in_flight(void **sta
     (void)state;
     begin(&f);
     add(&f, 0, 31, 32, 1, 200, 200);
+    f.j->attempts[0].r.n_mesh = 0; /* a mesh that does not count its tries */
     journal_add(f.j, 2, RECORD_CONNECTION, &c);
     struct track *t = track_made(&f);
     assert_int_equal(t->requests[0].refused, 1);
@@ -403,6 +404,23 @@ static void a_failed_connection_belongs_to_the_only_request_in_flight(void **sta
     t = track_made(&f);
     assert_int_equal(t->requests[0].refused + t->requests[1].refused, 0);
     finish(&f, t);
+}
+
+/* Read late, it is the request's before: this one's only try was its first, by the mesh's count. */
+static void a_failed_connection_that_the_mesh_does_not_count_is_another_requests(void **state)
+{
+    struct connection_record c = {.at = T(1), .close = 1000, .endpoint = 2, .fault = 9};
+    (void)state;
+    for (uint16_t n_mesh = 1; n_mesh <= 2; n_mesh++) {
+        struct fixture f;
+        begin(&f);
+        add(&f, 0, 31, 32, 1, 200, 200);
+        f.j->attempts[f.j->attempt_count - 1].r.n_mesh = n_mesh;
+        journal_add(f.j, 2, RECORD_CONNECTION, &c);
+        struct track *t = track_made(&f);
+        assert_int_equal(t->requests[0].refused, n_mesh - 1);
+        finish(&f, t);
+    }
 }
 
 static void spans_merge_and_are_found(void **state)
@@ -437,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_stall_of_our_own_loop_taints_more_than_itself),
         cmocka_unit_test(long_lags_are_told_from_short_stalls),
         cmocka_unit_test(a_failed_connection_belongs_to_the_only_request_in_flight),
+        cmocka_unit_test(a_failed_connection_that_the_mesh_does_not_count_is_another_requests),
         cmocka_unit_test(spans_merge_and_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

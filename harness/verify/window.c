@@ -32,40 +32,11 @@ void window_cut(struct window *w)
     }
 }
 
-/* A value of a match, one text or a list (or). */
-static bool matches(const json_t *want, const char *text)
-{
-    if (json_is_string(want))
-        return text_glob(bytes_of(text), bytes_of(json_string_value(want)));
-    size_t i;
-    const json_t *each;
-    json_array_foreach(want, i, each)
-    {
-        if (json_is_string(each) && text_glob(bytes_of(text), bytes_of(json_string_value(each))))
-            return true;
-    }
-    return false;
-}
-
-static const char *verb_print(uint32_t verb)
-{
-    static const char *const names[] = {"",       "GET",   "HEAD",    "POST",   "PUT",
-                                        "DELETE", "PATCH", "OPTIONS", "CONNECT"};
-    return verb < COUNT_OF(names) ? names[verb] : "";
-}
-
 bool window_has(const struct window *w, const struct request *r)
 {
     if ((r->r->flags & REQUEST_WARMUP) != 0 || (w->edge != 0 && r->r->edge != w->edge))
         return false;
-    const json_t *match = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "match");
-    if (match == NULL)
-        return true;
-    const json_t *tag = json_object_get(match, "tag"), *method = json_object_get(match, "method"),
-                 *path = json_object_get(match, "path");
-    return (tag == NULL || matches(tag, journal_name(w->journal, r->r->tag))) &&
-           (method == NULL || matches(method, verb_print(r->r->verb))) &&
-           (path == NULL || matches(path, journal_name(w->journal, r->r->path)));
+    return window_matches(w, r);
 }
 
 static const struct try *try_of(const struct window *w, uint32_t index)

@@ -5,6 +5,7 @@
  * and at which level. Requests and tries belong to the window in which their first time lies. */
 
 #include "stats/late.h"
+#include "verify/baseline.h"
 #include "verify/track.h"
 #include "verify/verdict.h"
 
@@ -21,12 +22,13 @@ struct window {
     struct span
         wide;      /* for ejection: of all phases that ask for it (generated plans); else ${span} */
     uint32_t edge; /* name of the edge that is asked; 0: all edges to the service */
-    uint32_t from, to;    /* requests of ${span} */
-    double alpha;         /* for one side of one test */
-    bool strict;          /* n_min 66 */
-    uint64_t lost;        /* records that the arm lost in ${span} */
-    uint64_t tainted_ppm; /* share of ${span} that is no evidence */
-    uint64_t lagged_ppm;  /* share in which a loop of ours stood still for long (5.4) */
+    uint32_t from, to;          /* requests of ${span} */
+    struct baselines baselines; /* other runs that tails may be judged against */
+    double alpha;               /* for one side of one test */
+    bool strict;                /* n_min 66 */
+    uint64_t lost;              /* records that the arm lost in ${span} */
+    uint64_t tainted_ppm;       /* share of ${span} that is no evidence */
+    uint64_t lagged_ppm;        /* share in which a loop of ours stood still for long (5.4) */
 };
 
 /* Cuts ${w}'s track to ${w}'s span. The fields above ${from} are set by the caller. */
@@ -35,6 +37,8 @@ void window_cut(struct window *w);
 /* Whether a request (in [from, to)) is asked: its edge, the expectation's match; warm-up is no
  * evidence. */
 bool window_has(const struct window *w, const struct request *r);
+/* The expectation's match alone (window_match.c). */
+bool window_matches(const struct window *w, const struct request *r);
 /* The first try of ${r}, and the one after; NULL: none. */
 const struct try *window_first(const struct window *w, const struct request *r);
 const struct try *window_after(const struct window *w, const struct try *x);

@@ -1,0 +1,80 @@
+/* retry.must where endpoints are down, on journals written by hand. */
+
+#include "verify/limits_fixture_test.h"
+
+#define MS LIMITS_MS
+#define S LIMITS_S
+
+/* Endpoint 1 of two refuses from 1 s to 20 s, and of 38 requests that meet it only ${retried} are
+ * retried. Endpoint 2 has its picks all the time, or (${in} false) none but those from 1 s on. */
+static void dead_end(struct limits *l, bool in, uint64_t retried)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    edge.retry.attempts = limits_value(2);
+    edge.retry.on = RETRY_CONNECT_FAILURE;
+    edge.retry.other_host = true;
+    edge.outlier = (struct outlier_rule){.present = true,
+                                         .consecutive_5xx = limits_value(5),
+                                         .interval = limits_value(NS_PER_S),
+                                         .base_ejection = limits_value(30 * NS_PER_S),
+                                         .max_ejection_percent = limits_value(50)};
+    limits_open(l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+    l->phase->steps[l->phase->step_count++] = step_make(l->plan, STEP_FAULT, "refuse", "payments/1",
+                                                        (struct source){"limits.lua", 10, 0}, NULL);
+    for (uint64_t i = 0; i < 20; i++)
+        limits_served(l, i * 50 * MS, i * 50 * MS + 3 * MS, (uint16_t)(i % 2 + 1));
+    for (uint64_t t = S, n = 0; t < 20 * S; t += 500 * MS, n++) {
+        if (n < retried) {
+            limits_served(l, t, t + 5 * MS, 2);
+            l->j->attempts[l->j->attempt_count - 1].r.n_mesh = 2;
+        } else {
+            limits_request(l, t, t + 5 * MS, 503, false);
+            l->j->requests[l->j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
+        }
+        if (in)
+            limits_served(l, t + 250 * MS, t + 253 * MS, 2);
+    }
+}
+
+static void a_refused_request_is_retried_on_the_endpoint_that_lives(void **state)
+{
+    struct limits l;
+    (void)state;
+    dead_end(&l, true, 0);
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE,
+               "38 of 38 requests that met refuse were not retried");
+}
+
+/* The endpoint that lives may be out: then there was nowhere to go. */
+static void where_the_other_may_be_out_there_is_nowhere_to_retry(void **state)
+{
+    struct limits l;
+    (void)state;
+    dead_end(&l, false, 0);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    dead_end(&l, false, 0);
+    l.edge.outlier.present = false;
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "38 of 38");
+}
+
+/* A retry may meet a second endpoint that is down: now and then, not on every fourth request. */
+static void between_chance_and_certainty_it_is_open(void **state)
+{
+    struct limits l;
+    (void)state;
+    dead_end(&l, true, 37);
+    limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "37 of 38 retried (refuse)");
+    dead_end(&l, true, 27);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
+               "11 of 38 requests that met refuse were not retried: too many for chance");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refused_request_is_retried_on_the_endpoint_that_lives),
+        cmocka_unit_test(where_the_other_may_be_out_there_is_nowhere_to_retry),
+        cmocka_unit_test(between_chance_and_certainty_it_is_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
