@@ -21,6 +21,17 @@ static json_t *source_json(struct source source)
                      "column", (json_int_t)source.column);
 }
 
+static json_t *accepted_json(const struct accepted *a)
+{
+    char day[16];
+    if (a == NULL)
+        return json_null();
+    snprintf(day, sizeof(day), "%04u-%02u-%02u", (unsigned)a->until / 10000,
+             (unsigned)a->until / 100 % 100, (unsigned)a->until % 100);
+    return json_pack("{s:s, s:b, s:o, s:o, s:o}", "until", day, "stands", a->stands, "ticket",
+                     clean(a->ticket), "owner", clean(a->owner), "reason", clean(a->reason));
+}
+
 static json_t *verdict_json(const struct report *report, const struct judged *d)
 {
     const struct verdict *v = &d->verdict;
@@ -42,6 +53,8 @@ static json_t *verdict_json(const struct report *report, const struct judged *d)
                         v->policy_origin == NULL ? json_null() : clean(v->policy_origin));
     json_object_set_new(j, "policy_line", source_json(v->policy_line));
     json_object_set_new(j, "asked_by", source_json(d->asked_by));
+    json_object_set_new(j, "note", d->note == NULL ? json_null() : clean(d->note));
+    json_object_set_new(j, "accepted", accepted_json(d->accepted));
     json_object_set_new(j, "needs", v->needs == NULL ? json_null() : clean(v->needs));
     if (v->witness_hi == 0 && v->witness_lo == 0) {
         json_object_set_new(j, "witness", json_null());

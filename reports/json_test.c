@@ -30,12 +30,13 @@ static void write_file(const char *text, char *path)
     close(fd);
 }
 
-static void the_json_report_keeps_to_its_published_schema(void **state)
+static void keeps_to_its_schema(bool accepted)
 {
     struct report_fixture f;
     char path[] = "/tmp/meshproof-report-XXXXXX";
-    (void)state;
     report_fixture_make(&f);
+    if (accepted)
+        report_fixture_accept(&f, true);
     char *text = report_fixture_write(&f, "json");
     write_file(text, path);
     const char *argv[] = {
@@ -55,6 +56,45 @@ static void the_json_report_keeps_to_its_published_schema(void **state)
         skip();
     }
     assert_int_equal(code, 0);
+}
+
+static void the_json_report_keeps_to_its_published_schema(void **state)
+{
+    (void)state;
+    keeps_to_its_schema(false);
+    keeps_to_its_schema(true);
+}
+
+static void what_is_accepted_is_told_and_not_counted_as_a_failure(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    report_fixture_accept(&f, true);
+    char *text = report_fixture_write(&f, "json");
+    json_t *j = json_loads(text, 0, NULL);
+    assert_non_null(j);
+    json_t *first = json_array_get(json_object_get(j, "verdicts"), 0),
+           *accepted = json_object_get(first, "accepted");
+    assert_string_equal(json_string_value(json_object_get(accepted, "until")), "2026-12-31");
+    assert_string_equal(json_string_value(json_object_get(accepted, "ticket")), "PAY-12");
+    assert_true(json_is_true(json_object_get(accepted, "stands")));
+    assert_string_equal(json_string_value(json_object_get(first, "note")),
+                        "one layer alone retries");
+    first = json_array_get(json_object_get(j, "verdicts"), 1);
+    assert_true(json_is_null(json_object_get(first, "accepted")));
+    json_decref(j);
+    free(text);
+    text = report_fixture_write(&f, "junit");
+    assert_non_null(strstr(text, "tests=\"3\" failures=\"0\" errors=\"1\" skipped=\"1\""));
+    assert_non_null(strstr(
+        text, "<skipped message=\"FAIL (accepted until 2026-12-31, ticket PAY-12), payments: "));
+    assert_null(strstr(text, "<failure"));
+    free(text);
+    text = report_fixture_write(&f, "markdown");
+    assert_non_null(strstr(text, "| FAIL (accepted until 2026-12-31, ticket PAY-12) | "));
+    free(text);
+    report_fixture_release(&f);
 }
 
 static void the_json_report_names_the_witness_and_the_policy_line(void **state)
@@ -101,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_json_report_keeps_to_its_published_schema),
+        cmocka_unit_test(what_is_accepted_is_told_and_not_counted_as_a_failure),
         cmocka_unit_test(the_json_report_names_the_witness_and_the_policy_line),
         cmocka_unit_test(the_junit_report_is_well_formed_whatever_the_text_is),
     };

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "reports/report.h"
+#include "verify/exception.h"
 
 /* JUnit XML: a suite a scenario, a case a claim. FAIL is a failure; INCONCLUSIVE an error, unless
  * it was told to pass, then skipped; not applicable is skipped. Characters that XML 1.0 forbids
@@ -54,6 +55,26 @@ static void add_body(const struct report *report, const struct judged *d, struct
     }
 }
 
+/* A failure that somebody answers for is told, and gates nothing. */
+static bool is_told(const struct judged *d)
+{
+    return d->gates || (d->accepted != NULL && d->accepted->stands);
+}
+
+static void add_accepted(const struct judged *d, struct text *to)
+{
+    char said[200];
+    text_add(to, "<skipped message=\"FAIL (");
+    add_escaped(to, accepted_print(d->accepted, said, sizeof(said)));
+    text_add(to, "), ");
+    add_escaped(to, d->accepted->owner);
+    text_add(to, ": ");
+    add_escaped(to, d->accepted->reason);
+    text_add(to, ": ");
+    add_escaped(to, d->verdict.text);
+    text_add(to, "\"/>");
+}
+
 static void add_case(const struct report *report, const struct judged *d, struct text *to)
 {
     text_add(to, "  <testcase classname=\"");
@@ -72,6 +93,10 @@ static void add_case(const struct report *report, const struct judged *d, struct
         text_add(to, "</system-out>");
         break;
     case VERDICT_FAIL:
+        if (!d->gates) {
+            add_accepted(d, to);
+            break;
+        }
         text_add(to, "<failure type=\"%s\" message=\"", d->claim->id);
         add_escaped(to, d->verdict.text);
         text_add(to, "\">");
@@ -105,14 +130,15 @@ static struct tally count(const struct report *report, uint32_t scenario)
     struct tally t = {0};
     for (size_t i = 0; i < report->judgement->verdict_count; i++) {
         const struct judged *d = &report->judgement->verdicts[i];
-        if (!d->gates || (scenario != UINT32_MAX && d->scenario != scenario))
+        if (!is_told(d) || (scenario != UINT32_MAX && d->scenario != scenario))
             continue;
         t.tests++;
-        t.failures += d->verdict.kind == VERDICT_FAIL;
+        t.failures += d->verdict.kind == VERDICT_FAIL && d->gates;
         bool inconclusive = d->verdict.kind == VERDICT_INCONCLUSIVE;
         bool waived = report->on_inconclusive == INCONCLUSIVE_PASS;
         t.errors += inconclusive && !waived;
-        t.skipped += d->verdict.kind == VERDICT_NOT_APPLICABLE || (inconclusive && waived);
+        t.skipped +=
+            !d->gates || d->verdict.kind == VERDICT_NOT_APPLICABLE || (inconclusive && waived);
     }
     return t;
 }
@@ -136,7 +162,7 @@ static void add_suite(const struct report *report, uint32_t scenario, const char
              t.tests, t.failures, t.errors, t.skipped,
              until > from ? (double)(until - from) / (double)NS_PER_S : 0.0);
     for (size_t i = 0; i < g->verdict_count; i++) {
-        if (g->verdicts[i].gates && g->verdicts[i].scenario == scenario)
+        if (is_told(&g->verdicts[i]) && g->verdicts[i].scenario == scenario)
             add_case(report, &g->verdicts[i], to);
     }
     text_add(to, " </testsuite>\n");

@@ -83,6 +83,21 @@ static inline struct judged *report_fixture_verdicts(void)
     return d;
 }
 
+/* Somebody answers for the FAIL of report_fixture_make. */
+static inline void report_fixture_accept(struct report_fixture *f, bool stands)
+{
+    static struct accepted a;
+    a = (struct accepted){20261231, stands, "PAY-12", "payments", "until \x01the <move>"};
+    f->judgement.verdicts[0].accepted = &a;
+    f->judgement.verdicts[0].note = "one layer alone retries";
+    if (!stands)
+        return;
+    f->judgement.verdicts[0].gates = false;
+    f->judgement.fail = 0;
+    f->judgement.accepted = 1;
+    f->judgement.outcome = VERDICT_INCONCLUSIVE;
+}
+
 static inline void report_fixture_make(struct report_fixture *f)
 {
     static struct judged_phase phase = {.name = "mixed",

@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "reports/report.h"
+#include "reports/text_aborted.h"
+#include "verify/exception.h"
 
 #include <time.h>
 
@@ -116,12 +118,39 @@ static void add_line(struct text *to, const char *label, const char *text)
     text_add(to, "\n");
 }
 
+/* " (accepted until 2026-12-31, ticket PAY-12)". */
+static void add_accepted(const struct accepted *a, struct text *to)
+{
+    char said[200];
+    text_add(to, " (");
+    report_add_clean(to, accepted_print(a, said, sizeof(said)));
+    text_add(to, ")");
+}
+
+/* Who answers for it, and why; past its day also that it gates again. */
+static void add_owner(const struct accepted *a, struct text *to)
+{
+    char said[200];
+    text_add(to, "        %-8s ", "owner");
+    report_add_clean(to, a->owner);
+    text_add(to, ": ");
+    report_add_clean(to, a->reason);
+    if (!a->stands) {
+        text_add(to, "; ");
+        report_add_clean(to, accepted_print(a, said, sizeof(said)));
+    }
+    text_add(to, "\n");
+}
+
 static void add_block(const struct report *report, const struct judged *d, struct text *to)
 {
     const struct verdict *v = &d->verdict;
     char mark[200];
     size_t start = to->len;
-    text_add(to, "  %s  %-14s ", verdict_kind_name(v->kind), d->claim->word);
+    text_add(to, "  %s", verdict_kind_name(v->kind));
+    if (d->accepted != NULL && d->accepted->stands)
+        add_accepted(d->accepted, to);
+    text_add(to, "  %-14s ", d->claim->word);
     report_add_clean(to, d->on);
     add_pad(to, start, 55);
     text_add(to, " (%s)\n", d->claim->id);
@@ -139,6 +168,9 @@ static void add_block(const struct report *report, const struct judged *d, struc
         add_line(to, "why", v->text);
         add_line(to, "needs", v->needs);
     }
+    if (d->accepted != NULL)
+        add_owner(d->accepted, to);
+    add_line(to, "note", d->note);
     if (source_format(d->asked_by, false, mark, sizeof(mark)) > 0) {
         text_add(to, "        asked by ");
         report_add_clean(to, mark);
@@ -300,6 +332,7 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
         text_add(to, ", %.0f %% of it is no evidence (stalls)", (double)p->tainted_ppm / 10000.0);
     text_add(to, "\n");
     add_faults(report, p, to);
+    aborted_add_stop(report, p, to);
     if (!p->again) /* what the repeat said is in the verdict of the phase itself */
         add_verdicts(report, p->scenario, p->ordinal, to);
 }
@@ -321,7 +354,9 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
                          struct text *to)
 {
     const struct judgement *g = report->judgement;
-    const char *outcome = verdict_kind_name(scenario_outcome(g, scenario));
+    enum verdict_kind worst = scenario_outcome(g, scenario);
+    bool cut = worst != VERDICT_FAIL && aborted_is_cut(report, scenario);
+    const char *outcome = cut ? "ABORTED" : verdict_kind_name(worst);
     text_add(to, "\n");
     size_t start = to->len;
     text_add(to, "scenario \"");
@@ -383,6 +418,7 @@ static void add_last(const struct report *report, struct text *to)
     if (g->lost_records > 0)
         text_add(to, "lost      %llu records of the journal\n",
                  (unsigned long long)g->lost_records);
+    aborted_add_end(report, to);
     if (report_ending(report->journal) != ENDED_COMPLETE) {
         text_add(to, "ended     ");
         report_add_clean(to, report->journal->end_how == NULL ? "the run did not end"
@@ -392,9 +428,11 @@ static void add_last(const struct report *report, struct text *to)
     if (!journal_checksum_good(report->journal))
         text_add(to, "altered   the journal's rows are not those that the run wrote: they are no "
                      "evidence for a PASS\n");
-    text_add(to, "%s ", report_outcome(code));
+    text_add(to, "%s%s ", report_outcome(code), code == 3 ? aborted_by(report) : "");
     if (g->fail > 0)
         text_add(to, " %zu fail,", g->fail);
+    if (g->accepted > 0)
+        text_add(to, " %zu accepted,", g->accepted);
     if (g->inconclusive > 0)
         text_add(to, " %zu inconclusive,", g->inconclusive);
     text_add(to, " %zu pass of %zu     exit %d", g->pass, g->pass + g->fail + g->inconclusive,

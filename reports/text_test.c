@@ -24,6 +24,28 @@ static void a_failure_names_policy_line_counts_suite_line_and_witness(void **sta
     report_fixture_release(&f);
 }
 
+static void an_accepted_failure_says_until_when_and_who(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    report_fixture_accept(&f, true);
+    char *text = report_fixture_write(&f, "text");
+    assert_non_null(strstr(text, "  FAIL (accepted until 2026-12-31, ticket PAY-12)  retries  "));
+    assert_non_null(strstr(text, "        owner    payments: until "));
+    assert_non_null(strstr(text, "        note     one layer alone retries\n"));
+    assert_non_null(strstr(text, "INCONCLUSIVE  1 accepted, 1 inconclusive, 1 pass of 2"));
+    assert_null(strchr(text, '\x01'));
+    free(text);
+    report_fixture_accept(&f, false);
+    f.judgement.verdicts[0].gates = true;
+    text = report_fixture_write(&f, "text");
+    assert_non_null(strstr(text, "  FAIL  retries  "));
+    assert_non_null(strstr(text, "; no longer accepted: until 2026-12-31, ticket PAY-12\n"));
+    free(text);
+    report_fixture_release(&f);
+}
+
 static void control_characters_of_the_journal_never_reach_a_terminal(void **state)
 {
     struct report_fixture f;
@@ -76,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_names_policy_line_counts_suite_line_and_witness),
+        cmocka_unit_test(an_accepted_failure_says_until_when_and_who),
         cmocka_unit_test(control_characters_of_the_journal_never_reach_a_terminal),
         cmocka_unit_test(failures_come_before_inconclusives_and_passes),
         cmocka_unit_test(exit_codes_put_a_proven_failure_before_an_abort),
