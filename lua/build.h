@@ -41,6 +41,18 @@ void build_field(struct build *b, int index, const struct row *row, const char *
 /* `from_policy`'s target: "istio@1.31". */
 void build_target(struct build *b, const json_t *value, struct source source, struct mesh_plan *to);
 void build_paths(struct build *b, struct mesh_plan *to);
+/* A path that the suite gives, relative to its own folder; NULL stays NULL. */
+const char *build_path(struct build *b, const char *path);
+
+/* guard.c: guards, and probes by name. ${index} is the value of the key. */
+void build_guards(struct build *b, int index, const char *label, struct source source,
+                  struct guard_plan **guards, size_t *count);
+void build_probes(struct build *b, int index, const char *label, struct source source,
+                  struct probe_plan **probes, size_t *count);
+void build_own_probe(struct build *b, int index, const char *label, struct source source,
+                     struct guard_plan *to);
+/* The suite's guards come before the scenario's; its probes where the scenario has none. */
+void build_add_guards(struct build *b, struct scenario *s, const struct scenario *defaults);
 
 /* scenario.c: the whole. ${index}: what the suite returned. */
 void build_suite(struct build *b, int index);

@@ -133,9 +133,7 @@ static const char *frame_type(const struct row *row)
     UNREACHABLE();
 }
 
-/* ${curried}: a name first. */
-static void print_frame(struct text *to, const struct row_table *table, const char *word,
-                        bool curried)
+static void print_keys(struct text *to, const struct row_table *table, const char *word)
 {
     text_add(to, "---@class meshproof.%s\n", word);
     for (size_t i = 0; i < table->count; i++) {
@@ -150,6 +148,27 @@ static void print_frame(struct text *to, const struct row_table *table, const ch
             text_add(to, "%s", frame_type(row));
         text_add(to, "\n");
     }
+}
+
+/* The words of a family that take keys alone. */
+static void print_family(struct text *to, const struct row_table *table, const char *family,
+                         const char *const *words, size_t count)
+{
+    text_add(to, "%s = {}\n\n", family);
+    for (size_t i = 0; i < count; i++) {
+        char word[64];
+        snprintf(word, sizeof(word), "%s.%s", family, words[i]);
+        print_keys(to, table, word);
+        text_add(to, "---@param keys meshproof.%s\n---@return any\nfunction %s(keys) end\n\n", word,
+                 word);
+    }
+}
+
+/* ${curried}: a name first. */
+static void print_frame(struct text *to, const struct row_table *table, const char *word,
+                        bool curried)
+{
+    print_keys(to, table, word);
     text_add(to, "---@field [integer] any steps, or lists of them\n");
     if (curried)
         text_add(to,
@@ -248,6 +267,8 @@ static void print_hooks(struct text *to)
 
 void meta_print(struct text *to)
 {
+    static const char *const guards[] = {"limits", "stop", "window"};
+    static const char *const probes[] = {"client", "grpc_health", "http", "promql", "tcp"};
     text_add(to,
              "---@meta\n-- Printed by `meshproof faults --meta`: the words of suites and hooks, "
              "for editors.\n\n---@class meshproof.step\n\n");
@@ -257,6 +278,8 @@ void meta_print(struct text *to)
     print_frame(to, &lab_table, "lab", false);
     print_frame(to, &service_table, "service", true);
     print_frame(to, &call_table, "call", true);
+    print_family(to, &guard_table, "guard", guards, COUNT_OF(guards));
+    print_family(to, &probe_table, "probe", probes, COUNT_OF(probes));
     print_faults(to);
     print_plan_words(to);
     print_hooks(to);

@@ -25,6 +25,8 @@ enum node_kind {
     NODE_SERVICE,
     NODE_CALL,
     NODE_LOAD,
+    NODE_GUARD,
+    NODE_PROBE,
     NODE_VALUE, /* policy.*: a number of the policy, read at plan time */
 };
 

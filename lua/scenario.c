@@ -268,6 +268,8 @@ static void fill_from_policy(struct build *b, int index, const struct node *n, s
     json_t *keys = build_keys(b, index, &from_policy_table, "scenario.from_policy", s, &broken);
     build_target(b, json_object_get(keys, "target"), n->source, &s->mesh);
     build_paths(b, &s->mesh);
+    if (json_object_get(keys, "exceptions") != NULL)
+        s->exceptions = build_path(b, s->exceptions);
     node_push_table(b->L, index);
     if (values_positions(b->L, lua_gettop(b->L)) > 0)
         errors_add(b->errors, n->source, ERROR_INPUT, "scenario.from_policy takes named keys only");
@@ -294,12 +296,14 @@ static void build_scenario(struct build *b, int index, const struct node *n, voi
                            .mesh = defaults->mesh,
                            .lab = defaults->lab,
                            .loads = defaults->loads,
-                           .load_count = defaults->load_count};
+                           .load_count = defaults->load_count,
+                           .exceptions = defaults->exceptions};
     if (n->kind == NODE_SCENARIO)
         fill_scenario(b, index, n, s);
     else
         fill_from_policy(b, index, n, s);
     add_tags(b, s, defaults);
+    build_add_guards(b, s, defaults);
 }
 
 static void build_whole_suite(struct build *b, int index, const struct node *n)
@@ -308,6 +312,7 @@ static void build_whole_suite(struct build *b, int index, const struct node *n)
     json_t *keys = build_keys(b, index, &suite_table, "suite", &defaults, NULL);
     const json_t *budget = json_object_get(keys, "false_alarms");
     char shown[64];
+    defaults.exceptions = build_path(b, defaults.exceptions);
     if (budget != NULL && json_is_number(budget) && json_number_value(budget) > 0 &&
         json_number_value(budget) < 1)
         b->plan->false_alarms = json_number_value(budget);

@@ -70,12 +70,74 @@ static const struct golden golden[] = {
      "success tail timeout"},
 };
 
+/* Guards, limits and probes (scenario-language.md section 2, and 1.10's plan-time texts). */
+#define GUARDED(guard, steps) \
+    "return scenario \"s\" { mesh = mesh.none {}, load = load.open { on = \"client -> b\", rate " \
+    "= " \
+    "\"100/s\" },\n lab = lab { service \"b\" { endpoints = 3 } },\n guard = { " guard " },\n" \
+    " phase \"p\" { lasting = \"9s\",\n  " steps " } }"
+static const struct golden guards[] = {
+    {"endpoints.lua", GUARDED("guard.limits { endpoints = \"34%\" }", "fault.reset { on = \"b\" }"),
+     "endpoints.lua:5: fault.reset: mode \"all\" touches 3 of 3 endpoints of b, more than "
+     "guard.limits endpoints 34%: at most 1"},
+    {"at_once.lua",
+     GUARDED(
+         "guard.limits { endpoints = 1 }",
+         "during \"0s..3s\" { fault.reset { on = \"b/1\" } }, during \"2s..\" { fault.reset { on "
+         "= \"b/2\" } }"),
+     "at_once.lua:5: fault.reset: the faults in force at once touch 2 of 3 endpoints of b, more "
+     "than guard.limits endpoints 1: at most 1"},
+    {"keep.lua", GUARDED("guard.limits { keep = 2 }", "fault.reset { on = \"b\", mode = 2 }"),
+     "keep.lua:5: fault.reset: mode 2 touches 2 of 3 endpoints of b, and guard.limits keep is 2: "
+     "at most 1"},
+    {"share.lua", GUARDED("guard.limits { share = \"30%\" }", "fault.reset { on = \"b/any\" }"),
+     "share.lua:5: fault.reset: share 100% on 1 of 3 endpoints of b faults 33.333% of the "
+     "requests, more than guard.limits share 30%: at most 90%"},
+    {"delay.lua", GUARDED("", "fault.latency { on = \"b\", add = \"31s\" }"),
+     "delay.lua:5: fault.latency: add \"31s\" is longer than guard.limits delay 30s"},
+    {"ttl.lua", GUARDED("", "fault.reset { on = \"b\", ttl = \"20m\" }"),
+     "ttl.lua:5: fault.reset: ttl \"20m\" is longer than guard.limits ttl 15m"},
+    {"services.lua", GUARDED("guard.limits { services = { \"c\" } }", "fault.reset { on = \"b\" }"),
+     "services.lua:3: guard.limits: services names \"c\": the lab has b (did you mean \"b\"?)"},
+    {"requests.lua", GUARDED("guard.limits { requests = \"50/s\" }", "fault.reset { on = \"b\" }"),
+     "requests.lua:1: load.open: rate 100/s is more than guard.limits requests 50/s"},
+    {"limit_key.lua", GUARDED("guard.limits { delays = \"5s\" }", ""),
+     "limit_key.lua:3: guard.limits has no key \"delays\" (did you mean \"delay\"?); it has delay "
+     "endpoints keep namespaces requests services share ttl"},
+    {"mode.lua", GUARDED("guard.limits { endpoints = \"some\" }", ""),
+     "mode.lua:3: guard.limits: endpoints is \"some\"; it must be \"all\", \"one\", a count or a "
+     "share such as \"30%\""},
+    {"place.lua", GUARDED("fault.reset { on = \"b\" }", ""),
+     "place.lua:3: fault.reset cannot stand in guard; it takes guard.limits, guard.stop or "
+     "guard.window"},
+    {"name.lua", GUARDED("guard.stop { probe = \"up\", below = 1 }", ""),
+     "name.lua:3: guard.stop: probe names no probe of the scenario: \"up\""},
+    {"unit.lua",
+     GUARDED("guard.stop { probe = probe.client { on = \"client -> b\", value = \"errors\" }, "
+             "above = 5 }",
+             ""),
+     "unit.lua:3: guard.stop: above is \"5\"; it must be a share such as \"30%\""},
+    {"range.lua", GUARDED("guard.stop { probe = probe.tcp { address = \"127.0.0.1:1\" } }", ""),
+     "range.lua:3: guard.stop needs above or below"},
+    {"secret.lua",
+     GUARDED("guard.stop { probe = probe.http { url = \"http://me:pw@h/x\" }, below = 1 }", ""),
+     "secret.lua:3: probe.http: url holds a user or a password, which would be in the journal"},
+    {"https.lua",
+     GUARDED("guard.stop { probe = probe.http { url = \"https://h/\" }, below = 1 }", ""),
+     "https.lua:3: probe.http: url is https, which probes do not speak yet"},
+    {"window.lua", GUARDED("guard.window { allow = { \"weekdays\" } }", ""),
+     "window.lua:3: guard.window: allow is \"weekdays\"; it must be such as \"Mon-Fri "
+     "09:00-17:00\" or \"2026-12-20..2027-01-03\""},
+    {"await_probe.lua", GUARDED("", "expect.probe { probe = \"up\", above = 1 }"),
+     "await_probe.lua:5: expect.probe: probe names no probe of the scenario: \"up\""},
+};
+
 /* What is of the language and not of this version; and what else an author gets wrong. */
 static const struct golden others[] = {
-    {"netem.lua", PHASE("fault.netem { on = \"b\", delay = \"1ms\" }"),
-     "netem.lua:2: fault.netem is not built yet"},
-    {"guard.lua", "return scenario \"s\" {\n  guard = { guard.limits { ttl = \"5m\" } } }",
-     "guard.lua:2: guard.limits is not built yet"},
+    {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\" }"),
+     "cut.lua:2: fault.control_plane_cut is not built yet"},
+    {"approval.lua", "return scenario \"s\" {\n  guard = { guard.approval { ask = \"go?\" } } }",
+     "approval.lua:2: guard.approval is not built yet"},
     {"cert_word.lua", PHASE("cert.revoke { }"),
      "cert_word.lua:2: there is no cert.revoke; there is issue rotate trust"},
     {"cert_key.lua", PHASE("cert.rotate { root = \"root-b\", overlap = \"1s\" }"),
@@ -84,6 +146,30 @@ static const struct golden others[] = {
      "arms.lua:1: scenario: a list of meshes (arms) is not built yet"},
     {"needs.lua", "return scenario \"s\" { needs = { \"net_admin\" } }",
      "needs.lua:1: scenario: needs is not built yet"},
+    {"zone_word.lua", PHASE("fault.reset { on = \"zone:a\" }"),
+     "zone_word.lua:2: fault.reset: on is \"zone:a\"; only fault.netem and fault.partition take "
+     "zones"},
+    {"zone_none.lua", PHASE("fault.netem { on = \"zone:a\", delay = \"1ms\" }"),
+     "zone_none.lua:2: fault.netem: on names zone:a: no service of the lab has zones, such as "
+     "zones "
+     "= { \"a\", \"b\" }"},
+    {"zone_other.lua",
+     "return scenario \"s\" { mesh = mesh.none {}, load = load.open { on = \"client -> b\", rate = "
+     "\"1/s\" },\n lab = lab { isolation = \"netns\", service \"b\" { endpoints = 3, zones = { "
+     "\"a\", \"b\" } } },\n phase \"p\" { lasting = \"9s\", fault.netem { on = \"zone:a -> "
+     "zone:c\", delay = \"1ms\" } } }",
+     "zone_other.lua:3: fault.netem: on names zone:c: no endpoint is there; the lab's are in a b"},
+    {"zone_name.lua",
+     "return scenario \"s\" {\n lab = lab { service \"b\" { zones = { \"A\" } } } }",
+     "zone_name.lua:2: service \"b\": zones: \"A\" is no name; a name has only a-z 0-9 and -, and "
+     "at "
+     "most 63 of them"},
+    {"isolation.lua", "return scenario \"s\" {\n lab = lab { isolation = \"vm\" } }",
+     "isolation.lua:2: lab: isolation is \"vm\"; it is one of none, netns"},
+    {"isolation_external.lua",
+     "return scenario \"s\" {\n lab = lab { isolation = \"netns\", driver = \"external\" } }",
+     "isolation_external.lua:2: lab: isolation = \"netns\" cannot hold the proxies of driver = "
+     "\"external\": they are where their owner put them"},
     {"syntax.lua", "return scenario \"s\" {\n\n  phase \"p\" { ) }",
      "syntax.lua:3: unexpected symbol near ')'"},
     {"at.lua", PHASE("at \"soon\" { fault.reset { on = \"b\" } }"),
@@ -143,6 +229,12 @@ static void other_mistakes_are_one_sentence_with_their_line(void **unused)
     check_golden(others, COUNT_OF(others));
 }
 
+static void guards_and_limits_are_checked_before_a_run(void **unused)
+{
+    (void)unused;
+    check_golden(guards, COUNT_OF(guards));
+}
+
 static void all_errors_of_a_file_are_said_in_order_at_most_twenty(void **unused)
 {
     struct error errors[ERRORS_MOST];
@@ -170,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load_errors_read_as_the_language_says),
         cmocka_unit_test(other_mistakes_are_one_sentence_with_their_line),
+        cmocka_unit_test(guards_and_limits_are_checked_before_a_run),
         cmocka_unit_test(all_errors_of_a_file_are_said_in_order_at_most_twenty),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

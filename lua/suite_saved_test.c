@@ -75,7 +75,14 @@ static void plans_survive_json_and_lua(void **unused)
         "round.lua",
         "return suite \"x\" { false_alarms = 2.5e-5,\n scenario \"a \\\"quoted\\\" name\\n\" { "
         "about = \"why\", settle = \"1s\", "
-        "lint = \"report\",\n" WHOLE
+        "lint = \"report\",\n"
+        "guard = { guard.limits { delay = \"2m\", endpoints = 3, share = \"70%\", services = { "
+        "\"b\" } },\n guard.stop { probe = \"up\", below = 1, over = \"15s\", note = \"why\" },\n"
+        " guard.stop { probe = probe.client { on = \"a -> b\", value = \"errors\" }, above = "
+        "\"25%\", missing = \"ignore\" },\n"
+        " guard.window { allow = { \"Mon-Fri 09:00-17:00\" }, deny = { \"2026-12-20\" } } },\n"
+        "probes = { up = probe.tcp { address = \"127.0.0.1:1\", every = \"1s\" }, [\"a b\"] = "
+        "probe.http { url = \"http://127.0.0.1:1/x\", value = \"/n\" } },\n" WHOLE
         "phase \"one\" { lasting = \"90s\", about = \"x\", settle = \"0ms\",\n"
         "  fault.latency { on = \"a -> b\", add = \"1m30s\", match = { method = { \"GET\", \"PUT\" "
         "}, header = { [\"x-tier\"] = \"gold\" } } },\n"

@@ -173,6 +173,11 @@ static const char *join(struct arena *arena, const char *folder, const char *pat
     return arena_printf(arena, "%.*s%s", (int)len, folder, path);
 }
 
+const char *build_path(struct build *b, const char *path)
+{
+    return path == NULL || path[0] == '/' ? path : join(&b->plan->arena, b->folder, path);
+}
+
 void build_paths(struct build *b, struct mesh_plan *to)
 {
     for (size_t i = 0; i < to->policy_count; i++) {
@@ -345,6 +350,14 @@ void build_field(struct build *b, int index, const struct row *row, const char *
         struct load_list list = {(struct load_plan **)(void *)field,
                                  (size_t *)(void *)((uint8_t *)to + row->count_offset)};
         build_loads(b, index, label, source, &list);
+    } else if (row->of == &guard_table) {
+        build_guards(b, index, label, source, (struct guard_plan **)(void *)field,
+                     (size_t *)(void *)((uint8_t *)to + row->count_offset));
+    } else if (row->of == &probe_table && row->kind == ROW_LIST) {
+        build_probes(b, index, label, source, (struct probe_plan **)(void *)field,
+                     (size_t *)(void *)((uint8_t *)to + row->count_offset));
+    } else if (row->of == &probe_table) {
+        build_own_probe(b, index, label, source, to);
     } else {
         const struct node *n = node_at(b->L, index);
         if (n != NULL && n->kind == NODE_CALL)

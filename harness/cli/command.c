@@ -15,6 +15,7 @@ const struct option common_options[] = {
     {"verbose", 'v', NULL, NULL, "Everywhere", "say what the controls do, too, on stderr", NULL,
      false},
     {"plain", 0, NULL, NULL, "Everywhere", "lines, no live view", NULL, false},
+    {"directory", 'C', "DIR", NULL, "Everywhere", "as if started there", NULL, false},
     {"config", 0, "FILE", NULL, "Everywhere",
      "options from here; default: the nearest .meshproof.yaml", NULL, false},
     {"help", 0, NULL, NULL, "Everywhere", "this page", NULL, false},
@@ -82,10 +83,30 @@ void commands_help(struct text *to)
                  "Help: meshproof COMMAND --help\n");
 }
 
+static char first_said[600];
+
+static void keep_first(const char *line)
+{
+    if (first_said[0] == '\0')
+        snprintf(first_said, sizeof(first_said), "%s", line);
+}
+
+void command_say(const char *line)
+{
+    keep_first(line);
+    fprintf(stderr, "%s\n", line);
+}
+
+const char *command_first_said(void)
+{
+    return first_said;
+}
+
 int command_fail(const struct error *err)
 {
     char line[600];
     error_format(err, line, sizeof(line));
+    keep_first(line);
     fprintf(stderr, "meshproof: %s\n", line);
     switch (err->kind) {
     case ERROR_USAGE:
@@ -103,7 +124,7 @@ int command_fail(const struct error *err)
 
 int command_worse(int a, int b)
 {
-    static const int order[] = {EXIT_USAGE,        EXIT_JOURNAL,      5,
+    static const int order[] = {EXIT_USAGE,        EXIT_JOURNAL,      EXIT_NOT_UNDONE,
                                 EXIT_BUG,          EXIT_FAIL,         EXIT_ABORTED,
                                 EXIT_INCONCLUSIVE, EXIT_SURROUNDINGS, EXIT_PASS};
     for (size_t i = 0; i < COUNT_OF(order); i++) {

@@ -43,12 +43,18 @@ enum {
     EXIT_INCONCLUSIVE = 2,
     EXIT_ABORTED = 3,
     EXIT_SURROUNDINGS = 4,
+    EXIT_NOT_UNDONE = 5,
     EXIT_USAGE = 64,
     EXIT_JOURNAL = 65,
     EXIT_BUG = 70,
 };
 /* Prints the error to stderr as "meshproof: file:line: ..." and gives its exit code. */
 int command_fail(const struct error *err);
+/* Prints a line to stderr. The first of the process, from here or from command_fail, is kept for
+ * those who see no stderr (outcome.h). */
+void command_say(const char *line);
+/* "": none was printed. */
+const char *command_first_said(void);
 /* Of several codes the first of 5 70 1 3 2 4 0; 64 and 65 stand above all. */
 int command_worse(int a, int b);
 

@@ -99,7 +99,8 @@ static bool read_options(struct config *c, const char *command, const struct yam
     for (size_t i = 0; i < map->count; i++) {
         const struct yaml_pair *pair = &map->pairs[i];
         const struct option *row = find_row(command, pair->key);
-        bool fixed = strcmp(pair->key, "help") == 0 || strcmp(pair->key, "config") == 0;
+        bool fixed = strcmp(pair->key, "help") == 0 || strcmp(pair->key, "config") == 0 ||
+                     strcmp(pair->key, "directory") == 0;
         if (row == NULL || fixed)
             return error_at(err, pair->source, ERROR_INPUT, "%.40s has no option \"%.40s\"",
                             command, pair->key);
@@ -118,10 +119,21 @@ static bool check_top(const struct yaml_pair *pair, struct error *err)
     const struct command *command = command_find(pair->key);
     if (strcmp(pair->key, ALL) == 0 || (command != NULL && !command->internal))
         return true;
-    if (strcmp(pair->key, "roles") == 0 || strcmp(pair->key, "prometheus") == 0)
-        return error_at(err, pair->source, ERROR_INPUT, "%s is not built yet", pair->key);
+    if (strcmp(pair->key, "roles") == 0)
+        return error_at(err, pair->source, ERROR_INPUT,
+                        "roles is not built yet: nothing asks a person so far");
     return error_at(err, pair->source, ERROR_INPUT,
                     "\"%.40s\" is no command; top keys are commands, or all", pair->key);
+}
+
+/* Where probes ask that name no address of their own. */
+static bool read_prometheus(struct config *c, const struct yaml_node *value, struct error *err)
+{
+    if (value->kind != YAML_SCALAR || strncmp(value->text, "http://", 7) != 0)
+        return error_at(err, value->source, ERROR_INPUT,
+                        "prometheus must be an address such as http://prometheus:9090");
+    c->prometheus = value->text;
+    return true;
 }
 
 static bool read_top(struct config *c, const struct yaml_node *top, struct error *err)
@@ -129,10 +141,16 @@ static bool read_top(struct config *c, const struct yaml_node *top, struct error
     if (top->kind != YAML_MAP)
         return error_at(err, top->source, ERROR_INPUT, "the file must be a map of commands");
     c->values = ARENA_ARRAY(&c->arena, struct config_value, top->weight + 1);
-    for (size_t i = 0; i < top->count; i++)
+    for (size_t i = 0; i < top->count; i++) {
+        if (strcmp(top->pairs[i].key, "prometheus") == 0) {
+            if (!read_prometheus(c, top->pairs[i].value, err))
+                return false;
+            continue;
+        }
         if (!check_top(&top->pairs[i], err) ||
             !read_options(c, top->pairs[i].key, top->pairs[i].value, err))
             return false;
+    }
     return true;
 }
 

@@ -2,7 +2,8 @@
 #define CLI_CONFIG_H
 
 /* .meshproof.yaml (spec/scenario-language.md 6): top keys are commands or `all`, below them stand
- * long options, by their names. It is asked after the command line and the environment.
+ * long options, by their names; and `prometheus: URL`. It is asked after the command line and the
+ * environment.
  *
  *   all: {plain: true}
  *   run: {depth: quick, exceptions: exceptions.yaml, tag: [gate]} */
@@ -10,6 +11,7 @@
 #include "base/arena.h"
 #include "cli/command.h"
 
+#define CONFIG_PROMETHEUS "MESHPROOF_PROMETHEUS" /* in the environment */
 #define CONFIG_NAME ".meshproof.yaml"
 
 struct config_value {
@@ -20,6 +22,7 @@ struct config {
     const char *path;
     struct config_value *values; /* several of one option: in the order of its list */
     size_t count;
+    const char *prometheus; /* where probes ask that name no address of their own; NULL: not said */
     struct arena arena;
 };
 

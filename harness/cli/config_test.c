@@ -86,6 +86,9 @@ static void what_is_wrong_has_its_line(void **state)
         {"\nrunn: {}\n", "\"runn\" is no command; top keys are commands, or all", 2},
         {"agent: {}\n", "\"agent\" is no command", 1},
         {"roles: {lead: [alice]}\n", "roles is not built yet", 1},
+        {"prometheus: {a: b}\n", "prometheus must be an address such as http://", 1},
+        {"run: {}\nprometheus: localhost:9090\n", "prometheus must be an address", 2},
+        {"run:\n  directory: x\n", "run has no option \"directory\"", 2},
         {"run: 3\n", "run must be a map of options", 1},
         {"run:\n  sead: 3\n", "run has no option \"sead\"", 2},
         {"run:\n  seed: 3\n  config: x\n", "run has no option \"config\"", 3},
@@ -109,8 +112,13 @@ static void what_is_wrong_has_its_line(void **state)
         config_release(&c);
     }
     struct config c;
+    parse(&c, "prometheus: http://prometheus:9090/x\nrun: {seed: one}\n");
+    assert_string_equal(c.prometheus, "http://prometheus:9090/x");
+    assert_int_equal(c.count, 1);
+    config_release(&c);
     parse(&c, "");
     assert_int_equal(c.count, 0);
+    assert_null(c.prometheus);
     config_release(&c);
 }
 

@@ -150,7 +150,8 @@ static int walk(const struct arguments *args, struct prepared *p)
     struct progress progress;
     struct error err = {0};
     enum engine_outcome outcome = ENGINE_BROKEN;
-    if (!probe_plan(args, p, &err) || !path_of(args, p, path, sizeof(path), &err))
+    if (!prepare_names(p, &err) || !probe_plan(args, p, &err) ||
+        !path_of(args, p, path, sizeof(path), &err))
         return command_fail(&err);
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
     INVARIANT(n > 0);

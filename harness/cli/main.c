@@ -1,7 +1,11 @@
 #include "base/log.h"
 #include "cli/arguments.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Dispatches: `meshproof COMMAND ...`. All else is in the commands' own files. */
 
@@ -39,6 +43,15 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+/* -C DIR: before any other path is looked at. */
+static bool go_there(const struct arguments *args, struct error *err)
+{
+    const char *path = args->command->internal ? NULL : arguments_get(args, "directory");
+    if (path == NULL || chdir(path) == 0)
+        return true;
+    return error_set(err, ERROR_USAGE, "-C %.200s: %s", path, strerror(errno));
+}
+
 /* Agents are driven by their conductor alone. */
 static bool read_config(struct arguments *args, struct config *config, struct error *err)
 {
@@ -56,12 +69,14 @@ static int dispatch(const struct command *command, int argc, char **argv)
     struct config config = {0};
     struct error err = {0};
     int code;
-    if (!arguments_parse(&args, command, argc, argv, &err) ||
+    if (!arguments_parse(&args, command, argc, argv, &err) || !go_there(&args, &err) ||
         !read_config(&args, &config, &err)) {
         code = command_fail(&err);
     } else if (arguments_has(&args, "help")) {
         code = print_help(command_help, command);
     } else {
+        if (config.prometheus != NULL) /* what the environment has stands above it */
+            setenv(CONFIG_PROMETHEUS, config.prometheus, 0);
         log_set_level(arguments_has(&args, "verbose") ? LOG_INFO : LOG_WARN);
         code = command->run(&args);
     }

@@ -1,7 +1,13 @@
 #include "cli/prepare.h"
 
+#include "cli/against.h"
+
+#include "cli/small_file.h"
 #include "lua/suite.h"
 #include "mesh/mesh.h"
+#include "policy/lint_exception.h"
+#include "verify/exception.h"
+#include "verify/wish.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -204,6 +210,24 @@ static bool check_defects(const char *const *names, size_t count, enum driver dr
     return true;
 }
 
+/* The suite's own file of exceptions goes into the plan: a journal is judged again without it. */
+static bool read_exceptions(struct prepared *p, struct scenario *s, struct error *err)
+{
+    struct lint_exceptions findings;
+    struct exceptions verdicts;
+    struct buffer b;
+    if (s->exceptions == NULL)
+        return true;
+    bool ok = small_file_read(s->exceptions, &b, err) &&
+              lint_exceptions_read(buffer_view(&b), s->exceptions, &p->arena, &findings, err) &&
+              exceptions_read(buffer_view(&b), s->exceptions, &p->arena, &verdicts, err);
+    if (ok)
+        s->exceptions_yaml =
+            arena_strndup(&p->plan->arena, (const char *)buffer_view(&b).at, buffer_view(&b).len);
+    buffer_release(&b);
+    return ok;
+}
+
 static bool prepare_scenarios(const struct arguments *args, struct prepared *p, struct error *err)
 {
     const char *defects[32];
@@ -211,7 +235,7 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
     p->scenarios = ARENA_ARRAY(&p->arena, struct prepared_scenario, p->plan->scenario_count);
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         struct scenario *s = &p->plan->scenarios[i];
-        if (!read_policies(args, p, i, err))
+        if (!read_policies(args, p, i, err) || !read_exceptions(p, s, err))
             return false;
         driver_of(args, s, &p->scenarios[i].driver);
         s->lab.driver = p->scenarios[i].driver;
@@ -234,8 +258,12 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
     if (!choose(args, p->plan, err) || !prepare_scenarios(args, p, err) ||
         !prepare_expand(p, args, err) || !plan_check(p->plan, err))
         return false;
+    against_say(p->plan);
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        if (!prepare_edges(p, i, err) || !prepare_istio(p, args, i, err))
+        if (!prepare_edges(p, i, err) ||
+            !wishes_check(&p->plan->scenarios[i], p->scenarios[i].edges, p->scenarios[i].edge_count,
+                          err) ||
+            !prepare_istio(p, args, i, err))
             return false;
     }
     return prepare_walks(p, args, err);

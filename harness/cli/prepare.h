@@ -51,6 +51,9 @@ bool prepare_walks(struct prepared *p, const struct arguments *args, struct erro
  * prepare_edges. */
 bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scenario,
                    struct error *err) WARN_UNUSED;
+/* prepare_names.c: host names of an external mesh become addresses. After prepare, by those that
+ * run: unlike all else here it asks the network. */
+bool prepare_names(struct prepared *p, struct error *err) WARN_UNUSED;
 /* The path of istio-config; false: it is nowhere. */
 bool prepare_istio_find(char *to, size_t size);
 /* The options of the generator for a scenario: from its own keys, and from the command line. */

@@ -11,13 +11,14 @@ static const struct option report_options[] = {
     {"json", 0, "FILE", NULL, "Formats",
      "JSON, by reports/report.schema.json; - is standard output", NULL, false},
     {"junit", 0, "FILE", NULL, "Formats", "JUnit XML; - is standard output", NULL, false},
+    {"markdown", 0, "FILE", NULL, "Formats", "Markdown; - is standard output", NULL, false},
     {"all", 0, NULL, NULL, "Formats", "claims that do not apply too", NULL, false},
 #include "cli/exception_options.def"
 };
 
 static int run(const struct arguments *args)
 {
-    static const char *const files[] = {"json", "junit"};
+    static const char *const files[] = {"json", "junit", "markdown"};
     struct opened o;
     struct exception_file exceptions;
     struct error err = {0};
@@ -32,8 +33,8 @@ static int run(const struct arguments *args)
         return code;
     }
     code = run_open(args->positions[0], &(struct judge_options){0}, &o);
-    if (code == EXIT_PASS)
-        exceptions_apply(&exceptions.verdicts, exceptions.today, o.judgement);
+    if (code == EXIT_PASS && !exception_file_apply(&exceptions, o.plan, o.judgement, &err))
+        code = command_fail(&err);
     o.report.all = arguments_has(args, "all");
     for (size_t i = 0; i < COUNT_OF(files) && code == EXIT_PASS; i++) {
         const char *path = arguments_get(args, files[i]);

@@ -1,7 +1,9 @@
 #include "cli/arguments.h"
 #include "cli/exception_file.h"
+#include "cli/outcome.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
+#include "cli/recover.h"
 #include "cli/run_find.h"
 
 #include <errno.h>
@@ -30,9 +32,13 @@ static const struct option run_options[] = {
      false},
     {"output", 'o', "FILE", NULL, "Results", "the journal (.meshproof/runs/ID.db)", NULL, false},
     {"junit", 0, "FILE", NULL, "Results", "JUnit XML", NULL, false},
+    {"markdown", 0, "FILE", NULL, "Results",
+     "Markdown; GITHUB_STEP_SUMMARY, where it is set, gets it too", NULL, false},
     {"report", 0, "FORMAT=FILE", NULL, "Results",
-     "another report: text, json, junit; FILE - is standard output", NULL, true},
+     "another report: text, json, junit, markdown; FILE - is standard output", NULL, true},
     {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
+    {"termination-log", 0, "FILE", NULL, "Results",
+     "the outcome as JSON, at most 2 KiB; in a pod: " TERMINATION_LOG, NULL, false},
     {"on-inconclusive", 0, "HOW", "keep", "Results", "keep (exit 2), fail or pass", inconclusives,
      false},
 #include "cli/exception_options.def"
@@ -116,24 +122,25 @@ static bool engine_options_of(const struct arguments *args, struct prepared *p,
     return true;
 }
 
-static bool write_verdict(const char *path, int code, struct error *err)
+/* GitHub's file is one for all steps of a job: it is added to, and once. */
+static bool write_markdown(const struct arguments *args, const struct opened *o, struct error *err)
 {
-    FILE *to = fopen(path, "we");
-    if (to == NULL)
-        return error_system(err, errno, "%s", path);
-    bool ok = fprintf(to, "%s\n", report_outcome(code)) > 0;
-    return fclose(to) == 0 && ok ? true : error_system(err, errno, "%s", path);
+    const char *path = arguments_get(args, "markdown"), *summary = getenv("GITHUB_STEP_SUMMARY");
+    bool both = path != NULL && summary != NULL && strcmp(path, summary) == 0;
+    if (path != NULL && !both && !run_write(o, "markdown", path, err))
+        return false;
+    return summary == NULL || summary[0] == '\0' || run_append(o, "markdown", summary, err);
 }
 
-static bool write_reports(const struct arguments *args, const struct opened *o, int code,
-                          struct error *err)
+static bool write_reports(const struct arguments *args, const struct opened *o, struct error *err)
 {
-    const char *extra[16], *junit = arguments_get(args, "junit"),
-                           *word = arguments_get(args, "verdict-file");
+    const char *extra[16], *junit = arguments_get(args, "junit");
     size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
     if (!run_write(o, "text", "-", err))
         return false;
     if (junit != NULL && !run_write(o, "junit", junit, err))
+        return false;
+    if (!write_markdown(args, o, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         char format[16];
@@ -145,11 +152,11 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
         if (!run_write(o, format, equals + 1, err))
             return false;
     }
-    return word == NULL || write_verdict(word, code, err);
+    return true;
 }
 
 static int judge_and_report(const struct arguments *args, struct exception_file *exceptions,
-                            const char *journal)
+                            const char *journal, struct outcome *outcome)
 {
     struct opened o;
     struct error err = {0};
@@ -160,9 +167,10 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
         o.report.on_inconclusive = strcmp(how, "fail") == 0   ? INCONCLUSIVE_FAIL
                                    : strcmp(how, "pass") == 0 ? INCONCLUSIVE_PASS
                                                               : INCONCLUSIVE_KEEP;
-        exceptions_apply(&exceptions->verdicts, exceptions->today, o.judgement);
-        code = report_exit(&o.report);
-        if (!write_reports(args, &o, code, &err))
+        bool read = exception_file_apply(exceptions, o.plan, o.judgement, &err);
+        code = read ? report_exit(&o.report) : command_fail(&err);
+        outcome_add(outcome, &o.report, journal, code);
+        if (!write_reports(args, &o, &err))
             code = command_worse(command_fail(&err), code);
     }
     run_close(&o);
@@ -178,18 +186,23 @@ static int lint_gate(const struct prepared *p, struct exception_file *exceptions
         const struct scenario *s = &p->plan->scenarios[i];
         size_t count;
         const struct finding *findings = policy_findings(p->scenarios[i].policy, &count);
+        struct lint_exceptions all;
         struct lint_results results;
+        struct error err = {0};
         if (s->lint != NULL && strcmp(s->lint, "fail") != 0)
             continue;
-        lint_exceptions_apply(&exceptions->findings, exceptions->today, findings, count,
-                              &exceptions->arena, &results);
+        if (!exception_file_findings(exceptions, s, &all, &err))
+            return command_fail(&err);
+        lint_exceptions_apply(&all, exceptions->today, findings, count, &exceptions->arena,
+                              &results);
         for (size_t k = 0; k < results.count; k++) {
             const struct finding *f = &results.rows[k].finding;
-            char mark[300];
+            char mark[300], line[900];
             if (f->severity != SEVERITY_ERROR || results.rows[k].accepted != NULL)
                 continue;
             source_format(f->source, true, mark, sizeof(mark));
-            fprintf(stderr, "%s: error %s: %s\n", mark, f->rule, f->text);
+            snprintf(line, sizeof(line), "%s: error %s: %s", mark, f->rule, f->text);
+            command_say(line);
             code = EXIT_FAIL;
         }
     }
@@ -233,21 +246,24 @@ static int check_phase(const struct arguments *args, const struct plan *plan)
 }
 
 static int run_suite(const struct arguments *args, struct exception_file *exceptions,
-                     const char *suite)
+                     const char *suite, struct outcome *told)
 {
     struct prepared p;
     struct engine_options options;
     struct progress progress;
     struct error err = {0};
-    char path[600], program[600];
+    char path[600], program[600], ledger[80];
     enum engine_outcome outcome = ENGINE_BROKEN;
     int code = prepare(args, suite, &p);
+    outcome_begin(told, p.run);
     if (code == EXIT_PASS)
         code = lint_gate(&p, exceptions);
     if (code == EXIT_PASS)
         code = check_hash(args, p.plan);
     if (code == EXIT_PASS)
         code = check_phase(args, p.plan);
+    if (code == EXIT_PASS && !prepare_names(&p, &err))
+        code = command_fail(&err);
     if (code == EXIT_PASS)
         code = make_path(args, &p, path, sizeof(path));
     if (code != EXIT_PASS) {
@@ -260,6 +276,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     program[n] = '\0';
     char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
     bool ok = engine_options_of(args, &p, &progress, &options, &err);
+    snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
+    options.ledger = ledger;
     options.journal = path;
     options.program = program;
     options.policy_json = policy_json;
@@ -271,8 +289,14 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     if (err.kind != ERROR_NONE)
         code = command_fail(&err);
     if (ok)
-        code = command_worse(judge_and_report(args, exceptions, path),
+        code = command_worse(judge_and_report(args, exceptions, path, told),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
+    if (outcome == ENGINE_NOT_UNDONE) {
+        char line[80];
+        snprintf(line, sizeof(line), "not everything is back: meshproof recover --run %s", p.run);
+        command_say(line);
+        code = command_worse(EXIT_NOT_UNDONE, code);
+    }
     free(policy_json);
     prepared_release(&p);
     return code;
@@ -324,11 +348,12 @@ static int rerun(const char *former, const struct config *config)
     return code;
 }
 
-static int run_suites(const struct arguments *args, struct exception_file *exceptions)
+static int run_suites(const struct arguments *args, struct exception_file *exceptions,
+                      struct outcome *outcome)
 {
     int code = EXIT_PASS;
     for (size_t i = 0; i < args->position_count; i++) {
-        int one = run_suite(args, exceptions, args->positions[i]);
+        int one = run_suite(args, exceptions, args->positions[i], outcome);
         code = i == 0 ? one : command_worse(one, code);
         if (one != EXIT_PASS && arguments_has(args, "fail-fast"))
             break;
@@ -337,12 +362,10 @@ static int run_suites(const struct arguments *args, struct exception_file *excep
     return code;
 }
 
-static int run(const struct arguments *args)
+static int run_all(const struct arguments *args, struct outcome *outcome)
 {
     struct exception_file exceptions;
     struct error err = {0};
-    if (arguments_get(args, "rerun") != NULL)
-        return rerun(arguments_get(args, "rerun"), args->config);
     if (args->position_count == 0) {
         error_set(&err, ERROR_USAGE, "run needs a suite: meshproof run suites/seed/payments.lua");
         return command_fail(&err);
@@ -352,10 +375,18 @@ static int run(const struct arguments *args)
                   args->position_count);
         return command_fail(&err);
     }
-    int code = exception_file_read(args, &exceptions, &err) ? run_suites(args, &exceptions)
+    int code = exception_file_read(args, &exceptions, &err) ? run_suites(args, &exceptions, outcome)
                                                             : command_fail(&err);
     exception_file_release(&exceptions);
     return code;
+}
+
+static int run(const struct arguments *args)
+{
+    struct outcome outcome = {0};
+    if (arguments_get(args, "rerun") != NULL)
+        return rerun(arguments_get(args, "rerun"), args->config);
+    return outcome_write(&outcome, args, run_all(args, &outcome));
 }
 
 const struct command command_run = {

@@ -1,5 +1,6 @@
 #include "cli/run_find.h"
 
+#include "cli/against.h"
 #include "cli/command.h"
 
 #include <dirent.h>
@@ -56,7 +57,26 @@ bool run_find(const char *run, char *to, size_t size, struct error *err)
     return true;
 }
 
+static bool judge(struct opened *o, const struct judge_options *options, const char *against,
+                  struct error *err)
+{
+    struct against baselines;
+    struct judge_options with = *options;
+    if (!against_open(&baselines, o->plan, against, err))
+        return false;
+    with.baselines = (struct baselines){baselines.rows, baselines.count};
+    bool good = judge_run(o->journal, &with, &o->judgement, err);
+    against_release(&baselines);
+    return good;
+}
+
 int run_open(const char *run, const struct judge_options *options, struct opened *ret)
+{
+    return run_open_against(run, options, NULL, ret);
+}
+
+int run_open_against(const char *run, const struct judge_options *options, const char *against,
+                     struct opened *ret)
 {
     char path[600];
     struct error err = {0};
@@ -72,10 +92,12 @@ int run_open(const char *run, const struct judge_options *options, struct opened
         command_fail(&err);
         return EXIT_JOURNAL;
     }
-    if (!judge_run(ret->journal, options, &ret->judgement, &err)) {
-        error_prefix(&err, "%s: ", path);
+    if (!judge(ret, options, against, &err)) {
+        bool usage = err.kind == ERROR_USAGE;
+        if (!usage)
+            error_prefix(&err, "%s: ", path);
         command_fail(&err);
-        return EXIT_JOURNAL;
+        return usage ? EXIT_USAGE : EXIT_JOURNAL;
     }
     ret->report = (struct report){
         .journal = ret->journal,
@@ -93,20 +115,32 @@ void run_close(struct opened *o)
     journal_free(o->journal);
 }
 
-bool run_write(const struct opened *o, const char *format, const char *path, struct error *err)
+static bool write_to(const struct opened *o, const char *format, const char *path, const char *mode,
+                     struct error *err)
 {
     const struct report_writer *writer = report_writer_find(format);
     if (writer == NULL)
         return error_set(err, ERROR_USAGE,
-                         "there is no report format \"%.40s\"; there are text, json and junit",
+                         "there is no report format \"%.40s\"; there are text, json, junit and "
+                         "markdown",
                          format);
     if (strcmp(path, "-") == 0)
         return writer->write(&o->report, stdout, err);
-    FILE *to = fopen(path, "we");
+    FILE *to = fopen(path, mode);
     if (to == NULL)
         return error_system(err, errno, "%s", path);
     bool ok = writer->write(&o->report, to, err);
     if (fclose(to) != 0 && ok)
         ok = error_system(err, errno, "%s", path);
     return ok;
+}
+
+bool run_write(const struct opened *o, const char *format, const char *path, struct error *err)
+{
+    return write_to(o, format, path, "we", err);
+}
+
+bool run_append(const struct opened *o, const char *format, const char *path, struct error *err)
+{
+    return write_to(o, format, path, "ae", err);
 }

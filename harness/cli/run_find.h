@@ -21,9 +21,16 @@ struct opened {
 /* Exit code: EXIT_PASS when it is open, else the error is printed (65 for a journal that cannot be
  * read). */
 int run_open(const char *run, const struct judge_options *options, struct opened *ret);
+/* The same, with tails judged against the run ${against} instead of those that the suite names;
+ * NULL: those. */
+int run_open_against(const char *run, const struct judge_options *options, const char *against,
+                     struct opened *ret);
 void run_close(struct opened *o);
 /* Writes one report to a file ("-": standard output). */
 bool run_write(const struct opened *o, const char *format, const char *path,
                struct error *err) WARN_UNUSED;
+/* The same, at the end of what the file has. */
+bool run_append(const struct opened *o, const char *format, const char *path,
+                struct error *err) WARN_UNUSED;
 
 #endif

@@ -7,6 +7,8 @@
 static const struct option verify_options[] = {
     {"scenario", 0, "GLOB", NULL, "Choose", "these scenarios alone", NULL, false},
     {"claim", 0, "ID", NULL, "Choose", "this claim, word or family alone", NULL, false},
+    {"against", 0, "RUN", NULL, "Choose",
+     "the baseline of tails that are against a run, instead of the suite's", NULL, false},
     {"strict", 0, NULL, NULL, "Choose", "66 instead of 10 of each cause", NULL, false},
     {"all", 0, NULL, NULL, "Results", "claims that do not apply too", NULL, false},
     {"junit", 0, "FILE", NULL, "Results", "JUnit XML", NULL, false},
@@ -33,9 +35,10 @@ static int run(const struct arguments *args)
         exception_file_release(&exceptions);
         return code;
     }
-    code = run_open(args->positions[0], &options, &o);
+    code = run_open_against(args->positions[0], &options, arguments_get(args, "against"), &o);
+    if (code == EXIT_PASS && !exception_file_apply(&exceptions, o.plan, o.judgement, &err))
+        code = command_fail(&err);
     if (code == EXIT_PASS) {
-        exceptions_apply(&exceptions.verdicts, exceptions.today, o.judgement);
         const char *junit = arguments_get(args, "junit");
         o.report.all = arguments_has(args, "all");
         code = report_exit(&o.report);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "world/process.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #define BEATS_UNHEARD_MOST 3
 #define DRAIN_GRACE_NS (3 * NS_PER_S)
 #define ADDRESSES_MOST 1000
+#define KILLED_WITHIN_NS (2 * NS_PER_S)
 
 const char *actor_print(const struct actor *a, char *to, size_t size)
 {
@@ -95,7 +97,7 @@ static void on_clock_hold(struct hold *h, uint64_t now_ns)
         fall_silent(a);
         return;
     }
-    a->unheard++;
+    a->unheard += a->on_ns == UINT64_MAX ? 0 : 1;
     loop_hold_add(a->loop, h, now_ns + a->beat_ns, on_clock_hold);
     send_clock(a);
 }
@@ -143,6 +145,8 @@ static bool compare_counts(struct actor *a, const json_t *bye, struct error *err
         uint64_t said = value == NULL ? 0 : (uint64_t)json_integer_value(value);
         if (types[i].kind == RECORD_LOST)
             have -= noted;
+        if (types[i].kind == RECORD_STALL)
+            have += a->own_stalls;
         if (said == have)
             continue;
         note_lost(a, types[i].kind, said > have ? said - have : have - said);
@@ -240,6 +244,18 @@ bool actor_name_is(const struct actor *a, uint32_t id, uint64_t hash)
     return id < a->edge_count && a->edges[id] == hash;
 }
 
+/* The stall that a fault made: it tells nothing of this machine. */
+static bool is_own_stall(struct actor *a, const struct frame *frame, struct bytes body)
+{
+    struct stall_record r;
+    if (frame->kind != RECORD_STALL || a->stopped_ns == 0 || body.len != sizeof(r))
+        return false;
+    memcpy(&r, body.at, sizeof(r));
+    bool own = r.at + r.fired >= a->stopped_ns && r.at <= a->on_ns;
+    a->own_stalls += own;
+    return own;
+}
+
 static bool take_record(struct actor *a, const struct frame *frame, struct bytes body,
                         struct error *err)
 {
@@ -251,7 +267,8 @@ static bool take_record(struct actor *a, const struct frame *frame, struct bytes
                          type->name, body.len, type->bytes);
     if (frame->kind == RECORD_NAME && !take_name(a, body, err))
         return false;
-    if (!store_frame(a->store, a->proc, frame->seq, frame->kind, body, err))
+    if (!is_own_stall(a, frame, body) &&
+        !store_frame(a->store, a->proc, frame->seq, frame->kind, body, err))
         return false;
     a->pressed = a->pressed || (frame->flags & FRAME_PRESSED) != 0;
     a->last_seq = frame->seq > a->last_seq ? frame->seq : a->last_seq;
@@ -303,13 +320,14 @@ static void on_gone(void *cookie, const struct error *why)
 }
 
 bool actor_open(struct actor *a, struct loop *loop, struct store *store,
-                const struct starter *starter, const char *role, const char *service,
+                const struct starter *starter, const char *role, const char *service, int netns_fd,
                 const char *arm, uint32_t proc, uint64_t beat_ns, const struct actor_events *events,
                 void *cookie, struct error *err)
 {
     struct child child;
     *a = (struct actor){.role = role,
                         .service = service,
+                        .netns_fd = netns_fd,
                         .proc = proc,
                         .beat_ns = beat_ns == 0 ? BEAT_NS : beat_ns,
                         .loop = loop,
@@ -319,7 +337,7 @@ bool actor_open(struct actor *a, struct loop *loop, struct store *store,
                         .link = {.fd = -1},
                         .state = ACTOR_ENDED,
                         .reaped = true};
-    if (!starter->start(starter->cookie, role, service, &child, err))
+    if (!starter->start(starter->cookie, role, service, netns_fd, &child, err))
         return false;
     a->pid = child.pid;
     a->reaped = false;
@@ -345,16 +363,74 @@ static void end_child(struct actor *a)
     a->reaped = true;
 }
 
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 void actor_release(struct actor *a)
 {
     stop_clocks(a);
     link_close(&a->link);
     link_release(&a->link);
     end_child(a);
-    for (size_t i = 0; i < a->address_count; i++)
-        free(a->addresses[i]);
-    free(a->addresses);
+    free_texts(a->addresses, a->address_count);
+    free_texts(a->former, a->former_count);
     free(a->edges);
+}
+
+void actor_stopped(struct actor *a, uint64_t now_ns)
+{
+    a->stopped_ns = now_ns;
+    a->on_ns = UINT64_MAX;
+}
+
+void actor_goes_on(struct actor *a, uint64_t now_ns)
+{
+    a->on_ns = now_ns;
+    a->unheard = 0;
+}
+
+bool actor_kill(struct actor *a, struct error *err)
+{
+    struct process p;
+    char how[64], who[96];
+    if (a->reaped || a->state == ACTOR_ENDED)
+        return true;
+    if (!process_read(a->pid, &p, err) || !process_signal(&p, SIGKILL, err) ||
+        !process_wait_end(&p, KILLED_WITHIN_NS, err))
+        return false;
+    if (!place_local_ended(a->pid, how, sizeof(how)))
+        return error_set(err, ERROR_PEER, "the %s was killed and has not ended",
+                         actor_print(a, who, sizeof(who)));
+    a->reaped = true;
+    a->state = ACTOR_ENDED; /* so that the end of its socket is no news */
+    stop_clocks(a);
+    link_drain(&a->link);
+    link_close(&a->link);
+    return true;
+}
+
+bool actor_start_again(struct actor *a, const struct starter *starter, const char *arm,
+                       uint32_t proc, struct error *err)
+{
+    char **former = a->former;
+    size_t count = a->former_count;
+    INVARIANT(a->state == ACTOR_ENDED && a->reaped);
+    link_release(&a->link);
+    free(a->edges);
+    if (a->address_count > 0) { /* else it was not ready in its last life either */
+        free_texts(former, count);
+        former = a->addresses;
+        count = a->address_count;
+    }
+    bool ok = actor_open(a, a->loop, a->store, starter, a->role, a->service, a->netns_fd, arm, proc,
+                         a->beat_ns, a->events, a->cookie, err);
+    a->former = former;
+    a->former_count = count;
+    return ok;
 }
 
 bool actor_send(struct actor *a, uint8_t kind, json_t *take_json, struct error *err)

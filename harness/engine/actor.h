@@ -34,10 +34,10 @@ struct actor_events {
 };
 
 /* How children come to be: place_local, or a test's. ${role} and ${service} ("" when it has none)
- * for the record. */
+ * for the record; ${netns_fd}: where it is to live, -1: where we do. */
 struct starter {
-    bool (*start)(void *cookie, const char *role, const char *service, struct child *ret,
-                  struct error *err);
+    bool (*start)(void *cookie, const char *role, const char *service, int netns_fd,
+                  struct child *ret, struct error *err);
     void *cookie;
 };
 
@@ -45,8 +45,13 @@ struct actor {
     const char *role, *service; /* service "": none. Borrowed from the plan */
     uint32_t proc;
     pid_t pid;
+    int netns_fd; /* borrowed; -1: ours */
     enum actor_state state;
     bool bye, reaped;
+    /* By our own SIGSTOP: then its silence is no sign, and the stall that it sees no accident. 0:
+     * never; ${on_ns} UINT64_MAX: it is stopped now. */
+    uint64_t stopped_ns, on_ns;
+    uint64_t own_stalls; /* of those, left out of the journal */
     struct link link;
     struct loop *loop;
     struct store *store;
@@ -59,6 +64,8 @@ struct actor {
     unsigned unheard; /* exchanges that were begun since its last word */
     char **addresses; /* of READY */
     size_t address_count;
+    char **former; /* of the life before actor_start_again: where it must listen again */
+    size_t former_count;
     uint64_t *edges; /* hash of name ${id}, by id (load and stub agents: names of edges) */
     size_t edge_count;
     uint32_t last_seq;
@@ -71,7 +78,7 @@ struct actor {
 /* Starts the child and its row in the journal. The struct must not move. ${beat_ns} 0: as usual,
  * 5 s. */
 bool actor_open(struct actor *a, struct loop *loop, struct store *store,
-                const struct starter *starter, const char *role, const char *service,
+                const struct starter *starter, const char *role, const char *service, int netns_fd,
                 const char *arm, uint32_t proc, uint64_t beat_ns, const struct actor_events *events,
                 void *cookie, struct error *err) WARN_UNUSED;
 /* Ends the child if it still runs (SIGTERM, after 3 s SIGKILL), and frees; when the loop does not
@@ -84,6 +91,15 @@ bool actor_setup(struct actor *a, json_t *take_json, const char *run, uint64_t s
 /* DRAIN; an agent that has not said BYE in ${within_ns} and a little is killed, and its records
  * count as lost. */
 void actor_drain(struct actor *a, uint64_t within_ns);
+/* A fault stopped its process, and let it go on. */
+void actor_stopped(struct actor *a, uint64_t now_ns);
+void actor_goes_on(struct actor *a, uint64_t now_ns);
+/* A fault's: kills it and waits for its end. What it wrote is read first; nobody is told. */
+bool actor_kill(struct actor *a, struct error *err) WARN_UNUSED;
+/* A fresh child in the place of one that has ended, as ${proc} of the journal; not in the turn of
+ * that end. */
+bool actor_start_again(struct actor *a, const struct starter *starter, const char *arm,
+                       uint32_t proc, struct error *err) WARN_UNUSED;
 /* SIGCHLD came: a child that ended without BYE breaks the run. */
 void actor_reap(struct actor *a);
 /* True when the name ${id} of this agent is the text with that map_hash. */

@@ -40,6 +40,8 @@ struct proxy_agent {
     uint16_t generation;
     struct hold expiry_hold;
     uint64_t begun_ns;
+    struct fire_limits limits; /* guard.limits, of SETUP */
+    uint64_t ttl_most_ns;      /* UINT64_MAX: none */
 };
 
 static bool is_at(const struct armed *f, uint16_t endpoint)
@@ -94,8 +96,9 @@ static void on_hook_line(void *cookie, uint16_t fault, const struct hook_line *l
 /* One state of the runtime for all of the fault's endpoints here. */
 static bool open_hook(struct proxy_agent *p, struct armed *f, struct error *err)
 {
+    uint64_t most_ns = p->limits.delay_most_ns;
     struct hook_host host = {.begun_ns = p->begun_ns,
-                             .hold_most_ns = HOOK_HOLD_MOST_NS,
+                             .hold_most_ns = most_ns != 0 ? most_ns : HOOK_HOLD_MOST_NS,
                              .service = p->agent->service,
                              .fault = f->use.id,
                              .report = on_hook_line,
@@ -137,6 +140,8 @@ static bool read_fault(struct proxy_agent *p, const json_t *from, struct armed *
     f->is_new = true;
     f->budget.left = f->use.common.times == PARAM_UNSET ? UINT64_MAX : f->use.common.times;
     uint64_t now_ns = loop_now_ns(p->agent->loop);
+    if (ttl_ns > p->ttl_most_ns)
+        ttl_ns = p->ttl_most_ns;
     f->expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
     narrow_to_caller(f, json_string_value(json_object_get(from, "from")));
     return true;
@@ -193,7 +198,7 @@ static void drop_read(const struct proxy_agent *p, struct armed_set *set)
 
 /* Without expiry: the ttl is ours (on_expiry), for world faults have one too, and it is told once.
  */
-static struct filter_chain *make_chain(const struct proxy_agent *p, const struct armed_set *set,
+static struct filter_chain *make_chain(struct proxy_agent *p, const struct armed_set *set,
                                        uint16_t endpoint)
 {
     struct filter_slot slots[CHAIN_SLOTS_MOST];
@@ -206,11 +211,13 @@ static struct filter_chain *make_chain(const struct proxy_agent *p, const struct
             fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena,
                            &slots[count++]);
     }
-    if (count == 0) {
+    if (count == 0 && p->limits.share_ppm >= 1000000) {
         arena_release(&arena);
         return NULL;
     }
-    return chain_new(slots, count, p->generation, &arena);
+    struct filter_chain *chain = chain_new(slots, count, p->generation, &arena);
+    chain->limits = &p->limits; /* an empty chain counts what passes */
+    return chain;
 }
 
 static bool chain_differs(const struct armed_set *a, const struct armed_set *b, uint16_t endpoint)
@@ -467,6 +474,20 @@ static bool read_config(const json_t *setup, struct proxy_config *config,
     return true;
 }
 
+/* Until a set is armed, what passes is counted too: a share is one of all tries. */
+static void set_limits(struct proxy_agent *p, const json_t *limits)
+{
+    struct armed_set none = {0};
+    uint64_t at_ns;
+    uint64_t share_ppm = control_number(limits, "share_ppm"),
+             ttl_ns = control_number(limits, "ttl_ns");
+    p->limits.delay_most_ns = control_number(limits, "delay_ns");
+    p->limits.share_ppm = share_ppm == 0 || share_ppm > 1000000 ? 1000000 : (uint32_t)share_ppm;
+    p->ttl_most_ns = ttl_ns == 0 ? UINT64_MAX : ttl_ns;
+    for (size_t n = 1; p->limits.share_ppm < 1000000 && n <= p->endpoint_count; n++)
+        proxy_arm(p->proxy, (uint16_t)n, make_chain(p, &none, (uint16_t)n), &at_ns);
+}
+
 static bool setup(struct agent *a, const json_t *body, struct error *err)
 {
     size_t count = json_array_size(json_object_get(body, "endpoints"));
@@ -489,6 +510,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     free(endpoints);
     if (!ok)
         return false;
+    set_limits(p, json_object_get(body, "limits"));
     json_t *addresses = json_array();
     for (size_t n = 1; n <= count; n++)
         json_array_append_new(addresses, json_string(proxy_address(p->proxy, (uint16_t)n)));

@@ -56,16 +56,26 @@ static const char *protocol_of(const struct stub_agent *s, const char *name)
     return "http1";
 }
 
+/* Where it was in a former life. */
+static const char *listen_at(const json_t *listen, uint32_t i)
+{
+    const char *at = json_string_value(json_array_get(listen, i));
+    return at == NULL ? "127.0.0.1:0" : at;
+}
+
 static bool open_stub(struct stub_agent *s, struct error *err)
 {
     struct agent *a = s->agent;
-    uint32_t count = s->service->endpoints;
+    uint32_t one = (uint32_t)control_number(a->setup, "endpoint"); /* 0: all */
+    uint32_t count = one == 0 ? s->service->endpoints : 1;
+    const json_t *listen = json_object_get(a->setup, "listen");
     const char **addresses =
         check_alloc_zero(s->service->call_count + 1, sizeof(*addresses)); /* until ROUTE */
     const char **protocols = check_alloc_zero(s->service->call_count + 1, sizeof(*protocols));
     struct stub_endpoint *endpoints = check_alloc_zero(count + 1, sizeof(*endpoints));
     for (uint32_t i = 0; i < count; i++)
-        endpoints[i] = (struct stub_endpoint){.number = (uint16_t)(i + 1), .listen = "127.0.0.1:0"};
+        endpoints[i] = (struct stub_endpoint){.number = (uint16_t)(one == 0 ? i + 1 : one),
+                                              .listen = listen_at(listen, i)};
     for (size_t i = 0; i < s->service->call_count; i++) {
         addresses[i] = NO_ADDRESS;
         protocols[i] = protocol_of(s, s->service->calls[i].to);
@@ -97,8 +107,11 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     if (!read_plan(s, body, err) || !open_stub(s, err))
         return false;
     json_t *addresses = json_array();
-    for (uint32_t i = 1; i <= s->service->endpoints; i++)
-        json_array_append_new(addresses, json_string(stub_address(s->stub, (uint16_t)i)));
+    for (uint32_t i = 1; i <= s->service->endpoints; i++) {
+        const char *at = stub_address(s->stub, (uint16_t)i);
+        if (at != NULL)
+            json_array_append_new(addresses, json_string(at));
+    }
     agent_ready(a, addresses);
     return true;
 }

@@ -104,8 +104,8 @@ bool request_is_good(const struct request_record *request)
 
 static bool parse_kind(const char *word, enum await_kind *ret)
 {
-    static const char *const words[] = {"ejected", "readmitted", "steady",
-                                        "fired",   "requests",   "cert"};
+    static const char *const words[] = {"ejected",  "readmitted", "steady", "fired",
+                                        "requests", "cert",       "probe"};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(word, words[i]) == 0) {
             *ret = (enum await_kind)i;
@@ -157,10 +157,11 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     if (!parse_kind(step->word, &ret->kind))
         return error_at(err, step->source, ERROR_USAGE,
                         "await.%s cannot be awaited in the lab; it must be ejected, readmitted, "
-                        "steady, fired, requests or cert",
+                        "steady, fired, requests, cert or probe",
                         step->word);
     if (!parse_duration(step, "within", 0, &ret->within_ns, err) ||
-        !parse_duration(step, "hold", 10 * NS_PER_S, &ret->hold_ns, err))
+        !parse_duration(step, "hold", ret->kind == AWAIT_PROBE ? 0 : 10 * NS_PER_S, &ret->hold_ns,
+                        err))
         return false;
     if (ret->within_ns == 0)
         return error_at(err, step->source, ERROR_USAGE, "await.%s has no `within`", step->word);
@@ -178,6 +179,9 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     ret->root = json_string_value(json_object_get(step->keys, "root"));
     if (ret->kind == AWAIT_CERT && (ret->root == NULL || step->on.to.service == NULL))
         return error_at(err, step->source, ERROR_USAGE, "await.cert needs on and root");
+    ret->probe = json_string_value(json_object_get(step->keys, "probe"));
+    if (ret->kind == AWAIT_PROBE && ret->probe == NULL)
+        return error_at(err, step->source, ERROR_USAGE, "await.probe names no probe");
     return true;
 }
 
@@ -185,6 +189,7 @@ void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns)
 {
     a->begin_ns = now_ns;
     a->seen = 0;
+    a->in_since_ns = 0;
     a->last_bad_ns = now_ns;
     for (size_t i = 0; picks != NULL && i < picks->endpoint_count; i++)
         a->before[i] = picks->endpoints[i].attempts;
@@ -202,6 +207,21 @@ void await_on_request(struct await *a, const struct request_record *request)
 void await_on_cert(struct await *a, bool has)
 {
     a->seen = has ? 1 : 0;
+}
+
+const char *await_on(const struct await *a)
+{
+    if (a->step->has_on)
+        return a->step->on.text;
+    return a->fault != NULL ? a->fault : a->probe != NULL ? a->probe : "";
+}
+
+void await_on_probe(struct await *a, uint64_t at_ns, bool wanted)
+{
+    if (at_ns < a->begin_ns || !wanted)
+        a->in_since_ns = 0;
+    else if (a->in_since_ns == 0)
+        a->in_since_ns = at_ns;
 }
 
 void await_on_fired(struct await *a)
@@ -255,6 +275,8 @@ bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns
         return a->seen >= a->count;
     case AWAIT_CERT:
         return a->seen > 0;
+    case AWAIT_PROBE:
+        return a->in_since_ns != 0 && now_ns - a->in_since_ns >= a->hold_ns;
     }
     UNREACHABLE();
 }

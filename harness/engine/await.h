@@ -44,7 +44,8 @@ enum await_kind {
     AWAIT_STEADY,
     AWAIT_FIRED,
     AWAIT_REQUESTS,
-    AWAIT_CERT
+    AWAIT_CERT,
+    AWAIT_PROBE
 };
 enum await_late { AWAIT_LATE_FAIL, AWAIT_LATE_GO_ON, AWAIT_LATE_ABORT };
 
@@ -55,8 +56,10 @@ struct await {
     uint64_t within_ns, hold_ns, count;
     const char *fault; /* AWAIT_FIRED: its name */
     const char *root;  /* AWAIT_CERT */
+    const char *probe; /* AWAIT_PROBE */
     /* From await_begin on. */
     uint64_t begin_ns, seen, last_bad_ns;
+    uint64_t in_since_ns; /* AWAIT_PROBE: in its range since this sample; 0: it is not */
     uint64_t before[PICKS_ENDPOINTS_MOST + 1]; /* attempts at each endpoint when it began */
     bool silent_before;
 };
@@ -64,6 +67,10 @@ struct await {
 bool await_parse(const struct step *step, struct await *ret, struct error *err) WARN_UNUSED;
 /* ${picks} of the place's service (NULL where the kind needs none). */
 void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns);
+/* What it waits for, as a report names it: its place, its fault or its probe. */
+const char *await_on(const struct await *a);
+/* The newest sample was asked at ${at_ns}; those from before the await are no answer. */
+void await_on_probe(struct await *a, uint64_t at_ns, bool wanted);
 /* A request of the awaited edge has ended. */
 void await_on_request(struct await *a, const struct request_record *request);
 /* Whether the awaited place serves or trusts the root now. */

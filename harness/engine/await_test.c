@@ -294,9 +294,35 @@ static void a_root_is_awaited_until_its_place_has_it(void **unused)
     stage_release(&s);
 }
 
+/* One that enters its range and leaves it again starts anew; a sample from before is no answer. */
+static void a_probe_is_awaited_until_it_has_held(void **unused)
+{
+    struct stage s;
+    (void)unused;
+    stage_init(
+        &s, "probe", NULL,
+        (const char *const[]){"within", "9s", "probe", "orders", "below", "5", "hold", "2s", NULL});
+    assert_string_equal(await_on(&s.await), "orders");
+    await_begin(&s.await, NULL, s.now_ns);
+    await_on_probe(&s.await, s.now_ns - 1, true);
+    s.now_ns += 5 * NS_PER_S;
+    assert_false(met(&s));
+    await_on_probe(&s.await, s.now_ns, true);
+    s.now_ns += NS_PER_S;
+    await_on_probe(&s.await, s.now_ns, false);
+    s.now_ns += NS_PER_S;
+    await_on_probe(&s.await, s.now_ns, true);
+    s.now_ns += 2 * NS_PER_S - 1;
+    assert_false(met(&s));
+    s.now_ns += 1;
+    assert_true(met(&s));
+    stage_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_probe_is_awaited_until_it_has_held),
         cmocka_unit_test(a_root_is_awaited_until_its_place_has_it),
         cmocka_unit_test(ejected_needs_silence_and_picks_elsewhere),
         cmocka_unit_test(ejected_is_not_said_of_a_quiet_service),

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "engine/guard.h"
 #include "engine/host.h"
-#include "engine/walk.h"
+#include "engine/walk_world.h"
 #include "journal/recorder.h"
+#include "plan/window.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 #define COMMIT_EVERY_NS (100 * NS_PER_MS)
 #define HOST_EVERY_NS (NS_PER_S)
-#define RECOVER_NS (2 * NS_PER_S)
+#define RECOVER_NS (10 * NS_PER_S)
 #define REPEATS_MOST 64
 #define OWN_BYTES_MOST ((size_t)1024 * 1024)
 #define STALL_MOST_NS (2 * NS_PER_S)
@@ -36,6 +38,9 @@ struct conductor {
     enum stopping stopping;
     int signals;
     struct error why;
+    struct guard_watch *guards; /* of the scenario under way */
+    struct error refused;       /* a phase or a fault that must not be: read at the turn's end */
+    bool nothing_done;          /* ... because no guard held before the first fault */
     struct host host;
     struct hold commit_hold, host_hold, deadline_hold;
     struct loop_task step;
@@ -47,8 +52,14 @@ static void abort_all(struct conductor *c, uint64_t recover_ns)
 {
     char text[320];
     error_format(&c->why, text, sizeof(text));
-    for (size_t i = 0; i < c->walk_count; i++)
-        walk_abort(c->walks[i], text, recover_ns);
+    guard_watch_rest(c->guards);
+    for (size_t i = 0; i < c->walk_count; i++) {
+        struct walk *w = c->walks[i];
+        if (w->state < WALK_RECOVERING)
+            walk_event(w, "abort", json_pack("{ss ss}", "arm", w->plan->arm, "why", text),
+                       loop_now_ns(c->loop));
+        walk_abort(w, text, recover_ns);
+    }
 }
 
 static void stop_run(struct conductor *c, enum stopping how, const struct error *why,
@@ -222,8 +233,79 @@ static void on_idle(struct conductor *c, struct walk *w)
         walk_finish(w);
 }
 
+/* Rule 1 of scenario-language.md 2: nothing was done yet. Rule 2: what was done is undone. */
+static void on_guard_trip(void *cookie, const struct guard_plan *guard, const struct error *why,
+                          bool refused)
+{
+    struct conductor *c = cookie;
+    char where[400];
+    if (!refused && c->walk_count > 0) {
+        source_format(guard->source, false, where, sizeof(where));
+        walk_event(
+            c->walks[0], "guard_trip",
+            json_pack("{ss ss ss*}", "guard", why->text, "where", where, "note", guard->note),
+            loop_now_ns(c->loop));
+    }
+    stop_run(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why, refused ? 0 : RECOVER_NS);
+    loop_defer(c->loop, &c->step);
+}
+
+static void on_guard_ready(void *cookie)
+{
+    struct conductor *c = cookie;
+    if (!c->begun)
+        loop_defer(c->loop, &c->step);
+}
+
+static bool check_windows(const struct scenario *s, struct error *err)
+{
+    for (size_t i = 0; i < s->guard_count; i++)
+        if (s->guards[i].kind == GUARD_WINDOW && !window_open(&s->guards[i], clock_wall_ns(), err))
+            return false;
+    return true;
+}
+
+/* In the middle of a walk's own step: it is aborted once that is over. */
+static bool may_go_on(void *cookie, struct walk *w, bool arming)
+{
+    struct conductor *c = cookie;
+    struct error why = {0};
+    if (c->refused.kind != ERROR_NONE || c->stopping != STOPPING_NOT)
+        return false;
+    bool good = arming ? guard_watch_may_arm(c->guards, loop_now_ns(c->loop), &why)
+                       : check_windows(w->scenario, &why);
+    if (good)
+        return true;
+    c->refused = why;
+    c->nothing_done = arming;
+    loop_defer(c->loop, &c->step);
+    return false;
+}
+
+static void on_request(void *cookie, struct walk *w, const struct actor *from,
+                       const struct request_record *r)
+{
+    const struct conductor *c = cookie;
+    if (w->subject)
+        guard_watch_on_request(c->guards, from, r);
+}
+
+static bool newest(void *cookie, const char *probe, uint64_t *ret_at_ns, double *ret_value)
+{
+    const struct conductor *c = cookie;
+    struct sample_seen seen;
+    if (!guard_watch_newest(c->guards, probe, &seen))
+        return false;
+    *ret_at_ns = seen.at_ns;
+    *ret_value = seen.value;
+    return true;
+}
+
 static void look_at_trouble(struct conductor *c)
 {
+    if (c->refused.kind != ERROR_NONE && c->stopping == STOPPING_NOT)
+        stop_run(c, c->nothing_done ? STOPPING_BROKEN : STOPPING_ABORT, &c->refused,
+                 c->nothing_done ? 0 : RECOVER_NS);
     for (size_t i = 0; i < c->walk_count; i++) {
         struct walk *w = c->walks[i];
         struct error why = {0};
@@ -246,7 +328,8 @@ static void on_step(struct loop_task *t)
 {
     struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
     look_at_trouble(c);
-    if (!c->begun && c->stopping == STOPPING_NOT && all_are(c, WALK_READY)) {
+    if (!c->begun && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
+        guard_watch_ready(c->guards)) {
         c->begun = true;
         for (size_t i = 0; i < c->walk_count; i++)
             walk_begin(c->walks[i]);
@@ -265,12 +348,12 @@ static void on_change(void *cookie, struct walk *w)
     loop_defer(c->loop, &c->step);
 }
 
-static bool start_child(void *cookie, const char *role, const char *service, struct child *ret,
-                        struct error *err)
+static bool start_child(void *cookie, const char *role, const char *service, int netns_fd,
+                        struct child *ret, struct error *err)
 {
     const struct conductor *c = cookie;
     (void)service;
-    return place_local_start(c->options->program, role, ret, err);
+    return place_local_start(c->options->program, role, netns_fd, ret, err);
 }
 
 /* The run's deadline or the scenario's, whichever comes first. */
@@ -290,7 +373,10 @@ static void set_deadline(struct conductor *c, const struct scenario *scenario)
 static bool run_scenario(struct conductor *c, const struct walk_plan *plans, size_t count,
                          struct error *err)
 {
-    bool ok = true;
+    const struct guard_events events = {on_guard_ready, on_guard_trip, c};
+    const struct scenario *scenario = plans[0].scenario_plan;
+    bool ok = check_windows(scenario, err) &&
+              guard_watch_new(c->loop, c->own, scenario, &events, &c->guards, err);
     c->walks = check_alloc_zero(count, sizeof(*c->walks));
     c->walk_count = 0;
     c->begun = false;
@@ -302,8 +388,12 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     }
     c->away_ns = clock_now_ns();
     if (ok)
+        guard_watch_start(c->guards);
+    if (ok)
         ok = loop_run(c->loop, err);
     loop_settle(c->loop);
+    guard_watch_free(c->guards);
+    c->guards = NULL;
     write_own(c);
     for (size_t i = 0; i < c->walk_count; i++) {
         if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN) {
@@ -376,7 +466,11 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
         .starter = {.start = start_child, .cookie = c},
         .next_proc = CONDUCTOR_PROC,
         .start_ns = clock_now_ns(),
+        .own = c->own,
         .on_change = on_change,
+        .may_go_on = may_go_on,
+        .on_request = on_request,
+        .newest = newest,
         .cookie = c,
     };
     c->step.run = on_step;
@@ -427,7 +521,7 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
 {
     struct conductor c = {.options = options};
     struct error why = {0};
-    bool ok = open_parts(&c, plan, err);
+    bool ok = open_parts(&c, plan, err) && walk_world_open(&c.context, walks, walk_count, err);
     for (size_t i = 0, next; ok && i < walk_count && c.stopping == STOPPING_NOT; i = next) {
         for (next = i + 1; next < walk_count && walks[next].scenario == walks[i].scenario; next++)
             ;
@@ -440,6 +534,7 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
             *err = why;
         }
     }
+    walk_world_shut(&c.context);
     if (ok && !write_end(&c, err))
         ok = false;
     if (c.store != NULL && !store_close(c.store, ok && c.signals < 3, ok ? err : NULL))
@@ -450,5 +545,10 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
     *ret_outcome = c.stopping == STOPPING_NOT     ? ENGINE_COMPLETE
                    : c.stopping == STOPPING_ABORT ? ENGINE_ABORTED
                                                   : ENGINE_BROKEN;
+    if (c.context.not_undone.kind == ERROR_NONE)
+        return ok;
+    *ret_outcome = ENGINE_NOT_UNDONE;
+    if (err != NULL)
+        *err = c.context.not_undone;
     return ok;
 }

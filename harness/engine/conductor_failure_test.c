@@ -28,7 +28,7 @@ static void an_agent_that_dies_breaks_the_run_by_name(void **state)
     assert_non_null(strstr(r.lines, "load DRAIN"));
     assert_non_null(strstr(r.lines, "stub DRAIN"));
     run_broken(&r, "exits", "the load agent ended: exit 3");
-    run_broken(&r, "silent_exit", "the mesh agent ended: exit 0");
+    run_broken(&r, "silent_exit", "the mesh agent of client ended: exit 0");
 }
 
 static void an_agent_that_talks_nonsense_breaks_the_run(void **state)
@@ -38,7 +38,7 @@ static void an_agent_that_talks_nonsense_breaks_the_run(void **state)
     run_broken(&r, "nonsense", "DONE is not an object");
     run_broken(&r, "short_record", "request record of 3 bytes");
     run_broken(&r, "wrong_role", "the agent says that it is \"load\"");
-    run_broken(&r, "few_addresses", "the mesh agent has 0 addresses");
+    run_broken(&r, "few_addresses", "the mesh agent of client has 0 addresses");
 }
 
 static void a_port_in_use_is_named(void **state)

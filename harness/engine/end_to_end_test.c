@@ -379,6 +379,15 @@ static void a_refused_endpoint_comes_back_when_its_ttl_ends(void **state)
     rig_release(&r);
 }
 
+static size_t count_procs(const struct rig *r, const char *role, const char *service)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->read->proc_count; i++)
+        n += strcmp(r->read->procs[i].role, role) == 0 &&
+             strcmp(r->read->procs[i].service, service) == 0;
+    return n;
+}
+
 /* client -> checkout -> payments, in two arms at once. */
 static void walks_run_side_by_side_and_stubs_call_through_the_mesh(void **state)
 {
@@ -427,7 +436,11 @@ static void walks_run_side_by_side_and_stubs_call_through_the_mesh(void **state)
         fail_msg("%s", r.err.text);
     assert_true(journal_open(r.journal, &r.read, &r.err));
     assert_int_equal(r.read->phase_count, 2);
-    assert_int_equal(r.read->proc_count, 13);
+    /* The conductor, and for each walk two services of two, the mesh's proxy of each caller, and
+     * the load. */
+    assert_int_equal(r.read->proc_count, 15);
+    assert_int_equal(count_procs(&r, "mesh", "client"), 2);
+    assert_int_equal(count_procs(&r, "mesh", "checkout"), 2);
     uint64_t gap_ns = r.read->phases[0].t0_ns > r.read->phases[1].t0_ns
                           ? r.read->phases[0].t0_ns - r.read->phases[1].t0_ns
                           : r.read->phases[1].t0_ns - r.read->phases[0].t0_ns;

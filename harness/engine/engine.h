@@ -35,6 +35,7 @@ struct engine_options {
     const char *journal; /* path, made here; its folder must exist */
     const char *program; /* for the children: /proc/self/exe */
     const char *run;     /* eight hex digits */
+    const char *ledger;  /* path, made (with its folder) when a walk changes the world */
     const char *const *argv;
     size_t argc;
     uint64_t seed;
@@ -61,8 +62,9 @@ struct engine_options {
 };
 enum engine_outcome {
     ENGINE_COMPLETE,
-    ENGINE_ABORTED, /* SIGINT, SIGTERM, deadline: exit 3 */
-    ENGINE_BROKEN,  /* an agent or the mesh died, a port was taken, ...: exit 4, see the error */
+    ENGINE_ABORTED,    /* SIGINT, SIGTERM, deadline: exit 3 */
+    ENGINE_NOT_UNDONE, /* something in the world is not back: exit 5, see the error */
+    ENGINE_BROKEN,     /* an agent or the mesh died, a port was taken, ...: exit 4, see the error */
 };
 /* Runs the walks of one scenario after another (walks of equal scenario index run side by side).
  * False only when nothing could be started; ${ret_outcome} tells the rest, and ${err} why it was

@@ -14,8 +14,8 @@ struct child {
     int fd; /* our end of the pair; the caller's */
 };
 /* Starts `${program} agent ${role} --fd 3`, in a process group of its own, so that the terminal's
- * ^C is ours alone. */
-bool place_local_start(const char *program, const char *role, struct child *ret,
+ * ^C is ours alone; in the network namespace ${netns_fd}, where it is not -1. */
+bool place_local_start(const char *program, const char *role, int netns_fd, struct child *ret,
                        struct error *err) WARN_UNUSED;
 /* True when the child has ended (it is then reaped); ${how}: "exit 1", "killed by signal 9
  * (Killed)". */

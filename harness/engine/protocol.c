@@ -46,6 +46,7 @@ static const struct control_type control_types[] = {
       {"defects", 'a', false},
       {"driver", 't', false},
       {"tls", 'o', false},
+      {"endpoint", 'u', false},
       {"protocol", 't', false}}},
     {"READY", CONTROL_READY, FROM_AGENT, {{"addresses", 'a', true}}},
     {"FAILED", CONTROL_FAILED, FROM_AGENT, {{"error", 't', true}}},

@@ -1,7 +1,7 @@
 #include "engine/walk.h"
 
 #include "base/clock.h"
-#include "engine/folder.h"
+#include "engine/walk_world.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -66,15 +66,17 @@ static void drain_step(struct walk *w);
 
 static void on_hello(void *cookie, struct actor *a)
 {
-    (void)a;
-    walk_setup_step(cookie);
+    if (!walk_world_on_hello(cookie, a))
+        walk_setup_step(cookie);
 }
 
 static void on_ready(void *cookie, struct actor *a, const json_t *ready)
 {
-    (void)a;
     (void)ready;
-    walk_setup_step(cookie);
+    if (walk_world_on_ready(cookie, a))
+        walk_phase_on_armed(cookie);
+    else
+        walk_setup_step(cookie);
 }
 
 static void on_armed(void *cookie, struct actor *a, const json_t *armed)
@@ -108,7 +110,7 @@ static void on_record(void *cookie, struct actor *a, uint8_t kind, struct bytes 
 
 static void on_ended(void *cookie, struct actor *a)
 {
-    (void)a;
+    walk_world_on_ended(cookie, a);
     drain_step(cookie);
 }
 
@@ -138,23 +140,36 @@ static bool start_actor(struct walk *w, const char *role, const char *service, s
     struct walk_context *c = w->context;
     struct actor *a = &w->actors[w->actor_count++];
     *ret = a;
-    return actor_open(a, c->loop, c->store, &c->starter, role, service, w->plan->arm,
-                      ++c->next_proc, c->options->silence_ns / 3, &actor_events, w, err);
+    return actor_open(a, c->loop, c->store, &c->starter, role, service,
+                      walk_place_fd(w, role, service), w->plan->arm, ++c->next_proc,
+                      c->options->silence_ns / 3, &actor_events, w, err);
+}
+
+static bool start_service(struct walk *w, struct walk_service *s, struct error *err)
+{
+    s->stub_count = s->stubs_apart ? s->plan->endpoints : 1;
+    s->stubs = ARENA_ARRAY(&w->arena, struct actor *, s->stub_count);
+    for (size_t i = 0; i < s->stub_count; i++)
+        if (!start_actor(w, "stub", s->plan->name, &s->stubs[i], err))
+            return false;
+    s->stub = s->stubs[0];
+    return start_actor(w, "proxy", s->plan->name, &s->proxy, err);
 }
 
 static bool start_actors(struct walk *w, struct error *err)
 {
-    w->actors = check_alloc_zero(w->service_count * 2 + 2, sizeof(*w->actors));
-    for (size_t i = 0; i < w->service_count; i++) {
-        struct walk_service *s = &w->services[i];
-        if (!start_actor(w, "stub", s->plan->name, &s->stub, err) ||
-            !start_actor(w, "proxy", s->plan->name, &s->proxy, err))
+    size_t count = w->service_count + w->mesh_count + 1;
+    for (size_t i = 0; i < w->service_count; i++)
+        count += w->services[i].stubs_apart ? w->services[i].plan->endpoints : 1;
+    w->actors = check_alloc_zero(count, sizeof(*w->actors));
+    for (size_t i = 0; i < w->service_count; i++)
+        if (!start_service(w, &w->services[i], err))
             return false;
-    }
-    if ((w->plan->driver != DRIVER_EXTERNAL || walk_setup_scrapes(w)) &&
-        (!folder_new(w->context->options->run, &w->folder, err) ||
-         !start_actor(w, "mesh", "", &w->mesh, err)))
+    if (!walk_mesh_folders(w, err))
         return false;
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (!start_actor(w, "mesh", w->meshes[i].caller, &w->meshes[i].actor, err))
+            return false;
     return start_actor(w, "load", "", &w->load, err);
 }
 
@@ -187,8 +202,9 @@ static bool open_parts(struct walk *w, struct error *err)
         picks_init(&w->services[i].picks, lab->services[i].endpoints);
     }
     w->service_count = lab->service_count;
+    walk_mesh_collect(w);
     return list_runs(w, err) && walk_setup_check(w, err) && walk_arm_collect(w, err) &&
-           walk_certs_open(w, err) && start_actors(w, err);
+           walk_certs_open(w, err) && walk_place_open(w, err) && start_actors(w, err);
 }
 
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
@@ -216,6 +232,7 @@ void walk_free(struct walk *w)
     if (w == NULL)
         return;
     stop_holds(w);
+    walk_world_close(w);
     walk_certs_free(w);
     for (size_t i = 0; i < w->actor_count; i++)
         actor_release(&w->actors[i]);
@@ -223,9 +240,8 @@ void walk_free(struct walk *w)
     for (size_t i = 0; i < w->service_count; i++)
         picks_release(&w->services[i].picks);
     free(w->awaits);
-    if (w->folder != NULL)
-        folder_remove(w->folder);
-    free(w->folder);
+    walk_mesh_free(w);
+    walk_place_free(w);
     arena_release(&w->arena);
     free(w);
 }

@@ -10,6 +10,8 @@
 #include "engine/await.h"
 #include "engine/engine.h"
 #include "faults/fault.h"
+#include "world/netem.h"
+#include "world/netns.h"
 
 enum walk_state {
     WALK_SETUP,
@@ -37,12 +39,31 @@ struct walk_use {
     uint16_t endpoint_count;
     bool on, carried, told_armed, told_first;
     uint64_t fired; /* since it was armed */
+    /* Of a world fault (walk_world.c), whose service is SIZE_MAX when it is for "client". */
+    struct walk_target *targets;
+    size_t target_count;
+    uint64_t ttl_ns;
+    bool stands_in; /* a dead endpoint's proxy refuses and resets as the pod would */
 };
 struct walk_service {
     const struct service_plan *plan;
-    struct actor *stub, *proxy;
+    struct actor *stub, *proxy; /* stub: the first of ${stubs} */
+    /* One for all endpoints; one each where a fault of the scenario is for one process. */
+    struct actor **stubs;
+    size_t stub_count;
+    bool stubs_apart;
+    struct netns *netns; /* NULL: the lab is not isolated */
     struct picks picks;
     bool arm_due;
+};
+/* The mesh's proxies of one caller: an agent, so a process, of its own. */
+struct walk_mesh {
+    const char *caller; /* "client", a service; "": somebody else's mesh, whose counters it reads */
+    struct actor *actor;
+    size_t *edges; /* of the plan's mesh_edges, in the order of its addresses */
+    size_t edge_count;
+    char *folder;
+    bool untaken; /* it did not take the last certificate that it was given */
 };
 struct walk_run { /* a phase to be run */
     uint32_t ordinal;
@@ -59,7 +80,18 @@ struct walk_context {
     struct starter starter;
     uint32_t next_proc, next_phase;
     uint64_t start_ns;
+    struct recorder *own;      /* the conductor's own records; NULL in tests */
+    struct undo *undo;         /* NULL: no walk of this run changes the world */
+    struct guardian *guardian; /* with ${undo} */
+    struct error not_undone;   /* ERROR_NONE: all is back */
     void (*on_change)(void *cookie, struct walk *w); /* READY, IDLE, DONE, or broken */
+    /* A phase is about to begin, or (${arming}) a fault to be armed. False: it must not be, and the
+     * walk is aborted at the end of this turn. */
+    bool (*may_go_on)(void *cookie, struct walk *w, bool arming);
+    void (*on_request)(void *cookie, struct walk *w, const struct actor *from,
+                       const struct request_record *r);
+    /* The newest sample of a probe of the scenario; false: none with a value. */
+    bool (*newest)(void *cookie, const char *probe, uint64_t *ret_at_ns, double *ret_value);
     void *cookie;
 };
 
@@ -74,11 +106,13 @@ struct walk {
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
     bool hasty;          /* aborted: do not wait for calls under way */
-    char *folder;
     struct actor *actors;
     size_t actor_count;
-    struct actor *load, *mesh; /* mesh NULL: external, and its counters are nowhere */
-    struct walk_certs *certs;  /* NULL: the lab speaks plaintext */
+    struct actor *load;
+    struct walk_mesh *meshes; /* none: external, and its counters are nowhere */
+    size_t mesh_count;
+    struct walk_certs *certs;         /* NULL: the lab speaks plaintext */
+    struct netns *hub, *client_netns; /* NULL: the lab is not isolated */
     struct walk_service *services;
     size_t service_count;
     struct walk_use *uses;
@@ -126,13 +160,61 @@ size_t walk_find_service(const struct walk *w, const char *name); /* SIZE_MAX: n
 /* walk_setup.c */
 bool walk_setup_check(const struct walk *w, struct error *err) WARN_UNUSED;
 void walk_setup_step(struct walk *w);
+/* SETUP to an agent that has said HELLO, and ROUTE to a stub that is ready: also to one that was
+ * started again. */
+bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
+bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
+struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint);
+bool walk_is_http2(const char *protocol); /* grpc too */
+/* walk_mesh.c */
+void walk_mesh_collect(struct walk *w);
+bool walk_mesh_folders(struct walk *w, struct error *err) WARN_UNUSED;
+void walk_mesh_free(struct walk *w);
+struct walk_mesh *walk_mesh_find(const struct walk *w, const char *caller);  /* NULL: none */
+struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a); /* NULL: not one */
+/* Where the edge's requests go; NULL: no such edge, or it is not up. */
+const char *walk_mesh_address(const struct walk *w, const char *from, const char *to);
 /* The lab says where the counters of its external mesh are. */
-bool walk_setup_scrapes(const struct walk *w);
+bool walk_mesh_scrapes(const struct walk *w);
+json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m);
+/* walk_place.c: the lab's network namespaces, and places as packets see them. */
+#define WALK_ADDRESS_BYTES 16
+#define WALK_LISTEN_BYTES 24
+#define WALK_DEVICE "eth0" /* of each namespace but the hub */
+bool walk_place_open(struct walk *w, struct error *err) WARN_UNUSED;
+void walk_place_free(struct walk *w);
+/* Of the namespace of an agent; -1: ours. */
+int walk_place_fd(const struct walk *w, const char *role, const char *service);
+/* "10.2.1.3:0": of an endpoint, or (0) of what the service calls by; "127.0.0.1:0" without
+ * isolation. */
+const char *walk_place_listen(const struct walk *w, const char *service, uint32_t endpoint,
+                              char to[WALK_LISTEN_BYTES]);
+/* Of an endpoint, from 1; 0: what the service (SIZE_MAX: the client) calls from. */
+void walk_place_address(size_t service, uint32_t endpoint, char to[WALK_ADDRESS_BYTES]);
+/* What one namespace sends to a place: NETEM_TO on ${device} is towards the place. */
+struct walk_flow {
+    size_t home; /* the service's, or SIZE_MAX: the client's */
+    struct netns *netns;
+    const char *device;
+    struct actor *through; /* an agent in it; NULL before it is started */
+    struct netem_scope scope;
+};
+struct walk_flows {
+    struct walk_flow *at;
+    size_t count;
+};
+/* ${endpoints}: those of the place that were drawn, none: all. ERROR_USAGE when the place is none
+ * that packets can be told by; then there is nothing to release. */
+bool walk_places(const struct walk *w, const struct place *on, const uint16_t *endpoints,
+                 size_t endpoint_count, struct walk_flows *ret, struct error *err) WARN_UNUSED;
+void walk_flows_release(struct walk_flows *f);
 /* walk_arm.c */
 bool walk_arm_collect(struct walk *w, struct error *err) WARN_UNUSED;
 /* Arms and disarms what the phase and the time ask for; ${none}: disarms everything. */
 void walk_arm_update(struct walk *w, bool none);
-/* All proxies have what they were last told. */
+/* The set in force at a service, once more. */
+void walk_arm_send(struct walk *w, size_t service);
+/* All proxies have what they were last told, and what was killed or stopped is back. */
 bool walk_arm_settled(const struct walk *w);
 void walk_arm_on_armed(struct walk *w, struct actor *a, const json_t *armed);
 /* The next instant (absolute) at which a step of the phase begins or ends; UINT64_MAX: none. */

@@ -2,12 +2,11 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "engine/walk_world.h"
+#include "plan/limits.h"
 
 #include <stdlib.h>
 
-/* Without a ttl of its own a fault lives for its phase; the agent's own limit only guards against
- * our death without an end of the socket (scenario-language.md 2, guard.limits.ttl). */
-#define TTL_FALLBACK_NS (15 * 60 * NS_PER_S)
 #define USES_MOST 1000
 
 struct span {
@@ -23,15 +22,23 @@ static uint32_t find_phase(const struct scenario *s, const char *name)
     return UINT32_MAX;
 }
 
-static bool check_place(const struct walk *w, const struct step *step, size_t *ret_service,
-                        struct error *err)
+/* The proxy of a caller may be that of "client", and packets are told by zones too: then there is
+ * no service. */
+static bool check_place(const struct walk *w, const struct step *step, const struct fault_use *use,
+                        size_t *ret_service, struct error *err)
 {
     const struct place_end *to = &step->on.to;
+    bool proxy = walk_world_is_proxy(use);
+    *ret_service = SIZE_MAX;
+    if (use->type->world == WORLD_NETEM && to->zone != NULL)
+        return true;
     if (!step->has_on || to->service == NULL || to->zone != NULL || to->subset != NULL)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.%s: on must be a service, an endpoint or an edge of the lab",
                         step->word);
     *ret_service = walk_find_service(w, to->service);
+    if (*ret_service == SIZE_MAX && proxy && strcmp(to->service, "client") == 0)
+        return true;
     if (*ret_service == SIZE_MAX)
         return error_at(err, step->source, ERROR_USAGE, "fault.%s: the lab has no service \"%s\"",
                         step->word, to->service);
@@ -50,8 +57,8 @@ static bool add_use(struct walk *w, const struct step *step, struct span span, s
                            .until = UINT32_MAX,
                            .from_ns = span.from_ns,
                            .to_ns = span.to_ns};
-    if (!check_place(w, step, &u->service, err) ||
-        !fault_use_from_json(step->word, step->keys, step->source, &w->arena, &u->fault, err))
+    if (!fault_use_from_json(step->word, step->keys, step->source, &w->arena, &u->fault, err) ||
+        !check_place(w, step, &u->fault, &u->service, err))
         return false;
     u->fault.id = step->fault;
     if (u->fault.common.to_end_of != NULL) {
@@ -61,9 +68,10 @@ static bool add_use(struct walk *w, const struct step *step, struct span span, s
                             "fault.%s: to_end_of names no later phase: \"%s\"", step->word,
                             u->fault.common.to_end_of);
     }
-    u->endpoints = ARENA_ARRAY(&w->arena, uint16_t, w->services[u->service].plan->endpoints);
+    if (u->service != SIZE_MAX)
+        u->endpoints = ARENA_ARRAY(&w->arena, uint16_t, w->services[u->service].plan->endpoints);
     w->use_count++;
-    return true;
+    return u->fault.type->world == WORLD_NONE || walk_world_collect(w, step, u, err);
 }
 
 static size_t count_faults(const struct step *steps, size_t count)
@@ -139,18 +147,7 @@ static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t n
 /* How many of ${count} endpoints `mode` asks for. */
 static uint32_t mode_count(const struct walk_use *u, uint32_t count)
 {
-    const char *mode = u->fault.common.mode;
-    uint64_t number = 0;
-    if (u->step->on.to.any || (mode != NULL && strcmp(mode, "one") == 0))
-        return 1;
-    if (mode == NULL || strcmp(mode, "all") == 0)
-        return count;
-    if (bytes_to_u64(bytes_of(mode), &number))
-        return number < count ? (uint32_t)number : count;
-    if (!units_parse_share(mode, &number, NULL))
-        return count;
-    number = (uint64_t)count * number / 1000000;
-    return number == 0 ? 1 : (uint32_t)number;
+    return u->step->on.to.any ? 1 : limits_mode_count(u->fault.common.mode, count);
 }
 
 static int by_number(const void *a, const void *b)
@@ -179,14 +176,14 @@ static void draw_endpoints(const struct walk *w, struct walk_use *u)
     u->endpoint_count = (uint16_t)wanted;
 }
 
+/* The rest of the phase, at most guard.limits.ttl: the phase's end disarms it, and the agent's own
+ * limit guards against our death without an end of the socket. */
 static uint64_t ttl_of(const struct walk *w, const struct walk_use *u)
 {
+    struct limits limits;
     uint64_t ttl_ns = u->fault.common.ttl_ns;
-    if (ttl_ns != PARAM_UNSET && ttl_ns != 0)
-        return ttl_ns;
-    uint64_t longest_ns =
-        w->scenario->deadline_ns > TTL_FALLBACK_NS ? w->scenario->deadline_ns : TTL_FALLBACK_NS;
-    return longest_ns;
+    limits_of(w->scenario, &limits);
+    return ttl_ns != PARAM_UNSET && ttl_ns != 0 && ttl_ns < limits.ttl_ns ? ttl_ns : limits.ttl_ns;
 }
 
 static json_t *numbers_json(const struct walk_use *u)
@@ -198,18 +195,23 @@ static json_t *numbers_json(const struct walk_use *u)
 }
 
 /* The whole set that is in force at one service from now on. */
-static void send_set(struct walk *w, size_t service)
+void walk_arm_send(struct walk *w, size_t service)
 {
     struct actor *proxy = w->services[service].proxy;
     struct error err = {0};
     json_t *faults = json_array();
     for (size_t i = 0; i < w->use_count; i++) {
         const struct walk_use *u = &w->uses[i];
-        if (!u->on || u->service != service)
+        json_t *stand_in = walk_world_stand_in(u);
+        if (!u->on || u->service != service ||
+            (u->fault.type->world != WORLD_NONE && stand_in == NULL)) {
+            json_decref(stand_in);
             continue;
-        json_t *one = json_pack("{sI ss sO so sI}", "id", (json_int_t)u->fault.id, "word",
-                                u->step->word, "keys", u->step->keys, "endpoints", numbers_json(u),
-                                "ttl_ns", (json_int_t)ttl_of(w, u));
+        }
+        json_t *one = json_pack("{sI ss so so sI}", "id", (json_int_t)u->fault.id, "word",
+                                stand_in != NULL ? "refuse" : u->step->word, "keys",
+                                stand_in != NULL ? stand_in : json_incref(u->step->keys),
+                                "endpoints", numbers_json(u), "ttl_ns", (json_int_t)ttl_of(w, u));
         if (u->step->on.from.service != NULL)
             json_object_set_new(one, "from", json_string(u->step->on.from.service));
         json_array_append_new(faults, one);
@@ -219,52 +221,6 @@ static void send_set(struct walk *w, size_t service)
         json_pack("{sI so}", "generation", (json_int_t)proxy->generation, "faults", faults);
     if (!actor_send(proxy, CONTROL_ARM, body, &err))
         walk_break(w, &err);
-}
-
-static void tell_disarmed(struct walk *w, struct walk_use *u, uint64_t now_ns)
-{
-    u->told_armed = false;
-    walk_event(
-        w, "fault_disarmed",
-        json_pack("{sI sI}", "fault", (json_int_t)u->fault.id, "fired", (json_int_t)u->fired),
-        now_ns);
-}
-
-void walk_arm_update(struct walk *w, bool none)
-{
-    uint64_t now_ns = loop_now_ns(w->context->loop);
-    for (size_t i = 0; i < w->use_count; i++) {
-        struct walk_use *u = &w->uses[i];
-        bool wanted = !none && is_wanted(w, u, now_ns);
-        if (wanted == u->on)
-            continue;
-        w->services[u->service].arm_due = true;
-        u->on = wanted;
-        if (wanted) {
-            u->carried = u->until != UINT32_MAX && u->owner != USE_WHOLE_SCENARIO;
-            u->fired = 0;
-            u->told_first = false;
-            draw_endpoints(w, u);
-        } else if (u->told_armed) {
-            tell_disarmed(w, u, now_ns);
-        }
-    }
-    for (size_t i = 0; i < w->service_count; i++) {
-        bool due = w->services[i].arm_due;
-        w->services[i].arm_due = false;
-        if (due && w->services[i].proxy != NULL && w->services[i].proxy->state == ACTOR_READY)
-            send_set(w, i);
-    }
-}
-
-bool walk_arm_settled(const struct walk *w)
-{
-    for (size_t i = 0; i < w->service_count; i++) {
-        const struct actor *proxy = w->services[i].proxy;
-        if (proxy != NULL && proxy->state == ACTOR_READY && proxy->armed != proxy->generation)
-            return false;
-    }
-    return true;
 }
 
 static void tell_armed(struct walk *w, struct walk_use *u, uint64_t at_ns)
@@ -281,13 +237,88 @@ static void tell_armed(struct walk *w, struct walk_use *u, uint64_t at_ns)
     walk_tell(w, "fault.armed", "%s on %s", text, u->step->on.text);
 }
 
+static void tell_disarmed(struct walk *w, struct walk_use *u, uint64_t now_ns)
+{
+    u->told_armed = false;
+    walk_event(
+        w, "fault_disarmed",
+        json_pack("{sI sI}", "fault", (json_int_t)u->fault.id, "fired", (json_int_t)u->fired),
+        now_ns);
+}
+
+static void turn_on(struct walk *w, struct walk_use *u, uint64_t now_ns)
+{
+    u->carried = u->until != UINT32_MAX && u->owner != USE_WHOLE_SCENARIO;
+    u->fired = 0;
+    u->told_first = false;
+    if (u->service != SIZE_MAX)
+        draw_endpoints(w, u);
+    if (u->fault.type->world == WORLD_NONE)
+        return;
+    u->ttl_ns = ttl_of(w, u);
+    walk_world_arm(w, u);
+    if (!u->stands_in)
+        tell_armed(w, u, now_ns);
+}
+
+static void turn_off(struct walk *w, struct walk_use *u, uint64_t now_ns)
+{
+    u->stands_in = false;
+    if (u->fault.type->world != WORLD_NONE)
+        walk_world_disarm(w, u);
+    if (u->told_armed)
+        tell_disarmed(w, u, now_ns);
+}
+
+/* In declared order on, in reverse order off. */
+void walk_arm_update(struct walk *w, bool none)
+{
+    uint64_t now_ns = loop_now_ns(w->context->loop);
+    for (size_t i = w->use_count; i-- > 0;) {
+        struct walk_use *u = &w->uses[i];
+        if (!u->on || (!none && is_wanted(w, u, now_ns)))
+            continue;
+        u->on = false;
+        if (u->service != SIZE_MAX)
+            w->services[u->service].arm_due = true;
+        turn_off(w, u, now_ns);
+    }
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        if (u->on || none || !is_wanted(w, u, now_ns))
+            continue;
+        if (!w->context->may_go_on(w->context->cookie, w, true))
+            return;
+        if (u->service != SIZE_MAX)
+            w->services[u->service].arm_due = true;
+        u->on = true;
+        turn_on(w, u, now_ns);
+    }
+    for (size_t i = 0; i < w->service_count; i++) {
+        bool due = w->services[i].arm_due;
+        w->services[i].arm_due = false;
+        if (due && w->services[i].proxy != NULL && w->services[i].proxy->state == ACTOR_READY)
+            walk_arm_send(w, i);
+    }
+}
+
+bool walk_arm_settled(const struct walk *w)
+{
+    for (size_t i = 0; i < w->service_count; i++) {
+        const struct actor *proxy = w->services[i].proxy;
+        if (proxy != NULL && proxy->state == ACTOR_READY && proxy->armed != proxy->generation)
+            return false;
+    }
+    return walk_world_settled(w);
+}
+
 void walk_arm_on_armed(struct walk *w, struct actor *a, const json_t *armed)
 {
     if (a->armed != a->generation) /* an answer to an older set */
         return;
     for (size_t i = 0; i < w->use_count; i++) {
         struct walk_use *u = &w->uses[i];
-        if (u->on && !u->told_armed && w->services[u->service].proxy == a)
+        if (u->on && !u->told_armed && u->service != SIZE_MAX && w->services[u->service].proxy == a)
             tell_armed(w, u, control_number(armed, "at"));
     }
 }

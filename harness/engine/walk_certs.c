@@ -37,7 +37,6 @@ struct walk_certs {
     uint8_t reconnect[STEPS_MOST]; /* by the rotation's number of the step */
     const struct step *steps[STEPS_MOST];
     struct rotation **before; /* by phase: as it was when it first began; NULL: it has no step */
-    bool untaken;             /* the mesh did not take the last that it was given */
     bool each;                /* connections live for one answer, until the phase ends */
     enum cert_reconnect mesh_reconnect; /* due when the mesh has taken its new leaf */
     struct hold next_hold, reconnect_hold;
@@ -46,11 +45,6 @@ struct walk_certs {
 static uint64_t wall_s(void)
 {
     return clock_wall_ns() / NS_PER_S;
-}
-
-static struct actor *actor_of(struct walk *w, const struct party *p)
-{
-    return p->service == SIZE_MAX ? w->mesh : w->services[p->service].proxy;
 }
 
 /* ---- leaves ---- */
@@ -166,6 +160,18 @@ static bool send_cert(struct actor *a, json_t *take_body, struct error *err)
     return actor_send(a, CONTROL_CERT, take_body, err);
 }
 
+/* To the endpoint, or to each of the mesh's proxies: they share one identity. */
+static bool send_change(struct walk *w, const struct party *p, json_t *take_body, struct error *err)
+{
+    bool ok = true;
+    if (p->service != SIZE_MAX)
+        return send_cert(w->services[p->service].proxy, take_body, err);
+    for (size_t i = 0; ok && i < w->mesh_count; i++)
+        ok = send_cert(w->meshes[i].actor, json_incref(take_body), err);
+    json_decref(take_body);
+    return ok;
+}
+
 static const char *reconnect_word(enum cert_reconnect what)
 {
     return what == CERT_RECONNECT_EACH ? "each" : what == CERT_RECONNECT_DRAIN ? "drain" : "none";
@@ -203,12 +209,12 @@ static bool do_change(struct walk *w, const struct rotation_change *change, stru
     bool mesh = p->service == SIZE_MAX;
     const char *name = c->rotation.parties[change->party].name;
     ok = tls != NULL &&
-         send_cert(actor_of(w, p),
-                   json_pack("{sI sI so ss ss ss ss}", "step", (json_int_t)change->step, "endpoint",
-                             (json_int_t)p->endpoint, "tls", tls, "what", text_get(&what), "before",
-                             was, "place", name, "reconnect",
-                             reconnect_word(mesh ? CERT_RECONNECT_NONE : reconnect)),
-                   err);
+         send_change(w, p,
+                     json_pack("{sI sI so ss ss ss ss}", "step", (json_int_t)change->step,
+                               "endpoint", (json_int_t)p->endpoint, "tls", tls, "what",
+                               text_get(&what), "before", was, "place", name, "reconnect",
+                               reconnect_word(mesh ? CERT_RECONNECT_NONE : reconnect)),
+                     err);
     c->each = c->each || reconnect == CERT_RECONNECT_EACH;
     if (mesh && reconnect != CERT_RECONNECT_NONE)
         c->mesh_reconnect = reconnect;
@@ -262,14 +268,31 @@ static void on_reconnect(struct hold *h, uint64_t now_ns)
     c->mesh_reconnect = CERT_RECONNECT_NONE;
 }
 
+static bool meshes_settled(const struct walk *w)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (w->meshes[i].actor->certs != w->meshes[i].actor->certs_set)
+            return false;
+    return true;
+}
+
+static bool any_untaken(const struct walk *w)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (w->meshes[i].untaken)
+            return true;
+    return false;
+}
+
 void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set)
 {
     struct walk_certs *c = w->certs;
     struct loop *loop = w->context->loop;
-    if (c != NULL && a == w->mesh)
-        c->untaken = json_is_false(json_object_get(set, "taken"));
-    if (c == NULL || a != w->mesh || a->certs != a->certs_set || w->state >= WALK_DRAINING ||
-        c->mesh_reconnect == CERT_RECONNECT_NONE)
+    struct walk_mesh *mesh = walk_mesh_of(w, a);
+    if (c == NULL || mesh == NULL)
+        return;
+    mesh->untaken = json_is_false(json_object_get(set, "taken"));
+    if (!meshes_settled(w) || w->state >= WALK_DRAINING || c->mesh_reconnect == CERT_RECONNECT_NONE)
         return;
     loop_hold_remove(loop, &c->reconnect_hold);
     loop_hold_add(loop, &c->reconnect_hold, loop_now_ns(loop) + RECONNECT_AFTER_NS, on_reconnect);
@@ -530,7 +553,7 @@ bool walk_certs_has(const struct walk *w, const struct place *on, const char *ro
     const struct walk_certs *c = w->certs;
     size_t service = walk_find_service(w, on->to.service), found = 0;
     bool client = strcmp(on->to.service, CERT_STEP_CLIENT) == 0;
-    if (c == NULL || !walk_certs_settled(w) || (client && c->untaken))
+    if (c == NULL || !walk_certs_settled(w) || (client && any_untaken(w)))
         return false;
     for (size_t i = 0; i < c->rotation.party_count; i++) {
         const struct party *p = &c->parties[i];

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "plan/probe.h"
 
 #include <stdlib.h>
 
@@ -30,7 +31,7 @@ void walk_phase_stop_holds(struct walk *w)
 static void await_over(struct walk *w, const struct await *a, bool met, uint64_t now_ns)
 {
     char after[32];
-    const char *on = a->step->has_on ? a->step->on.text : a->fault != NULL ? a->fault : "";
+    const char *on = await_on(a);
     uint64_t after_ns = now_ns - a->begin_ns;
     walk_event(w, "await",
                json_pack("{ss ss sb sI}", "word", a->step->word, "on", on, "met", met, "after_ns",
@@ -67,6 +68,15 @@ static void await_late(struct walk *w, const struct await *a, uint64_t now_ns)
     }
 }
 
+static void ask_probe(struct walk *w, struct await *a)
+{
+    uint64_t at_ns = 0;
+    double value = 0;
+    const struct probe_plan *probe = probe_find(w->scenario, a->probe);
+    bool has = probe != NULL && w->context->newest(w->context->cookie, a->probe, &at_ns, &value);
+    await_on_probe(a, at_ns, has && probe_wanted(probe, a->step->keys, value));
+}
+
 static void on_tick(struct hold *h, uint64_t now_ns)
 {
     struct walk *w = WALK_OF(h, tick_hold);
@@ -76,6 +86,8 @@ static void on_tick(struct hold *h, uint64_t now_ns)
     struct await *a = &w->awaits[w->await_next];
     if (a->kind == AWAIT_CERT)
         await_on_cert(a, walk_certs_has(w, &a->step->on, a->root));
+    if (a->kind == AWAIT_PROBE)
+        ask_probe(w, a);
     if (await_met(a, picks_of(w, a), now_ns)) {
         await_over(w, a, true, now_ns);
         await_next(w, now_ns);
@@ -120,6 +132,8 @@ static void begin(struct walk *w, const struct walk_run *run)
 {
     struct error err = {0};
     char name[256];
+    if (!w->context->may_go_on(w->context->cookie, w, false))
+        return;
     w->ordinal = run->ordinal;
     w->phase = &w->scenario->phases[run->ordinal];
     w->phase_id = ++w->context->next_phase;
@@ -294,7 +308,8 @@ static void see_fired(struct walk *w, const struct actor *proxy, uint32_t bits, 
     for (size_t i = 0; i < w->use_count; i++) {
         struct walk_use *u = &w->uses[i];
         bool by_bit = (bits >> (u->fault.id % 32) & 1) != 0;
-        if (u->on && w->services[u->service].proxy == proxy && (by_bit || u->fault.id == id))
+        if (u->on && u->service != SIZE_MAX && w->services[u->service].proxy == proxy &&
+            (by_bit || u->fault.id == id))
             fired(w, u);
     }
 }
@@ -316,6 +331,7 @@ static void see_request(struct walk *w, struct actor *a, struct bytes body)
     struct await *await = current_await(w);
     char edge[160];
     memcpy(&r, body.at, sizeof(r));
+    w->context->on_request(w->context->cookie, w, a, &r);
     if (await == NULL || (await->kind != AWAIT_STEADY && await->kind != AWAIT_REQUESTS))
         return;
     const struct place *on = &await->step->on;

@@ -1,6 +1,7 @@
 #include "engine/walk.h"
 
 #include "base/clock.h"
+#include "plan/limits.h"
 
 /* What each agent is told before the first phase. Addresses flow from one stage's READY into the
  * next one's SETUP: stubs, then the proxies before them, then the mesh before those, then the load.
@@ -33,17 +34,14 @@ static bool check_phase(const struct scenario *s, const struct phase *phase, str
     return true;
 }
 
-static const struct edge_policy *find_edge(const struct walk *w, const char *from, const char *to,
-                                           size_t *ret_index)
+static bool has_edge(const struct walk *w, const char *from, const char *to)
 {
     for (size_t i = 0; i < w->plan->mesh_edge_count; i++) {
         const struct edge_policy *edge = &w->plan->mesh_edges[i];
-        if (strcmp(edge->from, from) == 0 && strcmp(edge->to, to) == 0) {
-            *ret_index = i;
-            return edge;
-        }
+        if (strcmp(edge->from, from) == 0 && strcmp(edge->to, to) == 0)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 static const char *external_text(const struct walk *w, const char *table, const char *key)
@@ -55,7 +53,6 @@ static const char *external_text(const struct walk *w, const char *table, const 
 static bool check_edge(const struct walk *w, const char *from, const char *to, struct source source,
                        struct error *err)
 {
-    size_t index;
     if (w->plan->driver == DRIVER_EXTERNAL) {
         if (external_text(w, "to", to) == NULL)
             return error_at(err, source, ERROR_USAGE,
@@ -64,7 +61,7 @@ static bool check_edge(const struct walk *w, const char *from, const char *to, s
     }
     if (walk_find_service(w, to) == SIZE_MAX)
         return error_at(err, source, ERROR_USAGE, "the lab has no service \"%s\"", to);
-    if (find_edge(w, from, to, &index) == NULL)
+    if (!has_edge(w, from, to))
         return error_at(err, source, ERROR_USAGE, "the mesh has no edge \"%s -> %s\"", from, to);
     return true;
 }
@@ -74,8 +71,7 @@ static const char *caller_of(const struct load_plan *load)
     return load->on.from.service == NULL ? "client" : load->on.from.service;
 }
 
-/* grpc too. */
-static bool is_http2(const char *protocol)
+bool walk_is_http2(const char *protocol)
 {
     return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
 }
@@ -87,7 +83,7 @@ static bool check_loads(const struct walk *w, const struct load_plan *loads, siz
         if (loads[i].on.to.service == NULL)
             return error_at(err, loads[i].source, ERROR_USAGE,
                             "load: on must be an edge, such as \"client -> payments\"");
-        if (w->plan->driver == DRIVER_BUILTIN && is_http2(loads[i].protocol))
+        if (w->plan->driver == DRIVER_BUILTIN && walk_is_http2(loads[i].protocol))
             return error_at(err, loads[i].source, ERROR_USAGE,
                             "load: the driver builtin speaks http1, not %s; use envoy",
                             loads[i].protocol);
@@ -117,7 +113,7 @@ static bool check_protocols(const struct walk *w, struct error *err)
 {
     for (size_t i = 0; i < w->service_count; i++) {
         const struct service_plan *s = w->services[i].plan;
-        if (!is_http2(s->protocol))
+        if (!walk_is_http2(s->protocol))
             continue;
         if (w->plan->driver == DRIVER_BUILTIN)
             return error_at(err, s->source, ERROR_USAGE,
@@ -163,12 +159,8 @@ static json_t *scenario_json(const struct walk *w)
 
 static const char *edge_address(const struct walk *w, const char *from, const char *to)
 {
-    size_t index = 0;
-    if (w->plan->driver == DRIVER_EXTERNAL)
-        return external_text(w, "to", to);
-    if (find_edge(w, from, to, &index) == NULL || index >= w->mesh->address_count)
-        return NULL;
-    return w->mesh->addresses[index];
+    return w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to)
+                                              : walk_mesh_address(w, from, to);
 }
 
 static void add_address(const struct walk *w, json_t *to, const char *from, const char *service)
@@ -199,110 +191,85 @@ static json_t *load_setup(const struct walk *w)
                      w->context->options->pace_sleep);
 }
 
+/* What a proxy holds itself to (scenario-language.md 2.3). */
+static json_t *limits_setup(const struct walk *w)
+{
+    struct limits limits;
+    limits_of(w->scenario, &limits);
+    return json_pack("{sI sI sI}", "share_ppm", (json_int_t)limits.share_ppm, "delay_ns",
+                     (json_int_t)limits.delay_ns, "ttl_ns", (json_int_t)limits.ttl_ns);
+}
+
+struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint)
+{
+    return s->stub_count == 1 ? s->stubs[0] : s->stubs[endpoint - 1];
+}
+
+static const char *stub_address_of(const struct walk_service *s, uint32_t endpoint)
+{
+    return walk_stub_of(s, endpoint)->addresses[s->stub_count == 1 ? endpoint - 1 : 0];
+}
+
 static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
 {
     size_t service = (size_t)(s - w->services);
     char key[128];
     json_t *endpoints = json_array();
-    for (uint32_t n = 1; n <= s->plan->endpoints && n <= s->stub->address_count; n++) {
+    for (uint32_t n = 1; n <= s->plan->endpoints; n++) {
         snprintf(key, sizeof(key), "%s/%u", s->plan->name, n);
-        const char *listen =
+        const char *given =
             w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "endpoint", key) : NULL;
-        json_array_append_new(endpoints,
-                              json_pack("{sI ss ss so*}", "number", (json_int_t)n, "listen",
-                                        listen == NULL ? "127.0.0.1:0" : listen, "upstream",
-                                        s->stub->addresses[n - 1], "tls",
-                                        walk_certs_setup(w, service, n)));
+        char listen[WALK_LISTEN_BYTES];
+        walk_place_listen(w, s->plan->name, n, listen);
+        json_array_append_new(endpoints, json_pack("{sI ss ss so*}", "number", (json_int_t)n,
+                                                   "listen", given == NULL ? listen : given,
+                                                   "upstream", stub_address_of(s, n), "tls",
+                                                   walk_certs_setup(w, service, n)));
     }
-    json_t *setup = json_pack("{so ss}", "endpoints", endpoints, "protocol",
-                              s->plan->protocol == NULL ? "http1" : s->plan->protocol);
+    json_t *setup = json_pack("{so ss so}", "endpoints", endpoints, "protocol",
+                              s->plan->protocol == NULL ? "http1" : s->plan->protocol, "limits",
+                              limits_setup(w));
     if (setup != NULL && s->plan->effects != NULL)
         json_object_set_new(setup, "effects", json_string(s->plan->effects));
     return setup;
 }
 
-static void add_pages(json_t *to, const char *caller, const char *urls)
+/* Of one that was started again: where its proxy still looks for it. */
+static json_t *stub_setup(const struct walk *w, const struct walk_service *s, size_t i)
 {
-    for (size_t len; *urls != '\0'; urls += len + (urls[len] == ',')) {
-        len = strcspn(urls, ",");
-        json_t *page = json_pack("{ss* ss%}", "caller", caller, "url", urls, len);
-        if (page != NULL) /* not UTF-8 */
-            json_array_append_new(to, page);
+    const struct actor *a = s->stubs[i];
+    json_t *setup = json_pack("{so}", "plan", scenario_json(w));
+    if (s->stub_count > 1)
+        json_object_set_new(setup, "endpoint", json_integer((json_int_t)i + 1));
+    if (a->former_count > 0) {
+        json_t *listen = json_array();
+        for (size_t k = 0; k < a->former_count; k++)
+            json_array_append_new(listen, json_string(a->former[k]));
+        json_object_set_new(setup, "listen", listen);
     }
-}
-
-/* Where the counters of an external mesh are: the suite's mesh.metrics, --metrics CALLER=URL. */
-static json_t *metrics_setup(const struct walk *w)
-{
-    const char *given = w->scenario->mesh.metrics, *caller;
-    json_t *pages = json_array(), *urls;
-    if (w->plan->driver != DRIVER_EXTERNAL)
-        return pages;
-    json_object_foreach(json_object_get(w->scenario->lab.external, "metrics"), caller, urls)
-    {
-        if (json_is_string(urls))
-            add_pages(pages, caller, json_string_value(urls));
-    }
-    if (given != NULL && strcmp(given, "auto") != 0 && json_array_size(pages) == 0)
-        add_pages(pages, NULL, given);
-    return pages;
-}
-
-bool walk_setup_scrapes(const struct walk *w)
-{
-    json_t *pages = metrics_setup(w);
-    bool any = json_array_size(pages) > 0;
-    json_decref(pages);
-    return any;
-}
-
-static const char *given_address(const struct walk *w, const char *to)
-{
-    return w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to) : NULL;
-}
-
-/* Of the mesh agent: the driver istio is an Envoy that Istio programs. */
-static const char *driver_name(enum driver driver)
-{
-    return driver == DRIVER_BUILTIN ? "builtin" : driver == DRIVER_EXTERNAL ? "external" : "envoy";
-}
-
-static json_t *mesh_setup(const struct walk *w)
-{
-    json_t *edges = json_array(), *defects = json_array();
-    for (size_t i = 0; i < w->plan->mesh_edge_count; i++) {
-        const struct edge_policy *edge = &w->plan->mesh_edges[i];
-        size_t service = walk_find_service(w, edge->to);
-        json_t *endpoints = json_array();
-        const struct actor *proxy = service == SIZE_MAX ? NULL : w->services[service].proxy;
-        for (size_t k = 0; proxy != NULL && k < proxy->address_count; k++)
-            json_array_append_new(endpoints, json_string(proxy->addresses[k]));
-        bool http2 = service != SIZE_MAX && is_http2(w->services[service].plan->protocol);
-        json_array_append_new(edges, json_pack("{so so ss* ss* sb sO*}", "policy",
-                                               edge_policy_to_json(edge), "endpoints", endpoints,
-                                               "listen", given_address(w, edge->to), "san",
-                                               walk_certs_san(w, service), "http2", http2, "istio",
-                                               json_object_get(w->plan->istio, edge->to)));
-    }
-    for (size_t i = 0; i < w->plan->defect_count; i++)
-        json_array_append_new(defects, json_string(w->plan->defects[i]));
-    json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
-                              "edges", edges, "metrics", metrics_setup(w), "defects", defects,
-                              "folder", w->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
-    if (setup != NULL && w->context->options->envoy != NULL)
-        json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;
 }
 
 static json_t *setup_of(const struct walk *w, const struct actor *a)
 {
     for (size_t i = 0; i < w->service_count; i++) {
-        if (a == w->services[i].stub)
-            return json_pack("{so}", "plan", scenario_json(w));
+        const struct walk_service *s = &w->services[i];
+        for (size_t k = 0; k < s->stub_count; k++)
+            if (a == s->stubs[k])
+                return stub_setup(w, s, k);
         if (a == w->services[i].proxy)
             return proxy_setup(w, &w->services[i]);
     }
-    return a == w->mesh ? mesh_setup(w) : load_setup(w);
+    const struct walk_mesh *mesh = walk_mesh_of(w, a);
+    return mesh != NULL ? walk_mesh_setup(w, mesh) : load_setup(w);
+}
+
+static bool has_addresses(const struct actor *a, size_t count, struct error *err)
+{
+    char who[96];
+    return a->state != ACTOR_READY || a->address_count == count ||
+           error_set(err, ERROR_PEER, "the %s has %zu addresses; it must have %zu",
+                     actor_print(a, who, sizeof(who)), a->address_count, count);
 }
 
 /* An agent must have as many addresses as it was asked for, before anyone indexes them. */
@@ -310,47 +277,56 @@ static bool check_addresses(const struct walk *w, struct error *err)
 {
     for (size_t i = 0; i < w->service_count; i++) {
         const struct walk_service *s = &w->services[i];
-        const struct actor *both[] = {s->stub, s->proxy};
-        for (size_t k = 0; k < COUNT_OF(both); k++)
-            if (both[k]->state == ACTOR_READY && both[k]->address_count != s->plan->endpoints)
-                return error_set(
-                    err, ERROR_PEER, "the %s agent of %s has %zu addresses; it must have %u",
-                    both[k]->role, s->plan->name, both[k]->address_count, s->plan->endpoints);
+        for (size_t k = 0; k < s->stub_count; k++)
+            if (!has_addresses(s->stubs[k], s->plan->endpoints / s->stub_count, err))
+                return false;
+        if (!has_addresses(s->proxy, s->plan->endpoints, err))
+            return false;
     }
-    if (w->mesh != NULL && w->mesh->state == ACTOR_READY &&
-        w->mesh->address_count != w->plan->mesh_edge_count)
-        return error_set(err, ERROR_PEER, "the mesh agent has %zu addresses; it must have %zu",
-                         w->mesh->address_count, w->plan->mesh_edge_count);
-    return true;
-}
-
-static bool send_routes(struct walk *w, struct error *err)
-{
-    for (size_t i = 0; i < w->service_count; i++) {
-        const struct service_plan *service = w->services[i].plan;
-        if (service->call_count == 0)
-            continue;
-        json_t *addresses = json_object();
-        for (size_t k = 0; k < service->call_count; k++)
-            add_address(w, addresses, service->name, service->calls[k].to);
-        if (!actor_send(w->services[i].stub, CONTROL_ROUTE,
-                        json_pack("{so}", "addresses", addresses), err))
+    for (size_t i = 0; i < w->mesh_count; i++) {
+        const struct walk_mesh *m = &w->meshes[i];
+        if (!has_addresses(m->actor, m->edge_count, err))
             return false;
     }
     return true;
 }
 
-static bool send_stage(struct walk *w, struct error *err)
+bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err)
+{
+    size_t i = strcmp(a->role, "stub") == 0 ? walk_find_service(w, a->service) : SIZE_MAX;
+    const struct service_plan *service = i == SIZE_MAX ? NULL : w->services[i].plan;
+    if (service == NULL || service->call_count == 0)
+        return true;
+    json_t *addresses = json_object();
+    for (size_t k = 0; k < service->call_count; k++)
+        add_address(w, addresses, service->name, service->calls[k].to);
+    return actor_send(a, CONTROL_ROUTE, json_pack("{so}", "addresses", addresses), err);
+}
+
+static bool send_routes(const struct walk *w, struct error *err)
+{
+    for (size_t i = 0; i < w->service_count; i++)
+        for (size_t k = 0; k < w->services[i].stub_count; k++)
+            if (!walk_setup_route(w, w->services[i].stubs[k], err))
+                return false;
+    return true;
+}
+
+bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err)
 {
     const struct engine_options *o = w->context->options;
     uint64_t seed = rng_mix(o->seed ^ rng_mix(w->plan->scenario + 1U));
+    json_t *body = setup_of(w, a);
+    INVARIANT(body != NULL);
+    return actor_setup(a, body, o->run, seed, o->linger_ns, err);
+}
+
+static bool send_stage(struct walk *w, struct error *err)
+{
     for (size_t i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
-        if (strcmp(a->role, stages[w->stage]) != 0 || a->state != ACTOR_WAITING)
-            continue;
-        json_t *body = setup_of(w, a);
-        INVARIANT(body != NULL);
-        if (!actor_setup(a, body, o->run, seed, o->linger_ns, err))
+        if (strcmp(a->role, stages[w->stage]) == 0 && a->state == ACTOR_WAITING &&
+            !walk_setup_send(w, a, err))
             return false;
     }
     return true;
@@ -384,8 +360,8 @@ void walk_setup_step(struct walk *w)
 {
     struct loop *loop = w->context->loop;
     struct error err = {0};
-    if (w->state != WALK_SETUP)
-        return;
+    if (w->state != WALK_SETUP || w->broken.kind != ERROR_NONE)
+        return; /* broken: what an agent lacks must not be asked of it */
     if (hold_is_idle(&w->stage_hold))
         loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + READY_WITHIN_NS, on_ready_late);
     while (stage_state(w) == ACTOR_READY) {

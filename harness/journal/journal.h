@@ -56,6 +56,10 @@ struct metric_row {
     struct metric_record r;
     uint32_t proc, seq;
 };
+struct sample_row {
+    struct sample_record r;
+    uint32_t proc, seq;
+};
 struct clock_row {
     struct clock_record r;
     uint32_t proc, seq;
@@ -97,6 +101,7 @@ struct journal {
     struct fault_row *faults;
     struct world_row *worlds;
     struct metric_row *metrics;
+    struct sample_row *samples;
     struct clock_row *clocks;
     struct stall_row *stalls;
     struct host_row *hosts;
@@ -104,8 +109,8 @@ struct journal {
     struct hook_row *hooks;
     struct refusal_row *refusals;
     size_t proc_count, phase_count, event_count, attempt_count, request_count, connection_count,
-        handshake_count, hook_count, fault_count, world_count, metric_count, clock_count,
-        stall_count, host_count, lost_count, refusal_count;
+        handshake_count, hook_count, fault_count, world_count, metric_count, sample_count,
+        clock_count, stall_count, host_count, lost_count, refusal_count;
     const char **names;
     size_t name_count;
     struct arena arena;

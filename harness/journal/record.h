@@ -18,6 +18,7 @@ enum record_kind {
     RECORD_FAULT = 21,
     RECORD_WORLD = 22,
     RECORD_METRIC = 23,
+    RECORD_SAMPLE = 24,
     RECORD_CLOCK = 25,
     RECORD_STALL = 26,
     RECORD_HOST = 27,

@@ -133,6 +133,8 @@ void call_end(struct call *call, enum attempt_outcome outcome)
     endpoint_count_fired(e, &call->run);
     call->record.fired = call->run.fired;
     call->record.guarded = call->run.guarded;
+    if (call->run.limited != 0)
+        call->record.flags |= ATTEMPT_LIMITED;
     call->record.bytes_in = call->flow[SIDE_REQUEST].body.payload_bytes;
     call->record.bytes_out = call->flow[SIDE_RESPONSE].written;
     if (call->flow[SIDE_REQUEST].state == FLOW_DONE && call->record.reply != 0)

@@ -33,6 +33,14 @@ struct fire_budget {
     uint64_t left; /* UINT64_MAX: no limit */
 };
 
+/* The blast radius that a proxy holds itself to at each firing (guard.limits), one for all
+ * endpoints of a service. What is over it passes untouched and is told as limited. */
+struct fire_limits {
+    uint64_t delay_most_ns; /* of one hold that has an end; 0: no limit */
+    uint32_t share_ppm;     /* of the tries (and of the connections) chosen; 1000000: no limit */
+    uint64_t seen[2], chosen[2]; /* tries; connections */
+};
+
 struct selector {
     struct match match;
     uint32_t share_ppm; /* 1000000: all */
@@ -60,7 +68,8 @@ struct filter_chain {
     uint32_t calls; /* holders: the endpoint, and calls of this generation */
     uint16_t count, generation;
     bool retired;
-    struct arena arena; /* everything the slots point to */
+    struct fire_limits *limits; /* NULL: none; outlives the chain */
+    struct arena arena;         /* everything the slots point to */
     struct filter_slot slots[];
 };
 #define CHAIN_SLOTS_MOST 64

@@ -1,5 +1,6 @@
 #include "net/chain_run.h"
 
+#include <math.h>
 #include <stdalign.h>
 
 /* A slot's state in one try: its random numbers, then state_bytes. */
@@ -39,6 +40,28 @@ static uint32_t fault_bit(const struct filter_slot *slot)
     return UINT32_C(1) << (slot->fault % 32);
 }
 
+/* How far above its share a law of chance may stray (one-sided, in standard deviations): a fault
+ * whose share is the very limit is not withheld for its luck. */
+#define SHARE_SIGMAS 4
+
+/* One firing more would be over the share that may be faulted. */
+static bool over_share(const struct chain_run *run)
+{
+    const struct fire_limits *limits = run->chain->limits;
+    if (limits == NULL || limits->share_ppm >= 1000000 || run->counted_share)
+        return false;
+    double share = limits->share_ppm / 1e6, seen = (double)limits->seen[run->is_connection];
+    double chosen = (double)limits->chosen[run->is_connection] + 1;
+    return chosen > share * seen + SHARE_SIGMAS * sqrt(seen * share * (1 - share)) + 1;
+}
+
+static void count_seen(struct chain_run *run, bool is_connection)
+{
+    run->is_connection = is_connection;
+    if (run->chain->limits != NULL)
+        run->chain->limits->seen[is_connection]++;
+}
+
 /* The streak guard withholds after the draw and before `times`: a withheld firing costs no budget.
  * Choosing is not yet firing: a reset after 1 MiB of a short body never acts. `times` is charged
  * here all the same, for tries that run at once must not spend more than there is, and is given
@@ -55,6 +78,10 @@ static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct st
         return;
     if (when->times != NULL && when->times->left == 0 && !again)
         return;
+    if (over_share(run)) {
+        run->limited |= fault_bit(slot);
+        return;
+    }
     if (when->streak > 0 && streak != NULL &&
         streak_withholds(streak, when->streak, streak->open - (run->counted_open ? 1 : 0))) {
         run->guarded |= fault_bit(slot);
@@ -68,6 +95,10 @@ static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct st
     if (conn_fired != NULL)
         *conn_fired |= SLOT_BIT(i);
     run->chosen |= SLOT_BIT(i);
+    if (run->chain->limits != NULL && !run->counted_share) {
+        run->counted_share = true;
+        run->chain->limits->chosen[run->is_connection]++;
+    }
     if (streak != NULL && !run->counted_open) {
         run->counted_open = true;
         streak->open++;
@@ -77,6 +108,7 @@ static void choose(struct chain_run *run, uint16_t i, struct rng *rng, struct st
 void chain_run_select(struct chain_run *run, const struct select_view *seen, struct streak *streak,
                       uint64_t *conn_fired, uint64_t now_ns)
 {
+    count_seen(run, false);
     for (uint16_t i = 0; i < run->chain->count; i++) {
         const struct filter_slot *slot = &run->chain->slots[i];
         const struct selector *when = &slot->when;
@@ -110,6 +142,7 @@ void chain_run_select_status(struct chain_run *run, uint16_t status, struct stre
 void chain_run_select_accept(struct chain_run *run, uint64_t nth, struct streak *streak,
                              uint64_t now_ns)
 {
+    count_seen(run, true);
     for (uint16_t i = 0; i < run->chain->count; i++) {
         const struct filter_slot *slot = &run->chain->slots[i];
         if ((slot->moments & CONNECTION_MOMENTS) == 0 || now_ns >= slot->when.expires_ns ||
@@ -224,6 +257,8 @@ void chain_run_release(struct chain_run *run, bool closing, uint64_t now_ns)
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         f->on_close(&at);
     }
+    if (run->counted_share && run->acted == 0) /* chosen, and nothing was done */
+        run->chain->limits->chosen[run->is_connection]--;
     give_back(run);
     chain_release(run->chain);
     *run = (struct chain_run){0};
@@ -238,9 +273,17 @@ static bool asks(const struct chain_run *run, uint16_t i, uint32_t moment_bit, u
            now_ns < slot->when.expires_ns;
 }
 
-/* A hold is asked again no later than the fault's TTL. */
-static struct answer bounded(const struct chain_run *run, uint16_t i, struct answer answer)
+/* A hold is asked again no later than the fault's TTL; one longer than the limit is none at all. */
+static struct answer bounded(struct chain_run *run, uint64_t now_ns, uint16_t i,
+                             struct answer answer)
 {
+    const struct fire_limits *limits = run->chain->limits;
+    if (answer.act == ACT_HOLD && limits != NULL && limits->delay_most_ns != 0 &&
+        answer.until_ns != HOLD_FOREVER && answer.until_ns > now_ns &&
+        answer.until_ns - now_ns > limits->delay_most_ns) {
+        run->limited |= fault_bit(&run->chain->slots[i]);
+        return (struct answer){.act = ACT_PASS, .take = TAKE_ALL};
+    }
     if (answer.act == ACT_HOLD && answer.until_ns > run->chain->slots[i].when.expires_ns)
         answer.until_ns = run->chain->slots[i].when.expires_ns;
     return answer;
@@ -257,7 +300,7 @@ struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_vie
         if (!asks(run, i, bit, now_ns) || f->on_head == NULL)
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
-        struct answer answer = bounded(run, i, f->on_head(&at, seen));
+        struct answer answer = bounded(run, now_ns, i, f->on_head(&at, seen));
         if (answer.act != ACT_PASS)
             note_act(run, i);
         if (answer.act == ACT_REPLACE)
@@ -279,7 +322,7 @@ struct halt chain_run_end(struct chain_run *run, uint16_t from, struct end_view 
         if (!asks(run, i, bit, now_ns) || f->on_end == NULL)
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
-        struct answer answer = bounded(run, i, f->on_end(&at, seen));
+        struct answer answer = bounded(run, now_ns, i, f->on_end(&at, seen));
         if (answer.act != ACT_PASS)
             note_act(run, i);
         if (answer.act == ACT_REPLACE)
@@ -299,7 +342,7 @@ struct halt chain_run_accept(struct chain_run *run, uint16_t from, const struct 
         if (!asks(run, i, bit, now_ns) || f->on_accept == NULL)
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
-        struct answer answer = bounded(run, i, f->on_accept(&at, seen));
+        struct answer answer = bounded(run, now_ns, i, f->on_accept(&at, seen));
         if (answer.act == ACT_PASS || answer.act == ACT_REPLACE)
             continue;
         note_act(run, i);
@@ -317,7 +360,7 @@ struct halt chain_run_handshake(struct chain_run *run, uint16_t from,
         if (!asks(run, i, bit, now_ns) || f->on_handshake == NULL)
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
-        struct answer answer = bounded(run, i, f->on_handshake(&at, seen));
+        struct answer answer = bounded(run, now_ns, i, f->on_handshake(&at, seen));
         if (answer.act == ACT_PASS)
             continue;
         note_act(run, i);
@@ -336,7 +379,7 @@ static struct answer ask_raw_head(struct chain_run *run, uint16_t i, const struc
     bool *passed = &run->states[i]->head_passed[seen->side];
     if (*passed || (slot->moments & MOMENT_BIT(MOMENT_HEAD, seen->side)) == 0)
         return ANSWER_PASS;
-    struct answer answer = bounded(run, i, slot->filter->on_head(&at, &head));
+    struct answer answer = bounded(run, now_ns, i, slot->filter->on_head(&at, &head));
     answer.take = 0;
     if (answer.act != ACT_PASS && answer.act != ACT_REPLACE && answer.act != ACT_RESPOND)
         return answer;
@@ -357,7 +400,7 @@ static struct answer ask_data(struct chain_run *run, uint16_t i, const struct da
     if (f->on_data == NULL || (slot->moments & MOMENT_BIT(MOMENT_DATA, seen->side)) == 0)
         return ANSWER_PASS;
     struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
-    return bounded(run, i, f->on_data(&at, seen));
+    return bounded(run, now_ns, i, f->on_data(&at, seen));
 }
 
 struct answer chain_run_ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,
@@ -387,7 +430,7 @@ uint64_t chain_run_fin(struct chain_run *run, enum side side, uint64_t now_ns, u
         if (!asks(run, i, MOMENT_BIT(MOMENT_FIN, side), now_ns) || f->on_fin == NULL)
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
-        struct answer answer = bounded(run, i, f->on_fin(&at, &seen));
+        struct answer answer = bounded(run, now_ns, i, f->on_fin(&at, &seen));
         if (answer.act != ACT_HOLD || answer.until_ns <= now_ns)
             continue;
         note_act(run, i);

@@ -30,6 +30,9 @@ struct chain_run {
     uint64_t fresh;           /* acted, and not counted yet: endpoint_count_fired */
     uint64_t charged;         /* has taken one firing from its fault's `times` */
     uint32_t fired, guarded;  /* by fault number modulo 32; fired: acted, not merely chosen */
+    uint32_t limited;         /* by fault number modulo 32: withheld by fire_limits */
+    bool counted_share;       /* in the limits' count of chosen tries or connections */
+    bool is_connection;       /* an accept, not a try */
     bool counted_open;        /* in the streak's count of open tries */
 };
 

@@ -19,6 +19,8 @@ void check_steps(const struct check *c, struct step *steps, size_t count);
 /* A place against the lab's services; true where there is no lab to know them. */
 bool check_place(const struct scenario *s, const char *key, const struct place *place,
                  struct error *err) WARN_UNUSED;
+/* check_expect.c: what an expectation's keys may say, when their shape and places are right. */
+bool check_expect_keys(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 /* check_cert.c: cert.*, and what `lab.tls` may be. */
 bool check_cert(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 /* await.cert, when its keys are read. */
@@ -28,6 +30,12 @@ bool check_cert_tls(const struct check *c, const struct step *s, struct error *e
 void check_lab_tls(const struct scenario *s, struct errors *errors);
 /* All steps of the scenario in the order of its phases: nobody may be left without a root. */
 void check_cert_order(const struct scenario *s, struct errors *errors);
+/* check_limits.c: guard.limits, and every fault and load against what holds. */
+void check_limits(const struct scenario *s, struct errors *errors);
+/* check_guard.c: probes, guard.stop and guard.window; and a step that names a probe. */
+bool check_probe_step(const struct scenario *s, const struct step *step,
+                      struct error *err) WARN_UNUSED;
+void check_guards(const struct scenario *s, struct errors *errors);
 const struct phase *check_find_phase(const struct scenario *s, const char *name);
 
 #endif

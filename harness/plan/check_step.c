@@ -71,12 +71,43 @@ static bool unknown_service(const struct scenario *s, const char *key, const cha
                      near != NULL ? "\"?)" : "");
 }
 
+static bool has_zone(const struct scenario *s, const char *zone, char *list, size_t size)
+{
+    bool found = false;
+    list[0] = '\0';
+    for (size_t i = 0; i < s->lab.service_count; i++) {
+        const struct service_plan *service = &s->lab.services[i];
+        for (uint32_t n = 1; n <= service->endpoints && n <= service->zone_count; n++) {
+            const char *own = plan_zone_of(service, n);
+            size_t used = strlen(list);
+            found = found || strcmp(own, zone) == 0;
+            if (strstr(list, own) == NULL)
+                snprintf(list + used, size - used, " %.63s", own);
+        }
+    }
+    return found;
+}
+
+static bool check_zone(const struct scenario *s, const char *key, const char *zone,
+                       struct error *err)
+{
+    char list[160];
+    if (has_zone(s, zone, list, sizeof(list)))
+        return true;
+    if (list[0] == '\0')
+        return error_set(err, ERROR_INPUT,
+                         "%s names zone:%s: no service of the lab has zones, such as zones = { "
+                         "\"a\", \"b\" }",
+                         key, zone);
+    return error_set(err, ERROR_INPUT, "%s names zone:%s: no endpoint is there; the lab's are in%s",
+                     key, zone, list);
+}
+
 static bool check_end(const struct scenario *s, const char *key, const struct place_end *end,
                       struct error *err)
 {
     if (end->zone != NULL)
-        return error_set(err, ERROR_INPUT, "%s names zone:%s: zones are not built yet", key,
-                         end->zone);
+        return check_zone(s, key, end->zone, err);
     if (end->subset != NULL)
         return error_set(err, ERROR_INPUT, "%s names the subset %s: subsets are not built yet", key,
                          end->subset);
@@ -100,13 +131,23 @@ bool check_place(const struct scenario *s, const char *key, const struct place *
     return check_end(s, key, &place->from, err) && check_end(s, key, &place->to, err);
 }
 
+static bool takes_zones(const struct step *s)
+{
+    return s->kind == STEP_FAULT &&
+           (strcmp(s->word, "netem") == 0 || strcmp(s->word, "partition") == 0);
+}
+
 static bool check_on(const struct check *c, const struct step *s, bool needed, struct error *err)
 {
     char label[64];
     label_of(s, label, sizeof(label));
     if (!s->has_on)
         return needed ? error_set(err, ERROR_INPUT, "%s needs on", label) : true;
-    if (check_place(c->scenario, "on", &s->on, err))
+    bool zones = s->on.from.zone != NULL || s->on.to.zone != NULL;
+    if (zones && !takes_zones(s))
+        error_set(err, ERROR_INPUT,
+                  "on is \"%.80s\"; only fault.netem and fault.partition take zones", s->on.text);
+    else if (check_place(c->scenario, "on", &s->on, err))
         return true;
     error_prefix(err, "%s: ", label);
     return false;
@@ -183,15 +224,21 @@ static bool check_expect(const struct check *c, const struct step *s, struct err
         return error_set(err, ERROR_INPUT,
                          "expect.%s: on is \"%s\"; an expectation needs a fixed place", s->word,
                          s->on.text);
+    if (strcmp(s->word, "probe") == 0 && !check_probe_step(c->scenario, s, err))
+        return false;
     return check_on(c, s, type->needs_on, err) && check_listed(c, s, "never", err) &&
-           check_match(s, err) && check_good(s, err);
+           check_listed(c, s, "less", err) && check_match(s, err) && check_good(s, err) &&
+           check_expect_keys(c, s, err);
 }
 
 static bool has_fault_named(const struct step *steps, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         const char *own = json_string_value(json_object_get(steps[i].keys, "name"));
-        if (steps[i].kind == STEP_FAULT && own != NULL && strcmp(own, name) == 0)
+        char usual[200]; /* word and place, where it has no name of its own */
+        snprintf(usual, sizeof(usual), "%s %s", steps[i].word == NULL ? "" : steps[i].word,
+                 steps[i].has_on ? steps[i].on.text : "");
+        if (steps[i].kind == STEP_FAULT && strcmp(own != NULL ? own : usual, name) == 0)
             return true;
         if (has_fault_named(steps[i].steps, steps[i].step_count, name))
             return true;
@@ -221,6 +268,8 @@ static bool check_await(const struct check *c, const struct step *s, struct erro
         return false;
     if (strcmp(s->word, "fired") == 0)
         return check_fired(c, s, err);
+    if (strcmp(s->word, "probe") == 0)
+        return check_probe_step(c->scenario, s, err);
     bool edge = s->on.from.service != NULL;
     if (strcmp(s->word, "readmitted") == 0) /* of a service: all of its endpoints */
         return (!edge && !s->on.to.any) ||

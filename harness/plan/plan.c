@@ -45,6 +45,11 @@ void plan_hash(const struct plan *p, char to[65])
         snprintf(to + 2 * i, 3, "%02x", digest[i]);
 }
 
+const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint)
+{
+    return s->zone_count == 0 || endpoint == 0 ? NULL : s->zones[(endpoint - 1) % s->zone_count];
+}
+
 void step_set_json(struct plan *p, struct step *s, const char *key, json_t *take_value)
 {
     INVARIANT(take_value != NULL);

@@ -8,6 +8,7 @@
 
 #include "base/param.h"
 #include "base/text.h"
+#include "plan/guard.h"
 #include "plan/place.h"
 
 #include <jansson.h>
@@ -96,6 +97,8 @@ struct service_plan {
     const char *protocol;
     uint64_t work_ns, jitter_ns, body_bytes;
     const char *body_text, *effects;
+    const char **zones; /* of the endpoints in order, repeated */
+    size_t zone_count;
     uint16_t status;
     struct call_plan *calls;
     size_t call_count;
@@ -105,6 +108,7 @@ struct lab_plan {
     struct source source;
     enum driver driver;
     const char *tls; /* mutual, off; NULL: plan_lab_tls says */
+    bool netns;      /* isolation: each service in a network namespace of its own */
     struct service_plan *services;
     size_t service_count;
     const char **defects; /* builtin: switched on */
@@ -135,8 +139,15 @@ struct scenario {
     struct lab_plan lab;
     struct load_plan *loads;
     size_t load_count;
+    struct guard_plan *guards;
+    size_t guard_count;
+    struct probe_plan *probes;
+    size_t probe_count;
     uint64_t deadline_ns, settle_ns;
     const char *lint; /* fail, report, ignore */
+    /* A file of failures that somebody answers for, and, from the run on, what it held: a journal
+     * is judged again without it. */
+    const char *exceptions, *exceptions_yaml;
     struct phase *phases;
     size_t phase_count;
     struct step *steps; /* scenario-long faults and expectations */
@@ -183,6 +194,8 @@ void plan_number_faults(struct scenario *s);
 /* Whether the lab's proxies speak mutual TLS: as `tls` says; unsaid: when the mesh is an Envoy and
  * a step needs certificates (harness/adr/0011). */
 bool plan_lab_tls(const struct scenario *s);
+/* The zone of an endpoint, from 1; NULL: the service has none. */
+const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint);
 /* An ordinary suite to copy from (`plan --as lua`). */
 void plan_print_lua(const struct plan *p, struct text *to);
 /* The dry run as people read it (scenario-language.md 2.8, situation 10), but for its last line:

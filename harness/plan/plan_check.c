@@ -157,6 +157,13 @@ static void check_service(const struct scenario *s, const struct service_plan *s
     else if (strcmp(service->name, "client") == 0)
         errors_add(errors, service->source, ERROR_INPUT,
                    "service \"client\": client is the load generator");
+    for (size_t i = 0; i < service->zone_count; i++) {
+        if (!is_name(service->zones[i]))
+            errors_add(errors, service->source, ERROR_INPUT,
+                       "service \"%.60s\": zones: \"%.60s\" is no name; a name has only a-z 0-9 "
+                       "and -, and at most 63 of them",
+                       service->name, service->zones[i]);
+    }
     for (size_t i = 0; i < service->call_count; i++) {
         struct error err = {0};
         struct place to = {.to.service = service->calls[i].to};
@@ -205,6 +212,10 @@ static void check_lab(const struct scenario *s, struct errors *errors)
     }
     if (lab->defect_count > 0 && lab->driver != DRIVER_BUILTIN)
         errors_add(errors, lab->source, ERROR_INPUT, "lab: defects are for driver = \"builtin\"");
+    if (lab->netns && lab->driver == DRIVER_EXTERNAL)
+        errors_add(errors, lab->source, ERROR_INPUT,
+                   "lab: isolation = \"netns\" cannot hold the proxies of driver = \"external\": "
+                   "they are where their owner put them");
     check_external(lab, errors);
     check_lab_tls(s, errors);
 }
@@ -275,6 +286,8 @@ static void check_scenario(struct scenario *s, struct errors *errors)
     check_loads(s, s->loads, s->load_count, errors);
     check_steps(&c, s->steps, s->step_count);
     check_phases(s, errors);
+    check_guards(s, errors);
+    check_limits(s, errors);
     if (errors->count == 0)
         check_cert_order(s, errors);
 }

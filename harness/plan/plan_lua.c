@@ -1,6 +1,7 @@
 #include "plan/row.h"
 
 #include "base/units.h"
+#include "plan/guard_lua.h"
 
 /* A plan as an ordinary suite to copy from. Loaded again from the same folder it gives an equal
  * plan, but for the lines that things came from, and for `heal` of generated loads, which no suite
@@ -221,6 +222,7 @@ static void print_from_policy(const struct plan *p, const struct scenario *s, st
     struct scenario rest = *s;
     size_t count = 1;
     rest.mesh.policy_count = 0;
+    rest.exceptions = s->exceptions == NULL ? NULL : relative(p, s->exceptions);
     text_add(to, "scenario.from_policy {\n  ");
     print_paths(p, s->mesh.policy, s->mesh.policy_count, to);
     text_add(to, ", target = \"%s@%s\"",
@@ -232,6 +234,7 @@ static void print_from_policy(const struct plan *p, const struct scenario *s, st
     text_add(to, ",\n");
     print_lab(&s->lab, to);
     print_loads(s->loads, s->load_count, "  ", to);
+    guards_print_lua(s, to);
     text_add(to, "}");
 }
 
@@ -250,10 +253,21 @@ static void print_scenario(const struct plan *p, const struct scenario *s, struc
     print_mesh(p, &s->mesh, to);
     print_lab(&s->lab, to);
     print_loads(s->loads, s->load_count, "  ", to);
+    guards_print_lua(s, to);
     for (size_t i = 0; i < s->phase_count; i++)
         print_phase(s, &s->phases[i], to);
     print_steps(s->steps, s->step_count, 1, to);
     text_add(to, "}");
+}
+
+/* What a scenario itself has no key for: the suite's, where all of them have it. */
+static const char *common_exceptions(const struct plan *p)
+{
+    const char *first = p->scenario_count == 0 ? NULL : p->scenarios[0].exceptions;
+    for (size_t i = 0; first != NULL && i < p->scenario_count; i++)
+        if (p->scenarios[i].exceptions == NULL || strcmp(p->scenarios[i].exceptions, first) != 0)
+            return NULL;
+    return first;
 }
 
 void plan_print_lua(const struct plan *p, struct text *to)
@@ -263,7 +277,8 @@ void plan_print_lua(const struct plan *p, struct text *to)
              "folder: keep it\n"
              "-- beside %s.\n",
              p->suite != NULL ? p->suite : "its policy");
-    if (p->scenario_count == 1 && p->false_alarms == 1e-6) {
+    const char *exceptions = common_exceptions(p);
+    if (p->scenario_count == 1 && p->false_alarms == 1e-6 && exceptions == NULL) {
         text_add(to, "return ");
         print_scenario(p, &p->scenarios[0], to);
         text_add(to, "\n");
@@ -273,6 +288,10 @@ void plan_print_lua(const struct plan *p, struct text *to)
     json_t *budget = json_real(p->false_alarms);
     row_print_value(to, budget);
     json_decref(budget);
+    if (exceptions != NULL) {
+        text_add(to, ", exceptions = ");
+        row_quote(to, relative(p, exceptions));
+    }
     text_add(to, ",\n");
     for (size_t i = 0; i < p->scenario_count; i++) {
         print_scenario(p, &p->scenarios[i], to);

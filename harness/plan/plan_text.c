@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "faults/fault.h"
+#include "plan/limits.h"
 
 /* The dry run as people read it. Claims, their n and minutes are the planner's (verify) to add. */
 
@@ -209,6 +210,7 @@ static void print_scenario(const struct scenario *s, struct text *to)
                  s->lab.services[i].endpoints, s->lab.services[i].endpoints == 1 ? "" : "s");
     for (size_t i = 0; i < s->load_count; i++)
         print_load(&s->loads[i], "  ", to);
+    limits_print_raised(s, to);
     if (s->from_policy && s->phase_count == 0)
         text_add(to, "  phases: made from the policy, one scenario an edge\n");
     for (size_t i = 0; i < s->phase_count; i++)

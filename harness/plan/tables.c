@@ -48,6 +48,7 @@ static const char *const arrivals[] = {"even", "poisson", NULL};
 static const char *const reuses[] = {"keep", "each", "share", NULL};
 static const char *const ends[] = {"clock", "awaits", "decided", NULL};
 static const char *const drivers[] = {"builtin", "envoy", "istio", "external", NULL};
+static const char *const isolations[] = {"none", "netns", NULL};
 static const char *const tls_modes[] = {"mutual", "off", NULL};
 static const char *const lints[] = {"fail", "report", "ignore", NULL};
 static const char *const depths[] = {"full", "quick", NULL};
@@ -86,7 +87,7 @@ static const struct row service_rows[] = {
      .fallback = "1",
      .least = 1,
      .most = 1000},
-    UNBUILT("zones"),
+    {.name = "zones", TEXTS(struct service_plan, zones, zone_count), BOTH},
     {.name = "protocol",
      TEXT(struct service_plan, protocol),
      BOTH,
@@ -124,7 +125,7 @@ static const struct row lab_rows[] = {
     {.name = "tls", TEXT(struct lab_plan, tls), BOTH, .words = tls_modes},
     {.name = "external", .kind = ROW_JSON, AT(struct lab_plan, external), BOTH},
     {.name = "defects", TEXTS(struct lab_plan, defects, defect_count), BOTH},
-    UNBUILT("isolation"),
+    {.name = "isolation", WORD(struct lab_plan, netns, isolations), BOTH, .fallback = "none"},
     UNBUILT("proxies"),
     {.name = "services",
      LIST(struct lab_plan, services, service_count, service_table),
@@ -266,8 +267,8 @@ static const struct row scenario_rows[] = {
     {.name = "mesh", .kind = ROW_SUB, AT(struct scenario, mesh), .of = &mesh_table, BOTH},
     {.name = "lab", .kind = ROW_SUB, AT(struct scenario, lab), .of = &lab_table, BOTH},
     {.name = "load", LIST(struct scenario, loads, load_count, load_table), BOTH, .most = 100},
-    UNBUILT("guard"),
-    UNBUILT("probes"),
+    {.name = "guard", LIST(struct scenario, guards, guard_count, guard_table), BOTH, .most = 100},
+    {.name = "probes", LIST(struct scenario, probes, probe_count, probe_table), BOTH, .most = 100},
     UNBUILT("notify"),
     {.name = "deadline", TIME(struct scenario, deadline_ns), BOTH, .fallback = "30m"},
     {.name = "settle", TIME(struct scenario, settle_ns), BOTH, .fallback = "5s"},
@@ -280,6 +281,8 @@ static const struct row scenario_rows[] = {
      SAVED,
      .most = 1000},
     {.name = "steps", LIST(struct scenario, steps, step_count, step_table), SAVED, .most = 1000},
+    {.name = "exceptions", TEXT(struct scenario, exceptions), SAVED},
+    {.name = "exceptions_yaml", TEXT(struct scenario, exceptions_yaml), SAVED},
     {.name = "from_policy", WORD(struct scenario, from_policy, no_yes), SAVED},
     {.name = "edges", TEXTS(struct scenario, edges, edge_count), SAVED},
     {.name = "claims", TEXTS(struct scenario, claims, claim_count), SAVED},
@@ -306,9 +309,9 @@ static const struct row from_policy_rows[] = {
     {.name = "methods", TEXTS(struct scenario, methods, method_count), SUITE, .fallback = "GET"},
     {.name = "lab", .kind = ROW_SUB, AT(struct scenario, lab), .of = &lab_table, SUITE},
     {.name = "load", LIST(struct scenario, loads, load_count, load_table), SUITE, .most = 100},
-    UNBUILT("guard"),
+    {.name = "guard", LIST(struct scenario, guards, guard_count, guard_table), SUITE, .most = 100},
     {.name = "tags", TEXTS(struct scenario, tags, tag_count), SUITE},
-    UNBUILT("exceptions"),
+    {.name = "exceptions", TEXT(struct scenario, exceptions), SUITE},
     {.name = "depth", WORD(struct scenario, depth, depths), SUITE, .fallback = "full"},
     {.name = "patience", TIME(struct scenario, patience_ns), SUITE, .fallback = "16s"},
     {.name = "controls", WORD(struct scenario, controls, controls), SUITE, .fallback = "drawn"},
@@ -321,10 +324,10 @@ static const struct row suite_rows[] = {
     {.name = "mesh", .kind = ROW_SUB, AT(struct scenario, mesh), .of = &mesh_table, SUITE},
     {.name = "lab", .kind = ROW_SUB, AT(struct scenario, lab), .of = &lab_table, SUITE},
     {.name = "load", LIST(struct scenario, loads, load_count, load_table), SUITE, .most = 100},
-    UNBUILT("guard"),
-    UNBUILT("probes"),
+    {.name = "guard", LIST(struct scenario, guards, guard_count, guard_table), SUITE, .most = 100},
+    {.name = "probes", LIST(struct scenario, probes, probe_count, probe_table), SUITE, .most = 100},
     UNBUILT("notify"),
-    UNBUILT("exceptions"),
+    {.name = "exceptions", TEXT(struct scenario, exceptions), SUITE},
     SPECIAL("false_alarms"),
 };
 TABLE(suite_table, "suite", suite_rows, struct scenario, NULL);

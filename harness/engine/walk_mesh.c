@@ -1,0 +1,161 @@
+#include "engine/walk.h"
+
+#include "engine/folder.h"
+
+#include <stdlib.h>
+
+/* The mesh's proxies: one agent a caller, so that one caller's can be killed, or live in the
+ * caller's own network namespace, without another's. A mesh that is somebody else's has at most
+ * one agent, which reads the counters of all its proxies. */
+
+static bool is_known(const struct walk *w, const char *caller)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (strcmp(w->meshes[i].caller, caller) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct walk *w, const char *caller)
+{
+    struct walk_mesh *m = &w->meshes[w->mesh_count++];
+    m->caller = caller;
+    m->edges = ARENA_ARRAY(&w->arena, size_t, w->plan->mesh_edge_count);
+    for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
+        if (w->plan->driver == DRIVER_EXTERNAL || strcmp(w->plan->mesh_edges[i].from, caller) == 0)
+            m->edges[m->edge_count++] = i;
+}
+
+void walk_mesh_collect(struct walk *w)
+{
+    w->meshes = ARENA_ARRAY(&w->arena, struct walk_mesh, w->plan->mesh_edge_count + 1);
+    if (w->plan->driver == DRIVER_EXTERNAL) {
+        if (walk_mesh_scrapes(w))
+            add(w, "");
+        return;
+    }
+    for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
+        if (!is_known(w, w->plan->mesh_edges[i].from))
+            add(w, w->plan->mesh_edges[i].from);
+}
+
+bool walk_mesh_folders(struct walk *w, struct error *err)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (!folder_new(w->context->options->run, &w->meshes[i].folder, err))
+            return false;
+    return true;
+}
+
+void walk_mesh_free(struct walk *w)
+{
+    for (size_t i = 0; i < w->mesh_count; i++) {
+        if (w->meshes[i].folder != NULL)
+            folder_remove(w->meshes[i].folder);
+        free(w->meshes[i].folder);
+    }
+}
+
+struct walk_mesh *walk_mesh_find(const struct walk *w, const char *caller)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (strcmp(w->meshes[i].caller, caller) == 0)
+            return &w->meshes[i];
+    return NULL;
+}
+
+struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (w->meshes[i].actor == a)
+            return &w->meshes[i];
+    return NULL;
+}
+
+const char *walk_mesh_address(const struct walk *w, const char *from, const char *to)
+{
+    const struct walk_mesh *m = walk_mesh_find(w, from);
+    for (size_t i = 0; m != NULL && i < m->edge_count && i < m->actor->address_count; i++)
+        if (strcmp(w->plan->mesh_edges[m->edges[i]].to, to) == 0)
+            return m->actor->addresses[i];
+    return NULL;
+}
+
+/* ---- what its agent is told ---- */
+
+static void add_pages(json_t *to, const char *caller, const char *urls)
+{
+    for (size_t len; *urls != '\0'; urls += len + (urls[len] == ',')) {
+        len = strcspn(urls, ",");
+        json_t *page = json_pack("{ss* ss%}", "caller", caller, "url", urls, len);
+        if (page != NULL) /* not UTF-8 */
+            json_array_append_new(to, page);
+    }
+}
+
+/* Where the counters of an external mesh are: the suite's mesh.metrics, --metrics CALLER=URL. */
+static json_t *metrics_setup(const struct walk *w)
+{
+    const char *given = w->scenario->mesh.metrics, *caller;
+    json_t *pages = json_array(), *urls;
+    if (w->plan->driver != DRIVER_EXTERNAL)
+        return pages;
+    json_object_foreach(json_object_get(w->scenario->lab.external, "metrics"), caller, urls)
+    {
+        if (json_is_string(urls))
+            add_pages(pages, caller, json_string_value(urls));
+    }
+    if (given != NULL && strcmp(given, "auto") != 0 && json_array_size(pages) == 0)
+        add_pages(pages, NULL, given);
+    return pages;
+}
+
+bool walk_mesh_scrapes(const struct walk *w)
+{
+    json_t *pages = metrics_setup(w);
+    bool any = json_array_size(pages) > 0;
+    json_decref(pages);
+    return any;
+}
+
+/* Of the mesh agent: the driver istio is an Envoy that Istio programs. */
+static const char *driver_name(enum driver driver)
+{
+    return driver == DRIVER_BUILTIN ? "builtin" : driver == DRIVER_EXTERNAL ? "external" : "envoy";
+}
+
+/* ${former}: where it listened before it was started again. */
+static json_t *edge_setup(const struct walk *w, const struct edge_policy *edge, const char *former)
+{
+    size_t service = walk_find_service(w, edge->to);
+    const struct walk_service *to = service == SIZE_MAX ? NULL : &w->services[service];
+    json_t *endpoints = json_array();
+    for (size_t k = 0; to != NULL && k < to->proxy->address_count; k++)
+        json_array_append_new(endpoints, json_string(to->proxy->addresses[k]));
+    char own[WALK_LISTEN_BYTES];
+    const char *listen = former != NULL ? former : walk_place_listen(w, edge->from, 0, own);
+    if (w->plan->driver == DRIVER_EXTERNAL)
+        listen = json_string_value(
+            json_object_get(json_object_get(w->scenario->lab.external, "to"), edge->to));
+    return json_pack("{so so ss* ss* sb sO*}", "policy", edge_policy_to_json(edge), "endpoints",
+                     endpoints, "listen", listen, "san", walk_certs_san(w, service), "http2",
+                     to != NULL && walk_is_http2(to->plan->protocol), "istio",
+                     json_object_get(w->plan->istio, edge->to));
+}
+
+json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
+{
+    json_t *edges = json_array(), *defects = json_array();
+    for (size_t i = 0; i < m->edge_count; i++)
+        json_array_append_new(edges,
+                              edge_setup(w, &w->plan->mesh_edges[m->edges[i]],
+                                         i < m->actor->former_count ? m->actor->former[i] : NULL));
+    for (size_t i = 0; i < w->plan->defect_count; i++)
+        json_array_append_new(defects, json_string(w->plan->defects[i]));
+    json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
+                              "edges", edges, "metrics", metrics_setup(w), "defects", defects,
+                              "folder", m->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+    if (setup != NULL && w->context->options->envoy != NULL)
+        json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
+    return setup;
+}

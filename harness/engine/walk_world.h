@@ -1,0 +1,34 @@
+#ifndef ENGINE_WALK_WORLD_H
+#define ENGINE_WALK_WORLD_H
+
+/* World faults of a walk, and the ledger and guardian of a run that has any. */
+
+#include "engine/walk.h"
+
+/* Makes the ledger and starts the guardian when a walk changes the world; nothing otherwise. Before
+ * any agent. */
+bool walk_world_open(struct walk_context *c, const struct walk_plan *walks, size_t count,
+                     struct error *err) WARN_UNUSED;
+/* Undoes what is left, newest first; what is not back is c->not_undone. */
+void walk_world_shut(struct walk_context *c);
+
+/* The step's place and parameters, checked against the lab. */
+bool walk_world_collect(struct walk *w, const struct step *step, struct walk_use *u,
+                        struct error *err) WARN_UNUSED;
+/* It is for the proxy of a caller, who need not be a service of the lab. */
+bool walk_world_is_proxy(const struct fault_use *use);
+/* The keys of the `refuse` that the fault proxies hold while the endpoint behind them is dead, as a
+ * dead pod would; NULL: none. */
+json_t *walk_world_stand_in(const struct walk_use *u);
+void walk_world_arm(struct walk *w, struct walk_use *u);
+void walk_world_disarm(struct walk *w, struct walk_use *u);
+/* Whatever is not wanted any more is back. */
+bool walk_world_settled(const struct walk *w);
+/* Of an agent that was started again, or that ends by a restart: true, and it is looked after. */
+bool walk_world_on_hello(struct walk *w, struct actor *a);
+bool walk_world_on_ready(struct walk *w, struct actor *a);
+bool walk_world_on_ended(struct walk *w, struct actor *a);
+/* Before the agents of the walk are ended. */
+void walk_world_close(struct walk *w);
+
+#endif
