@@ -90,8 +90,12 @@ static void build_guard(struct build *b, int index, const struct node *n, void *
                    label);
         return;
     }
-    if (!build_spend(b, 50) || *list->count >= GUARDS_MOST)
+    if (!build_spend(b, 50))
         return;
+    if (*list->count >= GUARDS_MOST) {
+        errors_add(b->errors, n->source, ERROR_INPUT, "guard: more than %d of them", GUARDS_MOST);
+        return;
+    }
     struct guard_plan *g = build_append(b, list->guards, list->count, sizeof(*g));
     *g = (struct guard_plan){.source = n->source};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
@@ -157,6 +161,9 @@ void build_add_guards(struct build *b, struct scenario *s, const struct scenario
         s->probes = defaults->probes;
         s->probe_count = defaults->probe_count;
     }
+    if (count > GUARDS_MOST)
+        errors_add(b->errors, s->source, ERROR_INPUT,
+                   "guard: %zu with those of the suite; at most %d", count, GUARDS_MOST);
     if (defaults->guard_count == 0 || count > GUARDS_MOST || !build_spend(b, count))
         return;
     struct guard_plan *all = ARENA_ARRAY(&b->plan->arena, struct guard_plan, count);

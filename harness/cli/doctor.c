@@ -1,7 +1,10 @@
 #include "cli/arguments.h"
+#include "world/netem.h"
+#include "world/netns.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* meshproof doctor: what this machine lacks for which feature, with the line to type. */
@@ -37,6 +40,28 @@ static bool find_envoy(char *to, size_t size)
     return access(to, X_OK) == 0;
 }
 
+/* A lab in namespaces, and in them the kernel's impairments. */
+static void look_at_kernel(size_t *lacking)
+{
+    static const struct netem_scope peer = {
+        .flows = {{.family = AF_INET, .has_peer = true, .peer = {127, 0, 0, 9}}}, .flow_count = 1};
+    const struct netem want = {.delay_ns = 1000000};
+    struct netns *made = NULL;
+    struct error err = {0};
+    struct finding_row row = {.ok = netns_make(&made, &err), .feature = "isolation netns"};
+    netns_release(made);
+    snprintf(row.text, sizeof(row.text), "%.190s", row.ok ? "namespaces can be made" : err.text);
+    print_row(&row, lacking);
+
+    row.feature = "fault.netem, partition";
+    if (row.ok) {
+        row.ok = netem_preflight(&want, &peer, NETEM_BOTH, &err);
+        snprintf(row.text, sizeof(row.text), "%.190s",
+                 row.ok ? "the kernel has netem, for a peer, both ways" : err.text);
+    }
+    print_row(&row, lacking);
+}
+
 static int run(const struct arguments *args)
 {
     size_t lacking = 0;
@@ -65,6 +90,7 @@ static int run(const struct arguments *args)
     snprintf(row.text, sizeof(row.text), "%s",
              row.ok ? "the kernel tells run-queue delays" : "no /proc/thread-self/schedstat");
     print_row(&row, &lacking);
+    look_at_kernel(&lacking);
     return lacking == 0 ? EXIT_PASS : EXIT_SURROUNDINGS;
 }
 

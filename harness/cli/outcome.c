@@ -35,6 +35,7 @@ static void find_first(const struct judgement *g, char *to, size_t size)
 
 void outcome_begin(struct outcome *o, const char *run)
 {
+    keep(o->begun, sizeof(o->begun), run);
     if (!o->any)
         keep(o->run, sizeof(o->run), run);
 }
@@ -121,7 +122,12 @@ int outcome_write(const struct outcome *o, const struct arguments *args, int cod
     if (message != NULL) {
         bool judged = o->any && o->code == code;
         err = (struct error){0};
-        outcome_print(o, code, judged ? NULL : command_first_said(), &t);
+        struct outcome told = *o;
+        if (!judged) { /* it ended so by the suite that was not judged: the last */
+            keep(told.run, sizeof(told.run), o->begun[0] != '\0' ? o->begun : o->run);
+            told.results[0] = '\0';
+        }
+        outcome_print(&told, code, judged ? NULL : command_first_said(), &t);
         if (!write_file(message, text_get(&t), &err))
             code = command_worse(command_fail(&err), code);
     }

@@ -13,6 +13,7 @@
 #define TERMINATION_MOST_BYTES 2048
 
 struct outcome {
+    char begun[9];     /* the id of the suite that began last */
     char run[9];       /* the id of the suite that ended worst */
     char results[256]; /* where its journal is */
     char first[512];   /* "retries client -> payments", the first of the worst kind */

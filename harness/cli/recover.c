@@ -13,7 +13,6 @@
 
 /* meshproof recover: undoes what dead runs left of their changes to the world. */
 
-#define LEDGERS_MOST 1000
 #define LINE_MOST 512
 
 static const struct option recover_options[] = {
@@ -98,8 +97,13 @@ static int look_at_folder(const struct arguments *args, const char *run, size_t 
     struct dirent **names = NULL;
     int code = EXIT_PASS, count = scandir(LEDGER_FOLDER, &names, is_ledger, alphasort);
     char path[600], wanted[300];
+    struct error err = {0};
+    if (count < 0 && errno != ENOENT) {
+        error_system(&err, errno, "reading %s", LEDGER_FOLDER);
+        return command_fail(&err);
+    }
     snprintf(wanted, sizeof(wanted), "%s%s", run == NULL ? "" : run, LEDGER_TAIL);
-    for (int i = 0; i < count && i < LEDGERS_MOST; i++) {
+    for (int i = 0; i < count; i++) {
         snprintf(path, sizeof(path), LEDGER_FOLDER "/%s", names[i]->d_name);
         if (run == NULL || strcmp(names[i]->d_name, wanted) == 0)
             code = command_worse(look_at(args, path, true, looked_at), code);

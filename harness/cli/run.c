@@ -122,6 +122,8 @@ static bool engine_options_of(const struct arguments *args, struct prepared *p,
     return true;
 }
 
+#define REPORTS_MOST 16
+
 /* GitHub's file is one for all steps of a job: it is added to, and once. */
 static bool write_markdown(const struct arguments *args, const struct opened *o, struct error *err)
 {
@@ -134,7 +136,7 @@ static bool write_markdown(const struct arguments *args, const struct opened *o,
 
 static bool write_reports(const struct arguments *args, const struct opened *o, struct error *err)
 {
-    const char *extra[16], *junit = arguments_get(args, "junit");
+    const char *extra[REPORTS_MOST], *junit = arguments_get(args, "junit");
     size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
     if (!run_write(o, "text", "-", err))
         return false;
@@ -302,11 +304,65 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     return code;
 }
 
-static int run(const struct arguments *args);
+static int run_all(const struct arguments *args, struct outcome *outcome);
+
+/* What may be said anew of a former run: it takes the former's place. */
+static const char *const said_anew[] = {"output", "junit", "markdown", "report", "on-inconclusive"};
+
+/* Not by a default. */
+static bool is_given(const struct arguments *a, const char *name)
+{
+    for (size_t i = 0; i < a->given_count; i++)
+        if (strcmp(a->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_dropped(const char *word, const struct arguments *given, bool *ret_value_follows)
+{
+    static const char *const always[] = {"-o", "--output", "--run", "--seed", "--rerun"};
+    size_t n = COUNT_OF(always) + COUNT_OF(said_anew);
+    for (size_t k = 0; k < n; k++) {
+        char option[40];
+        if (k < COUNT_OF(always))
+            snprintf(option, sizeof(option), "%s", always[k]);
+        else if (is_given(given, said_anew[k - COUNT_OF(always)]))
+            snprintf(option, sizeof(option), "--%s", said_anew[k - COUNT_OF(always)]);
+        else
+            continue;
+        size_t len = strlen(option);
+        if (strncmp(word, option, len) != 0 || (word[len] != '\0' && word[len] != '='))
+            continue;
+        *ret_value_follows = word[len] == '\0';
+        return true;
+    }
+    return false;
+}
+
+#define ANEW_MOST 40
+static size_t add_anew(const struct arguments *given, char **argv)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < COUNT_OF(said_anew); k++) {
+        const char *values[16];
+        size_t n = is_given(given, said_anew[k])
+                       ? arguments_all(given, said_anew[k], values, COUNT_OF(values))
+                       : 0;
+        for (size_t i = 0; i < n && i < COUNT_OF(values) && kept < ANEW_MOST; i++) {
+            struct text word;
+            text_init(&word, 5000);
+            text_add(&word, "--%s=%s", said_anew[k], values[i]);
+            argv[kept++] = check_strdup(text_get(&word));
+            text_release(&word);
+        }
+    }
+    return kept;
+}
 
 /* The words of a former run, without what named its own files, and with its seed. */
-static int rerun(const char *former, const struct config *config)
+static int rerun(const struct arguments *given, struct outcome *outcome)
 {
+    const char *former = arguments_get(given, "rerun");
     char path[600];
     struct error err = {0};
     struct journal *journal;
@@ -319,27 +375,21 @@ static int rerun(const char *former, const struct config *config)
     }
     const json_t *words = json_object_get(journal->run, "argv");
     size_t count = json_array_size(words), kept = 0;
-    char **argv = check_alloc_zero(count + 3, sizeof(char *));
+    char **argv = check_alloc_zero(count + 3 + ANEW_MOST, sizeof(char *));
     for (size_t i = 0; i < count; i++) {
-        static const char *const dropped[] = {"-o", "--output", "--run", "--seed", "--rerun"};
         const char *word = json_string_value(json_array_get(words, i));
-        bool drop = word == NULL;
-        for (size_t k = 0; k < COUNT_OF(dropped) && !drop; k++) {
-            size_t len = strlen(dropped[k]);
-            if (strncmp(word, dropped[k], len) != 0 || (word[len] != '\0' && word[len] != '='))
-                continue;
-            drop = true;
-            i += word[len] == '\0';
-        }
-        if (!drop)
+        bool value_follows = false;
+        if (word != NULL && !is_dropped(word, given, &value_follows))
             argv[kept++] = check_strdup(word);
+        i += value_follows;
     }
+    kept += add_anew(given, argv + kept);
     argv[kept++] = check_strdup("--seed");
     argv[kept++] = check_strdup(report_run_text(journal, "seed"));
     fprintf(stderr, "again  run %s  seed %s\n", report_run_text(journal, "run"), argv[kept - 1]);
     bool ok = arguments_parse(&args, &command_run, (int)kept, argv, &err);
-    args.config = config;
-    int code = ok ? run(&args) : command_fail(&err);
+    args.config = given->config;
+    int code = ok ? run_all(&args, outcome) : command_fail(&err);
     arguments_release(&args);
     for (size_t i = 0; i < kept; i++)
         free(argv[i]);
@@ -362,6 +412,25 @@ static int run_suites(const struct arguments *args, struct exception_file *excep
     return code;
 }
 
+/* Before the run: afterwards it would hide how that ended. */
+static bool check_reports(const struct arguments *args, struct error *err)
+{
+    const char *all[REPORTS_MOST + 1];
+    size_t count = arguments_all(args, "report", all, COUNT_OF(all));
+    if (count > REPORTS_MOST)
+        return error_set(err, ERROR_USAGE, "more than %d --report", REPORTS_MOST);
+    for (size_t i = 0; i < count; i++) {
+        char format[16] = "";
+        size_t len = strcspn(all[i], "=");
+        if (len < sizeof(format))
+            snprintf(format, sizeof(format), "%.*s", (int)len, all[i]);
+        if (all[i][len] == '\0' || report_writer_find(format) == NULL)
+            return error_set(err, ERROR_USAGE,
+                             "--report is \"%.60s\"; it must be like json=report.json", all[i]);
+    }
+    return true;
+}
+
 static int run_all(const struct arguments *args, struct outcome *outcome)
 {
     struct exception_file exceptions;
@@ -375,6 +444,8 @@ static int run_all(const struct arguments *args, struct outcome *outcome)
                   args->position_count);
         return command_fail(&err);
     }
+    if (!check_reports(args, &err))
+        return command_fail(&err);
     int code = exception_file_read(args, &exceptions, &err) ? run_suites(args, &exceptions, outcome)
                                                             : command_fail(&err);
     exception_file_release(&exceptions);
@@ -384,9 +455,9 @@ static int run_all(const struct arguments *args, struct outcome *outcome)
 static int run(const struct arguments *args)
 {
     struct outcome outcome = {0};
-    if (arguments_get(args, "rerun") != NULL)
-        return rerun(arguments_get(args, "rerun"), args->config);
-    return outcome_write(&outcome, args, run_all(args, &outcome));
+    int code =
+        arguments_get(args, "rerun") != NULL ? rerun(args, &outcome) : run_all(args, &outcome);
+    return outcome_write(&outcome, args, code);
 }
 
 const struct command command_run = {
@@ -395,7 +466,8 @@ const struct command command_run = {
     .positions = "SUITE...",
     .options = run_options,
     .option_count = COUNT_OF(run_options),
-    .exits = "0 pass  1 fail  2 inconclusive  3 aborted  4 surroundings  64 usage",
+    .exits = "0 pass  1 fail  2 inconclusive  3 aborted  4 surroundings  5 not everything is back  "
+             "64 usage",
     .example =
         "meshproof run suites/seed/payments.lua --depth quick --seed \"$GIT_SHA\" --junit out.xml",
     .run = run,

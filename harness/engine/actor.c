@@ -399,8 +399,12 @@ bool actor_kill(struct actor *a, struct error *err)
     char how[64], who[96];
     if (a->reaped || a->state == ACTOR_ENDED)
         return true;
-    if (!process_read(a->pid, &p, err) || !process_signal(&p, SIGKILL, err) ||
-        !process_wait_end(&p, KILLED_WITHIN_NS, err))
+    struct error unsent = {0};
+    if (!process_read(a->pid, &p, err))
+        return false;
+    if (!process_signal(&p, SIGKILL, &unsent) && process_lives(&p)) /* else it has just ended */
+        return error_set(err, unsent.kind, "%s", unsent.text);
+    if (!process_wait_end(&p, KILLED_WITHIN_NS, err))
         return false;
     if (!place_local_ended(a->pid, how, sizeof(how)))
         return error_set(err, ERROR_PEER, "the %s was killed and has not ended",

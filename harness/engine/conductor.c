@@ -272,8 +272,11 @@ static bool may_go_on(void *cookie, struct walk *w, bool arming)
     struct error why = {0};
     if (c->refused.kind != ERROR_NONE || c->stopping != STOPPING_NOT)
         return false;
-    bool good = arming ? guard_watch_may_arm(c->guards, loop_now_ns(c->loop), &why)
-                       : check_windows(w->scenario, &why);
+    bool good = true; /* a control has neither guards nor load of its own to ask */
+    if (!arming)
+        good = check_windows(w->scenario, &why);
+    else if (w->subject)
+        good = guard_watch_may_arm(c->guards, loop_now_ns(c->loop), &why);
     if (good)
         return true;
     c->refused = why;

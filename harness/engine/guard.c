@@ -7,7 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define TOLD_MOST 3 /* values of a trip's sentence */
+#define TOLD_MOST 3  /* values of a trip's sentence */
+#define FLAPS_MOST 6 /* overs until a probe that comes and goes counts as none */
 
 /* A probe with its newest sample; those of guards that have their own are among them. */
 struct series {
@@ -16,7 +17,7 @@ struct series {
     struct probe *probe;
     struct sample_seen newest;
     bool any;
-    char edge[160], label[128];
+    char edge[160], label[128], shown[64]; /* shown: for sentences */
     uint64_t edge_hash;
 };
 struct guard {
@@ -26,6 +27,8 @@ struct guard {
     uint64_t good_since_ns; /* 0: not now */
     uint64_t out_since_ns;  /* 0: within its range */
     uint64_t data_ns;       /* the newest value; before the first, when sampling began */
+    uint64_t begun_ns;      /* when sampling began */
+    bool held;              /* once, for its whole over */
     double told[TOLD_MOST];
     size_t out_count;
 };
@@ -45,12 +48,14 @@ static bool is_out(const struct guard *g, double value)
     return value > g->above || value < g->below; /* never true of a NAN */
 }
 
-static void trip(struct guard_watch *w, const struct guard *g, const struct error *why)
+/* ${refused}: nothing was done yet. */
+static void trip(struct guard_watch *w, const struct guard *g, const struct error *why,
+                 bool refused)
 {
     if (w->over)
         return;
     w->over = true;
-    w->events.on_trip(w->events.cookie, g->plan, why, !w->armed);
+    w->events.on_trip(w->events.cookie, g->plan, why, refused);
 }
 
 /* "guard orders below 5 for 30s (4.2, 3.9, 3.1 ...)". */
@@ -64,7 +69,7 @@ static void say_out(const struct guard *g, struct error *why)
                  probe_print(g->series->plan, g->told[i], one, sizeof(one)));
     }
     error_at(why, g->plan->source, ERROR_LIMIT, "guard %.60s %s %.20s for %s (%s%s)",
-             g->series->label, above ? "above" : "below", above ? g->plan->above : g->plan->below,
+             g->series->shown, above ? "above" : "below", above ? g->plan->above : g->plan->below,
              units_print_duration(g->plan->over_ns, over, sizeof(over)), values,
              g->out_count > TOLD_MOST ? " ..." : "");
 }
@@ -72,6 +77,13 @@ static void say_out(const struct guard *g, struct error *why)
 static bool is_of_load(const struct guard *g)
 {
     return g->series->plan->kind == PROBE_CLIENT;
+}
+
+/* From the first fault on; that of a load also from when it first held, for there may be no fault.
+ */
+static bool in_force(const struct guard_watch *w, const struct guard *g)
+{
+    return w->armed || (is_of_load(g) && g->held);
 }
 
 /* What a guard that holds no load must not do before the first fault. */
@@ -82,15 +94,15 @@ static void refuse(struct guard_watch *w, const struct guard *g, const struct sa
     if (s->missing)
         error_at(&why, g->plan->source, ERROR_SYSTEM,
                  "guard %.60s has no data before the first fault (%.80s): nothing was done",
-                 g->series->label, s->why);
+                 g->series->shown, s->why);
     else
         error_at(&why, g->plan->source, ERROR_SYSTEM,
                  "guard %.60s is %s before the first fault, and must not be %s %.20s: nothing was "
                  "done",
-                 g->series->label, probe_print(g->series->plan, s->value, value, sizeof(value)),
+                 g->series->shown, probe_print(g->series->plan, s->value, value, sizeof(value)),
                  s->value > g->above ? "above" : "below",
                  s->value > g->above ? g->plan->above : g->plan->below);
-    trip(w, g, &why);
+    trip(w, g, &why, true);
 }
 
 static void take_missing(struct guard_watch *w, struct guard *g, const struct sample_seen *s)
@@ -100,15 +112,17 @@ static void take_missing(struct guard_watch *w, struct guard *g, const struct sa
     uint64_t since_ns = s->answer_ns > g->data_ns ? s->answer_ns - g->data_ns : 0;
     if (!w->armed) {
         g->good_since_ns = 0;
-        if (!is_of_load(g) && since_ns >= g->plan->over_ns)
+        bool never = s->answer_ns - g->begun_ns >= FLAPS_MOST * g->plan->over_ns;
+        if (!is_of_load(g) && (since_ns >= g->plan->over_ns || never))
             refuse(w, g, s);
-        return;
+        if (!in_force(w, g))
+            return;
     }
     if (g->plan->ignore_missing || since_ns < g->plan->over_ns)
         return;
     error_at(&why, g->plan->source, ERROR_LIMIT, "guard %.60s without data for %s (%.80s)",
-             g->series->label, units_print_duration(g->plan->over_ns, over, sizeof(over)), s->why);
-    trip(w, g, &why);
+             g->series->shown, units_print_duration(g->plan->over_ns, over, sizeof(over)), s->why);
+    trip(w, g, &why, false);
 }
 
 static void take(struct guard_watch *w, struct guard *g, const struct sample_seen *s)
@@ -121,6 +135,7 @@ static void take(struct guard_watch *w, struct guard *g, const struct sample_see
     g->data_ns = s->answer_ns;
     if (!is_out(g, s->value)) {
         g->good_since_ns = g->good_since_ns == 0 ? s->at_ns : g->good_since_ns;
+        g->held = g->held || s->at_ns - g->good_since_ns >= g->plan->over_ns;
         g->out_since_ns = 0;
         g->out_count = 0;
         return;
@@ -130,15 +145,14 @@ static void take(struct guard_watch *w, struct guard *g, const struct sample_see
         g->told[g->out_count] = s->value;
     g->out_count++;
     g->out_since_ns = g->out_since_ns == 0 ? s->at_ns : g->out_since_ns;
-    if (!w->armed) {
-        if (!is_of_load(g))
-            refuse(w, g, s);
+    if (!w->armed && !is_of_load(g))
+        refuse(w, g, s);
+    if (!in_force(w, g))
         return;
-    }
     if (s->at_ns - g->out_since_ns < g->plan->over_ns)
         return;
     say_out(g, &why);
-    trip(w, g, &why);
+    trip(w, g, &why, false);
 }
 
 static void on_sample(void *cookie, const struct sample_seen *s)
@@ -163,11 +177,23 @@ static void on_sample(void *cookie, const struct sample_seen *s)
         w->events.on_ready(w->events.cookie);
 }
 
+/* Never within a character of UTF-8. */
+static void cut_text(const char *from, char *to, size_t size)
+{
+    size_t len = strlen(from);
+    if (len >= size)
+        for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xC0) == 0x80;)
+            len--;
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
 static bool open_series(struct guard_watch *w, const struct probe_plan *plan, struct error *err)
 {
     struct series *s = &w->series[w->series_count];
     *s = (struct series){.watch = w, .plan = plan};
     probe_label(plan, s->label, sizeof(s->label));
+    cut_text(s->label, s->shown, sizeof(s->shown));
     if (plan->kind == PROBE_CLIENT && plan->on.to.service != NULL) {
         snprintf(s->edge, sizeof(s->edge), "%s -> %s",
                  plan->on.from.service == NULL ? "client" : plan->on.from.service,
@@ -248,7 +274,7 @@ void guard_watch_free(struct guard_watch *w)
 void guard_watch_start(struct guard_watch *w)
 {
     for (size_t i = 0; w != NULL && i < w->guard_count; i++)
-        w->guards[i].data_ns = loop_now_ns(w->loop);
+        w->guards[i].begun_ns = w->guards[i].data_ns = loop_now_ns(w->loop);
     for (size_t i = 0; w != NULL && i < w->series_count; i++)
         probe_start(w->series[i].probe);
 }
@@ -279,7 +305,7 @@ bool guard_watch_may_arm(struct guard_watch *w, uint64_t now_ns, struct error *e
         return error_at(err, g->plan->source, ERROR_SYSTEM,
                         "guard %.60s has not held for its %s before the first fault: nothing was "
                         "done; give the scenario a first phase without faults that lasts longer",
-                        g->series->label,
+                        g->series->shown,
                         units_print_duration(g->plan->over_ns, over, sizeof(over)));
     }
     w->armed = true;

@@ -105,6 +105,7 @@ void link_close(struct link *l)
     if (l->fd < 0)
         return;
     l->gone = true;
+    loop_task_cancel(l->loop, &l->again);
     loop_watch_remove(&l->watch);
     close(l->fd);
     l->fd = -1;

@@ -162,6 +162,23 @@ static void tell_json(struct probe *p, const struct http_answer *answer)
         probe_missing(p, why);
 }
 
+/* In a page a * of the glob is for any text: pages have no segments. */
+static bool body_matches(struct bytes body, const char *glob)
+{
+    struct text wide;
+    text_init(&wide, 2 * strlen(glob) + 1);
+    for (const char *c = glob; *c != '\0'; c++)
+        if (*c != '*' || c[1] != '*') {
+            if (*c == '*')
+                text_add(&wide, "**");
+            else
+                text_add(&wide, "%c", *c);
+        }
+    bool matches = text_glob(body, bytes_of(text_get(&wide)));
+    text_release(&wide);
+    return matches;
+}
+
 static void on_end(void *cookie, struct http_call *call, const struct http_answer *answer)
 {
     struct probe *p = cookie;
@@ -169,7 +186,7 @@ static void on_end(void *cookie, struct http_call *call, const struct http_answe
     bool numeric = p->plan->kind == PROBE_PROMQL || p->plan->value != NULL;
     uint16_t wanted = p->plan->kind == PROBE_PROMQL ? 200 : p->plan->status;
     bool good = answer->end == HTTP_END_COMPLETE && answer->status == wanted &&
-                (p->plan->body == NULL || text_glob(answer->body, bytes_of(p->plan->body)));
+                (p->plan->body == NULL || body_matches(answer->body, p->plan->body));
     (void)call;
     a->call = NULL;
     if (!numeric)

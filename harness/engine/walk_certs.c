@@ -525,6 +525,8 @@ bool walk_certs_begin(struct walk *w, struct error *err)
     }
     if (w->certs == NULL || cert_steps_each(phase->steps, phase->step_count, 0, has_step, NULL))
         return true;
+    if (!w->context->may_go_on(w->context->cookie, w, true))
+        return true; /* refused: the conductor aborts at the turn's end */
     return begin_state(w, err) &&
            cert_steps_each(phase->steps, phase->step_count, 0, plan_step, &p) && advance(w, err);
 }

@@ -25,10 +25,16 @@ static bool asked(const struct walk *w, const struct walk_use *u, struct fault_n
 /* Both may be in force at once. */
 static bool overlap(const struct walk_use *a, const struct walk_use *b)
 {
-    if (a->owner != b->owner)
-        return a->owner == USE_WHOLE_SCENARIO || b->owner == USE_WHOLE_SCENARIO ||
-               a->until != UINT32_MAX || b->until != UINT32_MAX;
-    return a->from_ns < b->to_ns && b->from_ns < a->to_ns;
+    uint32_t a_first = a->owner == USE_WHOLE_SCENARIO ? 0 : a->owner,
+             b_first = b->owner == USE_WHOLE_SCENARIO ? 0 : b->owner,
+             a_last = a->until != UINT32_MAX ? a->until : a->owner,
+             b_last = b->until != UINT32_MAX ? b->until : b->owner;
+    /* What is carried over ends with that phase, whatever its own span. */
+    uint64_t a_to_ns = a->until == UINT32_MAX ? a->to_ns : UINT64_MAX,
+             b_to_ns = b->until == UINT32_MAX ? b->to_ns : UINT64_MAX;
+    if (a_last < b_first || b_last < a_first)
+        return false;
+    return a->owner != b->owner || (a->from_ns < b_to_ns && b->from_ns < a_to_ns);
 }
 
 static bool check_alone(const struct walk *w, const struct step *step, const struct walk_use *u,

@@ -230,10 +230,11 @@ static void wait_until(struct walk_target *t, uint64_t at_ns)
 static bool stop_process(struct walk_target *t, struct error *err)
 {
     uint64_t since_ns = clock_now_ns();
-    if (!promise(t, "running", "stopped", err) || !process_stop(&t->process, err) ||
-        !undo_done(t->walk->context->undo, t->entry, err))
+    if (!promise(t, "running", "stopped", err))
         return false;
-    t->state = TARGET_STOPPED;
+    t->state = TARGET_STOPPED; /* from the promise on: whatever fails is undone */
+    if (!process_stop(&t->process, err) || !undo_done(t->walk->context->undo, t->entry, err))
+        return false;
     if (t->own_silence)
         actor_stopped(t->actor, since_ns);
     walk_target_journal(t, STEP_DONE, "running", "stopped", true, since_ns);
@@ -243,9 +244,9 @@ static bool stop_process(struct walk_target *t, struct error *err)
 static bool kill_actor(struct walk_target *t, struct error *err)
 {
     uint64_t since_ns = clock_now_ns();
+    t->state = TARGET_DOWN; /* from the promise on */
     if (!actor_kill(t->actor, err) || !undo_done(t->walk->context->undo, t->entry, err))
         return false;
-    t->state = TARGET_DOWN;
     walk_target_journal(t, STEP_DONE, "up", "killed", true, since_ns);
     return true;
 }
@@ -367,7 +368,8 @@ static void go_on(struct walk_target *t)
         end_target(t, "stopped", "running", since_ns);
         return;
     }
-    error_set(&err, ERROR_SYSTEM, "the process of %s is held by somebody else", t->place);
+    if (back)
+        error_set(&err, ERROR_SYSTEM, "the process of %s is held by somebody else", t->place);
     t->state = TARGET_IDLE;
     walk_target_journal(t, STEP_UNDONE, "stopped", "", false, since_ns);
     walk_target_not_undone(t->walk, &err);

@@ -36,7 +36,7 @@ struct fire_budget {
 /* The blast radius that a proxy holds itself to at each firing (guard.limits), one for all
  * endpoints of a service. What is over it passes untouched and is told as limited. */
 struct fire_limits {
-    uint64_t delay_most_ns; /* of one hold that has an end; 0: no limit */
+    uint64_t delay_most_ns; /* of one hold that has an end, a body's pace apart; 0: no limit */
     uint32_t share_ppm;     /* of the tries (and of the connections) chosen; 1000000: no limit */
     uint64_t seen[2], chosen[2]; /* tries; connections */
 };

@@ -273,7 +273,15 @@ static bool asks(const struct chain_run *run, uint16_t i, uint32_t moment_bit, u
            now_ns < slot->when.expires_ns;
 }
 
-/* A hold is asked again no later than the fault's TTL; one longer than the limit is none at all. */
+/* A hold is asked again no later than the fault's TTL. */
+static struct answer within_ttl(const struct chain_run *run, uint16_t i, struct answer answer)
+{
+    if (answer.act == ACT_HOLD && answer.until_ns > run->chain->slots[i].when.expires_ns)
+        answer.until_ns = run->chain->slots[i].when.expires_ns;
+    return answer;
+}
+
+/* A hold longer than the limit is none at all. */
 static struct answer bounded(struct chain_run *run, uint64_t now_ns, uint16_t i,
                              struct answer answer)
 {
@@ -284,9 +292,7 @@ static struct answer bounded(struct chain_run *run, uint64_t now_ns, uint16_t i,
         run->limited |= fault_bit(&run->chain->slots[i]);
         return (struct answer){.act = ACT_PASS, .take = TAKE_ALL};
     }
-    if (answer.act == ACT_HOLD && answer.until_ns > run->chain->slots[i].when.expires_ns)
-        answer.until_ns = run->chain->slots[i].when.expires_ns;
-    return answer;
+    return within_ttl(run, i, answer);
 }
 
 struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_view *seen,
@@ -400,7 +406,8 @@ static struct answer ask_data(struct chain_run *run, uint16_t i, const struct da
     if (f->on_data == NULL || (slot->moments & MOMENT_BIT(MOMENT_DATA, seen->side)) == 0)
         return ANSWER_PASS;
     struct filter_context at = context_of(run, i, run->chunk_arena, now_ns);
-    return bounded(run, now_ns, i, f->on_data(&at, seen));
+    /* Within a body a hold is a pace (bandwidth, slicer), not an added delay. */
+    return within_ttl(run, i, f->on_data(&at, seen));
 }
 
 struct answer chain_run_ask_data(struct chain_run *run, uint16_t i, const struct data_view *seen,

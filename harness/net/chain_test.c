@@ -653,9 +653,38 @@ static void a_hold_longer_than_the_limit_is_none(void **state)
     }
 }
 
+static struct answer paces(struct filter_context *at, const struct data_view *seen)
+{
+    (void)seen;
+    return (struct answer){.act = ACT_HOLD, .until_ns = at->now_ns + 501};
+}
+static const struct stream_filter pace_filter = {.on_data = paces};
+
+/* bandwidth at 1 B/s: seconds for each chunk. */
+static void the_pace_of_a_body_is_no_delay(void **state)
+{
+    struct fire_limits limits = {.share_ppm = 1000000, .delay_most_ns = 500};
+    struct filter_slot slot = {.filter = &pace_filter,
+                               .fault = 5,
+                               .when = {.share_ppm = 1000000, .expires_ns = UINT64_MAX}};
+    struct filter_chain *chain = chain_new(&slot, 1, 1, NULL);
+    struct tried t;
+    (void)state;
+    chain->limits = &limits;
+    tried_begin(&t, chain, (struct call_view){.id_lo = 1, .attempt = 1});
+    struct data_view data = {.side = SIDE_RESPONSE, .chunk = bytes_of("abc")};
+    struct answer answer = chain_run_ask_data(&t.run, 0, &data, 1000);
+    assert_int_equal(answer.act, ACT_HOLD);
+    assert_int_equal(answer.until_ns, 1501);
+    assert_int_equal(t.run.limited, 0);
+    tried_end(&t);
+    chain_release(chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_pace_of_a_body_is_no_delay),
         cmocka_unit_test(a_match_may_name_a_grpc_method_and_a_protocol),
         cmocka_unit_test(matches_hold_when_all_their_keys_do),
         cmocka_unit_test(what_is_over_the_share_passes_and_is_told),

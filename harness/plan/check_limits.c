@@ -146,6 +146,8 @@ static uint32_t touched_with(const struct reaches *all, size_t i)
             drawn += other->count;
         else if (!known && fixed_count < COUNT_OF(fixed))
             fixed[fixed_count++] = endpoint;
+        else if (!known)
+            drawn++; /* one may be counted twice, never left out */
     }
     return fixed_count + drawn < most ? fixed_count + drawn : most;
 }
@@ -232,12 +234,28 @@ static void check_steps_in(struct reaches *all, const struct step *steps, size_t
     }
 }
 
+/* Of users who wait: at most this, were there no answer time; UINT64_MAX: nothing bounds it. */
+static uint64_t closed_per_h(const struct load_plan *load)
+{
+    if (load->think_ns == 0)
+        return UINT64_MAX;
+    return (uint64_t)((double)load->users * 3600e9 / (double)load->think_ns);
+}
+
+/* ${given}: the author has said how much, so that users who wait count too. */
 static void check_rates(const struct load_plan *loads, size_t count, const struct limits *l,
-                        struct errors *errors)
+                        bool given, struct errors *errors)
 {
     uint64_t sum = 0;
     char rate[32], limit[32];
     for (size_t i = 0; i < count; i++) {
+        if (given && loads[i].closed && closed_per_h(&loads[i]) > l->requests_per_h) {
+            errors_add(errors, loads[i].source, ERROR_INPUT,
+                       "load.closed: its users, with that think, may send more than guard.limits "
+                       "requests %s",
+                       units_print_rate(l->requests_per_h, limit, sizeof(limit)));
+            return;
+        }
         sum += loads[i].closed ? 0 : loads[i].rate_per_h;
         if (sum <= l->requests_per_h)
             continue;
@@ -247,6 +265,14 @@ static void check_rates(const struct load_plan *loads, size_t count, const struc
                    units_print_rate(l->requests_per_h, limit, sizeof(limit)));
         return;
     }
+}
+
+static bool says_requests(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->guard_count; i++)
+        if (s->guards[i].kind == GUARD_LIMITS && s->guards[i].requests_per_h != 0)
+            return true;
+    return false;
 }
 
 static bool is_mode(const char *text)
@@ -294,12 +320,12 @@ void check_limits(const struct scenario *s, struct errors *errors)
     struct reaches all = {s, &limits, check_alloc_zero(REACHES_MOST, sizeof(*all.at)), 0, errors};
     struct reach whole = {.last = UINT32_MAX, .to_ns = UINT64_MAX};
     check_steps_in(&all, s->steps, s->step_count, whole);
-    check_rates(s->loads, s->load_count, &limits, errors);
+    check_rates(s->loads, s->load_count, &limits, says_requests(s), errors);
     for (size_t i = 0; i < s->phase_count; i++) {
         const struct phase *p = &s->phases[i];
         struct reach span = {.first = (uint32_t)i, .last = (uint32_t)i, .to_ns = UINT64_MAX};
         check_steps_in(&all, p->steps, p->step_count, span);
-        check_rates(p->loads, p->load_count, &limits, errors);
+        check_rates(p->loads, p->load_count, &limits, says_requests(s), errors);
     }
     free(all.at);
 }

@@ -1,3 +1,4 @@
+#include "plan/probe.h"
 #include "verify/generate.h"
 
 #include "base/clock.h"
@@ -122,6 +123,20 @@ static bool asks_anything(const struct scenario *s)
     return false;
 }
 
+/* A guard on the client's own figures must have held for its over before the first fault. */
+static void lengthen_warm(struct scenario *s)
+{
+    for (size_t i = 0; i < s->guard_count && s->phase_count > 0; i++) {
+        const struct guard_plan *g = &s->guards[i];
+        if (g->kind != GUARD_STOP)
+            continue;
+        const struct probe_plan *q = g->probe != NULL ? probe_find(s, g->probe) : &g->own;
+        uint64_t least_ns = q == NULL ? 0 : g->over_ns + 2 * q->every_ns;
+        if (q != NULL && q->kind == PROBE_CLIENT && s->phases[0].lasting_ns < least_ns)
+            s->phases[0].lasting_ns = least_ns;
+    }
+}
+
 bool generate_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge,
                      const struct generate_options *options, struct error *err)
 {
@@ -135,6 +150,7 @@ bool generate_phases(struct plan *p, struct scenario *s, const struct edge_polic
     s->phases = m.phases;
     s->phase_count = m.phase_count;
     s->settle_ns = 0;
+    lengthen_warm(s);
     if (!asks_anything(s))
         return error_at(err, options->source, ERROR_USAGE,
                         "scenario.from_policy: claims and except leave nothing to ask of %s -> %s: "

@@ -22,9 +22,11 @@ static bool applies(const struct edge_policy *edge)
 static void look(const struct window *w, const struct probe_plan *p, struct samples *ret)
 {
     const struct journal *j = w->journal;
+    /* A sample of the client tells of the time before it. */
+    uint64_t from_ns = w->span.from_ns + (p->kind == PROBE_CLIENT ? p->every_ns : 0);
     for (size_t i = 0; i < j->sample_count; i++) {
         const struct sample_record *r = &j->samples[i].r;
-        if (r->at < w->span.from_ns || r->at >= w->span.to_ns ||
+        if (r->at < from_ns || r->at >= w->span.to_ns ||
             strcmp(journal_name(j, r->probe), p->name) != 0)
             continue;
         if (r->missing != 0) {

@@ -59,8 +59,7 @@ static void undo_all(const char *ledger, bool died)
     struct undo_owner owner;
     struct error err = {0};
     if (!undo_take(ledger, &u, &owner, &err)) {
-        if (err.sys != ENOENT) /* none: the run removed it before it died */
-            say(ledger, &err);
+        say(ledger, &err); /* ENOENT too: the run removes it after guardian_end only */
         return;
     }
     bool told = !died || undo_died(u, &err);

@@ -169,10 +169,11 @@ bool ledger_take(const char *path, int *ret_fd, struct buffer *ret_bytes, enum l
     lock(fd);
     bool ok = read_all(fd, ret_bytes, err);
     *ret_end = ok ? ledger_scan(buffer_view(ret_bytes), ignore_frame, NULL, &good) : LEDGER_WHOLE;
-    if (ok && *ret_end == LEDGER_TORN && ftruncate(fd, (off_t)good) != 0)
+    /* Without one good frame it may be no ledger at all: nothing is cut off. */
+    if (ok && *ret_end == LEDGER_TORN && good > 0 && ftruncate(fd, (off_t)good) != 0)
         ok = error_system(err, errno, "cutting what was torn off %s", path);
     unlock(fd);
-    if (ok && *ret_end == LEDGER_TORN)
+    if (ok && *ret_end == LEDGER_TORN && good > 0)
         ret_bytes->len = good;
     *ret_fd = fd;
     if (!ok) {

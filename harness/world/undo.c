@@ -26,7 +26,8 @@ struct undo {
     size_t count;
     uint64_t last_id;
     bool damaged;
-    bool removes; /* nobody else writes it */
+    bool removes;  /* nobody else writes it */
+    bool headless; /* no ledger maybe, or one that is just being made: never removed */
 };
 
 #define UNDO(name_) extern const struct undo_type undo_##name_;
@@ -167,7 +168,10 @@ static bool revert_entry(struct undo *u, struct undo_entry *e, enum undo_result 
         why = (struct error){0};
         if (!e->type->revert(e->note, ret, &why))
             continue;
-        return *ret == UNDO_DIVERGED || undo_confirm(u, e->id, err);
+        struct error unwritten = {0}; /* it is back all the same; a second undo finds it gone */
+        if (*ret != UNDO_DIVERGED && !undo_confirm(u, e->id, &unwritten))
+            e->undone = true;
+        return true;
     }
     if (err != NULL && err->kind == ERROR_NONE)
         *err = why;
@@ -234,7 +238,7 @@ void undo_close(struct undo *u)
 {
     if (u == NULL)
         return;
-    if (u->removes && undo_outstanding(u) == 0 && !u->damaged)
+    if (u->removes && undo_outstanding(u) == 0 && !u->damaged && !u->headless)
         unlink(u->path);
     release(u);
 }
@@ -302,6 +306,7 @@ static bool read_ledger(struct undo *u, struct bytes all, enum ledger_end end,
     size_t good;
     ledger_scan(all, on_frame, &t, &good);
     u->damaged = u->damaged || end == LEDGER_DAMAGED;
+    u->headless = !t.has_head;
     if (!t.has_head && all.len > 0)
         return error_set(err, ERROR_INPUT, "%s is no ledger of this version", u->path);
     if (!t.has_head) /* its owner died while it was being made: nothing was promised */

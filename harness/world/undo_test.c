@@ -1,8 +1,10 @@
 #include "world/undo.h"
 
 #include "world/ledger.h"
+#include "world/undo_lab.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -346,6 +348,51 @@ static void test_no_ledger(void **state)
     assert_non_null(strstr(err.text, "is no ledger"));
 }
 
+/* Shorter than a frame's head: it could be the rest of a ledger, and is somebody's notes. */
+static void test_a_file_that_is_no_ledger_is_left(void **state)
+{
+    struct place *p = *state;
+    struct lines l = {""};
+    struct stat st;
+    struct error err = {0};
+    unsigned not_back;
+    file_write(p->path, (const uint8_t *)"hello\n", 6);
+    assert_false(undo_recover(p->path, on_line, &l, &not_back, &err));
+    assert_non_null(strstr(err.text, "is no ledger"));
+    assert_int_equal(stat(p->path, &st), 0);
+    assert_int_equal(st.st_size, 6);
+    /* Empty: a run may be making it just now. */
+    file_write(p->path, (const uint8_t *)"", 0);
+    err = (struct error){0};
+    assert_true(undo_recover(p->path, on_line, &l, &not_back, &err));
+    assert_int_equal(stat(p->path, &st), 0);
+}
+
+/* The guardian hears of its run's end before that is one. */
+static void test_what_goes_with_a_dying_run_is_gone(void **state)
+{
+    struct process run;
+    struct error err = {0};
+    enum undo_result result = UNDO_DONE;
+    int gate[2];
+    (void)state;
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        poll(&(struct pollfd){.fd = gate[0], .events = POLLIN}, 1, 50);
+        _exit(0);
+    }
+    close(gate[0]);
+    assert_true(process_read(pid, &run, &err));
+    json_t *note = undo_lab_note("kill", "payments/2", &run);
+    assert_true(undo_lab.revert(note, &result, &err));
+    assert_int_equal(result, UNDO_GONE);
+    json_decref(note);
+    close(gate[1]);
+    waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +407,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_torn_last_frame_is_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_flipped_bit_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_ledger, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_no_ledger_is_left, setup, teardown),
+        cmocka_unit_test(test_what_goes_with_a_dying_run_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
