@@ -22,8 +22,7 @@ static bool asked(const struct walk *w, const struct walk_use *u, struct fault_n
     return fault_netem_read(u->fault.params, &seed, ret, err);
 }
 
-/* Both may be in force at once. */
-static bool overlap(const struct walk_use *a, const struct walk_use *b)
+bool walk_uses_overlap(const struct walk_use *a, const struct walk_use *b)
 {
     uint32_t a_first = a->owner == USE_WHOLE_SCENARIO ? 0 : a->owner,
              b_first = b->owner == USE_WHOLE_SCENARIO ? 0 : b->owner,
@@ -42,7 +41,7 @@ static bool check_alone(const struct walk *w, const struct step *step, const str
 {
     for (const struct walk_use *other = w->uses; other < u; other++)
         for (size_t i = 0; other->fault.type->world == WORLD_NETEM && i < u->target_count; i++)
-            for (size_t k = 0; k < other->target_count && overlap(u, other); k++)
+            for (size_t k = 0; k < other->target_count && walk_uses_overlap(u, other); k++)
                 if (other->targets[k].home == u->targets[i].home)
                     return error_at(err, step->source, ERROR_USAGE,
                                     "fault.%s overlaps the fault.%s of line %u on the same device: "
@@ -153,6 +152,9 @@ void walk_netem_disarm(struct walk_target *t)
     print_stats(t, before, sizeof(before));
     bool back = undo_revert(t->walk->context->undo, t->entry, &result, &err);
     t->state = TARGET_IDLE;
+    if (back && result == UNDO_GONE)
+        walk_tell(t->walk, "fault.lost", "the netem on %s was taken away by somebody else",
+                  t->place);
     if (back && result == UNDO_DIVERGED)
         back = error_set(&err, ERROR_SYSTEM, "the netem on %s is no longer ours: left alone",
                          t->place);

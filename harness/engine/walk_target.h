@@ -36,6 +36,8 @@ void walk_target_journal(struct walk_target *t, enum world_step step, const char
 void walk_target_not_undone(struct walk *w, const struct error *why);
 
 /* walk_netem.c */
+/* Both may be in force at once. */
+bool walk_uses_overlap(const struct walk_use *a, const struct walk_use *b);
 bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use *u,
                         struct error *err) WARN_UNUSED;
 bool walk_netem_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;

@@ -132,6 +132,26 @@ static bool check_caller(const struct walk *w, const struct step *step, struct e
                     caller);
 }
 
+/* A process is stopped or killed by one fault at a time: the end of one would be the end of both.
+ */
+static bool check_alone(const struct walk *w, const struct step *step, const struct walk_use *u,
+                        struct error *err)
+{
+    for (const struct walk_use *o = w->uses; o < u; o++) {
+        enum world_kind kind = o->fault.type->world;
+        uint32_t theirs = o->step->on.to.endpoint, ours = step->on.to.endpoint;
+        if ((kind != WORLD_KILL && kind != WORLD_PAUSE && kind != WORLD_RESTART) ||
+            asked(o)->what != asked(u)->what ||
+            strcmp(o->step->on.to.service, step->on.to.service) != 0 ||
+            (theirs != 0 && ours != 0 && theirs != ours) || !walk_uses_overlap(u, o))
+            continue;
+        return error_at(err, step->source, ERROR_USAGE,
+                        "fault.%s overlaps the fault.%s of line %u on the same process", step->word,
+                        o->step->word, o->step->source.line);
+    }
+    return true;
+}
+
 bool walk_world_collect(struct walk *w, const struct step *step, struct walk_use *u,
                         struct error *err)
 {
@@ -150,7 +170,7 @@ bool walk_world_collect(struct walk *w, const struct step *step, struct walk_use
         w->services[u->service].stubs_apart = true;
     }
     u->targets = ARENA_ARRAY(&w->arena, struct walk_target, room);
-    return true;
+    return check_alone(w, step, u, err);
 }
 
 bool walk_world_is_proxy(const struct fault_use *use)
@@ -364,6 +384,8 @@ static void go_on(struct walk_target *t)
     uint64_t since_ns = clock_now_ns();
     bool back = undo_revert(t->walk->context->undo, t->entry, &result, &err);
     actor_goes_on(t->actor, clock_now_ns());
+    if (back && result == UNDO_GONE)
+        walk_tell(t->walk, "fault.lost", "the process of %s was not stopped any more", t->place);
     if (back && result != UNDO_DIVERGED) {
         end_target(t, "stopped", "running", since_ns);
         return;
