@@ -16,6 +16,7 @@
 
 #define PIPE_FD 3
 #define WORD_ENDED 'e'
+#define WORD_READY 'r'
 
 struct guardian {
     pid_t pid;
@@ -105,7 +106,20 @@ NORETURN static void become(const char *ledger, uint64_t ttl_ns, int pipe_fd)
         dup2(null_fd, STDOUT_FILENO);
     }
     syscall(SYS_close_range, PIPE_FD + 1, ~0U, 0U);
+    if (write(PIPE_FD, &(char){WORD_READY}, 1) != 1)
+        _exit(1);
     watch_over(ledger, ttl_ns);
+}
+
+/* Nothing is promised before it is out of reach of the signals that end us. */
+static bool is_ready(int fd)
+{
+    char word;
+    ssize_t n;
+    do
+        n = read(fd, &word, 1);
+    while (n < 0 && errno == EINTR);
+    return n == 1 && word == WORD_READY;
 }
 
 bool guardian_start(const char *ledger, uint64_t ttl_ns, struct guardian **ret, struct error *err)
@@ -125,6 +139,11 @@ bool guardian_start(const char *ledger, uint64_t ttl_ns, struct guardian **ret, 
     if (pid < 0) {
         close(ends[1]);
         return error_system(err, sys, "starting the guardian");
+    }
+    if (!is_ready(ends[1])) {
+        close(ends[1]);
+        waitpid(pid, NULL, 0);
+        return error_set(err, ERROR_SYSTEM, "the guardian ended before it watched over anything");
     }
     *ret = check_alloc_zero(1, sizeof(**ret));
     **ret = (struct guardian){.pid = pid, .pipe_fd = ends[1]};
