@@ -362,12 +362,14 @@ static void a_retry_that_was_about_to_be_made_may_be_counted(void **state)
         uint16_t got;
         enum verdict_kind kind;
         const char *text;
+        bool stall; /* of our loop, until it read the last head: that try may be older */
     } cases[] = {
-        {{1, 700, 1400}, 599, 42, 504, VERDICT_PASS, "counted 42 retries, wire 42 to 43"},
-        {{1, 700, 1400}, 599, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43"},
-        {{1, 700, 1400}, 599, 44, 504, VERDICT_FAIL, "counted 44 retries, the wire 42 to 43"},
-        {{1, 700, 1400}, 599, 43, 200, VERDICT_PASS, "counted 43 retries, wire 42 to 43"},
-        {{1, 700, 1500}, 499, 43, 504, VERDICT_FAIL, "counted 43 retries, the wire 42"},
+        {{1, 700, 1400}, 599, 42, 504, VERDICT_PASS, "counted 42 retries, wire 42 to 43", false},
+        {{1, 700, 1400}, 599, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43", false},
+        {{1, 700, 1400}, 599, 44, 504, VERDICT_FAIL, "counted 44 retries, the wire 42 to 43", false},
+        {{1, 700, 1400}, 599, 43, 200, VERDICT_PASS, "counted 43 retries, wire 42 to 43", false},
+        {{1, 700, 1500}, 499, 43, 504, VERDICT_FAIL, "counted 43 retries, the wire 42", false},
+        {{1, 700, 1500}, 499, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43", true},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -380,6 +382,10 @@ static void a_retry_that_was_about_to_be_made_may_be_counted(void **state)
         for (uint16_t k = 1; k <= 3; k++)
             cut_try(&l, id, at + cases[i].heads_ms[k - 1] * LIMITS_MS,
                     (k < 3 ? 600 : cases[i].last_ms) * LIMITS_MS, k);
+        struct stall_record stall = {.at = LIMITS_T0 + (at + 1390 * LIMITS_MS) * NS_PER_US,
+                                     .fired = 110 * NS_PER_MS};
+        if (cases[i].stall)
+            journal_add(l.j, LIMITS_PROXY, RECORD_STALL, &stall);
         scrape(&l, SCRAPE_US(10), (struct counts){183, 7 + cases[i].retries, 5, 3, 130, 11});
         limits_are(&l, "metrics.retries", cases[i].kind, WHY_NONE, cases[i].text);
     }

@@ -36,11 +36,14 @@ static bool is_last_ones(const struct request *r, const struct try *last)
            last->r->status == r->r->status && r->r->body_class == BODY_OWN;
 }
 
-/* Long before its own time was up: the whole request's. */
+/* Long before its own time was up: the whole request's. Where our loops stalled about then we may
+ * have read its head late, and its span is shorter than the mesh's. */
 static bool was_cut_before(const struct window *w, const struct try *x)
 {
     uint64_t per_try = timeout_try_ns(w->policy);
-    return per_try == 0 || x->left_ns - x->head_ns + TRY_MARGIN_NS < per_try;
+    uint64_t since_ns = x->head_ns > per_try ? x->head_ns - per_try : 0;
+    return per_try == 0 || (x->left_ns - x->head_ns + TRY_MARGIN_NS < per_try &&
+                            spans_within(&w->track->stalls, since_ns, x->left_ns) == 0);
 }
 
 /* The request ended as its last try was cut, and by that: nothing was made in between. One that was
