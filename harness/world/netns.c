@@ -18,6 +18,7 @@
 #define BRIDGE "hub"
 #define PORTS "port%d" /* the kernel counts */
 #define LOOPBACK "lo"
+#define ORPHAN_RETRIES "3"
 
 struct netns {
     int fd;
@@ -28,11 +29,26 @@ struct birth {
     int fd, sys;
 };
 
+/* A socket that was closed with bytes under way keeps its namespace until they are acknowledged, or
+ * given up: for minutes, when the other side went with its namespace. Here after about three
+ * seconds. Where it cannot be written (/proc/sys read-only) the namespace only goes later. */
+static void hurry_orphans(void)
+{
+    int fd = open("/proc/sys/net/ipv4/tcp_orphan_retries", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, ORPHAN_RETRIES, strlen(ORPHAN_RETRIES));
+    (void)n;
+    close(fd);
+}
+
 /* A thread of its own: who makes a namespace is in it afterwards. */
 static void *unshare_and_open(void *cookie)
 {
     struct birth *b = cookie;
     bool made = unshare(CLONE_NEWNET) == 0;
+    if (made)
+        hurry_orphans();
     b->fd = made ? open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
     b->sys = b->fd < 0 ? errno : 0;
     return NULL;
