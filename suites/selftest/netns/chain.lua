@@ -1,4 +1,5 @@
--- A chain of calls whose services live in network namespaces of their own: faults on one edge, the other as calm as before.
+-- A chain of calls whose services live in network namespaces of their own: faults on one edge, the other as
+-- calm as before.
 local edge = "checkout -> payments"
 local driver = param "driver" { default = "builtin", help = "who plays the mesh" }
 return scenario "a chain in namespaces" {

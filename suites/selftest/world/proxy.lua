@@ -1,5 +1,5 @@
--- The mesh's proxy of a caller is stopped, killed, or restarted. What the application does for itself must hold without it.
-local edge = "checkout -> payments"
+-- The mesh's proxy of a caller is stopped, killed, or restarted. What the application does for itself must
+-- hold without it.
 local how = param "how" { default = "kill", oneof = { "pause", "kill", "restart" } }
 local broken = {
   pause = fault.pause { on = "checkout", what = "proxy" },
@@ -10,12 +10,14 @@ return scenario "a mesh proxy dies" {
   mesh = mesh.istio { policy = "../k8s/", version = "1.31" },
   lab = lab {
     service "checkout" { endpoints = 1, work = "1ms",
-      calls = { call "payments" { path = "/charge", timeout = "300ms", fallback = { status = 200, body = "cached" } } } },
+      calls = { call "payments" { path = "/charge", timeout = "300ms", fallback = { status = 200,
+        body = "cached" } } } },
     service "payments" { endpoints = 3, work = "1ms" },
   },
   load = load.open { on = "client -> checkout", rate = "120/s", warmup = "500ms" },
   settle = "0ms",
-  phase "calm" { lasting = param "calm" { default = "4s" }, expect.success { on = "client -> checkout", atleast = "99%" } },
+  phase "calm" { lasting = param "calm" { default = "4s" }, expect.success { on = "client -> checkout",
+    atleast = "99%" } },
   phase "broken" { lasting = "4s", broken[how], expect.fallback { on = "client -> checkout", within = "400ms" } },
   phase "healed" { lasting = "4s", expect.success { on = "client -> checkout", atleast = "99%" } },
 }
