@@ -1,126 +1,9 @@
-#include "net/chain_run.h"
+#include "net/chain_fixture_test.h"
 #include "net/pipe.h"
 #include "net/tries.h"
 
 #include "base/clock.h"
 #include "base/text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static const char *const get[] = {"GET", "HEAD"};
-static const char *const api[] = {"/api/*", "/v2/**"};
-static const char *const gold[] = {"gold*"};
-static const char *const secret[] = {"x-internal"};
-static const struct match_pair tier = {"X-Tier", "go*"};
-static const struct match_pair query = {"k", "v*"};
-
-static void a_match_may_name_a_grpc_method_and_a_protocol(void **state)
-{
-    static const char *const payments[] = {"shop.Payments/*"};
-    (void)state;
-    struct select_view call = {.target = BYTES("/shop.Payments/Charge"),
-                               .protocols = MATCH_HTTP2 | MATCH_GRPC};
-    struct select_view page = {.target = BYTES("/shop.Payments/Charge"), .protocols = MATCH_HTTP1};
-    struct match m = {.grpcs = payments, .grpc_count = 1};
-    assert_true(select_request(&m, &call));
-    assert_false(select_is_open(&m));
-    assert_false(select_request(&m, &page)); /* the same path, and no gRPC */
-    call.target = BYTES("/shop.Orders/Place");
-    assert_false(select_request(&m, &call));
-    m = (struct match){.protocols = MATCH_HTTP2 | MATCH_TCP};
-    assert_true(select_request(&m, &call));
-    assert_false(select_request(&m, &page));
-    assert_false(select_is_open(&m));
-    m.protocols = MATCH_GRPC;
-    assert_true(select_request(&m, &call));
-}
-
-static void matches_hold_when_all_their_keys_do(void **state)
-{
-    (void)state;
-    struct field fields[] = {{BYTES("x-tier"), BYTES("silver")}, {BYTES("X-TIER"), BYTES("gold")}};
-    struct select_view base = {.method = BYTES("GET"),
-                               .target = BYTES("/api/a?z=1&k=v1&k2"),
-                               .authority = BYTES("pay.shop"),
-                               .tag = BYTES("gold:1"),
-                               .from = BYTES("checkout"),
-                               .fields = {fields, 2},
-                               .attempt = 2};
-    struct match m = {0};
-    assert_true(select_request(&m, &base) && select_is_open(&m));
-    m = (struct match){.methods = get,
-                       .method_count = 2,
-                       .paths = api,
-                       .path_count = 2,
-                       .tags = gold,
-                       .tag_count = 1,
-                       .without = secret,
-                       .without_count = 1,
-                       .headers = &tier,
-                       .header_count = 1,
-                       .queries = &query,
-                       .query_count = 1,
-                       .attempt_least = 2,
-                       .attempt_most = 3};
-    assert_true(select_request(&m, &base));
-    assert_false(select_is_open(&m));
-    struct select_view v = base;
-    v.method = BYTES("POST");
-    assert_false(select_request(&m, &v));
-    v = base;
-    v.target = BYTES("/api/a/b?k=v1");
-    assert_false(select_request(&m, &v));
-    v.target = BYTES("/v2/a/b?k=v1");
-    assert_true(select_request(&m, &v));
-    v.target = BYTES("/v2/a/b?kk=v1&k=w");
-    assert_false(select_request(&m, &v));
-    v.target = BYTES("/v2/a/b");
-    assert_false(select_request(&m, &v));
-    v = base;
-    v.tag = BYTES("");
-    assert_false(select_request(&m, &v));
-    v = base;
-    v.fields.count = 1;
-    assert_false(select_request(&m, &v));
-    v = base;
-    fields[0].name = BYTES("X-Internal");
-    assert_false(select_request(&m, &v));
-    fields[0].name = BYTES("x-tier");
-    for (uint32_t attempt = 0; attempt < 6; attempt++) {
-        v.attempt = attempt;
-        assert_int_equal(select_request(&m, &v), attempt == 2 || attempt == 3);
-    }
-    m = (struct match){.status_least = 503};
-    assert_true(select_status(&m, 503) && !select_status(&m, 502) && !select_is_open(&m));
-    m = (struct match){.status_least = 500, .status_most = 599};
-    assert_true(select_status(&m, 500) && select_status(&m, 599) && !select_status(&m, 499));
-    m = (struct match){0};
-    assert_true(select_status(&m, 200));
-}
-
-static struct answer pass(struct filter_context *at, const struct head_view *seen)
-{
-    (void)at;
-    (void)seen;
-    return ANSWER_PASS;
-}
-static const struct stream_filter head_filter = {.on_head = pass};
-
-static struct filter_chain *chain_of(uint32_t share_ppm, uint8_t per, uint32_t streak)
-{
-    struct filter_slot slot = {.filter = &head_filter,
-                               .fault = 5,
-                               .when = {.share_ppm = share_ppm,
-                                        .per = per,
-                                        .streak = streak,
-                                        .expires_ns = UINT64_MAX,
-                                        .seed = 77}};
-    return chain_new(&slot, 1, 1, NULL);
-}
 
 static bool chooses(struct filter_chain *chain, struct call_view view, struct streak *streak)
 {
@@ -185,29 +68,12 @@ static struct answer cutter_on_data(struct filter_context *at, const struct data
 }
 static const struct stream_filter cutter_filter = {.on_data = cutter_on_data};
 
-struct tried {
-    struct arena arena;
-    struct chain_run run;
-};
-static void tried_begin(struct tried *t, struct filter_chain *chain, struct call_view view)
-{
-    struct select_view seen = {.attempt = view.attempt};
-    arena_init(&t->arena, 1 << 20);
-    chain_run_init(&t->run, chain, &t->arena, &t->arena);
-    t->run.view = view;
-    chain_run_select(&t->run, &seen, NULL, NULL, 1);
-}
 static struct answer tried_data(struct tried *t, uint16_t slot, size_t len)
 {
     static const uint8_t chunk[256];
     struct data_view seen = {
         .call = &t->run.view, .side = SIDE_RESPONSE, .chunk = {chunk, len}, .last = true};
     return chain_run_ask_data(&t->run, slot, &seen, 1);
-}
-static void tried_end(struct tried *t)
-{
-    chain_run_release(&t->run, true, 1);
-    arena_release(&t->arena);
 }
 
 static void a_fault_that_did_nothing_has_not_fired(void **state)
@@ -590,105 +456,9 @@ static void pipes_pass_every_byte_once_and_in_order(void **state)
     }
 }
 
-static void what_is_over_the_share_passes_and_is_told(void **state)
-{
-    (void)state;
-    struct fire_limits limits = {.share_ppm = 200000};
-    struct filter_chain *chain = chain_of(1000000, SELECT_PER_REQUEST, 0);
-    unsigned chosen = 0, limited = 0;
-    chain->limits = &limits;
-    for (unsigned i = 0; i < 1000; i++) {
-        struct tried t;
-        tried_begin(&t, chain, (struct call_view){.id_lo = i + 1, .attempt = 1});
-        chosen += t.run.chosen != 0;
-        limited += t.run.limited != 0;
-        t.run.acted = t.run.chosen; /* as if it had done something */
-        tried_end(&t);
-    }
-    assert_int_equal(chosen + limited, 1000);
-    assert_in_range(chosen, 200, 260);  /* 20 %, and four deviations of chance */
-    for (unsigned i = 0; i < 10; i++) { /* chosen, and nothing was done: it does not count */
-        struct tried t;
-        uint64_t before = limits.chosen[0];
-        tried_begin(&t, chain, (struct call_view){.id_lo = 2000 + i, .attempt = 1});
-        tried_end(&t);
-        assert_int_equal(limits.chosen[0], before);
-    }
-    chain_release(chain);
-}
-
-static struct answer holds_long(struct filter_context *at, const struct head_view *seen)
-{
-    (void)seen;
-    const uint64_t *for_ns = at->params;
-    return (struct answer){.act = ACT_HOLD,
-                           .until_ns = *for_ns == HOLD_FOREVER ? *for_ns : at->now_ns + *for_ns};
-}
-static const struct stream_filter hold_filter = {.on_head = holds_long};
-
-static void a_hold_longer_than_the_limit_is_none(void **state)
-{
-    static const struct {
-        uint64_t for_ns;
-        bool limited;
-    } rows[] = {{500, false}, {501, true}, {HOLD_FOREVER, false}};
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct fire_limits limits = {.share_ppm = 1000000, .delay_most_ns = 500};
-        struct filter_slot slot = {.filter = &hold_filter,
-                                   .params = &rows[i].for_ns,
-                                   .fault = 5,
-                                   .when = {.share_ppm = 1000000, .expires_ns = UINT64_MAX}};
-        struct filter_chain *chain = chain_new(&slot, 1, 1, NULL);
-        struct tried t;
-        chain->limits = &limits;
-        tried_begin(&t, chain, (struct call_view){.id_lo = 1, .attempt = 1});
-        struct head_view head = {.side = SIDE_REQUEST};
-        struct halt halt = chain_run_head(&t.run, 0, &head, 1000, NULL, NULL);
-        assert_int_equal(halt.answer.act, rows[i].limited ? ACT_PASS : ACT_HOLD);
-        assert_int_equal(t.run.limited != 0, rows[i].limited);
-        assert_int_equal(t.run.fired != 0, !rows[i].limited);
-        tried_end(&t);
-        chain_release(chain);
-    }
-}
-
-static struct answer paces(struct filter_context *at, const struct data_view *seen)
-{
-    (void)seen;
-    return (struct answer){.act = ACT_HOLD, .until_ns = at->now_ns + 501};
-}
-static const struct stream_filter pace_filter = {.on_data = paces};
-
-/* bandwidth at 1 B/s: seconds for each chunk. */
-static void the_pace_of_a_body_is_no_delay(void **state)
-{
-    struct fire_limits limits = {.share_ppm = 1000000, .delay_most_ns = 500};
-    struct filter_slot slot = {.filter = &pace_filter,
-                               .fault = 5,
-                               .when = {.share_ppm = 1000000, .expires_ns = UINT64_MAX}};
-    struct filter_chain *chain = chain_new(&slot, 1, 1, NULL);
-    struct tried t;
-    (void)state;
-    chain->limits = &limits;
-    tried_begin(&t, chain, (struct call_view){.id_lo = 1, .attempt = 1});
-    struct data_view data = {.side = SIDE_RESPONSE, .chunk = bytes_of("abc")};
-    struct answer answer = chain_run_ask_data(&t.run, 0, &data, 1000);
-    assert_int_equal(answer.act, ACT_HOLD);
-    assert_int_equal(answer.until_ns, 1501);
-    assert_int_equal(t.run.limited, 0);
-    tried_end(&t);
-    chain_release(chain);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pace_of_a_body_is_no_delay),
-        cmocka_unit_test(a_match_may_name_a_grpc_method_and_a_protocol),
-        cmocka_unit_test(matches_hold_when_all_their_keys_do),
-        cmocka_unit_test(what_is_over_the_share_passes_and_is_told),
-        cmocka_unit_test(a_hold_longer_than_the_limit_is_none),
         cmocka_unit_test(a_share_is_drawn_by_request_and_never_by_order),
         cmocka_unit_test(a_fault_that_did_nothing_has_not_fired),
         cmocka_unit_test(decisions_are_the_same_in_any_order_and_interleaving),

@@ -1,25 +1,6 @@
-#include "plan/row.h"
+#include "plan/row_macros.h"
 
 /* The rows of guard.* and probe.* (scenario-language.md section 2), in the language's order. */
-
-#define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
-#define BOTH .face = ROW_SUITE | ROW_SAVED
-#define SUITE .face = ROW_SUITE
-#define SAVED .face = ROW_SAVED
-#define TEXT(type, field) .kind = ROW_TEXT, AT(type, field)
-#define TEXTS(type, field, count) \
-    .kind = ROW_TEXTS, AT(type, field), .count_offset = offsetof(type, count)
-#define COUNT(type, field) .kind = ROW_NUMBER, .unit = UNIT_COUNT, AT(type, field)
-#define TIME(type, field) \
-    .kind = ROW_NUMBER, .unit = UNIT_TIME_NS, AT(type, field), .most = TIME_MOST
-#define WORD(type, field, list) .kind = ROW_WORD, AT(type, field), .words = list
-#define WHERE(type) \
-    { \
-        .name = "where", .kind = ROW_SOURCE, AT(type, source), SAVED \
-    }
-
-#define TIME_MOST (UINT64_C(30) * 86400 * 1000000000) /* 30 days */
-#define RATE_MOST (UINT64_C(1000000) * 3600)          /* 1 000 000/s */
 
 static const char *const probe_words[] = {"client", "grpc_health", "http", "promql", "tcp", NULL};
 static const char *const client_values[] = {"errors", "p50", "p90", "p99", "rate", NULL};

@@ -1,40 +1,26 @@
-#include "world/guardian.h"
-
-#include "base/clock.h"
-#include "base/rng.h"
+#include "world/killed_fixture_test.h"
 #include "world/undo_pause.h"
-
-#include <poll.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 /* A conductor stops and continues three processes until it is killed; its guardian, which we adopt
  * then, must leave none of them stopped. */
 
 #define VICTIMS 3
-#define KILLS 50
 #define MOMENT_MOST_MS 30
 
 struct rig {
-    char folder[64], path[96];
+    struct killed k;
     struct process victims[VICTIMS];
+    uint64_t ttl_ns;
+    bool once;
 };
 
 static int setup(void **state)
 {
     struct rig *r = check_alloc_zero(1, sizeof(*r));
     struct error err = {0};
-    snprintf(r->folder, sizeof(r->folder), "/tmp/meshproof-guardian-XXXXXX");
-    if (mkdtemp(r->folder) == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+    r->ttl_ns = 60 * NS_PER_S;
+    if (!killed_open(&r->k))
         return 1;
-    snprintf(r->path, sizeof(r->path), "%s/r.ledger", r->folder);
     for (int i = 0; i < VICTIMS; i++) {
         pid_t pid = fork();
         if (pid == 0)
@@ -54,8 +40,7 @@ static int teardown(void **state)
         kill(r->victims[i].pid, SIGKILL);
         waitpid(r->victims[i].pid, NULL, 0);
     }
-    unlink(r->path);
-    int rc = rmdir(r->folder);
+    int rc = killed_close(&r->k);
     free(r);
     return rc;
 }
@@ -67,23 +52,23 @@ static bool stop(const struct rig *r, struct undo *u, int i, uint64_t *ret_entry
            process_stop(&r->victims[i], &err) && undo_done(u, *ret_entry, &err);
 }
 
-/* Tells through ${ready_fd} when it begins, and the guardian's pid. */
-NORETURN static void conduct(const struct rig *r, int ready_fd, uint64_t ttl_ns, bool once)
+/* ${r->once}: stops them, and waits. */
+static void conduct(void *cookie, int ready_fd)
 {
+    const struct rig *r = cookie;
     struct undo *u;
     struct guardian *g;
     struct error err = {0};
     enum undo_result result;
     uint64_t entries[VICTIMS];
-    if (!undo_open(r->path, "7c1e4a90", &u, &err) || !guardian_start(r->path, ttl_ns, &g, &err))
+    if (!undo_open(r->k.path, "7c1e4a90", &u, &err) ||
+        !guardian_start(r->k.path, r->ttl_ns, &g, &err))
         _exit(1);
-    int64_t pid = guardian_pid(g);
-    for (int i = 0; once && i < VICTIMS; i++)
+    for (int i = 0; r->once && i < VICTIMS; i++)
         if (!stop(r, u, i, &entries[i]))
             _exit(1);
-    if (write(ready_fd, &pid, sizeof(pid)) != sizeof(pid))
-        _exit(1);
-    while (once)
+    killed_tell(ready_fd, g);
+    while (r->once)
         pause();
     for (;;) {
         for (int i = 0; i < VICTIMS; i++)
@@ -95,34 +80,11 @@ NORETURN static void conduct(const struct rig *r, int ready_fd, uint64_t ttl_ns,
     }
 }
 
-static pid_t start(const struct rig *r, uint64_t ttl_ns, bool once, pid_t *ret_guardian)
+static pid_t start(struct rig *r, uint64_t ttl_ns, bool once, pid_t *ret_guardian)
 {
-    int ready[2];
-    int64_t guardian;
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        conduct(r, ready[1], ttl_ns, once);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &guardian, sizeof(guardian)), sizeof(guardian));
-    close(ready[0]);
-    *ret_guardian = (pid_t)guardian;
-    return pid;
-}
-
-static void end(pid_t conductor)
-{
-    int status;
-    kill(conductor, SIGKILL);
-    assert_int_equal(waitpid(conductor, &status, 0), conductor);
-    assert_true(WIFSIGNALED(status));
-}
-
-static void end_guardian(pid_t guardian)
-{
-    int status;
-    assert_int_equal(waitpid(guardian, &status, 0), guardian); /* ours since its parent died */
-    assert_int_equal(status, 0);
+    r->ttl_ns = ttl_ns;
+    r->once = once;
+    return killed_start(conduct, r, ret_guardian);
 }
 
 static void assert_all_run(const struct rig *r)
@@ -141,12 +103,12 @@ static void test_killed_at_random_moments(void **state)
     for (int i = 0; i < KILLS; i++) {
         pid_t guardian, conductor = start(r, 60 * NS_PER_S, false, &guardian);
         poll(NULL, 0, (int)(rng_next(&rng) % MOMENT_MOST_MS)); /* the random moment itself */
-        end(conductor);
+        killed_end(conductor);
         for (int k = 0; k < VICTIMS; k++)
             stopped += process_state(&r->victims[k]) == 'T';
-        end_guardian(guardian);
+        killed_end_guardian(guardian);
         assert_all_run(r);
-        assert_int_not_equal(access(r->path, F_OK), 0);
+        assert_int_not_equal(access(r->k.path, F_OK), 0);
     }
     print_message("%d processes were stopped when their conductor was killed\n", stopped);
     assert_true(stopped > 0);
@@ -162,8 +124,8 @@ static void test_it_ignores_signals(void **state)
     kill(guardian, SIGINT);
     kill(guardian, SIGTERM);
     kill(guardian, SIGHUP);
-    end(conductor);
-    end_guardian(guardian);
+    killed_end(conductor);
+    killed_end_guardian(guardian);
     assert_all_run(r);
 }
 
@@ -176,19 +138,12 @@ static void test_its_ttl(void **state)
     for (int i = 0; i < VICTIMS; i++)
         assert_int_equal(waitid(P_PID, (id_t)r->victims[i].pid, &info, WCONTINUED), 0);
     assert_all_run(r);
-    end(conductor);
-    end_guardian(guardian);
-    assert_int_not_equal(access(r->path, F_OK), 0);
+    killed_end(conductor);
+    killed_end_guardian(guardian);
+    assert_int_not_equal(access(r->k.path, F_OK), 0);
 }
 
 /* The guardian is killed too: recover does it. */
-static void on_line(void *cookie, const struct undo_line *line)
-{
-    int *lines = cookie;
-    assert_string_equal(line->word, "undone");
-    ++*lines;
-}
-
 static void test_recover_when_both_are_killed(void **state)
 {
     struct rig *r = *state;
@@ -197,15 +152,15 @@ static void test_recover_when_both_are_killed(void **state)
     int lines = 0;
     pid_t guardian, conductor = start(r, 60 * NS_PER_S, true, &guardian);
     kill(guardian, SIGKILL);
-    end(conductor);
+    killed_end(conductor);
     assert_int_equal(waitpid(guardian, NULL, 0), guardian);
     for (int i = 0; i < VICTIMS; i++)
         assert_int_equal(process_state(&r->victims[i]), 'T');
-    assert_true(undo_recover(r->path, on_line, &lines, &not_back, &err));
+    assert_true(undo_recover(r->k.path, killed_on_line, &lines, &not_back, &err));
     assert_int_equal(not_back, 0);
     assert_int_equal(lines, VICTIMS);
     assert_all_run(r);
-    assert_int_not_equal(access(r->path, F_OK), 0);
+    assert_int_not_equal(access(r->k.path, F_OK), 0);
 }
 
 /* A run that undid all itself: the guardian goes without a word, and so it does when it is dead
@@ -217,13 +172,13 @@ static void test_a_normal_end(void **state)
     struct guardian *g;
     struct error err = {0};
     for (int killed = 0; killed < 2; killed++) {
-        assert_true(undo_open(r->path, "7c1e4a90", &u, &err));
-        assert_true(guardian_start(r->path, 60 * NS_PER_S, &g, &err));
+        assert_true(undo_open(r->k.path, "7c1e4a90", &u, &err));
+        assert_true(guardian_start(r->k.path, 60 * NS_PER_S, &g, &err));
         if (killed)
             kill((pid_t)guardian_pid(g), SIGKILL);
         guardian_end(g);
         undo_close(u);
-        assert_int_not_equal(access(r->path, F_OK), 0);
+        assert_int_not_equal(access(r->k.path, F_OK), 0);
     }
 }
 

@@ -158,8 +158,8 @@ static void ignore_frame(void *cookie, const struct ledger_frame *frame)
     (void)frame;
 }
 
-bool ledger_take(const char *path, int *ret_fd, struct buffer *ret_bytes, enum ledger_end *ret_end,
-                 struct error *err)
+bool ledger_take(const char *path, bool cuts, int *ret_fd, struct buffer *ret_bytes,
+                 enum ledger_end *ret_end, struct error *err)
 {
     size_t good;
     int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
@@ -170,7 +170,7 @@ bool ledger_take(const char *path, int *ret_fd, struct buffer *ret_bytes, enum l
     bool ok = read_all(fd, ret_bytes, err);
     *ret_end = ok ? ledger_scan(buffer_view(ret_bytes), ignore_frame, NULL, &good) : LEDGER_WHOLE;
     /* Without one good frame it may be no ledger at all: nothing is cut off. */
-    if (ok && *ret_end == LEDGER_TORN && good > 0 && ftruncate(fd, (off_t)good) != 0)
+    if (ok && *ret_end == LEDGER_TORN && good > 0 && cuts && ftruncate(fd, (off_t)good) != 0)
         ok = error_system(err, errno, "cutting what was torn off %s", path);
     unlock(fd);
     if (ok && *ret_end == LEDGER_TORN && good > 0)
@@ -200,6 +200,14 @@ bool ledger_append(int fd, enum ledger_kind kind, uint64_t entry, const json_t *
     put_head(frame, kind, entry, (struct bytes){frame + LEDGER_HEAD_BYTES, len});
     lock(fd);
     off_t before = lseek(fd, 0, SEEK_END);
+    if (kind == LEDGER_PROMISE && before > (off_t)(LEDGER_MOST_BYTES / 2)) {
+        unlock(fd);
+        free(frame);
+        return error_set(err, ERROR_LIMIT,
+                         "the ledger has %lld bytes, and takes no promise beyond "
+                         "%zu",
+                         (long long)before, LEDGER_MOST_BYTES / 2);
+    }
     ssize_t n = write(fd, frame, size);
     int sys = n < 0 ? errno : ENOSPC;
     bool ok = n == (ssize_t)size;

@@ -36,10 +36,12 @@ enum ledger_end ledger_scan(struct bytes all,
 
 /* Makes it, 0600; one that is there already is an error. Its name is durable. */
 bool ledger_make(const char *path, int *ret_fd, struct error *err) WARN_UNUSED;
-/* Opens one that is there. What is torn off is cut, so that frames may be added. */
-bool ledger_take(const char *path, int *ret_fd, struct buffer *ret_bytes, enum ledger_end *ret_end,
-                 struct error *err) WARN_UNUSED;
-/* One frame, durable before it returns. */
+/* Opens one that is there. ${cuts}: what is torn off is cut, so that frames may be added; else the
+ * file stays as it is. */
+bool ledger_take(const char *path, bool cuts, int *ret_fd, struct buffer *ret_bytes,
+                 enum ledger_end *ret_end, struct error *err) WARN_UNUSED;
+/* One frame, durable before it returns. No promise is taken beyond half of what a reader takes, so
+ * that each can be marked as undone. */
 bool ledger_append(int fd, enum ledger_kind kind, uint64_t entry, const json_t *body,
                    struct error *err) WARN_UNUSED;
 

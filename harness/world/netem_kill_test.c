@@ -1,23 +1,9 @@
-#include "world/guardian.h"
+#include "world/killed_fixture_test.h"
 #include "world/netem.h"
 #include "world/undo_netem.h"
 
-#include "base/clock.h"
-#include "base/rng.h"
-
 #include <arpa/inet.h>
-#include <poll.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 /* A conductor puts a netem on a device, both ways and for one peer (prio, filter, netem, ifb,
  * ingress, redirect: eight messages to the kernel), and takes it away, until it is killed in the
@@ -25,12 +11,12 @@
  * skipped where the kernel has no netem (suites/selftest/netem boots one). */
 
 #define DEVICE "lo"
-#define KILLS 50
 #define MOMENT_MOST_MS 20
 
 struct rig {
-    char folder[64], path[96];
+    struct killed k;
     struct netlink *n;
+    bool once;
 };
 
 static const struct netem want = {.delay_ns = 40000000, .loss_ppm = 30000};
@@ -53,10 +39,8 @@ static int setup(void **state)
     struct error err = {0};
     struct netem_scope scope = one_peer();
     *state = r;
-    snprintf(r->folder, sizeof(r->folder), "/tmp/meshproof-netem-kill-XXXXXX");
-    if (mkdtemp(r->folder) == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+    if (!killed_open(&r->k))
         return 1;
-    snprintf(r->path, sizeof(r->path), "%s/r.ledger", r->folder);
     if (unshare(CLONE_NEWNET) != 0 || !netem_preflight(&want, &scope, NETEM_BOTH, &err))
         return 0; /* r->n NULL: skipped */
     return netlink_open(-1, &r->n, &err) ? 0 : 1;
@@ -67,8 +51,7 @@ static int teardown(void **state)
     struct rig *r = *state;
     if (r->n != NULL)
         netlink_close(r->n);
-    unlink(r->path);
-    int rc = rmdir(r->folder);
+    int rc = killed_close(&r->k);
     free(r);
     return rc;
 }
@@ -83,24 +66,23 @@ static void impair(struct undo *u, struct netlink *n, uint64_t *ret_entry)
         _exit(1);
 }
 
-/* ${once}: sets it and waits; else sets it and takes it away without end. */
-NORETURN static void conduct(const struct rig *r, int ready_fd, bool once)
+/* ${r->once}: sets it and waits; else sets it and takes it away without end. */
+static void conduct(void *cookie, int ready_fd)
 {
+    const struct rig *r = cookie;
     struct undo *u;
     struct guardian *g;
     struct netlink *n;
     struct error err = {0};
     enum undo_result result;
     uint64_t entry;
-    if (!undo_open(r->path, "7c1e4a90", &u, &err) ||
-        !guardian_start(r->path, 60 * NS_PER_S, &g, &err) || !netlink_open(-1, &n, &err))
+    if (!undo_open(r->k.path, "7c1e4a90", &u, &err) ||
+        !guardian_start(r->k.path, 60 * NS_PER_S, &g, &err) || !netlink_open(-1, &n, &err))
         _exit(1);
-    int64_t pid = guardian_pid(g);
-    if (once)
+    if (r->once)
         impair(u, n, &entry);
-    if (write(ready_fd, &pid, sizeof(pid)) != sizeof(pid))
-        _exit(1);
-    while (once)
+    killed_tell(ready_fd, g);
+    while (r->once)
         pause();
     for (;;) {
         impair(u, n, &entry);
@@ -109,27 +91,10 @@ NORETURN static void conduct(const struct rig *r, int ready_fd, bool once)
     }
 }
 
-static pid_t start(const struct rig *r, bool once, pid_t *ret_guardian)
+static pid_t start(struct rig *r, bool once, pid_t *ret_guardian)
 {
-    int ready[2];
-    int64_t guardian;
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        conduct(r, ready[1], once);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &guardian, sizeof(guardian)), sizeof(guardian));
-    close(ready[0]);
-    *ret_guardian = (pid_t)guardian;
-    return pid;
-}
-
-static void end(pid_t conductor)
-{
-    int status;
-    kill(conductor, SIGKILL);
-    assert_int_equal(waitpid(conductor, &status, 0), conductor);
-    assert_true(WIFSIGNALED(status));
+    r->once = once;
+    return killed_start(conduct, r, ret_guardian);
 }
 
 /* What stands on the device, in words; no device of ours may be beside it. */
@@ -148,32 +113,24 @@ static void killed_at_random_moments_the_qdiscs_are_as_before(void **state)
     struct rig *r = *state;
     struct rng rng = rng_for(20261126, 2, 0, 0, 0);
     char before[160], there[160], after[160];
-    int impaired = 0, status;
+    int impaired = 0;
     if (r->n == NULL)
         skip();
     look(r, before, sizeof(before));
     for (int i = 0; i < KILLS; i++) {
         pid_t guardian, conductor = start(r, false, &guardian);
         poll(NULL, 0, (int)(rng_next(&rng) % MOMENT_MOST_MS)); /* the random moment itself */
-        end(conductor);
+        killed_end(conductor);
         look(r, there, sizeof(there));
-        assert_int_equal(waitpid(guardian, &status, 0), guardian); /* ours since its parent died */
-        assert_int_equal(status, 0);
+        killed_end_guardian(guardian);
         look(r, after, sizeof(after));
         assert_string_equal(after, before);
-        assert_int_not_equal(access(r->path, F_OK), 0);
+        assert_int_not_equal(access(r->k.path, F_OK), 0);
         impaired += strcmp(there, before) != 0;
     }
     assert_true(impaired > 0);
     print_message("%d kills, all clean; before and after: %s; in force when killed: %d\n", KILLS,
                   before, impaired);
-}
-
-static void on_line(void *cookie, const struct undo_line *line)
-{
-    int *lines = cookie;
-    assert_string_equal(line->word, "undone");
-    ++*lines;
 }
 
 static void recover_undoes_when_the_guardian_was_killed_too(void **state)
@@ -188,11 +145,11 @@ static void recover_undoes_when_the_guardian_was_killed_too(void **state)
     look(r, before, sizeof(before));
     pid_t guardian, conductor = start(r, true, &guardian);
     kill(guardian, SIGKILL);
-    end(conductor);
+    killed_end(conductor);
     assert_int_equal(waitpid(guardian, NULL, 0), guardian);
     look(r, there, sizeof(there));
     assert_string_not_equal(there, before);
-    assert_true(undo_recover(r->path, on_line, &lines, &not_back, &err));
+    assert_true(undo_recover(r->k.path, killed_on_line, &lines, &not_back, &err));
     assert_int_equal(not_back, 0);
     assert_int_equal(lines, 1);
     look(r, after, sizeof(after));

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -180,12 +181,20 @@ void process_boot_id(char to[PROCESS_BOOT_BYTES])
     to[strcspn(to, "\n")] = '\0';
 }
 
+/* Numbers of processes mean something in one of these only; 0: it cannot be told. */
+static uint64_t pid_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
 json_t *process_note(const struct process *p)
 {
     char boot[PROCESS_BOOT_BYTES];
     process_boot_id(boot);
-    return json_pack("{sI sI ss}", "pid", (json_int_t)p->pid, "start", (json_int_t)p->start_ticks,
-                     "boot", boot);
+    return json_pack("{sI sI ss sI}", "pid", (json_int_t)p->pid, "start",
+                     (json_int_t)p->start_ticks, "boot", boot, "pidns",
+                     (json_int_t)pid_namespace());
 }
 
 bool process_from_note(const json_t *note, struct process *ret, bool *ret_gone, struct error *err)
@@ -199,6 +208,12 @@ bool process_from_note(const json_t *note, struct process *ret, bool *ret_gone, 
     *ret = (struct process){.pid = (pid_t)json_integer_value(pid),
                             .start_ticks = (uint64_t)json_integer_value(start)};
     process_boot_id(boot);
+    const json_t *space = json_object_get(note, "pidns");
+    if (strcmp(boot, boot_then) == 0 && json_is_integer(space) &&
+        (uint64_t)json_integer_value(space) != pid_namespace())
+        return error_set(err, ERROR_SYSTEM,
+                         "process %d is of another PID namespace (a container's): ask there",
+                         (int)ret->pid);
     *ret_gone = strcmp(boot, boot_then) != 0 || !process_lives(ret);
     return true;
 }

@@ -97,6 +97,13 @@ static void test_a_note_knows_its_process_again(void **state)
     assert_false(gone);
     assert_int_equal(back.pid, p.pid);
     assert_int_equal(back.start_ticks, p.start_ticks);
+    /* A container's: its numbers are nobody here, and it may live. */
+    json_int_t space = json_integer_value(json_object_get(note, "pidns"));
+    json_object_set_new(note, "pidns", json_integer(space + 1));
+    assert_false(process_from_note(note, &back, &gone, &err));
+    assert_non_null(strstr(err.text, "of another PID namespace"));
+    err = (struct error){0};
+    json_object_set_new(note, "pidns", json_integer(space));
     json_object_set_new(note, "boot", json_string("00000000-0000-0000-0000-000000000000"));
     assert_true(process_from_note(note, &back, &gone, &err));
     assert_true(gone);

@@ -248,17 +248,17 @@ struct taking {
     struct undo *u;
     struct undo_owner *owner;
     bool has_head;
+    struct error why; /* the owner cannot be asked for */
 };
 
 static void take_head(struct taking *t, const json_t *body)
 {
     struct process p;
-    struct error err = {0};
     bool gone = true;
     const char *run = json_string_value(json_object_get(body, "run"));
     if (t->has_head || json_integer_value(json_object_get(body, "version")) != VERSION)
         return;
-    if (!process_from_note(json_object_get(body, "owner"), &p, &gone, &err))
+    if (!process_from_note(json_object_get(body, "owner"), &p, &gone, &t->why))
         return;
     t->has_head = true;
     t->owner->lives = !gone;
@@ -307,6 +307,8 @@ static bool read_ledger(struct undo *u, struct bytes all, enum ledger_end end,
     ledger_scan(all, on_frame, &t, &good);
     u->damaged = u->damaged || end == LEDGER_DAMAGED;
     u->headless = !t.has_head;
+    if (t.why.kind != ERROR_NONE)
+        return error_set(err, t.why.kind, "%s: %s", u->path, t.why.text);
     if (!t.has_head && all.len > 0)
         return error_set(err, ERROR_INPUT, "%s is no ledger of this version", u->path);
     if (!t.has_head) /* its owner died while it was being made: nothing was promised */
@@ -316,14 +318,16 @@ static bool read_ledger(struct undo *u, struct bytes all, enum ledger_end end,
     return true;
 }
 
-bool undo_take(const char *path, struct undo **ret, struct undo_owner *ret_owner, struct error *err)
+/* ${cuts}: to be written on. */
+static bool take(const char *path, bool cuts, struct undo **ret, struct undo_owner *ret_owner,
+                 struct error *err)
 {
     struct buffer all;
     enum ledger_end end;
     int fd;
     *ret = NULL;
     *ret_owner = (struct undo_owner){0};
-    if (!ledger_take(path, &fd, &all, &end, err))
+    if (!ledger_take(path, cuts, &fd, &all, &end, err))
         return false;
     struct undo *u = undo_new(fd, path);
     bool ok = read_ledger(u, buffer_view(&all), end, ret_owner, err);
@@ -336,19 +340,24 @@ bool undo_take(const char *path, struct undo **ret, struct undo_owner *ret_owner
     return true;
 }
 
+bool undo_take(const char *path, struct undo **ret, struct undo_owner *ret_owner, struct error *err)
+{
+    return take(path, true, ret, ret_owner, err);
+}
+
 bool undo_peek(const char *path, struct undo_owner *ret, struct error *err)
 {
     struct undo *u;
-    if (!undo_take(path, &u, ret, err))
+    if (!take(path, false, &u, ret, err))
         return false;
     release(u);
     return true;
 }
 
-static bool take_dead(const char *path, struct undo **ret, struct error *err)
+static bool take_dead(const char *path, bool cuts, struct undo **ret, struct error *err)
 {
     struct undo_owner owner;
-    if (!undo_take(path, ret, &owner, err))
+    if (!take(path, cuts, ret, &owner, err))
         return false;
     (*ret)->removes = true;
     if (!owner.lives)
@@ -385,19 +394,21 @@ static bool recover_one(struct undo *u, struct undo_entry *e,
     return ok && result != UNDO_DIVERGED;
 }
 
+static const struct undo_line damaged_line = {"DAMAGED", "the ledger",
+                                              "what stands behind that place is not known"};
+
 bool undo_recover(const char *path, void (*on_line)(void *cookie, const struct undo_line *line),
                   void *cookie, unsigned *ret_not_back, struct error *err)
 {
     struct undo *u;
     *ret_not_back = 0;
-    if (!take_dead(path, &u, err))
+    if (!take_dead(path, true, &u, err))
         return false;
     for (size_t i = u->count; i-- > 0;)
         if (!u->entries[i].undone && !recover_one(u, &u->entries[i], on_line, cookie))
             ++*ret_not_back;
     if (u->damaged) {
-        struct undo_line line = {"DAMAGED", path, "what stands behind that place is not known"};
-        on_line(cookie, &line);
+        on_line(cookie, &damaged_line);
         ++*ret_not_back;
     }
     undo_close(u);
@@ -408,7 +419,7 @@ bool undo_list(const char *path, void (*on_line)(void *cookie, const struct undo
                void *cookie, struct error *err)
 {
     struct undo *u;
-    if (!take_dead(path, &u, err))
+    if (!take_dead(path, false, &u, err))
         return false;
     for (size_t i = u->count; i-- > 0;) {
         const struct undo_entry *e = &u->entries[i];
@@ -426,6 +437,8 @@ bool undo_list(const char *path, void (*on_line)(void *cookie, const struct undo
                                                         : why.text};
         on_line(cookie, &line);
     }
+    if (u->damaged)
+        on_line(cookie, &damaged_line);
     release(u);
     return true;
 }

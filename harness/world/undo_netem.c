@@ -43,13 +43,14 @@ static bool read_note(const json_t *note, struct netem_note *ret, struct error *
 
 /* --- The namespace --- */
 
-/* -1: it is another, or not there. */
+/* -1: it is another, or not there, or not ours to look at (errno). */
 static int open_if_it_is(int folder, const char *path, uint64_t inode)
 {
     struct stat st;
-    if (fstatat(folder, path, &st, 0) != 0 || (uint64_t)st.st_ino != inode)
+    if (fstatat(folder, path, &st, 0) != 0)
         return -1;
-    return openat(folder, path, O_RDONLY | O_CLOEXEC);
+    errno = 0;
+    return (uint64_t)st.st_ino == inode ? openat(folder, path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 /* The first entry NUMBER of ${folder} for which NUMBER${below} is that namespace. */
@@ -73,17 +74,22 @@ static int search(const char *folder, const char *below, uint64_t inode)
 
 /* A file of another file system may have the namespace's inode: those of /proc/self/fd are asked
  * for their kind when they are entered, by setns. */
-static int find_namespace(const json_t *note, uint64_t inode)
+/* ${ret_denied}: its holder lives, and we may not look (no CAP_SYS_PTRACE). */
+static int find_namespace(const json_t *note, uint64_t inode, bool *ret_denied)
 {
     struct process holder;
     bool gone;
     char path[64];
+    struct error unknown = {0};
     int fd = open_if_it_is(AT_FDCWD, "/proc/self/ns/net", inode);
     const json_t *at = json_object_get(note, "holder");
-    if (fd < 0 && at != NULL && process_from_note(at, &holder, &gone, NULL) && !gone) {
+    *ret_denied = false;
+    if (fd < 0 && at != NULL && process_from_note(at, &holder, &gone, &unknown) && !gone) {
         snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)holder.pid);
         fd = open_if_it_is(AT_FDCWD, path, inode);
+        *ret_denied = fd < 0 && (errno == EACCES || errno == EPERM);
     }
+    *ret_denied = *ret_denied || unknown.kind != ERROR_NONE;
     if (fd < 0)
         fd = search("/proc", "/ns/net", inode);
     return fd >= 0 ? fd : search("/proc/self/fd", "", inode);
@@ -102,7 +108,13 @@ static bool open_device(const json_t *note, struct netem_note *as, struct netlin
     process_boot_id(boot);
     if (strcmp(boot, as->boot) != 0)
         return true;
-    int fd = find_namespace(note, as->inode);
+    bool denied;
+    int fd = find_namespace(note, as->inode, &denied);
+    if (fd < 0 && denied)
+        return error_set(err, ERROR_SYSTEM,
+                         "the namespace of %.16s is that of a process that we may not look at: as "
+                         "root, with CAP_SYS_PTRACE, in its container",
+                         as->device);
     if (fd < 0)
         return true;
     bool ok = netlink_open(fd, ret, err);

@@ -303,6 +303,10 @@ static void test_a_torn_last_frame_is_ignored(void **state)
         unsigned not_back;
         file_write(p->path, bytes, len);
         world[0] = world[1] = 1;
+        struct undo_owner owner;
+        struct stat st;
+        assert_true(undo_peek(p->path, &owner, &err) && owner.outstanding == 2);
+        assert_true(stat(p->path, &st) == 0 && (size_t)st.st_size == len); /* only looked at */
         assert_true(undo_recover(p->path, on_line, &l, &not_back, &err));
         assert_int_equal(not_back, 0);
         assert_string_equal(l.text, "undone|number 1|read back: 0\nundone|number 0|read back: 0\n");
