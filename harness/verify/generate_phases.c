@@ -6,6 +6,7 @@
 #include "verify/timeout.h"
 
 #include <math.h>
+#include <string.h>
 
 #define PER_S 3600 /* rates are kept per hour */
 #define WARM_NS NS_PER_S
@@ -141,6 +142,20 @@ static void warm(struct making *m)
     making_end(m, "warm", "shares and latency without faults", WARM_NS);
 }
 
+/* The streak guard lets each endpoint keep at most c - 1 tries waiting, and answers the rest:
+ * requests that are held to their whole timeout are spread so that half of that is enough. */
+static uint64_t mixed_every_ns(const struct making *m)
+{
+    uint64_t whole = timeout_request_ns(m->edge), total = making_tag_total(m), held = 0;
+    for (size_t i = 0; i < m->tag_count; i++)
+        if (strcmp(m->tags[i].tag, MAKING_HELD) == 0)
+            held = m->tags[i].count;
+    if (!m->ejects || held == 0)
+        return TAG_EVERY_NS;
+    uint64_t apart = whole / (m->n * (m->c - 1)) * 2, every = held * apart / total;
+    return every > TAG_EVERY_NS ? every : TAG_EVERY_NS;
+}
+
 static void mixed(struct making *m)
 {
     static const char *const retries[] = {"atmost",  "happen",     "conditions", "committed",
@@ -163,8 +178,10 @@ static void mixed(struct making *m)
     uint64_t longest = whole != 0 ? whole : p * (1 + m->edge->retry.attempts.number);
     if (making_wants(m, "timeout.none"))
         longest = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
+    uint64_t every = mixed_every_ns(m);
+    m->loads[0].tag_every_ns = every * m->longer;
     making_end(m, "mixed", "each cause on requests of its own tag",
-               making_tag_total(m) * TAG_EVERY_NS + longest + AFTER_TAGS_NS);
+               making_tag_total(m) * every + longest + AFTER_TAGS_NS);
 }
 
 /* So many endpoints may be dead that a retry still finds a live one. */

@@ -10,6 +10,7 @@
 #define MAKING_PHASES_MOST 64
 #define MAKING_STEPS_MOST 160
 #define MAKING_TAGS_MOST 64
+#define MAKING_HELD "all:hold" /* the tag of the requests that no try answers */
 
 struct making {
     struct plan *p;
