@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#define GROUP(name)
 #define COMMAND(name) extern const struct command command_##name;
 #include "cli/commands.def"
 #undef COMMAND
@@ -8,6 +9,18 @@ static const struct command *const table[] = {
 #define COMMAND(name) &command_##name,
 #include "cli/commands.def"
 #undef COMMAND
+#undef GROUP
+};
+
+static const struct {
+    const char *group; /* it begins here */
+    const struct command *command;
+} grouped[] = {
+#define GROUP(name) {name, NULL},
+#define COMMAND(name) {NULL, &command_##name},
+#include "cli/commands.def"
+#undef COMMAND
+#undef GROUP
 };
 
 const struct option common_options[] = {
@@ -74,13 +87,23 @@ void command_help(const struct command *command, struct text *to)
 void commands_help(struct text *to)
 {
     text_add(to, "meshproof proves, or disproves, that a service mesh does what its policy says.\n"
-                 "Usage: meshproof COMMAND [OPTIONS] [ARGUMENTS]\n");
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        if (!table[i]->internal)
-            text_add(to, "  %-10s %s\n", table[i]->name, table[i]->about);
+                 "Usage: meshproof COMMAND [OPTIONS] [ARGUMENTS]");
+    for (size_t i = 0; i < COUNT_OF(grouped); i++) {
+        if (grouped[i].group != NULL)
+            text_add(to, "\n%s:%*s", grouped[i].group, 9 - (int)strlen(grouped[i].group), "");
+        else if (!grouped[i].command->internal)
+            text_add(to, "%s%s", grouped[i - 1].group != NULL ? " " : "  ",
+                     grouped[i].command->name);
     }
-    text_add(to, "First time: meshproof run suites/seed/payments.lua --depth quick\n"
+    text_add(to, "\nFirst time: meshproof init --from k8s/ && meshproof run suites/gate.lua\n"
                  "Help: meshproof COMMAND --help\n");
+}
+
+void commands_list(struct text *to)
+{
+    for (size_t i = 0; i < COUNT_OF(table); i++)
+        text_add(to, "%-10s %s%s\n", table[i]->name, table[i]->about,
+                 table[i]->internal ? " (internal)" : "");
 }
 
 static char first_said[600];

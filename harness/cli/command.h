@@ -32,6 +32,8 @@ const struct command *const *commands(size_t *ret_count);
 const struct command *command_find(const char *name);
 void command_help(const struct command *command, struct text *to);
 void commands_help(struct text *to);
+/* All of them with a sentence each, the internal ones too: --help all. */
+void commands_list(struct text *to);
 
 /* Options that every command takes. */
 extern const struct option common_options[];

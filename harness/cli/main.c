@@ -26,11 +26,17 @@ static void help_of_all(const struct command *command, struct text *to)
     commands_help(to);
 }
 
+static void list_of_all(const struct command *command, struct text *to)
+{
+    (void)command;
+    commands_list(to);
+}
+
 static int unknown(const char *name)
 {
     size_t count;
     const struct command *const *all = commands(&count);
-    const char *names[32];
+    const char *names[64];
     size_t n = 0;
     for (size_t i = 0; i < count && n < COUNT_OF(names); i++) {
         if (!all[i]->internal)
@@ -89,7 +95,8 @@ int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        print_help(help_of_all, NULL);
+        bool all = argc > 2 && strcmp(argv[2], "all") == 0;
+        print_help(all ? list_of_all : help_of_all, NULL);
         return argc < 2 ? EXIT_USAGE : EXIT_PASS;
     }
     if (strcmp(argv[1], "--version") == 0) {

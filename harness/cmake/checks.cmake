@@ -21,6 +21,7 @@ function(add_client_test name script)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
     ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>;MESHPROOF_ENVOY=${MESHPROOF_DEPS}/envoy/envoy;PYTHONPATH=${MESHPROOF_DEPS}/python")
 endfunction()
+add_client_test(e2e.start start/run)
 add_client_test(e2e.proxy proxy/run)
 add_client_test(e2e.certs tls/command)
 add_client_test(e2e.faults faults/run)

@@ -10,3 +10,21 @@ foreach(file IN LISTS embed_files)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/embed/${name}.h CONTENT
 "static const unsigned char embed_${name}[] = {${hex}0};\nstatic const size_t embed_${name}_len = sizeof(embed_${name}) - 1;\n")
 endforeach()
+
+# The examples, for `meshproof new`: generated/embed/examples.h is one table of all files of suites/examples.
+file(GLOB_RECURSE example_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/suites/examples/*.lua ${CMAKE_SOURCE_DIR}/suites/examples/*.yaml)
+list(SORT example_files)
+set(example_arrays "")
+set(example_rows "")
+set(example_number 0)
+foreach(file IN LISTS example_files)
+  file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/suites/examples ${file})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND example_arrays "static const unsigned char example_${example_number}[] = {${hex}0};\n")
+  string(APPEND example_rows "    {\"${path}\", example_${example_number}, sizeof(example_${example_number}) - 1},\n")
+  math(EXPR example_number "${example_number} + 1")
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/embed/examples.h CONTENT
+"${example_arrays}static const struct example_file embed_examples[] = {\n${example_rows}};\nstatic const size_t embed_examples_count = sizeof(embed_examples) / sizeof(embed_examples[0]);\n")
