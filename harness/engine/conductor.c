@@ -42,13 +42,15 @@ struct conductor {
     struct error refused;       /* a phase or a fault that must not be: read at the turn's end */
     bool nothing_done;          /* ... because no guard held before the first fault */
     struct host host;
+    struct steer *steer;
+    bool looked_on; /* on_begin was called */
     struct hold commit_hold, host_hold, deadline_hold;
     struct loop_task step;
 };
 
 #define CONDUCTOR_PROC 1
 
-static void abort_all(struct conductor *c, uint64_t recover_ns)
+static void abort_all(struct conductor *c, uint64_t for_ns)
 {
     char text[320];
     error_format(&c->why, text, sizeof(text));
@@ -58,18 +60,24 @@ static void abort_all(struct conductor *c, uint64_t recover_ns)
         if (w->state < WALK_RECOVERING)
             walk_event(w, "abort", json_pack("{ss ss}", "arm", w->plan->arm, "why", text),
                        loop_now_ns(c->loop));
-        walk_abort(w, text, recover_ns);
+        walk_abort(w, text, for_ns);
     }
 }
 
+/* How long the load runs on after an abort. */
+static uint64_t recover_ns(const struct conductor *c)
+{
+    return c->options->recover_ns == 0 ? RECOVER_NS : c->options->recover_ns;
+}
+
 static void stop_run(struct conductor *c, enum stopping how, const struct error *why,
-                     uint64_t recover_ns)
+                     uint64_t for_ns)
 {
     if (c->stopping == STOPPING_NOT || (how == STOPPING_BROKEN && c->stopping == STOPPING_ABORT)) {
         c->stopping = how;
         c->why = *why;
     }
-    abort_all(c, recover_ns);
+    abort_all(c, for_ns);
 }
 
 static bool commit(struct conductor *c)
@@ -146,7 +154,7 @@ static void look_at_stall(struct conductor *c, const struct stall_seen *stall)
         return;
     units_print_duration(lasted_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
     error_set(&why, ERROR_LIMIT, "our own loop stalled for %s", span);
-    stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
+    stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
 }
 
 static void on_stall(const struct stall_seen *stall, void *cookie)
@@ -179,7 +187,7 @@ static void on_deadline(struct hold *h, uint64_t now_ns)
     struct error why = {0};
     (void)now_ns;
     error_set(&why, ERROR_LIMIT, "the deadline has passed");
-    stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
+    stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
 }
 
 /* First: undo, and let the load see recovery. Second: undo at once. Third: leave (the agents undo
@@ -195,7 +203,7 @@ static void on_signal(int signo, void *cookie)
             walk_signal(c->walks[i]);
         loop_stop(c->loop);
     }
-    stop_run(c, STOPPING_ABORT, &why, c->signals == 1 ? RECOVER_NS : 0);
+    stop_run(c, STOPPING_ABORT, &why, c->signals == 1 ? recover_ns(c) : 0);
 }
 
 static void on_child(int signo, void *cookie)
@@ -205,6 +213,17 @@ static void on_child(int signo, void *cookie)
     for (size_t i = 0; i < c->walk_count; i++)
         walk_reap(c->walks[i]);
 }
+
+static bool on_steer_abort(void *cookie, const struct error *why, struct error *err)
+{
+    struct conductor *c = cookie;
+    if (c->stopping != STOPPING_NOT)
+        return error_set(err, ERROR_INPUT, "the run is ending already");
+    stop_run(c, STOPPING_ABORT, why, recover_ns(c));
+    return true;
+}
+
+static const struct steer_acts steer_acts = {.abort = on_steer_abort};
 
 static bool all_are(const struct conductor *c, enum walk_state state)
 {
@@ -246,7 +265,7 @@ static void on_guard_trip(void *cookie, const struct guard_plan *guard, const st
             json_pack("{ss ss ss*}", "guard", why->text, "where", where, "note", guard->note),
             loop_now_ns(c->loop));
     }
-    stop_run(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why, refused ? 0 : RECOVER_NS);
+    stop_run(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why, refused ? 0 : recover_ns(c));
     loop_defer(c->loop, &c->step);
 }
 
@@ -308,7 +327,7 @@ static void look_at_trouble(struct conductor *c)
 {
     if (c->refused.kind != ERROR_NONE && c->stopping == STOPPING_NOT)
         stop_run(c, c->nothing_done ? STOPPING_BROKEN : STOPPING_ABORT, &c->refused,
-                 c->nothing_done ? 0 : RECOVER_NS);
+                 c->nothing_done ? 0 : recover_ns(c));
     for (size_t i = 0; i < c->walk_count; i++) {
         struct walk *w = c->walks[i];
         struct error why = {0};
@@ -320,7 +339,7 @@ static void look_at_trouble(struct conductor *c)
         error_set(&why, ERROR_LIMIT, "an await of phase \"%s\" was late",
                   w->phase == NULL ? "" : w->phase->name);
         if (w->subject)
-            stop_run(c, STOPPING_ABORT, &why, RECOVER_NS);
+            stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
         else
             walk_abort(w, why.text, 0);
     }
@@ -454,8 +473,11 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
     static const int signals[] = {SIGINT, SIGTERM};
     c->own = recorder_new(-1, OWN_BYTES_MOST);
     frame_reader_init(&c->own_reader, on_own_frame, c);
-    if (!store_open(o->journal, &c->store, err) || !loop_new(&c->loop, err) ||
-        !write_head(c, plan, err))
+    if (!store_open(o->journal, &c->store, err) || !loop_new(&c->loop, err))
+        return false;
+    if (o->on_record != NULL)
+        store_tap(c->store, o->on_record, o->cookie);
+    if (!write_head(c, plan, err))
         return false;
     for (size_t i = 0; i < COUNT_OF(signals); i++)
         if (!loop_signal(c->loop, signals[i], on_signal, c, err))
@@ -505,8 +527,19 @@ static bool write_end(struct conductor *c, struct error *err)
     return ok;
 }
 
+static void look_on(struct conductor *c)
+{
+    c->steer = steer_new(&steer_acts, c);
+    c->looked_on = true;
+    if (c->options->on_begin != NULL)
+        c->options->on_begin(c->options->cookie, c->steer, c->loop);
+}
+
 static void release(struct conductor *c)
 {
+    if (c->looked_on && c->options->on_end != NULL)
+        c->options->on_end(c->options->cookie);
+    steer_free(c->steer);
     if (c->loop != NULL) {
         loop_on_stall(c->loop, NULL, NULL);
         loop_hold_remove(c->loop, &c->commit_hold);
@@ -525,6 +558,8 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
     struct conductor c = {.options = options};
     struct error why = {0};
     bool ok = open_parts(&c, plan, err) && walk_world_open(&c.context, walks, walk_count, err);
+    if (ok)
+        look_on(&c);
     for (size_t i = 0, next; ok && i < walk_count && c.stopping == STOPPING_NOT; i = next) {
         for (next = i + 1; next < walk_count && walks[next].scenario == walks[i].scenario; next++)
             ;

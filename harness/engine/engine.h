@@ -6,8 +6,12 @@
  * undoes everything on every way out. It judges nothing: what it must ask of the judge while it
  * runs is a function that cli hands it. */
 
+#include "engine/steer.h"
+#include "journal/tap.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
+
+struct loop;
 
 /* One scenario to be walked in one arm. The subject, and each control, is a walk of its own; they
  * run side by side on one loop, with agents of their own. */
@@ -51,8 +55,18 @@ struct engine_options {
      * this layer alone set them. */
     uint64_t silence_ns;       /* of an agent: 15 s, three exchanges of the clock */
     uint64_t stall_most_ns;    /* of our own loop: 2 s */
+    uint64_t recover_ns;       /* the load after an abort: 10 s */
     uint64_t disk_least_bytes; /* free where the journal is: 256 MiB */
     void (*on_event)(void *cookie, const struct engine_event *event);
+    /* For who looks on and steers; each may be NULL. on_begin: once, when there is a loop and
+     * before the first agent is started; what it opens must close on exec. on_end: once after
+     * on_begin, on every way out, when all is undone and the journal has its end, and before the
+     * loop is freed (it does not run any more: loop_settle). */
+    void (*on_begin)(void *cookie, struct steer *steer, struct loop *loop);
+    void (*on_end)(void *cookie);
+    /* Each row as it goes into the journal, ours and the agents', as tap.h says. From before
+     * on_begin (the conductor's own process) until before on_end. Not to steer from. */
+    tap_on_row *on_record;
     /* Asked of each walk once, when its phases are done: ordinals to repeat with a fresh seed (the
      * confirmation stage). ${arm} as in its walk_plan. The journal is committed when it is called.
      * NULL: never. */

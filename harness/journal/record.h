@@ -25,6 +25,11 @@ enum record_kind {
     RECORD_LOST = 28,
     RECORD_HOOK = 29,
     RECORD_REFUSAL = 30,
+    /* The conductor's own text rows (store.h), as a tap sees them; never on the wire. */
+    RECORD_PHASE = 67,
+    RECORD_EVENT = 68,
+    RECORD_END = 69,
+    RECORD_PROC = 70,
 };
 #define RECORD_KINDS 64 /* kinds on the wire are below this */
 #define NAME_MOST_BYTES 1024

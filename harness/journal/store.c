@@ -23,9 +23,9 @@ struct store_proc {
 };
 
 struct store_phase {
-    uint32_t phase;
+    uint32_t phase, scenario, ordinal;
     uint64_t t0_ns, t1_ns;
-    char *arm;
+    char *arm, *name;
 };
 
 struct store {
@@ -36,8 +36,9 @@ struct store {
     struct store_phase *phases;
     size_t proc_count, phase_count;
     struct map proc_index;
-    bool open;  /* a transaction is */
-    bool stale; /* a row was written before its phase, or its process's arm, was known */
+    struct tap *tap; /* NULL: nobody looks on */
+    bool open;       /* a transaction is */
+    bool stale;      /* a row was written before its phase, or its process's arm, was known */
 };
 
 static bool failed(const struct store *s, struct error *err)
@@ -117,6 +118,12 @@ bool store_open(const char *path, struct store **ret, struct error *err)
     return false;
 }
 
+void store_tap(struct store *s, tap_on_row *on_row, void *cookie)
+{
+    INVARIANT(s->tap == NULL);
+    s->tap = tap_new(on_row, cookie);
+}
+
 /* Opens a transaction for the first write since the last commit. */
 static bool begin(struct store *s, struct error *err)
 {
@@ -176,6 +183,8 @@ static bool add_name(struct store *s, struct store_proc *p, struct bytes body, s
     sqlite3_bind_text(i, 3, text, (int)len, SQLITE_STATIC);
     p->names++;
     count_row(p, digest_frame(id, RECORD_NAME, text, len));
+    if (s->tap != NULL)
+        tap_name(s->tap, p->proc, text, len);
     return step(s, i, err);
 }
 
@@ -256,7 +265,11 @@ bool store_frame(struct store *s, uint32_t proc, uint32_t seq, uint8_t kind, str
     p->newest_ns = t_ns > p->newest_ns ? t_ns : p->newest_ns;
     p->counts[kind]++;
     count_row(p, digest_frame(seq, kind, record, type->bytes));
-    return step(s, i, err);
+    if (!step(s, i, err))
+        return false;
+    if (s->tap != NULL)
+        tap_record(s->tap, proc, (enum record_kind)kind, record);
+    return true;
 }
 
 bool store_commit(struct store *s, struct error *err)
@@ -357,8 +370,26 @@ bool store_proc(struct store *s, uint32_t proc, const char *role, const char *ar
     s->stale = s->stale || p->newest_ns > 0;
     free(p->arm);
     p->arm = check_strdup(cells[2].text);
-    return put_row(s, "proc", "INSERT INTO \"proc\" VALUES (?,?,?,?,?)", cells, COUNT_OF(cells), 0,
-                   err);
+    if (!put_row(s, "proc", "INSERT INTO \"proc\" VALUES (?,?,?,?,?)", cells, COUNT_OF(cells), 0,
+                 err))
+        return false;
+    if (s->tap != NULL)
+        tap_proc(s->tap,
+                 &(struct journal_proc){proc, cells[1].text, cells[2].text, cells[3].text, pid});
+    return true;
+}
+
+static void tell_phase(const struct store *s, const struct store_phase *p, const char *why)
+{
+    if (s->tap != NULL)
+        tap_phase(s->tap, &(struct journal_phase){.phase = p->phase,
+                                                  .scenario = p->scenario,
+                                                  .ordinal = p->ordinal,
+                                                  .arm = p->arm,
+                                                  .name = p->name,
+                                                  .why = why,
+                                                  .t0_ns = p->t0_ns,
+                                                  .t1_ns = p->t1_ns});
 }
 
 /* A boundary at ${t} moves rows that are already written. */
@@ -379,11 +410,20 @@ bool store_phase_begin(struct store *s, uint32_t phase, uint32_t scenario, const
                          PHASES_MOST);
     if ((s->phase_count & (s->phase_count - 1)) == 0) /* doubles at each power of two */
         s->phases = check_realloc(s->phases, (s->phase_count * 2 + 1) * sizeof(*s->phases));
-    s->phases[s->phase_count++] = (struct store_phase){
-        .phase = phase, .t0_ns = t_ns, .t1_ns = UINT64_MAX, .arm = check_strdup(cells[2].text)};
+    struct store_phase *p = &s->phases[s->phase_count++];
+    *p = (struct store_phase){.phase = phase,
+                              .scenario = scenario,
+                              .ordinal = ordinal,
+                              .t0_ns = t_ns,
+                              .t1_ns = UINT64_MAX,
+                              .arm = check_strdup(cells[2].text),
+                              .name = check_strdup(cells[3].text)};
     note_boundary(s, cells[2].text, t_ns);
-    return put_row(s, "phase", "INSERT INTO \"phase\" VALUES (?,?,?,?,?,?,NULL,NULL)", cells,
-                   COUNT_OF(cells), 0, err);
+    if (!put_row(s, "phase", "INSERT INTO \"phase\" VALUES (?,?,?,?,?,?,NULL,NULL)", cells,
+                 COUNT_OF(cells), 0, err))
+        return false;
+    tell_phase(s, p, NULL);
+    return true;
 }
 
 bool store_phase_end(struct store *s, uint32_t phase, const char *why, uint64_t t_ns,
@@ -396,9 +436,12 @@ bool store_phase_end(struct store *s, uint32_t phase, const char *why, uint64_t 
             continue;
         p->t1_ns = t_ns;
         note_boundary(s, p->arm, t_ns);
-        return put_row(s, "phase end",
-                       "UPDATE \"phase\" SET \"why\"=?2, \"t1\"=?3 WHERE \"phase\"=?1", cells,
-                       COUNT_OF(cells), 0, err);
+        if (!put_row(s, "phase end",
+                     "UPDATE \"phase\" SET \"why\"=?2, \"t1\"=?3 WHERE \"phase\"=?1", cells,
+                     COUNT_OF(cells), 0, err))
+            return false;
+        tell_phase(s, p, cells[1].text);
+        return true;
     }
     return error_set(err, ERROR_PEER, "phase %u ended and never began", phase);
 }
@@ -408,14 +451,22 @@ bool store_event(struct store *s, uint32_t phase, const char *what, const char *
 {
     struct digest_cell cells[] = {number_cell(phase), number_cell(t_ns), text_cell(what),
                                   text_cell(json)};
-    return put_row(s, "event", "INSERT INTO \"event\" VALUES (?,?,?,?)", cells, COUNT_OF(cells), 8,
-                   err);
+    if (!put_row(s, "event", "INSERT INTO \"event\" VALUES (?,?,?,?)", cells, COUNT_OF(cells), 8,
+                 err))
+        return false;
+    if (s->tap != NULL)
+        tap_event(s->tap, phase, t_ns, cells[2].text, cells[3].text);
+    return true;
 }
 
 bool store_end(struct store *s, const char *how, const char *json, uint64_t t_ns, struct error *err)
 {
     struct digest_cell cells[] = {text_cell(how), text_cell(json), number_cell(t_ns)};
-    return put_row(s, "end", "INSERT INTO \"end\" VALUES (?,?,?)", cells, COUNT_OF(cells), 2, err);
+    if (!put_row(s, "end", "INSERT INTO \"end\" VALUES (?,?,?)", cells, COUNT_OF(cells), 2, err))
+        return false;
+    if (s->tap != NULL)
+        tap_end(s->tap, &(struct journal_end){cells[0].text, t_ns});
+    return true;
 }
 
 /* Rows written before their phase was known are few (a boundary stamped in the past), but then all
@@ -459,6 +510,12 @@ static bool finish(struct store *s, struct error *err)
     return true;
 }
 
+static void free_phase(struct store_phase *p)
+{
+    free(p->arm);
+    free(p->name);
+}
+
 static void release(struct store *s)
 {
     for (size_t i = 0; i < RECORD_KINDS; i++)
@@ -468,11 +525,12 @@ static void release(struct store *s)
     for (size_t i = 0; i < s->proc_count; i++)
         free(s->procs[i].arm);
     for (size_t i = 0; i < s->phase_count; i++)
-        free(s->phases[i].arm);
+        free_phase(&s->phases[i]);
     free(s->procs);
     free(s->phases);
     free(s->path);
     map_release(&s->proc_index);
+    tap_free(s->tap);
     free(s);
 }
 

@@ -6,7 +6,7 @@
  * (kinds 64 and up) are written here only. Every row of a record table has proc, seq and phase
  * beside its fields. */
 
-#include "journal/record.h"
+#include "journal/tap.h"
 
 struct store;
 
@@ -14,6 +14,10 @@ bool store_open(const char *path, struct store **ret, struct error *err) WARN_UN
 /* Commits what is there and closes; with ${final} it also fills the phase column, makes the
  * indexes, checkpoints and leaves one file. NULL is allowed. */
 bool store_close(struct store *s, bool final, struct error *err);
+
+/* From now on ${on_row} sees each row once it is written, as tap.h says. Once; before the first row
+ * of a process, or its names are not known. */
+void store_tap(struct store *s, tap_on_row *on_row, void *cookie);
 
 /* One record or name frame of agent ${proc}. Unknown kinds are skipped. */
 bool store_frame(struct store *s, uint32_t proc, uint32_t seq, uint8_t kind, struct bytes body,
