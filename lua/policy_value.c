@@ -25,6 +25,14 @@ static const struct number numbers[] = {
      "DestinationRule outlierDetection.maxEjectionPercent"},
     {"accrual_max_failures", UNIT_COUNT, AT(accrual.max_failures),
      "annotation balancer.linkerd.io/failure-accrual-consecutive-max-failures"},
+    {"requests_per_second", UNIT_RATE_PER_H, AT(rate.per_second),
+     "HTTPLocalRateLimitPolicy total.requestsPerSecond"},
+    {"max_connections", UNIT_COUNT, AT(pool.max_connections),
+     "DestinationRule connectionPool.tcp.maxConnections"},
+    {"max_pending_requests", UNIT_COUNT, AT(pool.max_pending),
+     "DestinationRule connectionPool.http.http1MaxPendingRequests"},
+    {"max_requests", UNIT_COUNT, AT(pool.max_requests),
+     "DestinationRule connectionPool.http.http2MaxRequests"},
 };
 
 /* One use of a word, as its errors speak of it. */
@@ -154,6 +162,8 @@ static json_t *printed(const struct number *n, uint64_t value)
         return json_integer((json_int_t)value);
     if (n->unit == UNIT_SHARE_PPM)
         return json_string(units_print_share(value, text, sizeof(text)));
+    if (n->unit == UNIT_RATE_PER_H)
+        return json_string(units_print_rate(value, text, sizeof(text)));
     return json_string(units_print_duration(value, text, sizeof(text)));
 }
 
@@ -169,9 +179,10 @@ static json_t *resolve(struct build *b, const struct scenario *s, const struct s
         return NULL;
     if (n == NULL) {
         error_set(err, ERROR_INPUT,
-                  "field is \"%.40s\"; it is one of attempts, per_try_timeout, timeout, interval, "
-                  "base_ejection_time, "
-                  "consecutive_errors, max_ejection_percent, accrual_max_failures",
+                  "field is \"%.20s\"; there is attempts per_try_timeout timeout interval "
+                  "base_ejection_time consecutive_errors max_ejection_percent "
+                  "accrual_max_failures requests_per_second max_connections "
+                  "max_pending_requests max_requests",
                   field == NULL ? "" : field);
         return NULL;
     }
@@ -187,7 +198,9 @@ static json_t *resolve(struct build *b, const struct scenario *s, const struct s
                   n->would);
         return NULL;
     }
-    number = n->unit == UNIT_SHARE_PPM ? value->number * 10000 : value->number;
+    number = n->unit == UNIT_SHARE_PPM    ? value->number * 10000
+             : n->unit == UNIT_RATE_PER_H ? value->number * 3600
+                                          : value->number;
     return compute(u, n, number, &number, err) ? printed(n, number) : NULL;
 }
 
@@ -204,6 +217,29 @@ static bool is_use(const json_t *value, struct use *ret)
     return true;
 }
 
+bool policy_value_is(const json_t *value)
+{
+    struct use use;
+    return is_use(value, &use);
+}
+
+/* NULL: the error was added. */
+static json_t *resolve_or_say(struct build *b, const struct scenario *s, const struct step *step,
+                              struct use *u)
+{
+    struct error err = {0};
+    json_t *number = resolve(b, s, step, u, &err);
+    if (number != NULL)
+        return number;
+    const char *field = json_string_value(json_object_get(u->asked, "field"));
+    if (err.source.file != NULL) /* a line of the policy: its name goes with the policy */
+        error_prefix(&err, "%.100s:%u: ", err.source.file, err.source.line);
+    err.source = (struct source){0};
+    error_prefix(&err, "%s \"%.40s\": ", u->word, field == NULL ? "" : field);
+    errors_take(b->errors, step->source, &err);
+    return NULL;
+}
+
 bool policy_values_resolve(struct build *b, const struct scenario *s, const struct step *step)
 {
     const char *key;
@@ -213,20 +249,45 @@ bool policy_values_resolve(struct build *b, const struct scenario *s, const stru
     json_object_foreach_safe(step->keys, next, key, value)
     {
         struct use u = {.key = key, .source = step->source};
-        struct error err = {0};
         if (!is_use(value, &u))
             continue;
-        json_t *number = resolve(b, s, step, &u, &err);
-        if (number != NULL) {
-            INVARIANT(json_object_set_new(step->keys, key, number) == 0);
-            continue;
-        }
-        const char *field = json_string_value(json_object_get(u.asked, "field"));
-        if (err.source.file != NULL) /* a line of the policy: its name goes with the policy */
-            error_prefix(&err, "%.100s:%u: ", err.source.file, err.source.line);
-        err.source = (struct source){0};
-        error_prefix(&err, "%s \"%.40s\": ", u.word, field == NULL ? "" : field);
-        good = errors_take(b->errors, step->source, &err);
+        json_t *number = resolve_or_say(b, s, step, &u);
+        good = number != NULL;
+        INVARIANT(!good || json_object_set_new(step->keys, key, number) == 0);
     }
     return good;
+}
+
+static void take_rate(struct build *b, const struct scenario *s, struct load_plan *l)
+{
+    struct step step = {.source = l->source, .on = l->on, .has_on = true};
+    struct use u = {.key = "rate", .source = l->source};
+    struct error err = {0};
+    if (!is_use(l->rate_asked, &u))
+        return;
+    json_t *rate = resolve_or_say(b, s, &step, &u);
+    l->rate_asked = NULL;
+    if (rate == NULL)
+        return;
+    if (!row_quantity(UNIT_RATE_PER_H, rate, &l->rate_per_h, &err)) {
+        error_prefix(&err, "load.open: rate ");
+        errors_take(b->errors, l->source, &err);
+    }
+    json_decref(rate);
+}
+
+void policy_values_rates(struct build *b, const struct scenario *s, struct load_plan **loads,
+                         size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any = any || (*loads)[i].rate_asked != NULL;
+    if (!any)
+        return;
+    struct load_plan *own = ARENA_ARRAY(&b->plan->arena, struct load_plan, count);
+    for (size_t i = 0; i < count; i++) {
+        own[i] = (*loads)[i];
+        take_rate(b, s, &own[i]);
+    }
+    *loads = own;
 }

@@ -302,6 +302,9 @@ static void build_scenario(struct build *b, int index, const struct node *n, voi
         fill_scenario(b, index, n, s);
     else
         fill_from_policy(b, index, n, s);
+    policy_values_rates(b, s, &s->loads, s->load_count);
+    for (size_t i = 0; i < s->phase_count; i++)
+        policy_values_rates(b, s, &s->phases[i].loads, s->phases[i].load_count);
     add_tags(b, s, defaults);
     build_add_guards(b, s, defaults);
 }

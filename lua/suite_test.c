@@ -106,6 +106,37 @@ static void numbers_of_the_policy_stand_for_typed_ones(void **unused)
     plan_free(p);
 }
 
+/* The suite's load is one for its scenarios; each asks its own policy. */
+static void a_load_asks_the_policy_of_its_scenario(void **unused)
+{
+#define LIMIT(rate) \
+    "apiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: {name: b}\nspec: " \
+    "{podSelector: {matchLabels: {app: b}}, port: 8080}\n---\napiVersion: v1\nkind: " \
+    "Service\nmetadata: {name: b}\nspec: {selector: {app: b}, ports: [{port: 8080}]}\n" \
+    "---\napiVersion: policy.linkerd.io/v1alpha1\nkind: HTTPLocalRateLimitPolicy\n" \
+    "metadata: {name: b}\nspec: {targetRef: {group: policy.linkerd.io, kind: Server, name: b}, " \
+    "total: {requestsPerSecond: " rate "}}\n"
+#define MEMBER(name) \
+    "scenario \"" name "\" { mesh = mesh.linkerd { policy = \"" name \
+    ".yaml\", version = \"2.19\" }, phase \"p\" { lasting = \"9s\" } }"
+    struct error errors[ERRORS_MOST];
+    struct plan *p;
+    size_t count;
+    char path[128];
+    (void)unused;
+    write_file("forty.yaml", LIMIT("40"));
+    write_file("ten.yaml", LIMIT("10"));
+    write_file("rates.lua",
+               "return suite \"s\" { lab = lab { service \"b\" {} }, load = load.open { on = "
+               "\"client -> b\", rate = policy.value { field = \"requests_per_second\", times = "
+               "1.5 } },\n" MEMBER("forty") ", " MEMBER("ten") " }");
+    if (!suite_load(in_folder("rates.lua", path, sizeof(path)), NULL, &p, errors, &count))
+        fail_msg("%s", errors[0].text);
+    assert_int_equal(p->scenarios[0].loads[0].rate_per_h, 60 * 3600);
+    assert_int_equal(p->scenarios[1].loads[0].rate_per_h, 15 * 3600);
+    plan_free(p);
+}
+
 static void numbers_that_the_policy_does_not_give_are_errors(void **unused)
 {
 #define USE(value) \
@@ -118,10 +149,10 @@ static void numbers_that_the_policy_does_not_give_are_errors(void **unused)
          "DestinationRule "
          "outlierDetection.baseEjectionTime would"},
         {"field.lua", USE("policy.value \"colour\""),
-         "field.lua:2: policy.value \"colour\": field is \"colour\"; it is one of attempts, "
-         "per_try_timeout, timeout, "
-         "interval, base_ejection_time, consecutive_errors, max_ejection_percent, "
-         "accrual_max_failures"},
+         "field.lua:2: policy.value \"colour\": field is \"colour\"; there is attempts "
+         "per_try_timeout timeout interval base_ejection_time consecutive_errors "
+         "max_ejection_percent accrual_max_failures requests_per_second max_connections "
+         "max_pending_requests max_requests"},
         {"half.lua", USE("policy.inside \"attempts\""),
          "half.lua:2: policy.inside \"attempts\": policy.inside takes the name of a duration, and "
          "no times or plus"},
@@ -131,10 +162,16 @@ static void numbers_that_the_policy_does_not_give_are_errors(void **unused)
          "return scenario \"s\" { phase \"p\" { lasting = \"9s\",\n"
          " fault.latency { on = \"b\", add = policy.value \"timeout\" } } }",
          "absent.lua:2: policy.value \"timeout\": the scenario declares no policy"},
+        {"rate.lua",
+         "return scenario \"s\" { mesh = mesh.istio { policy = \"policy.yaml\", version = "
+         "\"1.31\" },\n load = load.open { " EDGE
+         ", rate = policy.value \"requests_per_second\" } }",
+         "rate.lua:2: policy.value \"requests_per_second\": nothing sets it on a -> b: "
+         "HTTPLocalRateLimitPolicy total.requestsPerSecond would"},
         {"load.lua",
-         "return scenario \"s\" {\n load = load.open { " EDGE
-         ", rate = policy.value \"timeout\" } }",
-         "load.lua:2: load.open: rate is policy.value, which is not built yet"},
+         "return scenario \"s\" { mesh = mesh.istio { policy = \"policy.yaml\", version = "
+         "\"1.31\" },\n load = load.open { " EDGE ", rate = policy.value \"timeout\" } }",
+         "load.lua:2: load.open: rate is \"2s\"; it must be a rate such as \"200/s\""},
     };
     (void)unused;
     write_file("policy.yaml", POLICY);
@@ -222,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_tail_call_keeps_its_line),
         cmocka_unit_test(suites_give_defaults_and_from_policy_its_keys),
         cmocka_unit_test(numbers_of_the_policy_stand_for_typed_ones),
+        cmocka_unit_test(a_load_asks_the_policy_of_its_scenario),
         cmocka_unit_test(numbers_that_the_policy_does_not_give_are_errors),
         cmocka_unit_test(settings_replace_params_of_their_type_only),
         cmocka_unit_test(require_reads_files_below_the_suite_once),

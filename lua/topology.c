@@ -1,4 +1,5 @@
 #include "lua/build.h"
+#include "lua/policy_value.h"
 
 #include "base/units.h"
 
@@ -255,6 +256,10 @@ static void read_rate(struct build *b, const json_t *keys, struct load_plan *l)
         l->enough = true;
         return;
     }
+    if (policy_value_is(value)) { /* once the scenario's policy is known */
+        l->rate_asked = value;
+        return;
+    }
     if (row_quantity(UNIT_RATE_PER_H, value, &l->rate_per_h, &err) &&
         (l->rate_per_h == 0 || l->rate_per_h > UINT64_C(3600) * 1000000))
         error_set(&err, ERROR_INPUT, "is \"%.40s\"; it must be from 1/h to 1000000/s",
@@ -313,7 +318,9 @@ static void build_load(struct build *b, int index, const struct node *n, void *c
     *l = (struct load_plan){.closed = strcmp(n->word, "closed") == 0, .source = n->source};
     bool broken;
     size_t before = b->errors->count;
+    b->values.policy = true;
     json_t *keys = build_keys(b, index, &load_table, label, l, &broken);
+    b->values.policy = false;
     if (!l->closed)
         read_rate(b, keys, l);
     read_tagged(b, keys, label, l);

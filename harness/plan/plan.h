@@ -45,6 +45,9 @@ struct load_plan {
     struct source source;
     struct place on;     /* an edge */
     uint64_t rate_per_h; /* open; 0 with enough */
+    /* While a suite is loaded, and the policy is not known yet: {"policy.value": {...}}; then NULL.
+     */
+    const json_t *rate_asked;
     bool enough;
     bool poisson;
     uint64_t ramp_ns;

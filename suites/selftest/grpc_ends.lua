@@ -13,7 +13,7 @@ local retried, surfaces = "99%", "65%"
 return scenario "which gRPC ends are retried" {
   about = "what Istio's default retry conditions do to each way in which a gRPC call can fail",
   tags = { "example", "grpc" },
-  mesh = mesh.istio { policy = "grpc/", version = "1.31" },
+  mesh = mesh.istio { policy = "../examples/grpc/", version = "1.31" },
   lab = lab { driver = "envoy", service "payments" { protocol = "grpc", endpoints = 3, work = "1ms" } },
   load = load.open { on = edge, protocol = "grpc", call = "shop.Payments/Charge", rate = "100/s", warmup = "1s" },
   settle = "0ms",
