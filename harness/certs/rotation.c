@@ -105,6 +105,14 @@ bool rotation_next(const struct rotation *r, uint64_t *ret_at_ns)
     return r->event_count > 0;
 }
 
+void rotation_shift(struct rotation *r, uint64_t by_ns)
+{
+    for (size_t i = 0; i < r->event_count; i++) {
+        r->events[i].at_ns += by_ns;
+        r->events[i].issued_ns += by_ns;
+    }
+}
+
 bool rotation_advance(struct rotation *r, uint64_t now_ns, struct rotation_change *ret)
 {
     while (r->event_count > 0 && r->events[0].at_ns <= now_ns) {

@@ -74,6 +74,8 @@ bool rotation_plan(struct rotation *r, const struct rotation_step *step,
 bool rotation_check(const struct rotation *r, struct error *err) WARN_UNUSED;
 /* When the next event is due; false: none is planned. */
 bool rotation_next(const struct rotation *r, uint64_t *ret_at_ns);
+/* All that is still to come comes ${by_ns} later. */
+void rotation_shift(struct rotation *r, uint64_t by_ns);
 /* Does the next event that is due by ${now_ns}; false: none is. An event that changes nothing (a
  * root that was trusted already) is passed over: equal bytes are no event. */
 bool rotation_advance(struct rotation *r, uint64_t now_ns, struct rotation_change *ret);

@@ -196,6 +196,16 @@ void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns)
     a->silent_before = picks != NULL && picks_silent(picks, a->step->on.to.endpoint, now_ns);
 }
 
+void await_stood(struct await *a, const struct picks *picks, uint64_t stood_ns, uint64_t now_ns)
+{
+    uint64_t begin_ns = a->begin_ns + stood_ns, seen = a->seen;
+    bool counts = a->kind == AWAIT_FIRED || a->kind == AWAIT_REQUESTS || a->kind == AWAIT_CERT;
+    await_begin(a, picks, now_ns);
+    a->begin_ns = begin_ns;
+    if (counts)
+        a->seen = seen;
+}
+
 void await_on_request(struct await *a, const struct request_record *request)
 {
     uint64_t end_ns = request->due + request->done;

@@ -67,6 +67,9 @@ struct await {
 bool await_parse(const struct step *step, struct await *ret, struct error *err) WARN_UNUSED;
 /* ${picks} of the place's service (NULL where the kind needs none). */
 void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns);
+/* The run was paused for ${stood_ns}, until now: its time stood still, and what was on its way to
+ * be met must begin again. */
+void await_stood(struct await *a, const struct picks *picks, uint64_t stood_ns, uint64_t now_ns);
 /* What it waits for, as a report names it: its place, its fault or its probe. */
 const char *await_on(const struct await *a);
 /* The newest sample was asked at ${at_ns}; those from before the await are no answer. */

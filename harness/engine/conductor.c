@@ -1,14 +1,11 @@
-#include "engine/engine.h"
+#include "engine/conductor.h"
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "engine/guard.h"
-#include "engine/host.h"
+#include "engine/run_row.h"
 #include "engine/walk_world.h"
-#include "journal/recorder.h"
 #include "plan/window.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,34 +16,6 @@
 #define OWN_BYTES_MOST ((size_t)1024 * 1024)
 #define STALL_MOST_NS (2 * NS_PER_S)
 #define DISK_LEAST_BYTES (UINT64_C(256) * 1024 * 1024)
-
-/* Why the run is being ended early; the first cause stays. */
-enum stopping { STOPPING_NOT, STOPPING_ABORT, STOPPING_BROKEN };
-
-struct conductor {
-    const struct engine_options *options;
-    struct loop *loop;
-    struct store *store;
-    struct recorder *own; /* our own records: host, stall, clock */
-    struct frame_reader own_reader;
-    struct walk_context context;
-    struct walk **walks; /* of the scenario under way */
-    size_t walk_count;
-    uint32_t scenario;
-    bool begun;
-    uint64_t away_ns; /* until when our loop was left by our own will */
-    enum stopping stopping;
-    int signals;
-    struct error why;
-    struct guard_watch *guards; /* of the scenario under way */
-    struct error refused;       /* a phase or a fault that must not be: read at the turn's end */
-    bool nothing_done;          /* ... because no guard held before the first fault */
-    struct host host;
-    struct steer *steer;
-    bool looked_on; /* on_begin was called */
-    struct hold commit_hold, host_hold, deadline_hold;
-    struct loop_task step;
-};
 
 #define CONDUCTOR_PROC 1
 
@@ -65,14 +34,16 @@ static void abort_all(struct conductor *c, uint64_t for_ns)
 }
 
 /* How long the load runs on after an abort. */
-static uint64_t recover_ns(const struct conductor *c)
+uint64_t conductor_recover_ns(const struct conductor *c)
 {
     return c->options->recover_ns == 0 ? RECOVER_NS : c->options->recover_ns;
 }
 
-static void stop_run(struct conductor *c, enum stopping how, const struct error *why,
-                     uint64_t for_ns)
+void conductor_stop(struct conductor *c, enum stopping how, const struct error *why,
+                    uint64_t for_ns)
 {
+    c->paused = false;
+    loop_hold_remove(c->loop, &c->pause_hold);
     if (c->stopping == STOPPING_NOT || (how == STOPPING_BROKEN && c->stopping == STOPPING_ABORT)) {
         c->stopping = how;
         c->why = *why;
@@ -85,7 +56,7 @@ static bool commit(struct conductor *c)
     struct error err = {0};
     if (store_commit(c->store, &err))
         return true;
-    stop_run(c, STOPPING_BROKEN, &err, 0);
+    conductor_stop(c, STOPPING_BROKEN, &err, 0);
     return false;
 }
 
@@ -104,7 +75,7 @@ static void write_own(struct conductor *c)
     buffer_init(&bytes, OWN_BYTES_MOST);
     recorder_take(c->own, &bytes);
     if (!frame_reader_feed(&c->own_reader, buffer_view(&bytes), &err))
-        stop_run(c, STOPPING_BROKEN, &err, 0);
+        conductor_stop(c, STOPPING_BROKEN, &err, 0);
     buffer_release(&bytes);
 }
 
@@ -127,7 +98,7 @@ static void look_at_disk(struct conductor *c)
         return;
     error_set(&why, ERROR_LIMIT, "%s is on a disk with %lluMiB free; it needs %lluMiB", o->journal,
               (unsigned long long)(have >> 20), (unsigned long long)(least >> 20));
-    stop_run(c, STOPPING_ABORT, &why, 0);
+    conductor_stop(c, STOPPING_ABORT, &why, 0);
 }
 
 static void on_host(struct hold *h, uint64_t now_ns)
@@ -154,7 +125,7 @@ static void look_at_stall(struct conductor *c, const struct stall_seen *stall)
         return;
     units_print_duration(lasted_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
     error_set(&why, ERROR_LIMIT, "our own loop stalled for %s", span);
-    stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
+    conductor_stop(c, STOPPING_ABORT, &why, conductor_recover_ns(c));
 }
 
 static void on_stall(const struct stall_seen *stall, void *cookie)
@@ -187,43 +158,8 @@ static void on_deadline(struct hold *h, uint64_t now_ns)
     struct error why = {0};
     (void)now_ns;
     error_set(&why, ERROR_LIMIT, "the deadline has passed");
-    stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
+    conductor_stop(c, STOPPING_ABORT, &why, conductor_recover_ns(c));
 }
-
-/* First: undo, and let the load see recovery. Second: undo at once. Third: leave (the agents undo
- * by themselves). */
-static void on_signal(int signo, void *cookie)
-{
-    struct conductor *c = cookie;
-    struct error why = {0};
-    c->signals++;
-    error_set(&why, ERROR_SYSTEM, "%s", signo == SIGINT ? "interrupted" : "terminated");
-    if (c->signals >= 3) {
-        for (size_t i = 0; i < c->walk_count; i++)
-            walk_signal(c->walks[i]);
-        loop_stop(c->loop);
-    }
-    stop_run(c, STOPPING_ABORT, &why, c->signals == 1 ? recover_ns(c) : 0);
-}
-
-static void on_child(int signo, void *cookie)
-{
-    struct conductor *c = cookie;
-    (void)signo;
-    for (size_t i = 0; i < c->walk_count; i++)
-        walk_reap(c->walks[i]);
-}
-
-static bool on_steer_abort(void *cookie, const struct error *why, struct error *err)
-{
-    struct conductor *c = cookie;
-    if (c->stopping != STOPPING_NOT)
-        return error_set(err, ERROR_INPUT, "the run is ending already");
-    stop_run(c, STOPPING_ABORT, why, recover_ns(c));
-    return true;
-}
-
-static const struct steer_acts steer_acts = {.abort = on_steer_abort};
 
 static bool all_are(const struct conductor *c, enum walk_state state)
 {
@@ -265,7 +201,8 @@ static void on_guard_trip(void *cookie, const struct guard_plan *guard, const st
             json_pack("{ss ss ss*}", "guard", why->text, "where", where, "note", guard->note),
             loop_now_ns(c->loop));
     }
-    stop_run(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why, refused ? 0 : recover_ns(c));
+    conductor_stop(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why,
+                   refused ? 0 : conductor_recover_ns(c));
     loop_defer(c->loop, &c->step);
 }
 
@@ -326,20 +263,20 @@ static bool newest(void *cookie, const char *probe, uint64_t *ret_at_ns, double 
 static void look_at_trouble(struct conductor *c)
 {
     if (c->refused.kind != ERROR_NONE && c->stopping == STOPPING_NOT)
-        stop_run(c, c->nothing_done ? STOPPING_BROKEN : STOPPING_ABORT, &c->refused,
-                 c->nothing_done ? 0 : recover_ns(c));
+        conductor_stop(c, c->nothing_done ? STOPPING_BROKEN : STOPPING_ABORT, &c->refused,
+                       c->nothing_done ? 0 : conductor_recover_ns(c));
     for (size_t i = 0; i < c->walk_count; i++) {
         struct walk *w = c->walks[i];
         struct error why = {0};
         if (w->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN)
-            stop_run(c, STOPPING_BROKEN, &w->broken, 0);
+            conductor_stop(c, STOPPING_BROKEN, &w->broken, 0);
         if (!w->aborted_late)
             continue;
         w->aborted_late = false;
         error_set(&why, ERROR_LIMIT, "an await of phase \"%s\" was late",
                   w->phase == NULL ? "" : w->phase->name);
         if (w->subject)
-            stop_run(c, STOPPING_ABORT, &why, recover_ns(c));
+            conductor_stop(c, STOPPING_ABORT, &why, conductor_recover_ns(c));
         else
             walk_abort(w, why.text, 0);
     }
@@ -350,13 +287,13 @@ static void on_step(struct loop_task *t)
 {
     struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
     look_at_trouble(c);
-    if (!c->begun && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
+    if (!c->begun && !c->paused && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
         guard_watch_ready(c->guards)) {
         c->begun = true;
         for (size_t i = 0; i < c->walk_count; i++)
             walk_begin(c->walks[i]);
     }
-    for (size_t i = 0; i < c->walk_count; i++)
+    for (size_t i = 0; i < c->walk_count && !c->paused; i++)
         if (c->walks[i]->state == WALK_IDLE)
             on_idle(c, c->walks[i]);
     if (all_are(c, WALK_DONE))
@@ -431,58 +368,18 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     return ok;
 }
 
-static json_t *argv_json(const struct engine_options *o)
-{
-    json_t *argv = json_array();
-    for (size_t i = 0; i < o->argc; i++) {
-        char *text = check_strdup(o->argv[i]);
-        record_clean_text(text, strlen(text));
-        json_array_append_new(argv, json_string(text));
-        free(text);
-    }
-    return argv;
-}
-
-static bool write_head(struct conductor *c, const struct plan *plan, struct error *err)
-{
-    const struct engine_options *o = c->options;
-    char host[256] = "";
-    gethostname(host, sizeof(host) - 1);
-    json_t *run = json_pack("{ss ss sI ss so sI ss}", "run", o->run, "seed", o->seed_text,
-                            "seed_number", (json_int_t)o->seed, "version", o->version, "argv",
-                            argv_json(o), "wall_ns", (json_int_t)clock_wall_ns(), "host", host);
-    INVARIANT(run != NULL);
-    char *run_text = json_dumps(run, JSON_COMPACT);
-    json_t *plan_json = plan_to_json(plan);
-    char *plan_text = json_dumps(plan_json, JSON_COMPACT);
-    json_decref(run);
-    json_decref(plan_json);
-    INVARIANT(run_text != NULL && plan_text != NULL);
-    bool ok = store_run(c->store, run_text, err) && store_plan(c->store, plan_text, err) &&
-              store_policy(c->store, o->policy_json, err) &&
-              store_proc(c->store, CONDUCTOR_PROC, "conductor", "", "", getpid(), err) &&
-              store_commit(c->store, err);
-    free(run_text);
-    free(plan_text);
-    return ok;
-}
-
 static bool open_parts(struct conductor *c, const struct plan *plan, struct error *err)
 {
     const struct engine_options *o = c->options;
-    static const int signals[] = {SIGINT, SIGTERM};
     c->own = recorder_new(-1, OWN_BYTES_MOST);
     frame_reader_init(&c->own_reader, on_own_frame, c);
     if (!store_open(o->journal, &c->store, err) || !loop_new(&c->loop, err))
         return false;
     if (o->on_record != NULL)
         store_tap(c->store, o->on_record, o->cookie);
-    if (!write_head(c, plan, err))
+    if (!run_row_head(c->store, CONDUCTOR_PROC, o, plan, err))
         return false;
-    for (size_t i = 0; i < COUNT_OF(signals); i++)
-        if (!loop_signal(c->loop, signals[i], on_signal, c, err))
-            return false;
-    if (!loop_signal(c->loop, SIGCHLD, on_child, c, err))
+    if (!conductor_take_signals(c, err))
         return false;
     c->context = (struct walk_context){
         .loop = c->loop,
@@ -506,7 +403,6 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
     return true;
 }
 
-/* The end row: without it every verdict is INCONCLUSIVE, so a failure to write it is the run's. */
 static bool write_end(struct conductor *c, struct error *err)
 {
     char how[400], text[320];
@@ -517,19 +413,12 @@ static bool write_end(struct conductor *c, struct error *err)
         snprintf(how, sizeof(how), "%s: %s", c->stopping == STOPPING_ABORT ? "aborted" : "broken",
                  text);
     write_own(c);
-    json_t *json =
-        json_pack("{sb si}", "complete", c->stopping == STOPPING_NOT, "signals", c->signals);
-    char *json_text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    INVARIANT(json_text != NULL);
-    bool ok = store_end(c->store, how, json_text, clock_now_ns(), err);
-    free(json_text);
-    return ok;
+    return run_row_end(c->store, how, c->stopping == STOPPING_NOT, c->signals, err);
 }
 
 static void look_on(struct conductor *c)
 {
-    c->steer = steer_new(&steer_acts, c);
+    c->steer = steer_new(&conductor_steer_acts, c);
     c->looked_on = true;
     if (c->options->on_begin != NULL)
         c->options->on_begin(c->options->cookie, c->steer, c->loop);
@@ -545,6 +434,7 @@ static void release(struct conductor *c)
         loop_hold_remove(c->loop, &c->commit_hold);
         loop_hold_remove(c->loop, &c->host_hold);
         loop_hold_remove(c->loop, &c->deadline_hold);
+        loop_hold_remove(c->loop, &c->pause_hold);
     }
     loop_free(c->loop);
     frame_reader_release(&c->own_reader);

@@ -147,6 +147,8 @@ static inline void fake_start(struct fake *f, const json_t *body)
     reply(f, CONTROL_DONE, json_pack("{sI}", "phase", (json_int_t)control_number(body, "phase")));
     if (fake_is(f, "load", "interrupts"))
         kill(getppid(), SIGINT);
+    if (fake_is(f, "load", "usr1"))
+        kill(getppid(), SIGUSR1);
 }
 
 static inline bool fake_frame(void *cookie, const struct frame *frame, struct bytes bytes,

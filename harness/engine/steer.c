@@ -29,17 +29,31 @@ static bool check_text(const char *what, const char *text, size_t most, struct e
     return true;
 }
 
+static bool check_who(const char *who, struct error *err)
+{
+    if (who == NULL || who[0] == '\0')
+        return error_set(err, ERROR_INPUT, "who asks is not said");
+    return check_text("who", who, STEER_WHO_BYTES, err);
+}
+
 bool steer_abort(struct steer *s, const char *who, const char *why, struct error *err)
 {
     struct error cause = {0};
     bool said = why != NULL && why[0] != '\0';
-    if (who == NULL || who[0] == '\0')
-        return error_set(err, ERROR_INPUT, "who aborts is not said");
-    if (!check_text("who", who, STEER_WHO_BYTES, err) ||
-        (said && !check_text("why", why, STEER_WHY_BYTES, err)))
+    if (!check_who(who, err) || (said && !check_text("why", why, STEER_WHY_BYTES, err)))
         return false;
     error_set(&cause, ERROR_SYSTEM, "stopped by %s%s%s", who, said ? ": " : "", said ? why : "");
     return s->acts->abort(s->cookie, &cause, err);
+}
+
+bool steer_pause(struct steer *s, const char *who, struct error *err)
+{
+    return check_who(who, err) && s->acts->pause(s->cookie, who, err);
+}
+
+bool steer_resume(struct steer *s, const char *who, struct error *err)
+{
+    return check_who(who, err) && s->acts->resume(s->cookie, who, err);
 }
 
 static const char *text_of(const json_t *ask, const char *key)
@@ -54,6 +68,18 @@ static json_t *answer_abort(void *cookie, const json_t *ask)
     if (!steer_abort(cookie, text_of(ask, "who"), text_of(ask, "why"), &err))
         return steer_refuse(&err);
     return json_object();
+}
+
+static json_t *answer_pause(void *cookie, const json_t *ask)
+{
+    struct error err = {0};
+    return steer_pause(cookie, text_of(ask, "who"), &err) ? json_object() : steer_refuse(&err);
+}
+
+static json_t *answer_resume(void *cookie, const json_t *ask)
+{
+    struct error err = {0};
+    return steer_resume(cookie, text_of(ask, "who"), &err) ? json_object() : steer_refuse(&err);
 }
 
 json_t *steer_refuse(const struct error *why)
@@ -100,6 +126,8 @@ struct steer *steer_new(const struct steer_acts *acts, void *cookie)
     s->acts = acts;
     s->cookie = cookie;
     steer_serve(s, "abort", answer_abort, s);
+    steer_serve(s, "pause", answer_pause, s);
+    steer_serve(s, "resume", answer_resume, s);
     return s;
 }
 

@@ -19,6 +19,12 @@ struct steer;
 #define STEER_WHY_BYTES 160
 bool steer_abort(struct steer *s, const char *who, const char *why, struct error *err);
 
+/* Takes all faults out and stops the clocks of phases and awaits; load goes on. At most 30 min,
+ * then the run is aborted. False: it is paused already, or ending. */
+bool steer_pause(struct steer *s, const char *who, struct error *err);
+/* The same faults again, then `settle`; what was between is no evidence. False: not paused. */
+bool steer_resume(struct steer *s, const char *who, struct error *err);
+
 /* A request as it comes over the control socket: {"verb": "abort", "who": "alice", ...}. The answer
  * (the caller's) always has "ok": true, or false with "error": a sentence. */
 json_t *steer_ask(struct steer *s, const json_t *ask);
@@ -33,6 +39,8 @@ json_t *steer_refuse(const struct error *why);
 /* --- the conductor's side --- */
 struct steer_acts {
     bool (*abort)(void *cookie, const struct error *why, struct error *err);
+    bool (*pause)(void *cookie, const char *who, struct error *err);
+    bool (*resume)(void *cookie, const char *who, struct error *err);
 };
 struct steer *steer_new(const struct steer_acts *acts, void *cookie);
 void steer_free(struct steer *s); /* NULL is fine */

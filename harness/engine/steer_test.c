@@ -64,7 +64,7 @@ static void what_is_no_request_is_refused_and_does_nothing(void **state)
     for (size_t i = 0; i < COUNT_OF(none); i++)
         expect_answer(s, none[i],
                       "{\"error\":\"a request is an object with a \\\"verb\\\"\",\"ok\":false}");
-    expect_answer(s, "{\"verb\":\"abort\"}", "{\"error\":\"who aborts is not said\",\"ok\":false}");
+    expect_answer(s, "{\"verb\":\"abort\"}", "{\"error\":\"who asks is not said\",\"ok\":false}");
     expect_answer(s, "{\"verb\":\"abort\",\"who\":\"a\\u001b[2J\"}",
                   "{\"error\":\"who has a control character\",\"ok\":false}");
     assert_int_equal(run.aborts, 0);

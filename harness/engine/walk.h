@@ -20,6 +20,8 @@ enum walk_state {
     WALK_RUNNING,
     WALK_DISARMING, /* the phase has ended */
     WALK_SETTLING,
+    WALK_PAUSED,     /* phase clock and awaits stopped, faults on their way out or out */
+    WALK_RESUMING,   /* faults on their way in, then settling; the phase clock still stands */
     WALK_IDLE,       /* no more phases; walk_repeat or walk_finish */
     WALK_RECOVERING, /* aborted; the load runs on for a while without faults */
     WALK_DRAINING,
@@ -38,7 +40,9 @@ struct walk_use {
     uint16_t *endpoints; /* drawn when it is armed; room for all */
     uint16_t endpoint_count;
     bool on, carried, told_armed, told_first;
-    uint64_t fired; /* since it was armed */
+    bool interrupted; /* taken out by a pause: what it drew and did so far stands */
+    uint64_t fired;   /* since it was armed, pauses not counted */
+    uint64_t spent;   /* of `times`, before the last pause */
     /* Of a world fault (walk_world.c), whose service is SIZE_MAX when it is for "client". */
     struct walk_target *targets;
     size_t target_count;
@@ -128,7 +132,10 @@ struct walk {
     struct await *awaits;
     size_t await_count, await_next;
     struct hold end_hold, edge_hold, tick_hold, stage_hold;
-    bool load_started;
+    bool load_started, phase_loaded; /* the load; with this phase's requests */
+    bool paused;                     /* asked for; the states say how far it is */
+    uint64_t paused_ns;              /* since when the phase clock stands */
+    uint64_t settle_ns;              /* of the phase that was under way last */
 };
 
 /* Starts all agents; false when the scenario cannot be walked, or a child cannot be started. The
@@ -145,6 +152,11 @@ void walk_finish(struct walk *w);
 /* Disarms all at once, lets the load run for ${recover_ns}, then drains (scenario-language.md 2.6).
  * Again with 0: at once. */
 void walk_abort(struct walk *w, const char *why, uint64_t recover_ns);
+/* scenario-language.md 2.6, rule 5: all faults are taken out, the phase's clock and awaits stand,
+ * load goes on. The phase's row in the journal ends ("pause"), and its rest becomes a row of its
+ * own, "NAME (resumed)", when the faults are back and have settled. False: it is ending. */
+bool walk_pause(struct walk *w);
+void walk_resume(struct walk *w);
 /* Tells how far the phase under way is ("progress": for the line that a terminal rewrites). */
 void walk_progress(struct walk *w, uint64_t now_ns);
 /* SIGCHLD: looks after its children. */
@@ -239,9 +251,18 @@ void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set);
 bool walk_certs_has(const struct walk *w, const struct place *on, const char *root);
 /* All agents have what they were last given. */
 bool walk_certs_settled(const struct walk *w);
+/* While it is paused nothing is due; afterwards what was to come comes so much later. */
+void walk_certs_pause(struct walk *w);
+bool walk_certs_resume(struct walk *w, uint64_t stood_ns, struct error *err) WARN_UNUSED;
+/* walk_pause.c: an agent has answered, in WALK_PAUSED or WALK_RESUMING. */
+void walk_pause_on_armed(struct walk *w);
 /* walk_phase.c */
 void walk_phase_next(struct walk *w);
 void walk_phase_on_armed(struct walk *w);
+/* False, and an agent that does not answer is a fault of the run: not all are as they were told. */
+bool walk_phase_settled(struct walk *w);
+/* The phase that was paused goes on, as if no time had passed. */
+void walk_phase_continue(struct walk *w);
 void walk_phase_end(struct walk *w, const char *why);
 void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct bytes body);
 void walk_phase_on_done(struct walk *w, const json_t *done);

@@ -133,14 +133,17 @@ bool walk_arm_collect(struct walk *w, struct error *err)
 
 static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t now_ns)
 {
-    bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING);
+    bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING ||
+                                         w->state == WALK_RESUMING);
+    if (w->paused) /* a restart is no state to be taken out: it ends by itself */
+        return u->on && u->fault.type->world == WORLD_RESTART;
     if (u->owner == USE_WHOLE_SCENARIO)
         return u->until == UINT32_MAX || w->ordinal <= u->until;
     if (u->carried)
         return true;
     if (!in_phase || u->owner != w->ordinal)
         return false;
-    uint64_t elapsed_ns = now_ns - w->phase_t0_ns;
+    uint64_t elapsed_ns = (w->state == WALK_RESUMING ? w->paused_ns : now_ns) - w->phase_t0_ns;
     return elapsed_ns >= u->from_ns && elapsed_ns < u->to_ns;
 }
 
@@ -194,6 +197,19 @@ static json_t *numbers_json(const struct walk_use *u)
     return list;
 }
 
+/* What a pause took out has a part of its budget left; NULL: nothing of it. */
+static json_t *keys_of(const struct walk_use *u)
+{
+    uint64_t times = u->fault.common.times;
+    if (times == PARAM_UNSET || u->spent == 0)
+        return json_incref(u->step->keys);
+    if (times <= u->spent)
+        return NULL;
+    json_t *keys = json_copy(u->step->keys);
+    json_object_set_new(keys, "times", json_integer((json_int_t)(times - u->spent)));
+    return keys;
+}
+
 /* The whole set that is in force at one service from now on. */
 void walk_arm_send(struct walk *w, size_t service)
 {
@@ -208,9 +224,11 @@ void walk_arm_send(struct walk *w, size_t service)
             json_decref(stand_in);
             continue;
         }
+        json_t *keys = stand_in != NULL ? stand_in : keys_of(u);
+        if (keys == NULL)
+            continue;
         json_t *one = json_pack("{sI ss so so sI}", "id", (json_int_t)u->fault.id, "word",
-                                stand_in != NULL ? "refuse" : u->step->word, "keys",
-                                stand_in != NULL ? stand_in : json_incref(u->step->keys),
+                                stand_in != NULL ? "refuse" : u->step->word, "keys", keys,
                                 "endpoints", numbers_json(u), "ttl_ns", (json_int_t)ttl_of(w, u));
         if (u->step->on.from.service != NULL)
             json_object_set_new(one, "from", json_string(u->step->on.from.service));
@@ -249,10 +267,14 @@ static void tell_disarmed(struct walk *w, struct walk_use *u, uint64_t now_ns)
 static void turn_on(struct walk *w, struct walk_use *u, uint64_t now_ns)
 {
     u->carried = u->until != UINT32_MAX && u->owner != USE_WHOLE_SCENARIO;
-    u->fired = 0;
-    u->told_first = false;
-    if (u->service != SIZE_MAX)
-        draw_endpoints(w, u);
+    if (!u->interrupted) {
+        u->fired = 0;
+        u->spent = 0;
+        u->told_first = false;
+        if (u->service != SIZE_MAX)
+            draw_endpoints(w, u);
+    }
+    u->interrupted = false;
     if (u->fault.type->world == WORLD_NONE)
         return;
     u->ttl_ns = ttl_of(w, u);
@@ -279,6 +301,8 @@ void walk_arm_update(struct walk *w, bool none)
         if (!u->on || (!none && is_wanted(w, u, now_ns)))
             continue;
         u->on = false;
+        u->interrupted = w->paused;
+        u->spent = u->fired;
         if (u->service != SIZE_MAX)
             w->services[u->service].arm_due = true;
         turn_off(w, u, now_ns);

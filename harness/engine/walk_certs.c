@@ -376,6 +376,20 @@ void walk_certs_stop(struct walk *w)
     loop_hold_remove(w->context->loop, &w->certs->reconnect_hold);
 }
 
+void walk_certs_pause(struct walk *w)
+{
+    if (w->certs != NULL)
+        loop_hold_remove(w->context->loop, &w->certs->next_hold);
+}
+
+bool walk_certs_resume(struct walk *w, uint64_t stood_ns, struct error *err)
+{
+    if (w->certs == NULL)
+        return true;
+    rotation_shift(&w->certs->rotation, stood_ns);
+    return advance(w, err);
+}
+
 void walk_certs_free(struct walk *w)
 {
     struct walk_certs *c = w->certs;

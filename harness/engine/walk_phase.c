@@ -130,25 +130,35 @@ static bool parse_awaits(struct walk *w, const struct phase *phase, struct error
     return true;
 }
 
+/* The phase, or its rest after a pause, in the journal. */
+static bool begin_row(struct walk *w, const struct walk_run *run, const char *which,
+                      uint64_t now_ns, struct error *err)
+{
+    char name[256];
+    w->phase_id = ++w->context->next_phase;
+    snprintf(name, sizeof(name), "%s%s%s", w->phase->name, run->again ? " (again)" : "", which);
+    if (!store_phase_begin(w->context->store, w->phase_id, w->plan->scenario, w->plan->arm, name,
+                           run->ordinal, now_ns, err))
+        return false;
+    walk_tell(w, "phase.start", "%s", name);
+    return true;
+}
+
 static void begin(struct walk *w, const struct walk_run *run)
 {
     struct error err = {0};
-    char name[256];
     if (!w->context->may_go_on(w->context->cookie, w, false))
         return;
     w->ordinal = run->ordinal;
     w->phase = &w->scenario->phases[run->ordinal];
-    w->phase_id = ++w->context->next_phase;
     w->state = WALK_ARMING;
     w->phase_t0_ns = loop_now_ns(w->context->loop);
-    snprintf(name, sizeof(name), "%s%s", w->phase->name, run->again ? " (again)" : "");
-    if (!parse_awaits(w, w->phase, &err) ||
-        !store_phase_begin(w->context->store, w->phase_id, w->plan->scenario, w->plan->arm, name,
-                           run->ordinal, w->phase_t0_ns, &err)) {
+    w->settle_ns = w->phase->settle_ns; /* the scenario's, where it has none of its own */
+    w->phase_loaded = false;
+    if (!parse_awaits(w, w->phase, &err) || !begin_row(w, run, "", w->phase_t0_ns, &err)) {
         walk_break(w, &err);
         return;
     }
-    walk_tell(w, "phase.start", "%s", name);
     if (!walk_certs_begin(w, &err)) {
         walk_break(w, &err);
         return;
@@ -175,6 +185,7 @@ static void start_load(struct walk *w)
     uint64_t seed = w->runs[w->run_next - 1].seed;
     bool ok = !w->load_started || actor_send(w->load, CONTROL_STOP, json_object(), &err);
     w->load_started = true;
+    w->phase_loaded = true;
     ok = ok && actor_send(w->load, CONTROL_START,
                           json_pack("{sI sI sI}", "phase", (json_int_t)w->phase_id, "ordinal",
                                     (json_int_t)w->ordinal, "seed", (json_int_t)seed),
@@ -183,25 +194,57 @@ static void start_load(struct walk *w)
         walk_break(w, &err);
 }
 
-static void run(struct walk *w)
+static void start_clocks(struct walk *w, uint64_t elapsed_ns, uint64_t now_ns)
 {
     struct loop *loop = w->context->loop;
-    uint64_t now_ns = loop_now_ns(loop);
     uint64_t lasting_ns =
         w->phase->ends == PHASE_BY_CLOCK ? w->phase->lasting_ns : w->phase->atmost_ns;
+    if (lasting_ns > 0)
+        loop_hold_add(loop, &w->end_hold, w->phase_t0_ns + lasting_ns, on_phase_over);
+    uint64_t edge_ns = walk_arm_next_edge_ns(w, w->phase_t0_ns + elapsed_ns);
+    if (edge_ns != UINT64_MAX)
+        loop_hold_add(loop, &w->edge_hold, edge_ns, on_edge);
+    if (w->await_count > 0)
+        loop_hold_add(loop, &w->tick_hold, now_ns + AWAIT_TICK_NS, on_tick);
+}
+
+static void run(struct walk *w)
+{
+    uint64_t now_ns = loop_now_ns(w->context->loop);
     w->state = WALK_RUNNING;
     start_load(w);
     if (w->state != WALK_RUNNING)
         return;
-    if (lasting_ns > 0)
-        loop_hold_add(loop, &w->end_hold, w->phase_t0_ns + lasting_ns, on_phase_over);
-    uint64_t edge_ns = walk_arm_next_edge_ns(w, w->phase_t0_ns);
-    if (edge_ns != UINT64_MAX)
-        loop_hold_add(loop, &w->edge_hold, edge_ns, on_edge);
-    if (w->await_count == 0)
+    start_clocks(w, 0, now_ns);
+    if (w->await_count > 0)
+        await_begin(&w->awaits[0], picks_of(w, &w->awaits[0]), now_ns);
+}
+
+/* Requests that tell when they are all done begin anew: those of the pause met no fault. Others
+ * follow a clock of their own, which went on. */
+void walk_phase_continue(struct walk *w)
+{
+    struct error err = {0};
+    uint64_t now_ns = loop_now_ns(w->context->loop), stood_ns = now_ns - w->paused_ns;
+    w->state = WALK_RUNNING;
+    w->phase_t0_ns += stood_ns;
+    if (!begin_row(w, &w->runs[w->run_next - 1], " (resumed)", now_ns, &err)) {
+        walk_break(w, &err);
         return;
-    await_begin(&w->awaits[0], picks_of(w, &w->awaits[0]), now_ns);
-    loop_hold_add(loop, &w->tick_hold, now_ns + AWAIT_TICK_NS, on_tick);
+    }
+    bool fresh = !w->phase_loaded;
+    if (fresh || w->phase->ends == PHASE_DECIDED)
+        start_load(w);
+    if (w->state != WALK_RUNNING)
+        return;
+    start_clocks(w, w->paused_ns - (w->phase_t0_ns - stood_ns), now_ns);
+    if (w->await_next >= w->await_count)
+        return;
+    struct await *a = &w->awaits[w->await_next];
+    if (fresh)
+        await_begin(a, picks_of(w, a), now_ns);
+    else
+        await_stood(a, picks_of(w, a), stood_ns, now_ns);
 }
 
 static void on_settled(struct hold *h, uint64_t now_ns)
@@ -212,10 +255,12 @@ static void on_settled(struct hold *h, uint64_t now_ns)
 
 static void settle(struct walk *w)
 {
-    uint64_t settle_ns = w->phase->settle_ns; /* the scenario's, where it has none of its own */
+    uint64_t settle_ns = w->settle_ns;
     w->phase = NULL;
     w->phase_id = 0;
-    w->state = WALK_SETTLING;
+    w->state = w->paused ? WALK_PAUSED : WALK_SETTLING;
+    if (w->paused)
+        return;
     if (settle_ns == 0 || w->run_next >= w->run_count)
         walk_phase_next(w);
     else
@@ -233,16 +278,22 @@ static void on_armed_late(struct hold *h, uint64_t now_ns)
     walk_break(w, &err);
 }
 
-void walk_phase_on_armed(struct walk *w)
+bool walk_phase_settled(struct walk *w)
 {
     struct loop *loop = w->context->loop;
-    if (w->state != WALK_ARMING && w->state != WALK_DISARMING)
-        return;
     loop_hold_remove(loop, &w->stage_hold);
-    if (!walk_arm_settled(w) || !walk_certs_settled(w)) {
-        loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + ARMED_WITHIN_NS, on_armed_late);
+    if (walk_arm_settled(w) && walk_certs_settled(w))
+        return true;
+    loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + ARMED_WITHIN_NS, on_armed_late);
+    return false;
+}
+
+void walk_phase_on_armed(struct walk *w)
+{
+    if (w->state == WALK_PAUSED || w->state == WALK_RESUMING)
+        walk_pause_on_armed(w);
+    if ((w->state != WALK_ARMING && w->state != WALK_DISARMING) || !walk_phase_settled(w))
         return;
-    }
     if (w->state == WALK_ARMING)
         run(w);
     else

@@ -1,0 +1,53 @@
+#ifndef ENGINE_CONDUCTOR_H
+#define ENGINE_CONDUCTOR_H
+
+/* Between the conductor's own files: conductor.c runs scenarios, conductor_steer.c is told from
+ * outside to stop, to pause, and to go on. */
+
+#include "engine/guard.h"
+#include "engine/host.h"
+#include "engine/walk.h"
+#include "journal/recorder.h"
+
+/* Why the run is being ended early; the first cause stays. */
+enum stopping { STOPPING_NOT, STOPPING_ABORT, STOPPING_BROKEN };
+
+struct conductor {
+    const struct engine_options *options;
+    struct loop *loop;
+    struct store *store;
+    struct recorder *own; /* our own records: host, stall, clock */
+    struct frame_reader own_reader;
+    struct walk_context context;
+    struct walk **walks; /* of the scenario under way */
+    size_t walk_count;
+    uint32_t scenario;
+    bool begun;
+    uint64_t away_ns; /* until when our loop was left by our own will */
+    enum stopping stopping;
+    int signals;
+    struct error why;
+    struct guard_watch *guards; /* of the scenario under way */
+    struct error refused;       /* a phase or a fault that must not be: read at the turn's end */
+    bool nothing_done;          /* ... because no guard held before the first fault */
+    struct host host;
+    struct steer *steer;
+    bool looked_on; /* on_begin was called */
+    bool paused;
+    uint64_t paused_ns;
+    struct hold pause_hold; /* the longest pause */
+    struct hold commit_hold, host_hold, deadline_hold;
+    struct loop_task step;
+};
+
+/* Undoes everything; the load runs on for ${for_ns}. */
+void conductor_stop(struct conductor *c, enum stopping how, const struct error *why,
+                    uint64_t for_ns);
+/* How long the load runs on after an abort. */
+uint64_t conductor_recover_ns(const struct conductor *c);
+
+/* conductor_steer.c */
+extern const struct steer_acts conductor_steer_acts; /* cookie: the conductor */
+bool conductor_take_signals(struct conductor *c, struct error *err) WARN_UNUSED;
+
+#endif
