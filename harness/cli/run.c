@@ -1,5 +1,6 @@
 #include "cli/arguments.h"
 #include "cli/exception_file.h"
+#include "cli/onlooker.h"
 #include "cli/outcome.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
@@ -67,12 +68,18 @@ static int make_path(const struct arguments *args, const struct prepared *p, cha
     return EXIT_PASS;
 }
 
+/* One suite's run, seen from here: the cookie of the engine's hooks. */
+struct watched {
+    struct onlookers onlookers; /* first: their own cookie */
+    struct progress *progress;
+};
+
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
  * more. */
 static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
                       uint32_t *ret_ordinals, size_t most)
 {
-    struct progress *progress = cookie;
+    struct progress *progress = ((struct watched *)cookie)->progress;
     struct journal *journal = NULL;
     struct judgement *judgement = NULL;
     struct judge_options options = {.partial = true};
@@ -92,8 +99,7 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, const c
 }
 
 static bool engine_options_of(const struct arguments *args, struct prepared *p,
-                              struct progress *progress, struct engine_options *ret,
-                              struct error *err)
+                              struct engine_options *ret, struct error *err)
 {
     uint64_t inflight = 2000, deadline = p->plan->scenarios[0].deadline_ns;
     *ret = (struct engine_options){
@@ -106,9 +112,7 @@ static bool engine_options_of(const struct arguments *args, struct prepared *p,
         .only_phase = arguments_get(args, "only-phase"),
         .linger_ns = UINT64_C(30000000000),
         .pace_sleep = strcmp(arguments_get(args, "pace"), "sleep") == 0,
-        .on_event = progress_on_event,
         .repeats = repeats,
-        .cookie = progress,
     };
     if (!arguments_duration(args, "deadline", &deadline, err) ||
         !arguments_count(args, "inflight", &inflight, err) ||
@@ -253,6 +257,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     struct prepared p;
     struct engine_options options;
     struct progress progress;
+    struct watched watched = {.progress = &progress};
     struct error err = {0};
     char path[600], program[600], ledger[80];
     enum engine_outcome outcome = ENGINE_BROKEN;
@@ -277,7 +282,10 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     INVARIANT(n > 0);
     program[n] = '\0';
     char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
-    bool ok = engine_options_of(args, &p, &progress, &options, &err);
+    bool ok = engine_options_of(args, &p, &options, &err);
+    onlookers_add(&watched.onlookers,
+                  &(struct onlooker){.on_event = progress_on_event, .cookie = &progress});
+    onlookers_hook(&watched.onlookers, &options);
     snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
     options.ledger = ledger;
     options.journal = path;
