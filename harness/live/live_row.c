@@ -1,0 +1,92 @@
+#include "live/live_model.h"
+
+/* The conductor's own rows: what it did, what it waits for, and how it ended. */
+
+static const char *text_of(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text == NULL ? "" : text;
+}
+
+static void on_await(struct live *l, const struct journal_event *e)
+{
+    char after[32];
+    uint64_t ns = (uint64_t)json_integer_value(json_object_get(e->json, "after_ns"));
+    units_print_duration(ns / NS_PER_MS * NS_PER_MS, after, sizeof(after));
+    live_tell(l, e->t_ns, LIVE_EVENT_PHASE, "await", text_of(e->json, "on"), "%s %s: %s after %s",
+              text_of(e->json, "word"), text_of(e->json, "on"),
+              json_is_true(json_object_get(e->json, "met")) ? "seen" : "not seen", after);
+}
+
+static void on_abort(struct live *l, const struct journal_event *e)
+{
+    if (l->undoing)
+        return;
+    l->undoing = true;
+    l->paused_ns = 0;
+    l->head.question.open = false;
+    l->head.undone = 0;
+    l->head.undo_total = (uint32_t)live_faults_armed(l) + l->world_open;
+    live_clean(l->head.abort_reason, sizeof(l->head.abort_reason), text_of(e->json, "why"));
+    live_tell(l, e->t_ns, LIVE_EVENT_RUN, "abort", "", "aborted: %s", l->head.abort_reason);
+}
+
+/* Rows of a control's phases are not ours. */
+static bool is_ours(const struct live *l, const struct journal_event *e)
+{
+    const char *arm = json_string_value(json_object_get(e->json, "arm"));
+    if (arm != NULL)
+        return strcmp(arm, "subject") == 0;
+    for (size_t i = 0; i < l->phase_count; i++)
+        if (l->phases[i].id == e->phase)
+            return true;
+    return e->phase == 0;
+}
+
+void live_row(struct live *l, const struct journal_event *e)
+{
+    if (!is_ours(l, e))
+        return;
+    if (strcmp(e->what, "fault_armed") == 0)
+        live_fault_armed(l, e->json, e->t_ns);
+    else if (strcmp(e->what, "fault_disarmed") == 0)
+        live_fault_disarmed(l, e->json, e->t_ns);
+    else if (strcmp(e->what, "await") == 0)
+        on_await(l, e);
+    else if (strcmp(e->what, "guard_trip") == 0)
+        live_guard_trip(l, e->json, e->t_ns);
+    else if (strcmp(e->what, "abort") == 0)
+        on_abort(l, e);
+}
+
+void live_end(struct live *l, const struct journal_end *end)
+{
+    l->done = true;
+    l->paused_ns = 0;
+    l->head.question.open = false;
+    live_clean(l->head.end, sizeof(l->head.end), end->how);
+    live_tell(l, end->t_ns, LIVE_EVENT_END, "run.end", "", "%llu requests, %llu tries: %s",
+              (unsigned long long)l->head.requests, (unsigned long long)l->head.tries, l->head.end);
+}
+
+/* Only what the ledger promised is undone at the end; a leaf or a bundle stays as it is. */
+void live_world(struct live *l, const struct record_source *from, const struct world_record *r)
+{
+    const char *what = record_name(from, r->what), *place = record_name(from, r->place);
+    if (strstr(place, ": ") != NULL) /* a control names itself */
+        return;
+    bool undone = r->step == 2;
+    if (r->step == 0)
+        return;
+    if (r->entry != 0 && !undone)
+        l->world_open++;
+    if (r->entry != 0 && undone && l->world_open > 0) {
+        l->world_open--;
+        l->head.undone += l->undoing;
+    }
+    live_tell(l, r->at, undone ? LIVE_EVENT_UNDO : LIVE_EVENT_WORLD, undone ? "undo" : "world",
+              place, "%.100s on %.60s%s", what, place,
+              !undone           ? ""
+              : r->read_back_ok ? " undone, read back"
+                                : " undone, but it does not read back");
+}

@@ -1,0 +1,287 @@
+/* The model of a run as people see it, fed with a real journal. */
+
+#include "live/replay_test.h"
+
+static const struct live_lane *lane_of(const struct live_snapshot *s, const char *name)
+{
+    for (size_t i = 0; i < s->lane_count; i++)
+        if (strcmp(s->lanes[i].name, name) == 0)
+            return &s->lanes[i];
+    fail_msg("no lane %s", name);
+    return NULL;
+}
+
+static bool has_event(const struct live_snapshot *s, const char *what, const char *text)
+{
+    for (size_t i = 0; i < s->event_count; i++)
+        if (strcmp(s->events[i].what, what) == 0 && strstr(s->events[i].text, text) != NULL)
+            return true;
+    return false;
+}
+
+static struct live_snapshot s; /* too large for a stack that a sanitizer pads */
+
+static void before_the_first_phase_it_is_starting(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    live_snapshot(r.live, replay_zero_ns(&r) - NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_STARTING);
+    assert_int_equal(s.since_start_ns, 0);
+    assert_int_equal(s.lane_count, 3);
+    assert_int_equal(s.phase_count, 4);
+    assert_int_equal(s.phases[0].state, LIVE_PHASE_NEXT);
+    assert_string_equal(s.edge, "client -> payments");
+    replay_close(&r);
+}
+
+static void a_failing_endpoint_goes_out(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 9 * NS_PER_S);
+    replay_show(&r, 9 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_RUNNING);
+    const struct live_lane *bad = lane_of(&s, "payments/2"), *good = lane_of(&s, "payments/1");
+    assert_true(bad->out);
+    assert_false(good->out);
+    assert_int_equal(bad->answered_per_s, 0);
+    assert_in_range(good->answered_per_s, 10, 14); /* half of 24 a second */
+    assert_non_null(memchr(bad->kind, '5', LIVE_BUCKETS));
+    assert_int_equal(bad->kind[LIVE_BUCKETS - 1], '#');
+    assert_true(has_event(&s, "mesh.out", "payments/2 is out"));
+    assert_true(has_event(&s, "fault.first", "abort 503 on payments/2 has fired"));
+    replay_close(&r);
+}
+
+static void a_fault_in_force_has_its_time_and_reach(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 18 * NS_PER_S);
+    replay_show(&r, 18 * NS_PER_S, &s);
+    assert_int_equal(s.fault_count, 2);
+    const struct live_fault *latency = &s.faults[0], *abort = &s.faults[1];
+    if (strstr(latency->text, "latency") == NULL) {
+        latency = &s.faults[1];
+        abort = &s.faults[0];
+    }
+    assert_string_equal(latency->place, "payments/1");
+    assert_string_equal(latency->share, "50%");
+    assert_int_equal(latency->left_ns / NS_PER_S, 3); /* until its phase ends, at 21 s */
+    assert_string_equal(abort->share, "30%");
+    assert_int_equal((abort->left_ns + NS_PER_S / 2) / NS_PER_S, 1); /* its window: 2s..5s */
+    assert_true(abort->reach_per_s > 0);
+    assert_int_equal(s.endpoints_touched, 3);
+    assert_true(s.touched_per_s > 0 && s.touched_per_s <= s.tries_per_s);
+    replay_close(&r);
+}
+
+static void phases_and_what_is_next(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 7 * NS_PER_S);
+    replay_show(&r, 7 * NS_PER_S, &s);
+    assert_int_equal(s.phases[0].state, LIVE_PHASE_DONE);
+    assert_int_equal(s.phases[1].state, LIVE_PHASE_NOW);
+    assert_int_equal(s.phases[2].state, LIVE_PHASE_NEXT);
+    assert_int_equal(s.phase_left_ns / NS_PER_S, 7);
+    assert_string_equal(s.next, "Next at 0:14: payments drags");
+    assert_int_equal(s.expected_total_ns / NS_PER_S, 24);
+    replay_until(&r, 15 * NS_PER_S);
+    replay_show(&r, 15 * NS_PER_S, &s);
+    assert_string_equal(s.next, "Next at 0:16: abort on payments");
+    replay_close(&r);
+}
+
+static void a_guard_shows_its_value_beside_its_limit(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 4 * NS_PER_S);
+    replay_show(&r, 4 * NS_PER_S, &s);
+    assert_int_equal(s.guard_count, 2);
+    assert_string_equal(s.guards[0].name, "client errors");
+    assert_string_equal(s.guards[0].value, "0.0 %");
+    assert_string_equal(s.guards[0].limit, "at most 60%");
+    assert_int_equal(s.guards[1].state, LIVE_GUARD_OK);
+    replay_until(&r, 18 * NS_PER_S);
+    replay_show(&r, 18 * NS_PER_S, &s);
+    assert_int_equal(s.guards[1].state, LIVE_GUARD_NEAR);
+    assert_true(has_event(&s, "guard.near", "client p99"));
+    replay_close(&r);
+}
+
+static void the_end_is_told(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 60 * NS_PER_S);
+    replay_show(&r, 60 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_DONE);
+    assert_string_equal(s.end, "complete");
+    assert_int_equal(s.fault_count, 0);
+    assert_int_equal(s.requests, r.journal->request_count);
+    assert_int_equal(s.tries, r.journal->attempt_count);
+    replay_close(&r);
+}
+
+static void verdicts_so_far_come_worst_first(void **state)
+{
+    struct replay r;
+    struct judgement *judgement = NULL;
+    struct judge_options options = {.partial = true};
+    struct error err = {0};
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 22 * NS_PER_S);
+    assert_true(judge_run(r.journal, &options, &judgement, &err));
+    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 22 * NS_PER_S);
+    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 22 * NS_PER_S);
+    replay_show(&r, 22 * NS_PER_S, &s);
+    assert_int_equal(s.fail, 1);
+    assert_int_equal(s.fail + s.inconclusive + s.pass, 16);
+    assert_int_equal(s.verdicts[0].kind, VERDICT_FAIL);
+    assert_string_equal(s.verdicts[0].claim, "retry.max");
+    assert_string_equal(s.verdicts[0].mark, "payments.yaml:13");
+    size_t told = 0;
+    for (size_t i = 0; i < s.event_count; i++)
+        told += strcmp(s.events[i].what, "claim.verdict") == 0;
+    assert_int_equal(told, 1); /* once, however often it is judged */
+    judgement_free(judgement);
+    replay_close(&r);
+}
+
+/* The page reads it once a second: it fits, and it is JSON. */
+static void a_snapshot_as_json_fits(void **state)
+{
+    struct replay r;
+    struct text text;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 18 * NS_PER_S);
+    replay_show(&r, 18 * NS_PER_S, &s);
+    text_init(&text, LIVE_JSON_BYTES);
+    assert_true(live_json(&s, &text));
+    json_t *json = json_loads(text_get(&text), 0, NULL);
+    assert_non_null(json);
+    assert_int_equal(json_array_size(json_object_get(json, "lanes")), 3);
+    assert_int_equal(json_integer_value(json_object_get(json, "since_start_ms")), 18000);
+    assert_string_equal(json_string_value(json_object_get(json, "state")), "running");
+    json_decref(json);
+    text_release(&text);
+    replay_close(&r);
+}
+
+/* Everything is full, every number long, every text as hostile as it may be. */
+static void the_largest_snapshot_fits_too(void **state)
+{
+    struct text text;
+    (void)state;
+    memset(&s, '"', sizeof(s)); /* as JSON, two bytes each */
+    s.state = LIVE_RUNNING;
+    s.lane_count = LIVE_LANES;
+    s.fault_count = LIVE_FAULTS;
+    s.guard_count = LIVE_GUARDS;
+    s.phase_count = LIVE_PHASES;
+    s.verdict_count = LIVE_VERDICTS;
+    s.event_count = LIVE_EVENTS;
+    char *ends[] = {s.run,  s.seed,         s.suite,        s.target,  s.scenario,
+                    s.edge, s.next,         s.ends,         s.journal, s.abort_reason,
+                    s.end,  s.question.ask, s.question.role};
+    size_t sizes[] = {sizeof(s.run),          sizeof(s.seed),     sizeof(s.suite),
+                      sizeof(s.target),       sizeof(s.scenario), sizeof(s.edge),
+                      sizeof(s.next),         sizeof(s.ends),     sizeof(s.journal),
+                      sizeof(s.abort_reason), sizeof(s.end),      sizeof(s.question.ask),
+                      sizeof(s.question.role)};
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        ends[i][sizes[i] - 1] = '\0';
+    for (size_t i = 0; i < LIVE_LANES; i++)
+        s.lanes[i].name[LIVE_NAME_BYTES - 1] = '\0';
+    for (size_t i = 0; i < LIVE_FAULTS; i++) {
+        s.faults[i].text[LIVE_NAME_BYTES - 1] = s.faults[i].place[LIVE_NAME_BYTES - 1] = '\0';
+        s.faults[i].share[sizeof(s.faults[i].share) - 1] = '\0';
+    }
+    for (size_t i = 0; i < LIVE_GUARDS; i++) {
+        s.guards[i].name[LIVE_NAME_BYTES - 1] = '\0';
+        s.guards[i].value[sizeof(s.guards[i].value) - 1] = '\0';
+        s.guards[i].limit[sizeof(s.guards[i].limit) - 1] = '\0';
+        s.guards[i].state = LIVE_GUARD_NEAR;
+        s.guards[i].upper = true;
+    }
+    for (size_t i = 0; i < LIVE_PHASES; i++) {
+        s.phases[i].name[LIVE_NAME_BYTES - 1] = '\0';
+        s.phases[i].state = i < 40 ? LIVE_PHASE_DONE : i == 40 ? LIVE_PHASE_NOW : LIVE_PHASE_NEXT;
+    }
+    for (size_t i = 0; i < LIVE_VERDICTS; i++) {
+        s.verdicts[i].kind = VERDICT_FAIL;
+        s.verdicts[i].claim[sizeof(s.verdicts[i].claim) - 1] = '\0';
+        s.verdicts[i].text[LIVE_TEXT_BYTES - 1] = '\0';
+        s.verdicts[i].mark[sizeof(s.verdicts[i].mark) - 1] = '\0';
+    }
+    for (size_t i = 0; i < LIVE_EVENTS; i++) {
+        s.events[i].kind = LIVE_EVENT_MESH;
+        s.events[i].text[LIVE_TEXT_BYTES - 1] = '\0';
+    }
+    s.question.open = true;
+    for (size_t i = 0; i < LIVE_LANES; i++)
+        s.lanes[i].out = true;
+    text_init(&text, LIVE_JSON_BYTES);
+    assert_true(live_json(&s, &text));
+    json_t *json = json_loads(text_get(&text), 0, NULL);
+    assert_non_null(json);
+    assert_string_equal(json_string_value(json_object_get(json, "state")), "running");
+    json_decref(json);
+    text_release(&text);
+}
+
+static void hostile_text_is_made_inert(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } rows[] = {{"payments/2", "payments/2"},
+                {"\x1b[2J\x1b]0;owned\x07", "?[2J?]0;owned?"},
+                {"a\r\nb\tc", "a??b?c"},
+                {"\x7f\xc2\x9b", "??"},              /* DEL, and CSI as one character */
+                {"\xff\xfe\xc3", "???"},             /* not UTF-8 */
+                {"\xc0\xaf\xe0\x80\xaf", "?????"},   /* too long for what it says */
+                {"\xe2\x80\xaegnp.exe", "?gnp.exe"}, /* right to left */
+                {"e\xcc\x81\xe2\x80\x8b", "e??"},    /* joins what stands before; no width */
+                {"\xf3\xa0\x80\x81", "?"},           /* a tag */
+                {"caf\xc3\xa9 \xe6\xbc\xa2", "caf\xc3\xa9 \xe6\xbc\xa2"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char to[64];
+        live_clean(to, sizeof(to), rows[i].from);
+        assert_string_equal(to, rows[i].to);
+    }
+    char cut[4];
+    live_clean(cut, sizeof(cut), "ab\xe6\xbc\xa2");
+    assert_string_equal(cut, "ab");
+    live_clean(cut, sizeof(cut), NULL);
+    assert_string_equal(cut, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(before_the_first_phase_it_is_starting),
+        cmocka_unit_test(a_failing_endpoint_goes_out),
+        cmocka_unit_test(a_fault_in_force_has_its_time_and_reach),
+        cmocka_unit_test(phases_and_what_is_next),
+        cmocka_unit_test(a_guard_shows_its_value_beside_its_limit),
+        cmocka_unit_test(the_end_is_told),
+        cmocka_unit_test(verdicts_so_far_come_worst_first),
+        cmocka_unit_test(a_snapshot_as_json_fits),
+        cmocka_unit_test(the_largest_snapshot_fits_too),
+        cmocka_unit_test(hostile_text_is_made_inert),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
