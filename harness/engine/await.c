@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-
 #define BACK_PICKS_LEAST 5
 #define STEADY_REQUESTS_LEAST 5
 

@@ -62,7 +62,7 @@ static void take_record(struct live *l, const struct record_source *from, enum r
     else if (kind == RECORD_HANDSHAKE)
         live_handshake(l, from, record);
     else if (kind == RECORD_REQUEST)
-        l->head.requests++;
+        live_request(l, from, record);
     else if (kind == RECORD_SAMPLE)
         live_sample(l, from, record);
     else if (kind == RECORD_WORLD)
@@ -101,15 +101,17 @@ static enum live_state state_of(const struct live *l)
         return LIVE_DONE;
     if (l->undoing)
         return LIVE_UNDOING;
-    if (l->paused_ns != 0)
+    if (l->paused)
         return LIVE_PAUSED;
-    if (l->head.question.open)
+    if (l->waiting)
         return LIVE_WAITING;
     return l->zero_ns == 0 ? LIVE_STARTING : LIVE_RUNNING;
 }
 
 void live_snapshot(const struct live *l, uint64_t now_ns, struct live_snapshot *ret)
 {
+    if (l->done)
+        now_ns = l->done_ns;
     *ret = l->head;
     ret->state = state_of(l);
     ret->since_start_ns = live_since(l, now_ns);
@@ -117,6 +119,7 @@ void live_snapshot(const struct live *l, uint64_t now_ns, struct live_snapshot *
         ret->events[i] = l->events[(l->event_next + LIVE_EVENTS - 1 - i) % LIVE_EVENTS];
     ret->event_count = l->event_count;
     ret->phase_left_ns = UINT64_MAX;
+    live_requests_show(l, ret);
     if (l->scenario == NULL)
         return;
     live_lanes_show(l, now_ns, ret);

@@ -24,6 +24,7 @@
 #define LIVE_GUARDS 8
 #define LIVE_VERDICTS 40
 #define LIVE_PHASES 64
+#define LIVE_REQUESTS 20
 #define LIVE_NAME_BYTES 64
 #define LIVE_TEXT_BYTES 200
 
@@ -68,9 +69,29 @@ struct live_phase {
 };
 struct live_verdict {
     enum verdict_kind kind;
-    char claim[32];             /* "retry.max" */
-    char text[LIVE_TEXT_BYTES]; /* one sentence */
-    char mark[96];              /* the policy's line, "payments-vs.yaml:14"; "": none */
+    char claim[32];              /* "retry.max" */
+    char text[LIVE_TEXT_BYTES];  /* one sentence */
+    char mark[96];               /* the policy's line, "payments-vs.yaml:14"; "": none */
+    char needs[LIVE_TEXT_BYTES]; /* INCONCLUSIVE: what would decide it; "": not known */
+};
+/* How the client's calls ended. */
+enum live_ending {
+    LIVE_ENDED_GOOD, /* a status below 400, grpc OK */
+    LIVE_ENDED_4XX,
+    LIVE_ENDED_5XX,     /* or a grpc status that is not OK */
+    LIVE_ENDED_TIMEOUT, /* the client gave up */
+    LIVE_ENDED_CUT,     /* reset, closed or cut short */
+    LIVE_ENDED_REFUSED,
+    LIVE_ENDINGS
+};
+const char *live_ending_word(enum live_ending ending);
+/* A call that did not end well. */
+struct live_request {
+    uint64_t at_ns, took_ns;
+    enum live_ending ending;
+    uint16_t status;
+    char name[LIVE_NAME_BYTES]; /* for `show --request`: "c-18f2" */
+    char path[LIVE_NAME_BYTES];
 };
 enum live_event_kind {
     LIVE_EVENT_PHASE,
@@ -126,6 +147,9 @@ struct live_snapshot {
      * all. */
     uint32_t touched_per_s, tries_per_s, endpoints_touched, endpoints;
     uint64_t requests, tries; /* so far */
+    uint64_t ended[LIVE_ENDINGS];
+    struct live_request failed[LIVE_REQUESTS]; /* that were not good, the newest first */
+    size_t failed_count;
     char journal[LIVE_TEXT_BYTES];
     uint64_t journal_bytes;
     char abort_reason[LIVE_TEXT_BYTES]; /* "": not aborted */

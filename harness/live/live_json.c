@@ -94,8 +94,11 @@ static json_t *verdicts(const struct live_snapshot *s, size_t most)
     json_t *list = json_array();
     for (size_t i = 0; i < s->verdict_count && i < most; i++) {
         const struct live_verdict *v = &s->verdicts[i];
-        json_array_append_new(list, json_pack("{ss ss ss ss}", "kind", words[v->kind], "claim",
-                                              v->claim, "text", v->text, "mark", v->mark));
+        json_t *one = json_pack("{ss ss ss ss}", "kind", words[v->kind], "claim", v->claim, "text",
+                                v->text, "mark", v->mark);
+        if (v->needs[0] != '\0')
+            json_object_set_new(one, "needs", json_string(v->needs));
+        json_array_append_new(list, one);
     }
     return list;
 }

@@ -13,6 +13,8 @@
 #define ENDPOINTS_MOST 256
 #define RATE_SECONDS 3
 #define PHASES_MOST 256
+#define LOADS_MOST 64
+#define QUESTIONS_OPEN_MOST 16
 
 enum live_failing { FAILING_5XX, FAILING_TIMEOUT, FAILING_RESET, FAILING_HANDSHAKE, FAILINGS };
 
@@ -61,7 +63,7 @@ struct phase_seen {
     uint32_t id; /* its row in the journal; 0: not walked yet */
     char name[LIVE_NAME_BYTES];
     uint32_t ordinal;
-    bool again;
+    bool again, paused;      /* paused: it goes on with what is left of it */
     uint64_t from_ns, to_ns; /* 0: not yet */
 };
 struct live {
@@ -71,8 +73,11 @@ struct live {
     struct live_snapshot
         head;         /* what does not change from record to record: names, texts, verdicts */
     uint64_t zero_ns; /* the first phase began; 0: not yet */
-    uint64_t paused_ns, waiting_ns; /* since; 0: not */
-    bool undoing, done;
+    bool paused, waiting, undoing, done;
+    uint64_t done_ns;                                    /* with ${done} */
+    struct live_question questions[QUESTIONS_OPEN_MOST]; /* open, in the order of their numbers */
+    bool question_waits[QUESTIONS_OPEN_MOST];            /* the run waits for it */
+    size_t question_count;
     const struct scenario *scenario;
     uint32_t scenario_index;
     struct lane *lanes;
@@ -86,8 +91,12 @@ struct live {
     size_t guard_count;
     struct phase_seen phases[PHASES_MOST];
     size_t phase_count;
-    size_t phase_now;                      /* SIZE_MAX: none under way */
-    uint32_t world_open;                   /* changes to the world that stand */
+    size_t phase_now;                          /* SIZE_MAX: none under way */
+    uint32_t world_open;                       /* changes to the world that stand */
+    struct live_request failed[LIVE_REQUESTS]; /* a ring, as ${events} */
+    size_t failed_count, failed_next;
+    uint32_t loads[LOADS_MOST]; /* processes of load generators, in the order in which they spoke */
+    size_t load_count;
     struct live_event events[LIVE_EVENTS]; /* a ring; ${event_next}: the oldest once it is full */
     size_t event_count, event_next;
 };
@@ -131,6 +140,10 @@ void live_guards_open(struct live *l);
 void live_sample(struct live *l, const struct record_source *from, const struct sample_record *r);
 void live_guard_trip(struct live *l, const json_t *json, uint64_t t_ns);
 void live_guards_show(const struct live *l, uint64_t now_ns, struct live_snapshot *ret);
+
+/* live_request.c */
+void live_request(struct live *l, const struct record_source *from, const struct request_record *r);
+void live_requests_show(const struct live *l, struct live_snapshot *ret);
 
 /* live_row.c: the conductor's own rows, and changes to the world. */
 void live_row(struct live *l, const struct journal_event *e);

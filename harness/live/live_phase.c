@@ -50,6 +50,9 @@ uint64_t live_phase_end_ns(const struct live *l, uint32_t ordinal, uint64_t now_
 /* SIZE_MAX: there is no room for it. */
 static size_t place_of(struct live *l, const struct journal_phase *p)
 {
+    for (size_t i = 0; i < l->phase_count; i++)
+        if (l->phases[i].ordinal == p->ordinal && l->phases[i].paused)
+            return i;
     if (l->phases[p->ordinal].from_ns == 0)
         return p->ordinal;
     if (l->phase_count == PHASES_MOST)
@@ -73,16 +76,21 @@ static void begin(struct live *l, const struct journal_phase *p)
     size_t at = place_of(l, p);
     if (at == SIZE_MAX)
         return;
-    l->phases[at].from_ns = p->t0_ns;
-    l->phases[at].id = p->phase;
+    struct phase_seen *seen = &l->phases[at];
+    bool goes_on = seen->paused;
+    seen->from_ns = goes_on ? p->t0_ns - (seen->to_ns - seen->from_ns) : p->t0_ns;
+    seen->to_ns = 0;
+    seen->paused = false;
+    seen->id = p->phase;
     l->phase_now = at;
     const struct phase *plan = &l->scenario->phases[p->ordinal];
     uint64_t length = length_ns(plan);
     bool known = length != UINT64_MAX;
     if (known)
         units_print_duration(length, span, sizeof(span));
-    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", l->phases[at].name, "%s, %s%s",
-              l->phases[at].name, plan->ends == PHASE_BY_CLOCK || !known ? "" : "at most ", span);
+    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", l->phases[at].name, "%s%s, %s%s",
+              l->phases[at].name, goes_on ? " goes on" : "",
+              plan->ends == PHASE_BY_CLOCK || !known ? "" : "at most ", span);
 }
 
 void live_phase(struct live *l, const struct journal_phase *p)
@@ -98,6 +106,7 @@ void live_phase(struct live *l, const struct journal_phase *p)
         if (seen->id != p->phase || seen->to_ns != 0)
             continue;
         seen->to_ns = p->t1_ns;
+        seen->paused = strcmp(p->why, "pause") == 0;
         if (l->phase_now == i)
             l->phase_now = SIZE_MAX;
         live_tell(l, p->t1_ns, LIVE_EVENT_PHASE, "phase.end", seen->name, "%s ended (%s)",

@@ -23,12 +23,75 @@ static void on_abort(struct live *l, const struct journal_event *e)
     if (l->undoing)
         return;
     l->undoing = true;
-    l->paused_ns = 0;
-    l->head.question.open = false;
+    l->paused = false;
     l->head.undone = 0;
     l->head.undo_total = (uint32_t)live_faults_armed(l) + l->world_open;
     live_clean(l->head.abort_reason, sizeof(l->head.abort_reason), text_of(e->json, "why"));
     live_tell(l, e->t_ns, LIVE_EVENT_RUN, "abort", "", "aborted: %s", l->head.abort_reason);
+}
+
+/* The oldest that is open is shown; one that nobody waits for is no state of the run. */
+static void show_question(struct live *l)
+{
+    l->head.question = (struct live_question){0};
+    l->waiting = false;
+    for (size_t i = 0; i < l->question_count; i++)
+        l->waiting = l->waiting || l->question_waits[i];
+    if (l->question_count > 0)
+        l->head.question = l->questions[0];
+}
+
+static void on_question(struct live *l, const struct journal_event *e)
+{
+    const char *kind = text_of(e->json, "kind"), *role = text_of(e->json, "role");
+    json_int_t within_ns = json_integer_value(json_object_get(e->json, "within_ns"));
+    struct live_question q = {.open = true, .since_ns = live_since(l, e->t_ns)};
+    q.number = (uint32_t)json_integer_value(json_object_get(e->json, "number"));
+    q.within_ns = within_ns > 0 && within_ns < INT64_MAX ? (uint64_t)within_ns : 0;
+    live_clean(q.ask, sizeof(q.ask), text_of(e->json, "ask"));
+    live_clean(q.role, sizeof(q.role), role);
+    if (l->question_count < QUESTIONS_OPEN_MOST) {
+        l->question_waits[l->question_count] = strcmp(kind, "expect") != 0;
+        l->questions[l->question_count++] = q;
+    }
+    show_question(l);
+    live_tell(l, e->t_ns, LIVE_EVENT_QUESTION, "question", q.role, "%u%s%s%s: %s", q.number,
+              role[0] != '\0' ? " (" : "", q.role, role[0] != '\0' ? ")" : "", q.ask);
+}
+
+static void on_answer(struct live *l, const struct journal_event *e)
+{
+    live_tell(l, e->t_ns, LIVE_EVENT_QUESTION, "answer", text_of(e->json, "who"),
+              "%lld answered by %s (%s): %s",
+              (long long)json_integer_value(json_object_get(e->json, "number")),
+              text_of(e->json, "who"), text_of(e->json, "channel"), text_of(e->json, "answer"));
+}
+
+static void on_question_closed(struct live *l, const struct journal_event *e)
+{
+    json_int_t number = json_integer_value(json_object_get(e->json, "number"));
+    size_t kept = 0;
+    for (size_t i = 0; i < l->question_count; i++) {
+        if (l->questions[i].number == number)
+            continue;
+        l->question_waits[kept] = l->question_waits[i];
+        l->questions[kept++] = l->questions[i];
+    }
+    l->question_count = kept;
+    show_question(l);
+    const char *state = text_of(e->json, "state");
+    if (strcmp(state, "late") == 0)
+        live_tell(l, e->t_ns, LIVE_EVENT_QUESTION, "answer", "", "%lld not answered in time",
+                  (long long)number);
+}
+
+static void on_pause(struct live *l, const struct journal_event *e, bool paused)
+{
+    if (l->undoing || l->done)
+        return;
+    l->paused = paused;
+    live_tell(l, e->t_ns, LIVE_EVENT_RUN, paused ? "pause" : "resume", text_of(e->json, "who"),
+              "%s by %s", paused ? "paused" : "resumed", text_of(e->json, "who"));
 }
 
 /* Rows of a control's phases are not ours. */
@@ -57,13 +120,23 @@ void live_row(struct live *l, const struct journal_event *e)
         live_guard_trip(l, e->json, e->t_ns);
     else if (strcmp(e->what, "abort") == 0)
         on_abort(l, e);
+    else if (strcmp(e->what, "pause") == 0 || strcmp(e->what, "resume") == 0)
+        on_pause(l, e, strcmp(e->what, "pause") == 0);
+    else if (strcmp(e->what, "question") == 0)
+        on_question(l, e);
+    else if (strcmp(e->what, "answer") == 0)
+        on_answer(l, e);
+    else if (strcmp(e->what, "question_closed") == 0)
+        on_question_closed(l, e);
 }
 
 void live_end(struct live *l, const struct journal_end *end)
 {
     l->done = true;
-    l->paused_ns = 0;
-    l->head.question.open = false;
+    l->done_ns = end->t_ns;
+    l->paused = false;
+    l->question_count = 0;
+    show_question(l);
     live_clean(l->head.end, sizeof(l->head.end), end->how);
     live_tell(l, end->t_ns, LIVE_EVENT_END, "run.end", "", "%llu requests, %llu tries: %s",
               (unsigned long long)l->head.requests, (unsigned long long)l->head.tries, l->head.end);

@@ -159,6 +159,122 @@ static void verdicts_so_far_come_worst_first(void **state)
     replay_close(&r);
 }
 
+static void feed(struct replay *r, uint64_t since_ns, const char *what, const char *json)
+{
+    struct journal_event e = {.t_ns = replay_zero_ns(r) + since_ns, .what = what};
+    struct record_source from = {.role = "", .arm = "", .service = ""};
+    e.json = json_loads(json, 0, NULL);
+    assert_non_null(e.json);
+    live_record(r->live, &from, RECORD_EVENT, &e, e.t_ns);
+    json_decref(e.json);
+}
+
+static void feed_phase(struct replay *r, uint32_t id, uint64_t t0_ns, uint64_t t1_ns,
+                       const char *why)
+{
+    struct record_source from = {.role = "", .arm = "", .service = ""};
+    struct journal_phase p = {.phase = id,
+                              .ordinal = 1,
+                              .arm = "subject",
+                              .name = "payments/2 fails",
+                              .why = why,
+                              .t0_ns = replay_zero_ns(r) + t0_ns,
+                              .t1_ns = replay_zero_ns(r) + t1_ns};
+    live_record(r->live, &from, RECORD_PHASE, &p, p.t1_ns);
+}
+
+static void a_pause_stops_the_phase_and_it_goes_on(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 8 * NS_PER_S);
+    feed(&r, 8 * NS_PER_S, "pause", "{\"who\":\"alice\"}");
+    feed_phase(&r, 2, 0, 8 * NS_PER_S, "pause");
+    replay_show(&r, 20 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_PAUSED);
+    assert_true(has_event(&s, "pause", "paused by alice"));
+    feed(&r, 20 * NS_PER_S, "resume", "{\"who\":\"bob\"}");
+    feed_phase(&r, 90, 20 * NS_PER_S, 0, NULL);
+    replay_show(&r, 20 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_RUNNING);
+    assert_int_equal(s.phase_count, 4); /* not walked once more */
+    assert_int_equal(s.phases[1].state, LIVE_PHASE_NOW);
+    assert_int_equal((s.phase_left_ns + NS_PER_S / 2) / NS_PER_S, 6); /* 3 of 9 s were over */
+    replay_close(&r);
+}
+
+static void a_question_waits_until_it_is_closed(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 2 * NS_PER_S);
+    feed(&r, 2 * NS_PER_S, "question",
+         "{\"number\":1,\"kind\":\"expect\",\"ask\":\"Which alert?\",\"within_ns\":60000000000}");
+    replay_show(&r, 3 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_RUNNING); /* nobody waits for an expectation */
+    assert_string_equal(s.question.ask, "Which alert?");
+    feed(&r, 3 * NS_PER_S, "question",
+         "{\"number\":2,\"kind\":\"await\",\"ask\":\"Go on?\",\"role\":\"lead\",\"within_ns\":0}");
+    replay_show(&r, 3 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_WAITING);
+    assert_int_equal(s.question.number, 1);
+    feed(&r, 4 * NS_PER_S, "question_closed", "{\"number\":1,\"state\":\"late\"}");
+    replay_show(&r, 4 * NS_PER_S, &s);
+    assert_int_equal(s.question.number, 2);
+    assert_string_equal(s.question.role, "lead");
+    assert_true(has_event(&s, "answer", "1 not answered in time"));
+    feed(&r, 5 * NS_PER_S, "answer",
+         "{\"number\":2,\"answer\":\"yes\",\"who\":\"alice\",\"channel\":\"page\",\"state\":"
+         "\"answered\"}");
+    feed(&r, 5 * NS_PER_S, "question_closed", "{\"number\":2,\"state\":\"answered\"}");
+    replay_show(&r, 5 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_RUNNING);
+    assert_false(s.question.open);
+    replay_close(&r);
+}
+
+static void an_abort_counts_what_is_undone(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 18 * NS_PER_S);
+    feed(&r, 18 * NS_PER_S, "abort", "{\"arm\":\"right\",\"why\":\"not ours\"}");
+    replay_show(&r, 18 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_RUNNING);
+    feed(&r, 18 * NS_PER_S, "abort", "{\"arm\":\"subject\",\"why\":\"stopped by alice\"}");
+    feed(&r, 18 * NS_PER_S, "abort", "{\"arm\":\"subject\",\"why\":\"terminated\"}");
+    feed(&r, 18 * NS_PER_S, "fault_disarmed", "{\"fault\":2,\"fired\":9}");
+    replay_show(&r, 18 * NS_PER_S, &s);
+    assert_int_equal(s.state, LIVE_UNDOING);
+    assert_string_equal(s.abort_reason, "stopped by alice"); /* the first stays */
+    assert_int_equal(s.undone, 1);
+    assert_int_equal(s.undo_total, 2);
+    replay_close(&r);
+}
+
+static void requests_that_were_not_good_are_named(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 20 * NS_PER_S);
+    replay_show(&r, 20 * NS_PER_S, &s);
+    uint64_t all = 0;
+    for (size_t i = 0; i < LIVE_ENDINGS; i++)
+        all += s.ended[i];
+    assert_int_equal(all, s.requests);
+    assert_in_range(s.ended[LIVE_ENDED_5XX], 20, 26); /* the report counts 26 to the phase's end */
+    assert_int_equal(s.failed_count, LIVE_REQUESTS);
+    assert_int_equal(s.failed[0].status, 503);
+    assert_memory_equal(s.failed[0].name, "c-", 2);
+    assert_string_equal(s.failed[0].path, "/");
+    assert_true(s.failed[0].at_ns >= s.failed[1].at_ns);
+    replay_close(&r);
+}
+
 /* The page reads it once a second: it fits, and it is JSON. */
 static void a_snapshot_as_json_fits(void **state)
 {
@@ -224,6 +340,7 @@ static void the_largest_snapshot_fits_too(void **state)
         s.verdicts[i].kind = VERDICT_FAIL;
         s.verdicts[i].claim[sizeof(s.verdicts[i].claim) - 1] = '\0';
         s.verdicts[i].text[LIVE_TEXT_BYTES - 1] = '\0';
+        s.verdicts[i].needs[LIVE_TEXT_BYTES - 1] = '\0';
         s.verdicts[i].mark[sizeof(s.verdicts[i].mark) - 1] = '\0';
     }
     for (size_t i = 0; i < LIVE_EVENTS; i++) {
@@ -279,6 +396,10 @@ int main(void)
         cmocka_unit_test(a_guard_shows_its_value_beside_its_limit),
         cmocka_unit_test(the_end_is_told),
         cmocka_unit_test(verdicts_so_far_come_worst_first),
+        cmocka_unit_test(a_pause_stops_the_phase_and_it_goes_on),
+        cmocka_unit_test(a_question_waits_until_it_is_closed),
+        cmocka_unit_test(an_abort_counts_what_is_undone),
+        cmocka_unit_test(requests_that_were_not_good_are_named),
         cmocka_unit_test(a_snapshot_as_json_fits),
         cmocka_unit_test(the_largest_snapshot_fits_too),
         cmocka_unit_test(hostile_text_is_made_inert),

@@ -16,26 +16,32 @@ static void show(const struct judged *j, struct live_verdict *to)
     live_clean(to->claim, sizeof(to->claim), j->claim->id);
     const char *text = j->verdict.text == NULL ? j->verdict.needs : j->verdict.text;
     live_clean(to->text, sizeof(to->text), text);
+    if (to->kind == VERDICT_INCONCLUSIVE)
+        live_clean(to->needs, sizeof(to->needs), j->verdict.needs);
 }
 
-/* The same claim, asked of the same place: it has been told. */
-static bool was_failed(const struct live *l, const char *claim, const char *text)
+/* The same claim: it has been told. */
+static bool was_failed(const struct live *l, const char *claim)
 {
     for (size_t i = 0; i < l->head.verdict_count; i++)
         if (l->head.verdicts[i].kind == VERDICT_FAIL &&
             strcmp(l->head.verdicts[i].claim, claim) == 0)
             return true;
-    (void)text;
     return false;
 }
 
 static void tell(struct live *l, const struct judged *j, uint64_t now_ns)
 {
     struct live_verdict v;
+    char first[64] = "", clock[32];
     show(j, &v);
-    if (j->verdict.kind == VERDICT_FAIL && !was_failed(l, v.claim, v.text))
-        live_tell(l, j->verdict.witness_ns != 0 ? j->verdict.witness_ns : now_ns, LIVE_EVENT_CLAIM,
-                  "claim.verdict", v.claim, "%s FAIL: %s", v.claim, v.text);
+    if (j->verdict.kind != VERDICT_FAIL || was_failed(l, v.claim))
+        return;
+    if (j->verdict.witness_ns != 0)
+        snprintf(first, sizeof(first), " (at %s)",
+                 live_clock(live_since(l, j->verdict.witness_ns), true, clock, sizeof(clock)));
+    live_tell(l, now_ns, LIVE_EVENT_CLAIM, "claim.verdict", v.claim, "%s FAIL%s: %s", v.claim,
+              first, v.text);
 }
 
 void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t now_ns)

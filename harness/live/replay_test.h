@@ -88,11 +88,17 @@ static void replay_collect(struct replay *r)
         replay_add(r, j->end_ns, RECORD_END, 0, &r->end);
 }
 
-static void replay_open(struct replay *r, const char *path)
+/* ${change}, may be NULL: what is to be another in the journal. */
+static void replay_open_changed(struct replay *r, const char *path,
+                                void (*change)(struct journal *j))
 {
     struct error err = {0};
     *r = (struct replay){0};
-    if (!journal_open(path, &r->journal, &err) || !plan_from_json(r->journal->plan, &r->plan, &err))
+    if (!journal_open(path, &r->journal, &err))
+        fail_msg("%s: %s", path, err.text);
+    if (change != NULL)
+        change(r->journal);
+    if (!plan_from_json(r->journal->plan, &r->plan, &err))
         fail_msg("%s: %s", path, err.text);
     const struct journal *j = r->journal;
     r->rows = check_alloc_zero(j->attempt_count + j->request_count + j->handshake_count +
@@ -104,6 +110,11 @@ static void replay_open(struct replay *r, const char *path)
     qsort(r->rows, r->count, sizeof(*r->rows), replay_order);
     r->live = live_new(r->plan, "f8f36d8e", r->plan->suite, "51f30c2a", "istio@1.31");
     live_journal(r->live, "run.db", 2400000);
+}
+
+static inline void replay_open(struct replay *r, const char *path)
+{
+    replay_open_changed(r, path, NULL);
 }
 
 static void replay_close(struct replay *r)
