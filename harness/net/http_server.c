@@ -16,13 +16,23 @@
 #define LINGER_NS (1 * NS_PER_S)
 #define LINGER_READS 16
 #define UNSENT_LOOK_NS (1 * NS_PER_MS)
+#define PARTS_KERNEL_BYTES \
+    (32 * 1024) /* that a client who reads in parts may leave with the kernel */
 
 struct http_exchange {
     struct conn *conn;
     void *own;
 };
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_WAITING, PHASE_WRITING, PHASE_LINGER, PHASE_RESETTING };
+enum phase {
+    PHASE_HEAD,
+    PHASE_BODY,
+    PHASE_WAITING,
+    PHASE_WRITING,
+    PHASE_PARTS,
+    PHASE_LINGER,
+    PHASE_RESETTING
+};
 enum then { THEN_GO_ON, THEN_CLOSE, THEN_RESET };
 
 struct conn {
@@ -152,6 +162,8 @@ static void on_idle(struct hold *h, uint64_t now_ns)
     (void)now_ns;
     if (c->phase == PHASE_WAITING)
         watch_idle(c);
+    else if (c->phase == PHASE_PARTS)
+        conn_leave(c);
     else
         conn_close(c, false);
 }
@@ -215,7 +227,9 @@ static void conn_flush(struct conn *c)
         struct iovec part = {c->out.at + c->out_sent, c->out.len - c->out_sent};
         ssize_t n = socket_send(c->server->loop, c->watch.fd, &part, 1);
         if (n < 0) {
-            if (errno != EAGAIN)
+            if (errno != EAGAIN && c->phase == PHASE_PARTS)
+                conn_leave(c);
+            else if (errno != EAGAIN)
                 conn_close(c, false);
             return;
         }
@@ -223,7 +237,10 @@ static void conn_flush(struct conn *c)
     }
     buffer_consume(&c->out, c->out.len);
     c->out_sent = 0;
-    conn_written(c);
+    if (c->phase == PHASE_PARTS)
+        loop_hold_remove(c->server->loop, &c->idle);
+    else
+        conn_written(c);
 }
 
 static void conn_write(struct conn *c, enum then then)
@@ -240,6 +257,18 @@ static bool has_no_body(uint16_t status)
     return status / 100 == 1 || status == 204 || status == 304;
 }
 
+static void add_head(struct text *head, uint16_t status, struct fields fields)
+{
+    text_init(head, HTTP1_HEAD_MOST_BYTES * 2);
+    text_add(head, "HTTP/1.1 %u %s\r\n", status, http1_reason(status));
+    for (size_t i = 0; i < fields.count; i++) {
+        text_add_bytes(head, fields.at[i].name);
+        text_add(head, ": ");
+        text_add_bytes(head, fields.at[i].value);
+        text_add(head, "\r\n");
+    }
+}
+
 void http_exchange_answer(struct http_exchange *x, uint16_t status, struct fields fields,
                           struct bytes body, bool close)
 {
@@ -247,14 +276,7 @@ void http_exchange_answer(struct http_exchange *x, uint16_t status, struct field
     struct text head;
     INVARIANT(c->phase == PHASE_WAITING);
     bool ends = close || !c->head.keep_alive;
-    text_init(&head, HTTP1_HEAD_MOST_BYTES * 2);
-    text_add(&head, "HTTP/1.1 %u %s\r\n", status, http1_reason(status));
-    for (size_t i = 0; i < fields.count; i++) {
-        text_add_bytes(&head, fields.at[i].name);
-        text_add(&head, ": ");
-        text_add_bytes(&head, fields.at[i].value);
-        text_add(&head, "\r\n");
-    }
+    add_head(&head, status, fields);
     if (!has_no_body(status))
         text_add(&head, "content-length: %zu\r\n", body.len);
     if (ends)
@@ -268,6 +290,43 @@ void http_exchange_answer(struct http_exchange *x, uint16_t status, struct field
     INVARIANT(fits); /* the handler's own answer */
     text_release(&head);
     conn_write(c, ends ? THEN_CLOSE : THEN_GO_ON);
+}
+
+void http_exchange_begin(struct http_exchange *x, uint16_t status, struct fields fields)
+{
+    struct conn *c = x->conn;
+    struct text head;
+    int kernel = PARTS_KERNEL_BYTES;
+    INVARIANT(c->phase == PHASE_WAITING && c->request.verb != VERB_HEAD);
+    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDBUF, &kernel, sizeof(kernel));
+    add_head(&head, status, fields);
+    text_add(&head, "connection: close\r\n\r\n");
+    INVARIANT(!head.full && buffer_add(&c->out, head.at, head.len, NULL));
+    text_release(&head);
+    c->phase = PHASE_PARTS;
+    watch_idle(c);
+    if (!c->in_handler)
+        conn_flush(c);
+}
+
+bool http_exchange_part(struct http_exchange *x, struct bytes part)
+{
+    struct conn *c = x->conn;
+    INVARIANT(c->phase == PHASE_PARTS);
+    if (c->out.len > 0 && !c->in_handler)
+        return false;
+    INVARIANT(buffer_add(&c->out, part.at, part.len, NULL));
+    watch_idle(c);
+    if (!c->in_handler)
+        conn_flush(c);
+    return !c->dead;
+}
+
+void http_exchange_end(struct http_exchange *x)
+{
+    struct conn *c = x->conn;
+    INVARIANT(c->phase == PHASE_PARTS);
+    conn_write(c, THEN_CLOSE);
 }
 
 void http_exchange_raw(struct http_exchange *x, struct bytes wire, bool reset)
@@ -315,9 +374,9 @@ static void conn_dispatch(struct conn *c)
     c->in_handler = false;
     if (c->dead)
         return;
-    if (c->phase == PHASE_WRITING)
+    if (c->phase == PHASE_WRITING || c->phase == PHASE_PARTS)
         conn_flush(c);
-    else if (conn_has_left(c))
+    if (!c->dead && (c->phase == PHASE_WAITING || c->phase == PHASE_PARTS) && conn_has_left(c))
         conn_leave(c);
 }
 
@@ -454,9 +513,11 @@ static void on_conn_event(struct watch *w, unsigned what)
         c->readable = true;
     if ((what & WATCH_CLOSED) != 0)
         c->left = true;
-    if (c->phase == PHASE_WAITING) {
+    if (c->phase == PHASE_WAITING || c->phase == PHASE_PARTS) {
         if (conn_has_left(c))
             conn_leave(c);
+        else if (c->phase == PHASE_PARTS && (what & WATCH_WRITE) != 0)
+            conn_flush(c);
         return;
     }
     if (c->phase == PHASE_WRITING && (what & WATCH_WRITE) != 0) {

@@ -1,9 +1,9 @@
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
 
-/* A small HTTP/1.1 server on the loop for our own ends: stub backends and the builtin mesh's front.
- * It reads a whole request (body up to a maximum), then hands it over; the handler answers now or
- * later. Not the relay: no filters, no streaming, no records. */
+/* A small HTTP/1.1 server on the loop for our own ends: stub backends, the builtin mesh's front,
+ * interfaces. It reads a whole request (body up to a maximum), then hands it over; the handler
+ * answers now or later, whole or in parts. Not the relay: no filters, no records. */
 
 #include "net/http1.h"
 #include "net/loop.h"
@@ -44,6 +44,16 @@ void *http_exchange_get(const struct http_exchange *x);
 /* Writes the answer (Content-Length is added), then goes on with the connection or closes it. */
 void http_exchange_answer(struct http_exchange *x, uint16_t status, struct fields fields,
                           struct bytes body, bool close);
+/* An answer whose end is not known yet (server-sent events): the head now, parts as they come, and
+ * the connection closes after the last. Not for HEAD. ${idle_most_ns} is then how long the client
+ * may leave a part unread; when it is dropped for that, or leaves, on_gone is called, by
+ * http_exchange_part before it returns too. */
+void http_exchange_begin(struct http_exchange *x, uint16_t status, struct fields fields);
+/* False, and nothing is taken: the client has not read the last part yet, or has just left. So no
+ * more than one part ever waits. */
+bool http_exchange_part(struct http_exchange *x, struct bytes part);
+/* What waits unread is still sent; the exchange is gone. */
+void http_exchange_end(struct http_exchange *x);
 /* Verbatim bytes, then end (FIN after them, or RST). For truncated and broken answers. */
 void http_exchange_raw(struct http_exchange *x, struct bytes wire, bool reset);
 

@@ -37,7 +37,12 @@ static void on_request(void *cookie, struct http_exchange *x, const struct http_
     f->requests++;
     assert_true(r->body_ns >= r->head_ns);
     assert_null(http_exchange_get(x));
-    if (bytes_equal(r->target, BYTES("/later"))) {
+    if (bytes_equal(r->target, BYTES("/parts"))) {
+        http_exchange_set(x, f);
+        f->waiting = x;
+        http_exchange_begin(x, 200, (struct fields){0});
+        http_exchange_part(x, BYTES("one"));
+    } else if (bytes_equal(r->target, BYTES("/later"))) {
         http_exchange_set(x, f);
         f->waiting = x;
         loop_stop(f->loop);
@@ -365,6 +370,64 @@ static void server_lets_slow_clients_go(void **state)
     raw_peer_open(&f->peer, f->loop, http_server_address(f->server));
 }
 
+static void server_answers_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    raw_peer_send(&f->peer, "GET /parts HTTP/1.1\r\nhost: x\r\n\r\n");
+    const char *got = raw_peer_wait(&f->peer, "one");
+    assert_non_null(strstr(got, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\none"));
+    assert_true(http_exchange_part(f->waiting, BYTES("two")));
+    raw_peer_wait(&f->peer, "two");
+    assert_true(http_exchange_part(f->waiting, BYTES("three")));
+    http_exchange_end(f->waiting);
+    got = raw_peer_wait(&f->peer, NULL);
+    assert_non_null(strstr(got, "onetwothree"));
+    assert_true(f->peer.eof);
+    assert_int_equal(f->gone, 0);
+    raw_peer_close(&f->peer, false);
+    raw_peer_open(&f->peer, f->loop, http_server_address(f->server));
+    raw_peer_send(&f->peer, "GET /parts HTTP/1.1\r\nhost: x\r\n\r\n");
+    raw_peer_wait(&f->peer, "one");
+    raw_peer_close(&f->peer, true);
+    raw_run(f->loop);
+    assert_int_equal(f->gone, 1);
+}
+
+/* Never more than one part waits, and a client that does not read is dropped. */
+static void server_drops_readers_that_do_not_read(void **state)
+{
+    struct fixture *f = *state;
+    struct http_server *patient = f->server;
+    struct error err = {0};
+    static uint8_t part[64 * 1024];
+    struct http_server_config config = {.listen = "127.0.0.1:0",
+                                        .body_most_bytes = 100,
+                                        .connections_most = 2,
+                                        .idle_most_ns = 50 * NS_PER_MS,
+                                        .on_request = on_request,
+                                        .on_gone = on_gone,
+                                        .cookie = f};
+    assert_true(http_server_open(f->loop, &config, &f->server, &err));
+    raw_peer_close(&f->peer, false);
+    raw_peer_open(&f->peer, f->loop, http_server_address(f->server));
+    raw_peer_send(&f->peer, "GET /parts HTTP/1.1\r\nhost: x\r\n\r\n");
+    raw_peer_wait(&f->peer, "one");
+    raw_run_for(f->loop, 100 * NS_PER_MS);
+    assert_int_equal(f->gone, 0); /* it has read everything */
+    loop_watch_remove(&f->peer.watch);
+    unsigned taken = 0;
+    while (http_exchange_part(f->waiting, (struct bytes){part, sizeof(part)}))
+        assert_true(++taken < 1000); /* else the kernel's buffers have no end */
+    assert_false(http_exchange_part(f->waiting, (struct bytes){part, sizeof(part)}));
+    raw_run(f->loop);
+    assert_int_equal(f->gone, 1);
+    assert_false(f->gone_by_reset);
+    close(f->peer.watch.fd);
+    f->peer.open = false;
+    http_server_free(f->server);
+    f->server = patient;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +446,8 @@ int main(void)
         TEST(server_leaves_more_clients_than_its_limit_waiting),
         TEST(server_survives_random_bytes),
         TEST(server_lets_slow_clients_go),
+        TEST(server_answers_in_parts),
+        TEST(server_drops_readers_that_do_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
