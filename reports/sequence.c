@@ -1,81 +1,22 @@
 #include "base/clock.h"
 #include "base/units.h"
-#include "reports/report.h"
-
-#include <stdlib.h>
+#include "reports/tries.h"
 
 /* One request as a sequence diagram: lanes for the client, the mesh, and each endpoint that was
  * tried, in the order of the first try (scenario-language.md section 6, situation 3). */
 
-#define LANES_MOST 6
 #define LANE_WIDTH 13
 
-struct lane {
-    const char *service;
-    uint16_t endpoint;
-};
-
-struct sequence {
-    const struct report *report;
-    const struct request_record *request;
-    const struct attempt_row **tries;
-    size_t try_count;
-    struct lane lanes[LANES_MOST];
-    size_t lane_count;
-    uint64_t zero_ns;
-};
-
-static int by_time(const void *a, const void *b)
-{
-    const struct attempt_row *const *x = a, *const *y = b;
-    return (*x)->r.at < (*y)->r.at ? -1 : (*x)->r.at > (*y)->r.at;
-}
-
-static const char *service_of(const struct journal *j, const struct attempt_row *row)
-{
-    const struct journal_proc *proc = journal_proc_of(j, row->proc);
-    return proc == NULL || proc->service == NULL ? "?" : proc->service;
-}
-
-static size_t lane_of(struct sequence *s, const struct attempt_row *row)
-{
-    const char *service = service_of(s->report->journal, row);
-    for (size_t i = 0; i < s->lane_count; i++) {
-        if (s->lanes[i].endpoint == row->r.endpoint && strcmp(s->lanes[i].service, service) == 0)
-            return i;
-    }
-    if (s->lane_count == LANES_MOST)
-        return LANES_MOST - 1;
-    s->lanes[s->lane_count] = (struct lane){.service = service, .endpoint = row->r.endpoint};
-    return s->lane_count++;
-}
-
-static bool collect(struct sequence *s, uint64_t id_hi, uint64_t id_lo)
-{
-    const struct journal *j = s->report->journal;
-    for (size_t i = 0; i < j->request_count && s->request == NULL; i++) {
-        if (j->requests[i].r.id_hi == id_hi && j->requests[i].r.id_lo == id_lo)
-            s->request = &j->requests[i].r;
-    }
-    s->tries = check_alloc_zero(j->attempt_count, sizeof(struct attempt_row *));
-    for (size_t i = 0; i < j->attempt_count; i++) {
-        if (j->attempts[i].r.id_hi == id_hi && j->attempts[i].r.id_lo == id_lo)
-            s->tries[s->try_count++] = &j->attempts[i];
-    }
-    qsort(s->tries, s->try_count, sizeof(struct attempt_row *), by_time);
-    return s->request != NULL || s->try_count > 0;
-}
-
-static void add_time(const struct sequence *s, uint64_t t_ns, struct text *to)
+static void add_time(const struct tries *s, uint64_t t_ns, struct text *to)
 {
     double ms = t_ns < s->zero_ns ? 0 : (double)(t_ns - s->zero_ns) / (double)NS_PER_MS;
     text_add(to, "%7.1f    ", ms);
 }
 
 /* Column 0 is the client, 1 the mesh, 2.. the endpoints. Draws from column ${a} to ${b}. */
-static void add_arrow(const struct sequence *s, size_t a, size_t b, struct text *to)
+static void add_arrow(const struct tries *s, size_t a, size_t b, struct text *to)
 {
-    char line[LANE_WIDTH * (LANES_MOST + 2) + 2];
+    char line[LANE_WIDTH * (TRIES_LANES + 2) + 2];
     size_t columns = s->lane_count + 2, width = columns * LANE_WIDTH;
     size_t low = a < b ? a : b, high = a < b ? b : a;
     memset(line, ' ', width);
@@ -91,28 +32,11 @@ static void add_arrow(const struct sequence *s, size_t a, size_t b, struct text 
     text_add_bytes(to, (struct bytes){(const uint8_t *)line, end});
 }
 
-/* Why its bytes, or its backend's, were no message: the journal's own words; NULL: they were. */
-static const char *reason_of(const struct sequence *s, const struct attempt_row *row)
-{
-    const struct journal *j = s->report->journal;
-    const struct attempt_record *a = &row->r;
-    if (a->outcome != OUTCOME_BAD_REQUEST && a->outcome != OUTCOME_BAD_RESPONSE)
-        return NULL;
-    for (size_t i = 0; i < j->refusal_count; i++) {
-        const struct refusal_record *r = &j->refusals[i].r;
-        if (j->refusals[i].proc == row->proc && r->mesh_conn == a->conn &&
-            (r->stream != 0 ? r->stream == a->stream
-                            : r->sequence == 0 || r->sequence == a->sequence))
-            return journal_name(j, r->reason);
-    }
-    return NULL;
-}
-
-static void add_answer(const struct sequence *s, const struct attempt_record *r, size_t lane,
+static void add_answer(const struct tries *s, const struct attempt_record *r, size_t lane,
                        struct text *to)
 {
     char late[40];
-    if (r->left != 0 && (r->out == 0 || r->left < r->out)) {
+    if (tries_left(r)) {
         add_time(s, r->at + r->left, to);
         add_arrow(s, 1, lane + 2, to);
         text_add(to, " x the mesh left (%s) after %s\n", r->left_kind == LEFT_RST ? "RST" : "FIN",
@@ -131,39 +55,30 @@ static void add_answer(const struct sequence *s, const struct attempt_record *r,
         text_add(to, " closed\n");
 }
 
-static const char *fault_text(const struct judgement *g, uint16_t fault)
+static void add_try(const struct tries *s, size_t i, const struct judged *verdict, struct text *to)
 {
-    for (size_t i = 0; i < g->fault_count; i++) {
-        if (g->faults[i].fault == fault)
-            return g->faults[i].text;
-    }
-    return "a fault";
-}
-
-static void add_try(struct sequence *s, size_t i, const struct judged *verdict, struct text *to)
-{
-    const struct attempt_record *r = &s->tries[i]->r;
-    size_t lane = lane_of(s, s->tries[i]);
+    const struct attempt_record *r = &s->rows[i]->r;
+    size_t lane = tries_lane(s, s->rows[i]);
     add_time(s, r->at, to);
     add_arrow(s, 1, lane + 2, to);
     text_add(to, " #%zu", i + 1);
     if (i > 0) {
-        const struct attempt_record *before = &s->tries[i - 1]->r;
+        const struct attempt_record *before = &s->rows[i - 1]->r;
         uint64_t ended = before->at + (before->left != 0 ? before->left : before->out);
         if (r->at > ended)
             text_add(to, "  back-off %.1f ms", (double)(r->at - ended) / (double)NS_PER_MS);
     }
     if (r->fault != 0) {
         text_add(to, "  ");
-        report_add_clean(to, fault_text(s->report->judgement, r->fault));
+        report_add_clean(to, tries_fault(s, r->fault));
         text_add(to, " fired");
     }
     if (r->guarded != 0)
         text_add(to, "  fault withheld by the streak guard");
-    if (verdict != NULL && strcmp(verdict->claim->id, "retry.max") == 0 && i + 1 == s->try_count)
+    if (verdict != NULL && strcmp(verdict->claim->id, "retry.max") == 0 && i + 1 == s->count)
         text_add(to, "  NOT ALLOWED: %s",
                  verdict->verdict.policy == NULL ? "" : verdict->verdict.policy);
-    const char *reason = reason_of(s, s->tries[i]);
+    const char *reason = tries_reason(s, s->rows[i]);
     if (reason != NULL) {
         text_add(to, "  %s: ", record_enum_name("outcome", r->outcome));
         report_add_clean(to, reason);
@@ -172,7 +87,7 @@ static void add_try(struct sequence *s, size_t i, const struct judged *verdict, 
     add_answer(s, r, lane, to);
 }
 
-static void add_head(struct sequence *s, uint64_t id_hi, uint64_t id_lo,
+static void add_head(const struct tries *s, uint64_t id_hi, uint64_t id_lo,
                      const struct judged *verdict, struct text *to)
 {
     char name[128];
@@ -194,8 +109,6 @@ static void add_head(struct sequence *s, uint64_t id_hi, uint64_t id_lo,
         text_add(to, "   claim %s: %s", verdict->claim->id,
                  verdict_kind_name(verdict->verdict.kind));
     text_add(to, "\n   ms      client       mesh");
-    for (size_t i = 0; i < s->try_count; i++)
-        lane_of(s, s->tries[i]);
     for (size_t i = 0; i < s->lane_count; i++) {
         snprintf(name, sizeof(name), "%.9s/%u", s->lanes[i].service, s->lanes[i].endpoint);
         text_add(to, "%s%-12s", i == 0 ? "         " : " ", name);
@@ -209,18 +122,17 @@ bool sequence_print(const struct report *report, uint64_t id_hi, uint64_t id_lo,
     static const char *const ends[] = {"",         " truncated",
                                        " reset",   " closed without an answer",
                                        " refused", " the client's own deadline"};
-    struct sequence s = {.report = report};
-    bool found = collect(&s, id_hi, id_lo);
+    struct tries s;
+    bool found = tries_collect(report, id_hi, id_lo, &s);
     if (found) {
         const struct request_record *q = s.request;
-        s.zero_ns = q != NULL ? q->due + q->start : s.tries[0]->r.at;
         add_head(&s, id_hi, id_lo, verdict, to);
         if (q != NULL) {
             add_time(&s, s.zero_ns, to);
             add_arrow(&s, 0, 1, to);
             text_add(to, " %s\n", q->verb == VERB_GET ? "GET" : q->verb == VERB_POST ? "POST" : "");
         }
-        for (size_t i = 0; i < s.try_count; i++)
+        for (size_t i = 0; i < s.count; i++)
             add_try(&s, i, verdict, to);
         if (q != NULL) {
             add_time(&s, q->due + q->done, to);
@@ -230,6 +142,6 @@ bool sequence_print(const struct report *report, uint64_t id_hi, uint64_t id_lo,
             text_add(to, "%s\n", q->end < COUNT_OF(ends) ? ends[q->end] : "");
         }
     }
-    free(s.tries);
+    tries_release(&s);
     return found;
 }

@@ -12,13 +12,15 @@ static const struct option report_options[] = {
      "JSON, by reports/report.schema.json; - is standard output", NULL, false},
     {"junit", 0, "FILE", NULL, "Formats", "JUnit XML; - is standard output", NULL, false},
     {"markdown", 0, "FILE", NULL, "Formats", "Markdown; - is standard output", NULL, false},
+    {"html", 0, "FILE", NULL, "Formats",
+     "one page that shows it all, for a browser; - is standard output", NULL, false},
     {"all", 0, NULL, NULL, "Formats", "claims that do not apply too", NULL, false},
 #include "cli/exception_options.def"
 };
 
 static int run(const struct arguments *args)
 {
-    static const char *const files[] = {"json", "junit", "markdown"};
+    static const char *const files[] = {"json", "junit", "markdown", "html"};
     struct opened o;
     struct exception_file exceptions;
     struct error err = {0};

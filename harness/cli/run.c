@@ -35,8 +35,9 @@ static const struct option run_options[] = {
     {"junit", 0, "FILE", NULL, "Results", "JUnit XML", NULL, false},
     {"markdown", 0, "FILE", NULL, "Results",
      "Markdown; GITHUB_STEP_SUMMARY, where it is set, gets it too", NULL, false},
+    {"html", 0, "FILE", NULL, "Results", "one page that shows it all, for a browser", NULL, false},
     {"report", 0, "FORMAT=FILE", NULL, "Results",
-     "another report: text, json, junit, markdown; FILE - is standard output", NULL, true},
+     "another report: text, json, junit, markdown, html; FILE - is standard output", NULL, true},
     {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
     {"termination-log", 0, "FILE", NULL, "Results",
      "the outcome as JSON, at most 2 KiB; in a pod: " TERMINATION_LOG, NULL, false},
@@ -141,10 +142,13 @@ static bool write_markdown(const struct arguments *args, const struct opened *o,
 static bool write_reports(const struct arguments *args, const struct opened *o, struct error *err)
 {
     const char *extra[REPORTS_MOST], *junit = arguments_get(args, "junit");
+    const char *html = arguments_get(args, "html");
     size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
     if (!run_write(o, "text", "-", err))
         return false;
     if (junit != NULL && !run_write(o, "junit", junit, err))
+        return false;
+    if (html != NULL && !run_write(o, "html", html, err))
         return false;
     if (!write_markdown(args, o, err))
         return false;
@@ -315,7 +319,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
 static int run_all(const struct arguments *args, struct outcome *outcome);
 
 /* What may be said anew of a former run: it takes the former's place. */
-static const char *const said_anew[] = {"output", "junit", "markdown", "report", "on-inconclusive"};
+static const char *const said_anew[] = {"output", "junit",  "markdown",
+                                        "html",   "report", "on-inconclusive"};
 
 /* Not by a default. */
 static bool is_given(const struct arguments *a, const char *name)

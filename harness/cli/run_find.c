@@ -121,8 +121,8 @@ static bool write_to(const struct opened *o, const char *format, const char *pat
     const struct report_writer *writer = report_writer_find(format);
     if (writer == NULL)
         return error_set(err, ERROR_USAGE,
-                         "there is no report format \"%.40s\"; there are text, json, junit and "
-                         "markdown",
+                         "there is no report format \"%.40s\"; there are text, json, junit, "
+                         "markdown and html",
                          format);
     if (strcmp(path, "-") == 0)
         return writer->write(&o->report, stdout, err);

@@ -1,0 +1,116 @@
+#include "reports/html.h"
+
+#include "reports/tries.h"
+
+/* One offending request, step by step: as a list first on narrow screens, and as a drawing. */
+
+static void add_ms(struct text *to, uint64_t from_ns, uint64_t at_ns)
+{
+    uint64_t tenths = at_ns > from_ns ? (at_ns - from_ns + 50000) / 100000 : 0;
+    text_add(to, "%llu.%llu ms", (unsigned long long)(tenths / 10),
+             (unsigned long long)(tenths % 10));
+}
+
+static void add_outcome(struct html *h, const struct tries *t, size_t i)
+{
+    const struct attempt_record *r = &t->rows[i]->r;
+    const char *reason = tries_reason(t, t->rows[i]);
+    if (tries_left(r)) {
+        text_add(h->to, "no answer in ");
+        add_ms(h->to, 0, r->left);
+    } else if (r->out == 0) {
+        text_add(h->to, "no answer");
+    } else {
+        if (r->outcome == OUTCOME_RESET_BY_FAULT || r->outcome == OUTCOME_UPSTREAM_RESET)
+            text_add(h->to, "reset%s", r->status != 0 ? " within the answer" : "");
+        else if (r->status != 0)
+            text_add(h->to, "%u", r->status);
+        else
+            text_add(h->to, "closed");
+        text_add(h->to, " after ");
+        add_ms(h->to, 0, r->out);
+    }
+    if (r->fault != 0) {
+        text_add(h->to, " (");
+        html_text(h->to, tries_fault(t, r->fault));
+        text_add(h->to, " fired)");
+    }
+    if (r->guarded != 0)
+        text_add(h->to, " (fault withheld by the streak guard)");
+    if (reason != NULL) {
+        text_add(h->to, "; %s: ", record_enum_name("outcome", r->outcome));
+        html_text(h->to, reason);
+    }
+    uint64_t ended = tries_end_ns(r);
+    if (i + 1 < t->count && ended != 0 && t->rows[i + 1]->r.at > ended) {
+        text_add(h->to, "; back-off ");
+        add_ms(h->to, ended, t->rows[i + 1]->r.at);
+    }
+}
+
+static void add_steps(struct html *h, const struct tries *t)
+{
+    bool breach = strcmp(h->shown->claim->id, "retry.max") == 0;
+    text_add(h->to, "<ol class=\"steps\">");
+    for (size_t i = 0; i < t->count; i++) {
+        const struct attempt_row *row = t->rows[i];
+        const struct journal_proc *proc = journal_proc_of(h->report->journal, row->proc);
+        text_add(h->to, "<li><span class=\"m mute\">");
+        add_ms(h->to, t->zero_ns, row->r.at);
+        text_add(h->to, "</span> ");
+        if (i == 0)
+            text_add(h->to, "first try");
+        else
+            text_add(h->to, "<b>retry %zu</b>", i);
+        if (breach && i + 1 == t->count)
+            text_add(h->to, ", <b class=\"fail\">not allowed</b>");
+        text_add(h->to, ", to ");
+        html_text(h->to, proc == NULL || proc->service == NULL ? "?" : proc->service);
+        text_add(h->to, "/%u: ", row->r.endpoint);
+        add_outcome(h, t, i);
+        text_add(h->to, "</li>");
+    }
+    text_add(h->to, "</ol>\n");
+}
+
+static void add_head(struct html *h, const char *name)
+{
+    const struct judged *d = h->shown;
+    text_add(h->to, "<div class=\"box\"><div class=\"fx\"><p>");
+    html_verdict(h->to, d->verdict.kind);
+    text_add(h->to, " <b class=\"m\">%s</b> ", d->claim->id);
+    html_policy_of(h, &d->verdict);
+    text_add(h->to, "</p><p class=\"mute\">");
+    html_where(h, d);
+    text_add(h->to, ": ");
+    html_text(h->to, d->verdict.text);
+    text_add(h->to, ".</p><pre><code>meshproof show ");
+    html_text(h->to, report_run_text(h->report->journal, "run"));
+    text_add(h->to, " --request ");
+    html_text(h->to, name);
+    text_add(h->to, "</code></pre></div>\n");
+}
+
+void html_failure(struct html *h)
+{
+    struct tries t;
+    char name[128];
+    if (h->shown == NULL)
+        return;
+    const struct verdict *v = &h->shown->verdict;
+    request_name_print(h->report->journal, v->witness_hi, v->witness_lo, name, sizeof(name));
+    if (tries_collect(h->report, v->witness_hi, v->witness_lo, &t)) {
+        struct svg svg = {.to = h->to, .id = "seq", .coarse = h->coarse};
+        text_add(h->to, "<section id=\"failure\" aria-labelledby=\"h-failure\"><h2 "
+                        "id=\"h-failure\">First failure: request <span class=\"m\">");
+        html_name(h->to, name);
+        text_add(h->to, "</span>, %zu %s</h2>", t.count, t.count == 1 ? "try" : "tries");
+        add_head(h, name);
+        add_steps(h, &t);
+        text_add(h->to, "<p class=\"hint mute\">The diagram scrolls sideways.</p>");
+        html_sequence(h, &t, &svg);
+        text_add(h->to, "</div>");
+        html_section_end(h->to);
+    }
+    tries_release(&t);
+}
