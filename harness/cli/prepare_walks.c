@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "cli/judge_shows.h"
 #include "mesh/mesh.h"
+#include "policy/quote.h"
 #include "verify/generate.h"
 
 /* Which edges a scenario has, what their policy is, who walks it (the subject, and the controls
@@ -250,6 +251,7 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
                             (json_int_t)policy_object_count(first->policy), "edges", "controls",
                             "findings", findings_json(first->policy));
     INVARIANT(row != NULL);
+    json_object_set_new(row, "files", policy_quotes_to_json(first->policy));
     if (mesh_count > 0)
         json_object_set_new(row, "mesh_paths",
                             json_string(joined(&p->arena, mesh_paths, mesh_count)));

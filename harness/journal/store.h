@@ -30,8 +30,9 @@ uint64_t store_count(const struct store *s, uint32_t proc, enum record_kind kind
 bool store_run(struct store *s, const char *json, struct error *err) WARN_UNUSED;
 /* Kind 65: the plan of the run, JSON as plan_to_json gives it. */
 bool store_plan(struct store *s, const char *json, struct error *err) WARN_UNUSED;
-/* Kind 66: {"edges":[{"arm":"subject","scenario":0,"edge":{edge_policy_to_json}}],"findings":[..]}
- */
+/* Kind 66: {"edges":[{"arm":"subject","scenario":0,"edge":{edge_policy_to_json}}],"findings":[..],
+ * "files":[{"file":"k8s/payments.yaml","parts":[{"from":1,"text":".."}]}]}: the policy's text by
+ * lines, without what may be secret (policy/quote.h); journals of before have no files. */
 bool store_policy(struct store *s, const char *json, struct error *err) WARN_UNUSED;
 /* Kind 70: a process of the run. ${arm}: "subject", or a control's name. */
 bool store_proc(struct store *s, uint32_t proc, const char *role, const char *arm,

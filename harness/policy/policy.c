@@ -3,6 +3,7 @@
 #include "policy/kind.h"
 #include "policy/linkerd.h"
 #include "policy/provenance.h"
+#include "policy/quote.h"
 #include "policy/reader.h"
 #include "policy/yaml.h"
 
@@ -51,6 +52,7 @@ void policy_free(struct policy *p)
     free(p->passed_overs);
     free(p->findings);
     free(p->names);
+    free(p->quotes);
     arena_release(p->arena);
     map_release(p->interned);
     free(p->arena);
@@ -68,8 +70,10 @@ static bool add_bytes(struct policy *p, struct bytes yaml, const char *name, str
     p->bytes += yaml.len;
     if (!yaml_parse(yaml, name, &p->nodes_left, p->arena, &documents, &count, err))
         return false;
+    size_t first = p->object_count;
     for (size_t i = 0; i < count; i++)
         object_read(p, documents[i]);
+    quote_add(p, yaml, name, documents, count, first);
     return true;
 }
 

@@ -188,6 +188,8 @@ struct policy {
     size_t passed_over_count, passed_over_capacity;
     struct finding *findings;
     size_t finding_count, finding_capacity;
+    struct quote *quotes; /* of the text, for the journal: quote.h */
+    size_t quote_count, quote_capacity, quoted_bytes;
     const char **names; /* of the services governed */
     size_t name_count, name_capacity;
 };
