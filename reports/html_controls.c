@@ -22,7 +22,9 @@ static void add_control(struct html *h, const struct judged_control *c)
 {
     struct text *to = h->to;
     bool right = strcmp(c->name, "right") == 0;
-    text_add(to, "<tr%s><th scope=\"row\">", c->as_it_must ? "" : " class=\"r-fail\"");
+    /* what a control could not decide is no failure of the judge */
+    const char *mark = c->as_it_must ? "pass" : c->kind == VERDICT_INCONCLUSIVE ? "inc" : "fail";
+    text_add(to, "<tr class=\"r-%s\"><th scope=\"row\">", mark);
     if (right)
         text_add(to, "right mesh, no defect");
     else
@@ -32,8 +34,8 @@ static void add_control(struct html *h, const struct judged_control *c)
         text_add(to, "<span class=\"words\">no claim may fail</span>");
     else
         add_id(to, c->claim);
-    text_add(to, "</td><td><span class=\"%s\">", c->as_it_must ? "pass" : "fail");
-    html_glyph(to, c->as_it_must ? "pass" : "fail");
+    text_add(to, "</td><td><span class=\"%s\">", mark);
+    html_glyph(to, mark);
     text_add(to, "</span> %s%s", verdict_kind_name(c->kind),
              c->as_it_must ? ", as it must" : ", <b>not as it must</b>");
     if (c->text != NULL && c->text[0] != '\0') {

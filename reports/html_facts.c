@@ -165,11 +165,22 @@ static void add_left(struct html *h)
     close_fact(h->to);
 }
 
-/* The findings that no line of a policy on the page can bear are told here. */
+/* Beside its line where the policy's text is on the page, else here. */
+static bool has_line(const struct journal *j, const json_t *finding)
+{
+    struct text line;
+    struct source at = {json_string_value(json_object_get(finding, "file")),
+                        (uint32_t)json_integer_value(json_object_get(finding, "line")), 0};
+    text_init(&line, 4096);
+    bool there = html_policy_line(j, at, &line) != NULL;
+    text_release(&line);
+    return there;
+}
+
 static void add_lint(struct html *h)
 {
     const json_t *list = json_object_get(h->report->journal->policy, "findings"), *each;
-    size_t i, count = json_array_size(list);
+    size_t i, beside = 0, count = json_array_size(list);
     open_fact(h->to, "lint");
     if (count == 0)
         text_add(h->to, "clean");
@@ -177,8 +188,12 @@ static void add_lint(struct html *h)
         text_add(h->to, "%zu finding%s", count, count == 1 ? "" : "s");
     json_array_foreach(list, i, each)
     {
-        if (i == FAULTS_LISTED)
+        if (i >= FAULTS_LISTED)
             break;
+        if (has_line(h->report->journal, each)) {
+            beside++;
+            continue;
+        }
         text_add(h->to, "<br><span class=\"lintb\">");
         html_text(h->to, json_string_value(json_object_get(each, "severity")));
         text_add(h->to, "</span> <span class=\"m\">");
@@ -187,6 +202,8 @@ static void add_lint(struct html *h)
                  (long long)json_integer_value(json_object_get(each, "line")));
         html_text(h->to, json_string_value(json_object_get(each, "text")));
     }
+    if (beside > 0)
+        text_add(h->to, ", %s beside the policy's lines below", beside == count ? "all" : "others");
     if (count > FAULTS_LISTED)
         text_add(h->to, "<br>and %zu more", count - FAULTS_LISTED);
     close_fact(h->to);

@@ -1,4 +1,4 @@
-#include "reports/html.h"
+#include "reports/html_meaning.h"
 
 /* The policy, line by line: what its author wrote at the left, what it means and what the run found
  * at the right. The text is what the journal keeps of it (policy/quote.h). */
@@ -10,6 +10,7 @@
 
 struct sheet {
     struct html *h;
+    const struct meaning *meaning;
     const char *file;
     bool brief; /* only lines around a note */
 };
@@ -52,7 +53,8 @@ static const json_t *finding_at(const struct sheet *s, uint64_t line, size_t *at
 static bool has_note(const struct sheet *s, uint64_t line)
 {
     size_t at = 0;
-    return verdict_at(s, line) != NULL || finding_at(s, line, &at) != NULL;
+    return verdict_at(s, line) != NULL || finding_at(s, line, &at) != NULL ||
+           meaning_add(s->meaning, s->file, line, NULL);
 }
 
 static bool is_near_note(const struct sheet *s, uint64_t line)
@@ -71,11 +73,17 @@ static void add_note(struct sheet *s, uint64_t line)
     struct text *to = s->h->to;
     const char *said = NULL;
     size_t told = 0, more = 0;
+    if (meaning_add(s->meaning, s->file, line, NULL)) {
+        text_add(to, "<span class=\"mute\">");
+        meaning_add(s->meaning, s->file, line, to);
+        text_add(to, "</span>");
+        told++;
+    }
     for (size_t i = 0; i < s->h->row_count; i++) {
         const struct judged *d = s->h->rows[i];
         if (!is_at(d->verdict.policy_line, s->file, line))
             continue;
-        if (told == NOTES_A_LINE) {
+        if (told > NOTES_A_LINE) {
             more++;
             continue;
         }
@@ -198,7 +206,10 @@ void html_policy(struct html *h)
 {
     const json_t *files = json_object_get(h->report->journal->policy, "files"), *file;
     size_t i;
-    struct sheet s = {.h = h, .brief = all_lines(files) > LINES_MOST >> (h->coarse / 2)};
+    struct meaning meaning;
+    struct sheet s = {
+        .h = h, .meaning = &meaning, .brief = all_lines(files) > LINES_MOST >> (h->coarse / 2)};
+    meaning_open(&meaning, h->report->journal);
     html_section(h->to, "policy", "The policy, read");
     text_add(h->to, "<p class=\"sub\">Left: your YAML. Right: what it means for ");
     html_text(h->to, report_policy_text(h->report->journal, "target"));
@@ -210,5 +221,6 @@ void html_policy(struct html *h)
         if (s.file != NULL)
             add_file(&s, file);
     }
+    meaning_release(&meaning);
     html_section_end(h->to);
 }
