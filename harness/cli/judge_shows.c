@@ -119,6 +119,14 @@ static bool has_reserve(const struct edge_policy *e)
     return number(&e->budget.least) > 0;
 }
 
+/* A share of the tries of a second or two is more than what is there for all, and there is room
+ * for more at once. */
+static bool total_shows(const struct edge_policy *e)
+{
+    return e->budget.kind == BUDGET_ENVOY &&
+           number(&e->budget.ratio_ppm) * 200 / 1000000 > number(&e->budget.least) + 4;
+}
+
 static bool more_than_one(const struct edge_policy *e)
 {
     return number(&e->rate.per_second) > 1;
@@ -157,6 +165,7 @@ bool judge_shows(const char *defect, const struct edge_policy *edge)
         {"backoff_none", constant_shows},
         {"backoff_doubled", doubled_shows},
         {"retries_unsafe", draw_is_safe},
+        {"budget_of_total", total_shows},
         {"budget_ignored", ignored_shows},
         {"budget_doubled", has_reserve},
         {"rate_limit_half_more", more_than_one},

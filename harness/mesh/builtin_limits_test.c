@@ -1,5 +1,5 @@
-/* The builtin mesh's limits in Linkerd's flavour, right or with a defect: a ServiceProfile's
- * tokens, and the rate limit of an endpoint's own proxy. */
+/* The builtin mesh's limits, right or with a defect: in Linkerd's flavour a ServiceProfile's tokens
+ * and the rate limit of an endpoint's own proxy, in Envoy's a retry budget. */
 
 #include "mesh/builtin_fixture_test.h"
 
@@ -114,6 +114,42 @@ static void the_rate_limits_defects_let_more_or_less_in(void **unused)
     lab_free(lab);
 }
 
+/* Ten requests whose every try is cut: the retries at once are a share of what is under way then,
+ * or a few at least. */
+static void a_retry_budget_lets_so_many_retry_at_once(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *defect;
+        uint64_t ratio_ppm, least;
+        size_t tries;
+    } rows[] = {
+        {NULL, 0, 2, 10 + 2 * 3},
+        {"retries_not_limited", 0, 2, 10 + 10 * 3},
+        /* Half of nine, of eight, of seven; and in the end one, as the least. */
+        {NULL, 500000, 1, 10 + 3 + 1 + 1},
+        {"budget_of_total", 500000, 1, 10 + 5 * 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy policy = lab_policy(FLAVOUR_ENVOY);
+        policy.request_timeout = (struct value){0};
+        policy.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
+                                             .ratio_ppm = lab_number(rows[i].ratio_ppm),
+                                             .least = lab_number(rows[i].least)};
+        struct lab *lab = start(policy, rows[i].defect);
+        for (int n = 0; n < 10; n++)
+            lab_send(lab, "/hold/9");
+        lab_wait(lab);
+        if (lab->seen_count != rows[i].tries)
+            fail_msg("row %zu: %zu tries, not %zu", i, lab->seen_count, rows[i].tries);
+        for (size_t n = 0; n < lab->sent_count; n++)
+            assert_false(lab->sent[n].overloaded); /* a refused retry has no mark */
+        lab_scrape(lab);
+        assert_int_equal(lab_value(lab, "upstream_rq_retry"), rows[i].tries - 10);
+        lab_free(lab);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +158,7 @@ int main(void)
         cmocka_unit_test(the_budgets_defects_take_more),
         cmocka_unit_test(each_endpoint_lets_in_what_its_limit_says),
         cmocka_unit_test(the_rate_limits_defects_let_more_or_less_in),
+        cmocka_unit_test(a_retry_budget_lets_so_many_retry_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

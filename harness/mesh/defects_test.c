@@ -32,10 +32,11 @@ static struct edge_policy full(enum flavour flavour)
                                       .base_ejection = number(2 * S),
                                       .max_ejection_percent = number(34)};
     p.accrual = (struct accrual_rule){.present = true};
-    p.budget = (struct budget_rule){.kind = BUDGET_LINKERD,
-                                    .ratio_ppm = number(200000),
-                                    .least = number(10),
-                                    .interval = number(10 * S)};
+    p.budget =
+        (struct budget_rule){.kind = flavour == FLAVOUR_ENVOY ? BUDGET_ENVOY : BUDGET_LINKERD,
+                             .ratio_ppm = number(200000),
+                             .least = number(10),
+                             .interval = number(10 * S)};
     p.rate = (struct rate_rule){.present = true, .per_second = number(50), .burst = number(50)};
     p.pool = (struct pool_rule){.max_connections = number(2),
                                 .max_pending = number(3),

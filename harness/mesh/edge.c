@@ -33,7 +33,7 @@ static void models_init(struct edge *e)
                  loop_now_ns(e->loop) + 1 + rng_below(&sweep, interval_ns));
     balance_init(&e->balance, &e->model.balance, e->hosts,
                  rng_for(e->seed, STREAM_BALANCE, e->number, 0, 0));
-    breaker_init(&e->breaker, &e->model.breaker);
+    breaker_init(&e->breaker, &e->model.breaker, loop_now_ns(e->loop));
     e->accrual = check_alloc_zero(e->hosts + 1, sizeof(*e->accrual));
     for (size_t i = 0; i < e->hosts; i++)
         accrual_init(&e->accrual[i], &e->model.accrual,

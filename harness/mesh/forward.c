@@ -115,7 +115,7 @@ static bool retry_follows(struct forward *f)
     if (decision == RETRY_NOT_COVERED && !f->result.broke)
         budget_pay(&e->budget, now_ns);
     if (decision != RETRY_AGAIN || !budget_take(&e->budget, now_ns) ||
-        !breaker_begin_retry(&e->breaker))
+        !breaker_begin_retry(&e->breaker, e->pending_count, now_ns))
         return false;
     f->in_retries = true;
     e->counters.rq_retry++;
@@ -321,7 +321,7 @@ void forward_connected(struct forward *f, struct lane *lane)
     uint64_t now_ns = loop_now_ns(e->loop);
     edge_unqueue(e, f);
     f->clock.try_ns = now_ns;
-    if (!breaker_begin_request(&e->breaker)) {
+    if (!breaker_begin_request(&e->breaker, now_ns)) {
         lane_put_back(&e->lanes, lane);
         answer_made(f, REPLY_OVERFLOW);
         return;

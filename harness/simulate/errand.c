@@ -197,7 +197,7 @@ static bool retry_follows(struct scene *s, uint32_t index)
     enum retry_decision decision =
         retry_decide(&f->retry, &s->model.retry, &f->result, f->r.verb == VERB_POST);
     f->clock.retries_left = f->retry.left;
-    if (decision != RETRY_AGAIN || !breaker_begin_retry(&s->breaker))
+    if (decision != RETRY_AGAIN || !breaker_begin_retry(&s->breaker, s->waiting_count, s->now_ns))
         return false;
     f->in_retries = true;
     s->counted.retry++;
@@ -228,7 +228,7 @@ static void connected(struct scene *s, uint32_t index)
     struct errand *f = &s->errands[index];
     f->clock.try_ns = s->now_ns;
     f->clock.tries++;
-    if (!breaker_begin_request(&s->breaker)) {
+    if (!breaker_begin_request(&s->breaker, s->now_ns)) {
         give_conn(s, f, true);
         answer_made(s, index, WHY_OVERFLOW);
         return;

@@ -39,7 +39,7 @@ static void init_models(struct scene *s, const struct scene_options *o)
     outlier_init(&s->outlier, &s->model.outlier, s->host_count,
                  SCENE_T0_NS + rng_below(&s->rng, s->model.outlier.interval_ns + 1));
     balance_init(&s->balance, &s->model.balance, s->host_count, rng_of(rng_next(&s->rng)));
-    breaker_init(&s->breaker, &s->model.breaker);
+    breaker_init(&s->breaker, &s->model.breaker, s->now_ns);
     for (uint32_t i = 0; i < s->host_count; i++)
         accrual_init(&s->accrual[i], &s->model.accrual, rng_of(rng_next(&s->rng)));
 }

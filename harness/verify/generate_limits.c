@@ -21,6 +21,7 @@
 #define USERS 20
 #define PPM 1000000
 #define RETRIES_MOST 10 /* at once, that so many users exceed */
+#define INTERVAL_MOST_NS (10 * NS_PER_S)
 #define PER_H 3600
 #define TOKEN_RATE 12 /* a second, of a ServiceProfile's budget; more where it takes more */
 #define TOKEN_REST 2  /* a second, before: what answers pay in then is little */
@@ -145,6 +146,20 @@ static void per_connection(struct making *m)
     making_heal(m);
 }
 
+/* With an interval the share is of all tries of it, retries too: many answers a second pay for all
+ * of them. Half as long again as it takes until they no longer do (limits-measured.md 2);
+ * UINT64_MAX: never. */
+static uint64_t interval_answer_ns(const struct edge_policy *e)
+{
+    uint64_t retries = e->retry.attempts.number, share_ppm = retries * PPM / (retries + 1),
+             ratio_ppm = e->budget.ratio_ppm.number;
+    if (e->budget.interval.number == 0 || ratio_ppm == 0)
+        return 0;
+    if (ratio_ppm >= share_ppm || e->budget.interval.number > INTERVAL_MOST_NS)
+        return UINT64_MAX;
+    return e->budget.interval.number / 2 * 3 * ratio_ppm / (share_ppm - ratio_ppm);
+}
+
 /* Where failures in a row eject, so many at once would: not asked. */
 static void budget(struct making *m)
 {
@@ -153,12 +168,15 @@ static void budget(struct making *m)
     bool share = e->budget.kind == BUDGET_ENVOY;
     uint64_t late_ns, per_s, most = limit_of(&e->pool.max_requests),
                              conns = limit_of(&e->pool.max_connections),
-                             allowed = share ? e->budget.least.number : e->pool.max_retries.number;
+                             allowed = share ? e->budget.least.number : e->pool.max_retries.number,
+                             least_ns = share ? interval_answer_ns(e) : 0;
     if (!making_wants(m, "budget.envoy") || m->ejects || allowed > RETRIES_MOST ||
         (share && e->budget.ratio_ppm.number * USERS > RETRIES_MOST * PPM) ||
         !retry_rule_covers(e, CAUSE_STATUS, 503) || (most != 0 && most < 2 * USERS) ||
-        (conns != 0 && conns < 2 * USERS) || !fills(USERS, answer_most_ns(m), &late_ns, &per_s))
+        (conns != 0 && conns < 2 * USERS) || !fills(USERS, answer_most_ns(m), &late_ns, &per_s) ||
+        least_ns > answer_most_ns(m))
         return;
+    late_ns = late_ns > least_ns ? late_ns : least_ns;
     making_begin(m);
     making_closed(m, USERS, 0);
     fail_late(m, late_ns);

@@ -160,6 +160,43 @@ static void a_budget_is_asked_where_nothing_ejects(void **state)
     plan_free(x.p);
 }
 
+/* The share of an interval's tries is reached by slow answers alone. */
+static void a_budget_with_an_interval_is_asked_where_answers_can_be_slow_enough(void **state)
+{
+    static const struct {
+        uint64_t interval_ms, ratio_ppm, per_try_ms;
+        const char *late; /* NULL: not asked */
+    } rows[] = {
+        {0, 200000, 0, "100ms"},   {100, 200000, 0, "100ms"},
+        {800, 200000, 0, "436ms"}, /* 0.36 of it, and half as long again */
+        {1000, 200000, 0, NULL},   /* 545 ms: later than an answer may be */
+        {800, 200000, 1600, NULL}, /* and here 400 are the most */
+        {800, 0, 0, "100ms"},      /* what is least alone */
+        {10000, 400000, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+        struct made x;
+        edge.retry.attempts = limits_value(3);
+        edge.budget =
+            (struct budget_rule){.kind = BUDGET_ENVOY,
+                                 .ratio_ppm = limits_value(rows[i].ratio_ppm),
+                                 .least = limits_value(3),
+                                 .interval = limits_value(rows[i].interval_ms * NS_PER_MS)};
+        if (rows[i].per_try_ms != 0)
+            edge.retry.per_try_timeout = limits_value(rows[i].per_try_ms * NS_PER_MS);
+        make(&x, &edge, false);
+        const struct phase *p = phase_of(&x, "too many retries");
+        const char *late =
+            p == NULL ? NULL : json_string_value(json_object_get(p->steps[0].keys, "add"));
+        if ((late == NULL) != (rows[i].late == NULL) ||
+            (late != NULL && strcmp(late, rows[i].late) != 0))
+            fail_msg("row %zu: %s", i, late == NULL ? "not asked" : late);
+        plan_free(x.p);
+    }
+}
+
 static struct edge_policy profile(uint64_t least, uint64_t ttl_s)
 {
     struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
@@ -277,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_queue_is_asked_where_one_is_declared),
         cmocka_unit_test(connections_are_worn_within_four_thousand_requests),
         cmocka_unit_test(a_budget_is_asked_where_nothing_ejects),
+        cmocka_unit_test(a_budget_with_an_interval_is_asked_where_answers_can_be_slow_enough),
         cmocka_unit_test(a_profiles_tokens_are_used_up_twice),
         cmocka_unit_test(tokens_are_not_asked_where_they_are_too_many_or_tries_are_refused),
         cmocka_unit_test(a_rate_is_asked_from_below_and_from_above),

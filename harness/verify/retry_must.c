@@ -70,23 +70,26 @@ static bool near_ejection(const struct window *w, const struct tallies *t, const
            track_smax(w->track, x->r->endpoint - 1u, position, false) + 1 >= t->threshold;
 }
 
-/* A limit of retries at once (raw Envoy's max_retries) may have refused it: the client sees the
- * endpoint's own failure, without a mark. */
+/* A limit of retries at once (a budget's share never takes it below its least, and it stands over
+ * max_retries) may have refused it, when the mesh knew the end of ${x} and answered ${of}: the
+ * client sees the endpoint's own failure, without a mark. */
 static bool limit_refused(const struct edge_policy *edge, const struct window *w,
-                          const struct try *x)
+                          const struct request *of, const struct try *x)
 {
-    if (!edge->pool.max_retries.set)
+    const struct value *most =
+        edge->budget.kind == BUDGET_ENVOY ? &edge->budget.least : &edge->pool.max_retries;
+    if (!most->set)
         return false;
     uint64_t at_once = 0;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         const struct try *first = window_first(w, r);
-        if (r->start_ns > x->lo_ns)
+        if (r->start_ns > of->done_ns)
             break;
         at_once +=
             first != NULL && r->done_ns >= x->lo_ns && window_failure(first).kind != FAILURE_NONE;
     }
-    return at_once + 1 >= edge->pool.max_retries.number;
+    return at_once + 1 >= most->number;
 }
 
 static bool body_too_big(const struct edge_policy *edge, const struct request *r)
@@ -136,7 +139,7 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     if (had_no_host(edge, r) || r->r->body_class == BODY_OVERFLOW ||
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
-    if (body_too_big(edge, r) || limit_refused(edge, w, x) || near_ejection(w, t, x))
+    if (body_too_big(edge, r) || limit_refused(edge, w, r, x) || near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
         return !timer_may(edge, w, r, x);

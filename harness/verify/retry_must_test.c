@@ -69,12 +69,90 @@ static void between_chance_and_certainty_it_is_open(void **state)
                "11 of 38 requests that met refuse were not retried: too many for chance");
 }
 
+/* ${count} requests at once whose only retry of two is not seen; the client has their own 503. */
+static void refused_at_once(struct limits *l, const struct edge_policy *edge, uint64_t count)
+{
+    limits_open(l, edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at = S + i * MS, id = limits_request(l, at, at + 100 * MS, 503, false);
+        limits_add_try(l, &(struct limits_try){.request = id,
+                                               .head_us = at + MS,
+                                               .out_us = at + 90 * MS,
+                                               .endpoint = (uint16_t)(i % 2 + 1),
+                                               .status = 503});
+    }
+}
+
+/* A budget refuses as max_retries does: the client sees the endpoint's own failure. */
+static void what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused(void **state)
+{
+    struct limits l;
+    (void)state;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    edge.retry.attempts = limits_value(2);
+    refused_at_once(&l, &edge, 4);
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "4 of 4 requests that met 503");
+    edge.pool.max_retries = limits_value(5);
+    refused_at_once(&l, &edge, 4);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    edge.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
+                                       .ratio_ppm = limits_value(200000),
+                                       .least = limits_value(3),
+                                       .interval = limits_value(0)};
+    refused_at_once(&l, &edge, 2);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    refused_at_once(&l, &edge, 1); /* alone it is not the third */
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met 503");
+    edge.budget.least = limits_value(6); /* stands over max_retries */
+    refused_at_once(&l, &edge, 4);
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "4 of 4 requests that met 503");
+}
+
+/* A try that is cut is looked at when it is cut, not when it began. */
+static void a_limit_is_met_when_the_try_ends(void **state)
+{
+    struct limits l;
+    (void)state;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    edge.retry.attempts = limits_value(1);
+    edge.retry.per_try_timeout = limits_value(80 * NS_PER_MS);
+    edge.pool.max_retries = limits_value(3);
+    for (int busy = 0; busy <= 1; busy++) {
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        uint64_t held = limits_request(&l, S, S + 85 * MS, 504, false);
+        limits_add_try(&l,
+                       &(struct limits_try){.request = held, .head_us = S, .out_us = S + 80 * MS});
+        struct attempt_record *a = &l.j->attempts[0].r;
+        a->left = a->out;
+        a->out = a->head_out = a->done = a->status = 0;
+        a->outcome = OUTCOME_LEFT;
+        for (uint64_t i = 0; i < 3 && busy == 1; i++) { /* each with its retry from 60 ms on */
+            uint64_t id = limits_request(&l, S + 50 * MS, S + 200 * MS, 503, false);
+            for (uint16_t k = 1; k <= 2; k++)
+                limits_add_try(&l,
+                               &(struct limits_try){.request = id,
+                                                    .head_us = S + (uint64_t)k * 60 * MS - 8 * MS,
+                                                    .out_us = S + (uint64_t)k * 60 * MS - 4 * MS,
+                                                    .k = k,
+                                                    .endpoint = 2,
+                                                    .conn = 100 + (uint32_t)id * 2 + k,
+                                                    .status = 503});
+        }
+        if (busy == 1)
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "met hold");
+        else
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met hold");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_is_retried_on_the_endpoint_that_lives),
         cmocka_unit_test(where_the_other_may_be_out_there_is_nowhere_to_retry),
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
+        cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
+        cmocka_unit_test(a_limit_is_met_when_the_try_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
