@@ -45,13 +45,10 @@ static uint64_t retries_most(const struct breaker *b, uint64_t pending)
     uint64_t of = b->requests + pending;
     if (!share->present)
         return b->config.max_retries;
-    if (share->of_total) {
+    for (size_t i = 0; share->interval_ns > 0 && i < BREAKER_SLOTS; i++)
+        of += b->slot[i];
+    if (share->of_total)
         of = b->begun;
-    } else if (share->interval_ns > 0) {
-        of = 0;
-        for (size_t i = 0; i < BREAKER_SLOTS; i++)
-            of += b->slot[i];
-    }
     uint64_t most = share->ratio_ppm * of / PPM;
     return most > share->least ? most : share->least;
 }

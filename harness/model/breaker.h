@@ -5,7 +5,8 @@
  * (policy-semantics.md A6, A7), with one worker: no overshoot. Connections and their queue are the
  * pool's. A retry counts from its scheduling until its try is resolved. A retry budget stands over
  * max_retries: a share of the requests that are out or wait for a connection, back-offs not among
- * them, or, with an interval, of the tries begun in it (limits-measured.md 2). Virtual time. */
+ * them, and, with an interval, of the tries begun in it as well (limits-measured.md 2). Virtual
+ * time. */
 
 #include "policy/policy.h"
 
@@ -18,7 +19,7 @@ struct retry_share {
     bool present;
     bool of_total; /* a defect: the share is of all tries so far */
     uint64_t ratio_ppm, least;
-    uint64_t interval_ns; /* 0: of what is out now */
+    uint64_t interval_ns; /* 0: of what is out now alone */
 };
 struct breaker_config {
     uint64_t max_requests, max_retries;

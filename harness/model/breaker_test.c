@@ -93,9 +93,9 @@ static void a_budget_with_an_interval_is_a_share_of_its_tries(void **unused)
         assert_true(breaker_begin_request(&b, 50 * NS_PER_MS));
         breaker_end_request(&b);
     }
-    assert_int_equal(retries_of(&b, 100, 50 * NS_PER_MS), 5);
-    assert_int_equal(retries_of(&b, 100, 999 * NS_PER_MS), 5);
-    assert_int_equal(retries_of(&b, 100, NS_PER_S), 1); /* the tenth that they were in is over */
+    assert_int_equal(retries_of(&b, 0, 50 * NS_PER_MS), 5);
+    assert_int_equal(retries_of(&b, 4, 999 * NS_PER_MS), 7); /* and what is under way */
+    assert_int_equal(retries_of(&b, 4, NS_PER_S), 2); /* the tenth that they were in is over */
     assert_true(breaker_begin_request(&b, 7 * NS_PER_S));
     assert_int_equal(b.slot[b.at], 1);
     assert_int_equal(retries_of(&b, 0, 3600 * NS_PER_S), 1);

@@ -2,6 +2,9 @@
 
 #include "base/clock.h"
 
+#define PPM_OF_PERCENT 10000
+#define LIMITS_STREAM UINT64_C(0x6c696d697473)
+
 static struct value value(uint64_t number, uint32_t line)
 {
     return (struct value){number, true, {"drawn.yaml", line, 3}, "drawn policy"};
@@ -106,6 +109,57 @@ static void draw_pool(struct rng *rng, struct pool_rule *pool)
     }
 }
 
+/* A share of the requests under way, or maxRetries; where nothing ejects, for else it is not asked.
+ */
+static void draw_envoy_budget(struct rng *rng, struct edge_policy *e)
+{
+    uint64_t kind = rng_below(rng, 100);
+    if (kind >= 20 || e->retry.attempts.number == 0)
+        return;
+    if (kind < 7) {
+        e->pool.max_retries = value(PICK(rng, 1, 2, 3, 5), 54);
+    } else {
+        e->budget = (struct budget_rule){
+            .kind = BUDGET_ENVOY,
+            .ratio_ppm = value(PICK(rng, 5, 10, 20, 20, 30, 50) * PPM_OF_PERCENT, 60),
+            .least = value(PICK(rng, 0, 1, 3, 3, 5), 61),
+            .interval = value(chance(rng, 70) ? 0 : PICK(rng, 200, 500, 800) * NS_PER_MS, 62)};
+        if (chance(rng, 20))
+            e->pool.max_retries = value(2, 54); /* says nothing beside it */
+    }
+    if (chance(rng, 75))
+        e->outlier = (struct outlier_rule){0};
+}
+
+/* A ServiceProfile stands for annotations: no bound of retries, no per-try timeout, no accrual. */
+static void draw_profile(struct rng *rng, struct edge_policy *e)
+{
+    e->retry = (struct retry_rule){.by_budget = true,
+                                   .on = RETRY_STATUS_CODES | RETRY_GRPC_DEADLINE_EXCEEDED |
+                                         RETRY_GRPC_INTERNAL | RETRY_GRPC_UNAVAILABLE,
+                                   .conditions = value(0, 11)};
+    for (uint32_t status = 500; status < 600; status++)
+        status_set_add(&e->retry.codes, status);
+    e->accrual = (struct accrual_rule){0};
+    e->budget = (struct budget_rule){.kind = BUDGET_LINKERD,
+                                     .ratio_ppm =
+                                         value(PICK(rng, 10, 20, 20, 30, 100) * PPM_OF_PERCENT, 60),
+                                     .least = value(PICK(rng, 1, 2, 5, 10, 10), 61),
+                                     .interval = value(PICK(rng, 2, 3, 4, 10) * NS_PER_S, 62)};
+}
+
+static void draw_linkerd_limits(struct rng *rng, struct edge_policy *e)
+{
+    uint64_t kind = rng_below(rng, 100);
+    if (kind < 20)
+        draw_profile(rng, e);
+    if (kind < 15 || kind >= 35)
+        return;
+    e->target = (struct target){MESH_LINKERD, 2, 17}; /* since then */
+    e->rate =
+        (struct rate_rule){.present = true, .per_second = value(PICK(rng, 5, 20, 40, 100), 70)};
+}
+
 struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
 {
     bool linkerd = flavour == FLAVOUR_LINKERD;
@@ -138,6 +192,12 @@ struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
         draw_pool(rng, &e.pool);
     e.balance =
         value(linkerd ? LB_EWMA : PICK(rng, LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM), 40);
+    /* A stream of their own: the seeds of policies without them stay what they were. */
+    struct rng after = *rng, own = rng_of(rng_next(&after) ^ LIMITS_STREAM);
+    if (linkerd)
+        draw_linkerd_limits(&own, &e);
+    else
+        draw_envoy_budget(&own, &e);
     return e;
 }
 

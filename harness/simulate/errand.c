@@ -16,6 +16,7 @@ enum why { /* as the proxy's own replies tell (policy-semantics.md A8, D7) */
            WHY_OVERFLOW,
            WHY_REQUEST_TIMEOUT,
            WHY_TRY_TIMEOUT,
+           WHY_RATE,
 };
 
 static void try_pick(struct scene *s, uint32_t index);
@@ -177,12 +178,13 @@ static void answer_made(struct scene *s, uint32_t index, enum why why)
         [WHY_OVERFLOW] = {503, 503, BODY_OVERFLOW},
         [WHY_REQUEST_TIMEOUT] = {504, 504, BODY_UPSTREAM_TIMEOUT},
         [WHY_TRY_TIMEOUT] = {504, 504, BODY_UPSTREAM_TIMEOUT},
+        [WHY_RATE] = {429, 429, BODY_OTHER_PROXY},
     };
     bool linkerd = s->model.flavour == FLAVOUR_LINKERD;
     uint16_t status = linkerd ? rows[why].linkerd : rows[why].envoy;
     if (why == WHY_REQUEST_TIMEOUT)
         status = s->model.timeout_status;
-    uint8_t marks = linkerd && status != 200 ? REQUEST_MARK_L5D_ERROR : 0;
+    uint8_t marks = linkerd && status != 200 && why != WHY_RATE ? REQUEST_MARK_L5D_ERROR : 0;
     if (!linkerd && why == WHY_OVERFLOW)
         marks |= REQUEST_MARK_OVERLOADED;
     try_cancel(s, &s->errands[index]);
@@ -197,7 +199,10 @@ static bool retry_follows(struct scene *s, uint32_t index)
     enum retry_decision decision =
         retry_decide(&f->retry, &s->model.retry, &f->result, f->r.verb == VERB_POST);
     f->clock.retries_left = f->retry.left;
-    if (decision != RETRY_AGAIN || !breaker_begin_retry(&s->breaker, s->waiting_count, s->now_ns))
+    if (decision == RETRY_NOT_COVERED && !f->result.broke)
+        budget_pay(&s->budget, s->now_ns);
+    if (decision != RETRY_AGAIN || !budget_take(&s->budget, s->now_ns) ||
+        !breaker_begin_retry(&s->breaker, s->waiting_count, s->now_ns))
         return false;
     f->in_retries = true;
     s->counted.retry++;
@@ -313,6 +318,17 @@ static void wake(struct scene *s)
     s->waiting_count = kept;
 }
 
+/* The endpoint's own proxy answers: to the caller's it is an answer like another. */
+static void refused_by_rate(struct scene *s, uint32_t index)
+{
+    struct errand *f = &s->errands[index];
+    f->result = (struct try_result){.end = TRY_ANSWERED, .status = 429, .grpc_status = TRY_NO_GRPC};
+    s->counted.total++;
+    tell_health(s, f);
+    if (!retry_follows(s, index))
+        answer_made(s, index, WHY_RATE);
+}
+
 static void try_pick(struct scene *s, uint32_t index)
 {
     struct errand *f = &s->errands[index];
@@ -336,6 +352,10 @@ static void try_pick(struct scene *s, uint32_t index)
     }
     f->queued_ns = 0;
     f->host = (uint32_t)host;
+    if (!rate_admit(&s->rate[host], s->now_ns)) {
+        refused_by_rate(s, index);
+        return;
+    }
     if (rigs_connect(&s->rigs, f->host, s->now_ns) != NULL)
         drop_idle(s, f->host);
     if (take_conn(s, f))

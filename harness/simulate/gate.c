@@ -26,7 +26,7 @@ static void fill_scenario(struct plan *p, const struct edge_policy *edge, enum d
                            .source = {SUITE, 1, 0},
                            .deadline_ns = 3600 * NS_PER_S};
     s->mesh.word = linkerd ? "linkerd" : "istio";
-    s->mesh.version = linkerd ? "2.16" : "1.31";
+    s->mesh.version = arena_printf(&p->arena, "%u.%u", edge->target.major, edge->target.minor);
     s->lab.services = ARENA_ARRAY(&p->arena, struct service_plan, 1);
     s->lab.service_count = 1;
     s->lab.services[0] = (struct service_plan){.name = edge->to,

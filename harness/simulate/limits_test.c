@@ -74,6 +74,54 @@ static struct edge_policy shuts(void)
     return e;
 }
 
+static struct edge_policy at_once(void)
+{
+    struct edge_policy e = edge_envoy(3, RETRY_5XX);
+    e.pool.max_retries = edge_number(3);
+    return e;
+}
+
+static struct edge_policy share(void)
+{
+    struct edge_policy e = at_once();
+    e.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
+                                    .ratio_ppm = edge_number(200000),
+                                    .least = edge_number(3),
+                                    .interval = edge_number(0)};
+    return e;
+}
+
+/* 0.36 of half a second is slow for an answer, but not too slow. */
+static struct edge_policy share_of_interval(void)
+{
+    struct edge_policy e = share();
+    e.budget.interval = edge_number(500 * NS_PER_MS);
+    return e;
+}
+
+static struct edge_policy profile(void)
+{
+    struct edge_policy e = shuts();
+    e.accrual = (struct accrual_rule){0};
+    e.retry = (struct retry_rule){.by_budget = true, .on = RETRY_STATUS_CODES};
+    for (uint32_t status = 500; status < 600; status++)
+        status_set_add(&e.retry.codes, status);
+    e.budget = (struct budget_rule){.kind = BUDGET_LINKERD,
+                                    .ratio_ppm = edge_number(200000),
+                                    .least = edge_number(5),
+                                    .interval = edge_number(4 * NS_PER_S)};
+    return e;
+}
+
+static struct edge_policy rate(void)
+{
+    struct edge_policy e = shuts();
+    e.target.minor = 17;
+    e.accrual = (struct accrual_rule){0};
+    e.rate = (struct rate_rule){.present = true, .per_second = edge_number(40)};
+    return e;
+}
+
 #define CHANGE(name, what) \
     static void name(void *cookie, struct model_config *m) \
     { \
@@ -91,6 +139,14 @@ CHANGE(unsafe_too, m->retry.unsafe_too = true)
 CHANGE(shuts_late, m->accrual.max_failures++)
 CHANGE(never_shuts, m->accrual.present = false)
 CHANGE(shuts_half, m->accrual.min_ns /= 2)
+CHANGE(of_total, m->breaker.share.of_total = true)
+CHANGE(unlimited, (m->breaker.share.present = false, m->breaker.max_retries = BREAKER_NO_LIMIT))
+CHANGE(no_tokens, (m->budget.present = m->retry.by_budget = false, m->retry.retries = 20))
+CHANGE(double_tokens, (m->budget.reserve *= 2, m->budget.pay *= 2))
+CHANGE(no_rate, m->rate.present = false)
+CHANGE(rate_more,
+       (m->rate.per_second += m->rate.per_second / 2, m->rate.burst += m->rate.burst / 2))
+CHANGE(rate_less, (m->rate.per_second /= 10, m->rate.burst /= 10))
 
 static const struct row {
     const char *name, *claim;
@@ -109,6 +165,14 @@ static const struct row {
     {"shuts one late", "accrual", shuts, shuts_late},
     {"never shuts", "accrual", shuts, never_shuts},
     {"shuts for half", "accrual", shuts, shuts_half},
+    {"retries not limited", "budget.envoy", at_once, unlimited},
+    {"a share of all tries", "budget.envoy", share, of_total},
+    {"a share not applied", "budget.envoy", share_of_interval, unlimited},
+    {"tokens not asked", "budget.linkerd", profile, no_tokens},
+    {"twice the tokens", "budget.linkerd", profile, double_tokens},
+    {"no rate limit", "rate.limit", rate, no_rate},
+    {"a higher rate", "rate.limit", rate, rate_more},
+    {"a lower rate", "rate.limit", rate, rate_less},
 };
 
 static void run(struct gate *g, const struct row *row, bool wrong, enum noise_kind noise)

@@ -40,8 +40,11 @@ static void init_models(struct scene *s, const struct scene_options *o)
                  SCENE_T0_NS + rng_below(&s->rng, s->model.outlier.interval_ns + 1));
     balance_init(&s->balance, &s->model.balance, s->host_count, rng_of(rng_next(&s->rng)));
     breaker_init(&s->breaker, &s->model.breaker, s->now_ns);
-    for (uint32_t i = 0; i < s->host_count; i++)
+    budget_init(&s->budget, &s->model.budget, s->now_ns);
+    for (uint32_t i = 0; i < s->host_count; i++) {
         accrual_init(&s->accrual[i], &s->model.accrual, rng_of(rng_next(&s->rng)));
+        rate_init(&s->rate[i], &s->model.rate, s->now_ns);
+    }
 }
 
 void scene_init(struct scene *s, struct journal *j, const struct scene_options *o)

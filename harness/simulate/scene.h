@@ -111,6 +111,8 @@ struct scene {
     struct outlier outlier;
     struct balance balance;
     struct breaker breaker;
+    struct budget budget;
+    struct rate rate[SCENE_HOSTS_MOST]; /* of each endpoint's own proxy */
     struct accrual accrual[SCENE_HOSTS_MOST];
     struct noise noise;
     struct rng rng;

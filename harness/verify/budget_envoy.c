@@ -38,7 +38,8 @@ static uint64_t allowed(const struct edge_policy *edge, uint64_t active)
     return share > least ? share : least;
 }
 
-/* What the percentage is of: requests in flight, or, with an interval, tries of it as well. */
+/* What the percentage is of: requests in flight and, with an interval, the tries that it saw begin:
+ * the most in ${taken}. */
 static uint64_t active_most(const struct edge_policy *edge, const struct flight *f,
                             const struct intervals *heads, const struct span *taken)
 {
@@ -48,6 +49,18 @@ static uint64_t active_most(const struct edge_policy *edge, const struct flight 
         return active;
     uint64_t from = taken->from_ns > interval ? taken->from_ns - interval : 0;
     return active + intervals_touching(heads, from, taken->to_ns + READ_NS);
+}
+
+/* The same at one moment, and of an interval what is left when its last tenth is forgotten: the
+ * bound that a mesh which fills it has met. */
+static uint64_t active_least(const struct edge_policy *edge, const struct flight *f,
+                             const struct intervals *heads, uint64_t t_ns)
+{
+    uint64_t active = intervals_touching(&f->requests, t_ns, t_ns);
+    uint64_t interval = has_budget(edge) ? edge->budget.interval.number / 10 * 9 : 0;
+    if (interval == 0)
+        return active;
+    return active + intervals_within(heads, t_ns > interval ? t_ns - interval : 0, t_ns);
 }
 
 /* Retries that were out, as certainly as f->tries has it; and as they may have been: from the
@@ -91,7 +104,8 @@ static void look(const struct edge_policy *edge, const struct flight *f, struct 
             s->peak = perhaps;
             s->peak_bound = bound;
         }
-        s->reached = s->reached || perhaps + 1 >= bound;
+        uint64_t full = allowed(edge, active_least(edge, f, &heads, taken.from_ns)) * f->proxies;
+        s->reached = s->reached || perhaps + 1 >= full;
         if (now + 1 <= bound + f->workers - 1)
             continue;
         s->over++;

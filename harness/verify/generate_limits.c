@@ -211,7 +211,7 @@ static void tokens(struct making *m)
         return;
     making_begin(m);
     making_open(m, TOKEN_REST);
-    making_end(m, "few answers", "what answers have paid in is forgotten", ttl_ns / 2);
+    making_end(m, "few answers", "what answers have paid in is forgotten", ttl_ns);
     making_begin(m);
     making_open(m, per_s);
     making_step(m, step_make(m->p, STEP_FAULT, "abort", m->to, m->options->source,

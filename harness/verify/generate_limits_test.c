@@ -225,7 +225,7 @@ static void a_profiles_tokens_are_used_up_twice(void **state)
         const struct phase *rest = phase_of(&x, "few answers"),
                            *p = phase_of(&x, "too many retries");
         assert_true(rest != NULL && p != NULL);
-        assert_true(rest->lasting_ns == ttl_ns / 2 && p->lasting_ns == ttl_ns * 6 / 5);
+        assert_true(rest->lasting_ns == ttl_ns && p->lasting_ns == ttl_ns * 6 / 5);
         uint64_t paid = rate_of(rest) * rows[i].ttl_s / 2 / 5,
                  offered = reserve + rate_of(p) * rows[i].ttl_s / 2;
         if (offered * 2 < (reserve + paid + 1) * 3 || rate_of(p) < 12)

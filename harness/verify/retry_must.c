@@ -19,6 +19,7 @@
 /* Larger bodies are not retried: Envoy's default buffer, exact; Linkerd's, exact (measured). */
 #define ENVOY_BODY_MOST 1048576
 #define LINKERD_BODY_MOST 65536
+#define STATUS_LIMITED 429
 /* An Envoy fires its per-try timer up to 4.5 ms early: a cut from here on is that timer's. */
 #define EARLY_NS (15 * NS_PER_MS)
 /* How often a retry may meet a second dead host by chance (same host again: 0.3 % measured, 4 % for
@@ -39,6 +40,7 @@ struct tallies {
     size_t count;
     uint64_t threshold; /* failures in a row that eject; 0: none in force */
     bool hidden;        /* the phase takes hosts down: their cause is the one that was planned */
+    uint64_t longest_ns, unended; /* of all requests, where retries at once are limited */
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -70,26 +72,55 @@ static bool near_ejection(const struct window *w, const struct tallies *t, const
            track_smax(w->track, x->r->endpoint - 1u, position, false) + 1 >= t->threshold;
 }
 
-/* A limit of retries at once (a budget's share never takes it below its least, and it stands over
- * max_retries) may have refused it, when the mesh knew the end of ${x} and answered ${of}: the
- * client sees the endpoint's own failure, without a mark. */
-static bool limit_refused(const struct edge_policy *edge, const struct window *w,
-                          const struct request *of, const struct try *x)
+/* How many retries at once are surely let through: a budget's share never takes it below its least,
+ * and it stands over max_retries. NULL: there is no such limit. */
+static const struct value *retries_at_once(const struct edge_policy *edge)
 {
     const struct value *most =
         edge->budget.kind == BUDGET_ENVOY ? &edge->budget.least : &edge->pool.max_retries;
-    if (!most->set)
-        return false;
-    uint64_t at_once = 0;
-    for (uint32_t i = w->from; i < w->to; i++) {
+    return most->set ? most : NULL;
+}
+
+static bool may_have_retried(const struct window *w, const struct request *r)
+{
+    const struct try *first = window_first(w, r);
+    return first == NULL || r->refused > 0 || r->n_mesh > 1 ||
+           window_failure(first).kind != FAILURE_NONE;
+}
+
+static void find_longest(const struct window *w, struct tallies *t)
+{
+    for (uint32_t i = 0; i < w->track->request_count; i++) {
         const struct request *r = &w->track->requests[i];
-        const struct try *first = window_first(w, r);
+        t->unended += r->done_ns == 0;
+        if (r->done_ns > r->start_ns && r->done_ns - r->start_ns > t->longest_ns)
+            t->longest_ns = r->done_ns - r->start_ns;
+    }
+}
+
+/* Such a limit may have refused a retry of ${of} between ${from_ns} and its end: the client sees
+ * the endpoint's own failure, without a mark. */
+static bool limit_refused(const struct edge_policy *edge, const struct window *w,
+                          const struct tallies *t, const struct request *of, uint64_t from_ns)
+{
+    const struct value *most = retries_at_once(edge);
+    if (most == NULL)
+        return false;
+    uint64_t at_once = t->unended, since_ns = from_ns > t->longest_ns ? from_ns - t->longest_ns : 0;
+    for (uint32_t i = track_request_at(w->track, since_ns);
+         i < w->track->request_count && at_once + 1 < most->number; i++) {
+        const struct request *r = &w->track->requests[i];
         if (r->start_ns > of->done_ns)
             break;
-        at_once +=
-            first != NULL && r->done_ns >= x->lo_ns && window_failure(first).kind != FAILURE_NONE;
+        at_once += r->done_ns >= from_ns && may_have_retried(w, r);
     }
     return at_once + 1 >= most->number;
+}
+
+/* The next try was refused by the endpoint's own proxy: that is the answer then. */
+static bool rate_refused(const struct edge_policy *edge, const struct request *r)
+{
+    return edge->rate.present && r->r->status == STATUS_LIMITED;
 }
 
 static bool body_too_big(const struct edge_policy *edge, const struct request *r)
@@ -139,7 +170,8 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     if (had_no_host(edge, r) || r->r->body_class == BODY_OVERFLOW ||
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
-    if (body_too_big(edge, r) || limit_refused(edge, w, r, x) || near_ejection(w, t, x))
+    if (body_too_big(edge, r) || limit_refused(edge, w, t, r, x->lo_ns) || rate_refused(edge, r) ||
+        near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
         return !timer_may(edge, w, r, x);
@@ -159,8 +191,8 @@ static bool was_swapped(const struct edge_policy *edge, const struct window *w,
     struct failure f = window_failure(last);
     bool answered = f.kind == FAILURE_NONE || (f.kind == FAILURE_CAUSE && f.cause == CAUSE_STATUS);
     /* The next try met a limit: that is the answer then. */
-    bool refused =
-        r->r->body_class == BODY_OVERFLOW || (r->r->marks & REQUEST_MARK_OVERLOADED) != 0;
+    bool refused = r->r->body_class == BODY_OVERFLOW || rate_refused(edge, r) ||
+                   (r->r->marks & REQUEST_MARK_OVERLOADED) != 0;
     return answered && !refused && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
            last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
            !window_same_answer(r, last) && r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
@@ -237,9 +269,12 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
                    may_have_no_host(edge, w, r->start_ns);
     if (!met || tally == NULL || r->done_ns == 0 || nowhere)
         return;
+    bool good = r->r->end == END_COMPLETE && !window_is_error(r);
+    if (!good && limit_refused(edge, w, t, r, r->start_ns))
+        return;
     tally->by_share = true;
     tally->eligible++;
-    if (r->r->end == END_COMPLETE && !window_is_error(r))
+    if (good)
         return;
     if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
         tally->wrong++;
@@ -440,6 +475,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     add_asked(edge, w, &t);
     const char *hidden = hidden_cause(edge, w);
     t.hidden = hidden != NULL;
+    if (retries_at_once(edge) != NULL)
+        find_longest(w, &t);
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))

@@ -145,6 +145,53 @@ static void a_limit_is_met_when_the_try_ends(void **state)
     }
 }
 
+/* Requests that a stall kept back meet the dead endpoint all at once, where three may be retried.
+ */
+static void a_limit_of_retries_explains_those_that_met_a_dead_end_at_once(void **state)
+{
+    struct limits l;
+    (void)state;
+    for (int limited = 0; limited <= 1; limited++) {
+        dead_end(&l, true, 38);
+        if (limited == 1)
+            l.edge.pool.max_retries = limits_value(3);
+        for (uint64_t i = 0; i < 20; i++) {
+            limits_request(&l, 2 * S + 10 * MS, 2 * S + 15 * MS, 503, false);
+            l.j->requests[l.j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
+        }
+        if (limited == 1)
+            limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
+        else
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE,
+                       "20 of 58 requests that met refuse were not retried");
+    }
+}
+
+/* The retry came to an endpoint whose own proxy refused it: the caller gets that. */
+static void a_retry_that_a_rate_limit_refuses_is_excused(void **state)
+{
+    struct limits l;
+    (void)state;
+    struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 2);
+    edge.retry.attempts = limits_value(2);
+    edge.retry.on = RETRY_STATUS_CODES;
+    status_set_add(&edge.retry.codes, 503);
+    for (int limited = 0; limited <= 1; limited++) {
+        edge.rate = (struct rate_rule){.present = limited == 1, .per_second = limits_value(5)};
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        for (uint64_t i = 0; i < 12; i++) {
+            uint64_t at = S + i * S, id = limits_request(&l, at, at + 50 * MS, 429, false);
+            limits_add_try(
+                &l, &(struct limits_try){
+                        .request = id, .head_us = at + MS, .out_us = at + 2 * MS, .status = 503});
+        }
+        if (limited == 1)
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+        else
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "12 of 12 requests");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +200,8 @@ int main(void)
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
+        cmocka_unit_test(a_limit_of_retries_explains_those_that_met_a_dead_end_at_once),
+        cmocka_unit_test(a_retry_that_a_rate_limit_refuses_is_excused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

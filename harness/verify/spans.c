@@ -43,6 +43,12 @@ bool spans_hold(const struct spans *s, uint64_t t_ns)
     return i < s->count && s->at[i].from_ns <= t_ns;
 }
 
+uint64_t spans_begin(const struct spans *s, uint64_t t_ns)
+{
+    size_t i = first_after(s, t_ns);
+    return i < s->count && s->at[i].from_ns < t_ns ? s->at[i].from_ns : t_ns;
+}
+
 uint64_t spans_within(const struct spans *s, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t sum = 0;

@@ -217,10 +217,13 @@ static void tie(struct track *t)
     map_release(&ids);
 }
 
-/* A failed connection is a request's when exactly one was in flight (1.4 b). */
+/* A failed connection is a request's when exactly one was in flight (1.4 b); where our loops stood
+ * still, since they did. */
 static void attribute(struct track *t, struct try *x)
 {
-    uint64_t from = x->head_ns > ATTRIBUTE_BEFORE_NS ? x->head_ns - ATTRIBUTE_BEFORE_NS : 0;
+    uint64_t from = spans_begin(&t->stalls, x->head_ns);
+    if (x->head_ns - from < ATTRIBUTE_BEFORE_NS)
+        from = x->head_ns > ATTRIBUTE_BEFORE_NS ? x->head_ns - ATTRIBUTE_BEFORE_NS : 0;
     uint32_t end = track_request_at(t, x->out_ns + 1), found = TRACK_NONE, seen = 0;
     for (uint32_t i = end; i > 0 && seen < ATTRIBUTE_LOOK_BACK; i--, seen++) {
         const struct request *r = &t->requests[i - 1];
@@ -298,6 +301,7 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     collect_tries(t);
     collect_requests(t);
     tie(t);
+    track_find_stalls(t);
     for (uint32_t i = 0; i < t->try_count; i++)
         if (t->tries[i].is_connection)
             attribute(t, &t->tries[i]);

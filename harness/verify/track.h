@@ -110,6 +110,8 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
 void track_free(struct track *t);
 
 bool spans_hold(const struct spans *s, uint64_t t_ns);
+/* Where the span that holds ${t} begins; ${t} itself: none does. */
+uint64_t spans_begin(const struct spans *s, uint64_t t_ns);
 /* Nanoseconds of [from, to) that are in ${s}. */
 uint64_t spans_within(const struct spans *s, uint64_t from_ns, uint64_t to_ns);
 /* Sorts and merges in place. */
@@ -148,6 +150,7 @@ void track_sort(struct track_key *keys, size_t count);
 void track_class(struct track *t);
 void track_count_hidden(struct track *t);
 void track_find_gaps(struct track *t);
+void track_find_stalls(struct track *t);
 void track_find_taint(struct track *t);
 void track_find_silences(struct track *t, struct span baseline);
 

@@ -122,11 +122,18 @@ static uint64_t slow_ns(const struct track *t)
     return slow;
 }
 
+void track_find_stalls(struct track *t)
+{
+    struct span_list stalls = {0};
+    add_stalls(t, &stalls);
+    t->stalls = widened(&stalls.spans);
+    free(stalls.spans.at);
+}
+
 void track_find_taint(struct track *t)
 {
     struct span_list all = {0};
     add_stalls(t, &all);
-    t->stalls = widened(&all.spans);
     struct span_list lags = {0};
     for (size_t i = 0; i < all.spans.count; i++)
         if (all.spans.at[i].to_ns - all.spans.at[i].from_ns > LAG_NS)

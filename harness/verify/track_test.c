@@ -423,6 +423,28 @@ static void a_failed_connection_that_the_mesh_does_not_count_is_another_requests
     }
 }
 
+/* Where we stood still we may have read it long after its request was over. */
+static void a_failed_connection_that_a_stall_kept_back_is_nobodys(void **state)
+{
+    (void)state;
+    for (int stalled = 0; stalled <= 1; stalled++) {
+        struct fixture f;
+        struct connection_record c = {.at = T(1035), .close = 1000, .endpoint = 2, .fault = 9};
+        struct stall_record r = {.at = T(1000), .fired = 35 * NS_PER_MS};
+        begin(&f);
+        add(&f, 1005, 1006, 1007, 1, 200, 200);
+        add(&f, 1033, 1034, 1036, 1, 200, 200);
+        f.j->attempts[1].r.n_mesh = 0;
+        journal_add(f.j, 2, RECORD_CONNECTION, &c);
+        if (stalled == 1)
+            journal_add(f.j, 2, RECORD_STALL, &r);
+        struct track *t = track_made(&f);
+        assert_int_equal(t->requests[0].refused, 0);
+        assert_int_equal(t->requests[1].refused, stalled == 1 ? 0 : 1);
+        finish(&f, t);
+    }
+}
+
 static void spans_merge_and_are_found(void **state)
 {
     struct span at[] = {{50, 60}, {10, 20}, {15, 30}, {60, 65}};
@@ -456,6 +478,7 @@ int main(void)
         cmocka_unit_test(long_lags_are_told_from_short_stalls),
         cmocka_unit_test(a_failed_connection_belongs_to_the_only_request_in_flight),
         cmocka_unit_test(a_failed_connection_that_the_mesh_does_not_count_is_another_requests),
+        cmocka_unit_test(a_failed_connection_that_a_stall_kept_back_is_nobodys),
         cmocka_unit_test(spans_merge_and_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

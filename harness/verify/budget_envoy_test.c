@@ -1,0 +1,160 @@
+/* budget.envoy, on journals written by hand: rounds of requests that all fail at once, of which
+ * some are retried. */
+#include "verify/limits_fixture_test.h"
+
+#define MS LIMITS_MS
+#define S LIMITS_S
+#define USERS 10
+
+static struct edge_policy policy(uint64_t ratio_ppm, uint64_t least, uint64_t interval_ns)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    edge.retry.attempts = limits_value(1);
+    edge.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
+                                       .ratio_ppm = limits_value(ratio_ppm),
+                                       .least = limits_value(least),
+                                       .interval = limits_value(interval_ns)};
+    return edge;
+}
+
+static void add_try(struct limits *l, uint64_t request, uint16_t k, uint64_t head_us,
+                    uint64_t out_us)
+{
+    limits_add_try(l, &(struct limits_try){.request = request,
+                                           .head_us = head_us,
+                                           .out_us = out_us,
+                                           .status = 503,
+                                           .k = k,
+                                           .conn = (uint32_t)request * 2 + k});
+}
+
+/* ${rounds} of ten requests, half a second apart; of each the first ${retried} are retried, one
+ * after the other, and until the last of these was taken all ten are under way. */
+static void open_rounds(struct limits *l, const struct edge_policy *edge, uint64_t rounds,
+                        uint64_t retried, const char *const *keys)
+{
+    limits_open(l, edge, 6 * S, "budget", keys);
+    limits_workers(l, 1);
+    for (uint64_t i = 0; i < rounds; i++)
+        for (uint64_t u = 0; u < USERS; u++) {
+            uint64_t at = (i + 1) * S / 2 + u * 10 * MS, end = at + (u < retried ? 240u : 82u) * MS;
+            uint64_t id = limits_request(l, at, end, 503, false);
+            add_try(l, id, 1, at + MS, at + 81 * MS);
+            if (u < retried)
+                add_try(l, id, 2, at + 83 * MS, at + 239 * MS);
+        }
+}
+
+static void a_share_of_what_is_under_way_may_be_retried_at_once(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 3, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE,
+               "at most 3 retries at once, 3 allowed then; 35 refused");
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE,
+               "4 retries at once, at most 3 can be then, first at");
+}
+
+static void so_many_at_least_may_be_retried(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(0, 4, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "4 allowed then");
+    edge.budget.least = limits_value(3);
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "at most 3 can be then");
+}
+
+static void without_a_budget_max_retries_holds(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(0, 0, 0);
+    (void)state;
+    edge.budget = (struct budget_rule){0};
+    edge.pool.max_retries = limits_value(4);
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "4 allowed then");
+    edge.pool.max_retries = limits_value(3);
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "at most 3 can be then");
+    edge.budget = policy(0, 4, 0).budget; /* stands over it */
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "4 allowed then");
+}
+
+/* Another worker may let one more through before it sees the count. */
+static void each_further_worker_may_let_one_more_through(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 4, NULL);
+    limits_workers(&l, 2);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 4 retries at once");
+    open_rounds(&l, &edge, 5, 5, NULL);
+    limits_workers(&l, 2);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "5 retries at once, at most 4 can be");
+}
+
+/* 0.3 of ten under way, and of the ten to fifteen tries that began in the interval. */
+static void with_an_interval_its_tries_count_as_well(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
+    (void)state;
+    open_rounds(&l, &edge, 5, 6, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 6 retries at once");
+    edge.budget.interval = limits_value(0);
+    open_rounds(&l, &edge, 5, 6, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "at most 3 can be then");
+    edge.budget.interval = limits_value(400 * NS_PER_MS);
+    open_rounds(&l, &edge, 5, 2, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "limit never reached");
+}
+
+static void what_was_never_met_or_seldom_refused_stays_open(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(600000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 3, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
+               "limit never reached: not distinguished (3 retries at once of 6)");
+    edge = policy(300000, 1, 0);
+    open_rounds(&l, &edge, 1, 3, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "only 7 of 10");
+    open_rounds(&l, &edge, 5, USERS, NULL);
+    l.edge.budget.ratio_ppm = limits_value(1000000);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
+static void a_wish_is_a_census_of_retries(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 3, (const char *const[]){"atmost", "30%", NULL});
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "35 refused");
+    open_rounds(&l, &edge, 5, 3, (const char *const[]){"atmost", "29%", NULL});
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE,
+               "15 retries of 50 requests; wish: at most 29%");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_share_of_what_is_under_way_may_be_retried_at_once),
+        cmocka_unit_test(so_many_at_least_may_be_retried),
+        cmocka_unit_test(without_a_budget_max_retries_holds),
+        cmocka_unit_test(each_further_worker_may_let_one_more_through),
+        cmocka_unit_test(with_an_interval_its_tries_count_as_well),
+        cmocka_unit_test(what_was_never_met_or_seldom_refused_stays_open),
+        cmocka_unit_test(a_wish_is_a_census_of_retries),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
