@@ -54,6 +54,11 @@ void build_own_probe(struct build *b, int index, const char *label, struct sourc
 /* The suite's guards come before the scenario's; its probes where the scenario has none. */
 void build_add_guards(struct build *b, struct scenario *s, const struct scenario *defaults);
 
+/* notify.c: who is told. The suite's come before the scenario's. */
+void build_notifies(struct build *b, int index, const char *label, struct source source,
+                    struct notify_plan **notifies, size_t *count);
+void build_add_notifies(struct build *b, struct scenario *s, const struct scenario *defaults);
+
 /* scenario.c: the whole. ${index}: what the suite returned. */
 void build_suite(struct build *b, int index);
 

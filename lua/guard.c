@@ -80,13 +80,14 @@ void build_own_probe(struct build *b, int index, const char *label, struct sourc
 
 static void build_guard(struct build *b, int index, const struct node *n, void *cookie)
 {
-    static const char *const words[] = {"limits", "stop", "window"};
+    static const char *const words[] = {"limits", "stop", "window", "approval"};
     struct guard_list *list = cookie;
     char label[64];
     node_label(n, label, sizeof(label));
     if (n->kind != NODE_GUARD) {
         errors_add(b->errors, n->source, ERROR_INPUT,
-                   "%s cannot stand in guard; it takes guard.limits, guard.stop or guard.window",
+                   "%s cannot stand in guard; it takes guard.approval, guard.limits, guard.stop or "
+                   "guard.window",
                    label);
         return;
     }
@@ -157,6 +158,7 @@ void build_probes(struct build *b, int index, const char *label, struct source s
 void build_add_guards(struct build *b, struct scenario *s, const struct scenario *defaults)
 {
     size_t count = s->guard_count + defaults->guard_count;
+    build_add_notifies(b, s, defaults);
     if (s->probe_count == 0) {
         s->probes = defaults->probes;
         s->probe_count = defaults->probe_count;

@@ -267,7 +267,8 @@ static void print_hooks(struct text *to)
 
 void meta_print(struct text *to)
 {
-    static const char *const guards[] = {"limits", "stop", "window"};
+    static const char *const guards[] = {"approval", "limits", "stop", "window"};
+    static const char *const notifies[] = {"grafana", "slack", "webhook"};
     static const char *const probes[] = {"client", "grpc_health", "http", "promql", "tcp"};
     text_add(to,
              "---@meta\n-- Printed by `meshproof faults --meta`: the words of suites and hooks, "
@@ -280,6 +281,7 @@ void meta_print(struct text *to)
     print_frame(to, &call_table, "call", true);
     print_family(to, &guard_table, "guard", guards, COUNT_OF(guards));
     print_family(to, &probe_table, "probe", probes, COUNT_OF(probes));
+    print_family(to, &notify_table, "notify", notifies, COUNT_OF(notifies));
     print_faults(to);
     print_plan_words(to);
     print_hooks(to);

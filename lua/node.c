@@ -50,7 +50,7 @@ static const struct family families[] = {
     {"scenario", NODE_FROM_POLICY, scenario_words, COUNT_OF(scenario_words)},
     {"guard", NODE_GUARD, guard_words, COUNT_OF(guard_words)},
     {"probe", NODE_PROBE, probe_words, COUNT_OF(probe_words)},
-    {"notify", NODE_NOTHING, notify_words, COUNT_OF(notify_words)},
+    {"notify", NODE_NOTIFY, notify_words, COUNT_OF(notify_words)},
     {"cert", NODE_CERT, NULL, 0},
 };
 
@@ -223,8 +223,7 @@ static int of_family(lua_State *L)
     const char *word = lua_touserdata(L, lua_upvalueindex(2));
     char label[64];
     snprintf(label, sizeof(label), "%s.%s", f->name, word);
-    bool approval = f->kind == NODE_GUARD && strcmp(word, "approval") == 0;
-    if (f->kind == NODE_NOTHING || approval) {
+    if (f->kind == NODE_NOTIFY) {
         state_note(L, state_source(L), "%s is not built yet", label);
         push_nothing(L);
         return 1;

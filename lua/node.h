@@ -27,6 +27,7 @@ enum node_kind {
     NODE_LOAD,
     NODE_GUARD,
     NODE_PROBE,
+    NODE_NOTIFY,
     NODE_VALUE, /* policy.*: a number of the policy, read at plan time */
 };
 

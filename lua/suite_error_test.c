@@ -108,8 +108,8 @@ static const struct golden guards[] = {
      "mode.lua:3: guard.limits: endpoints is \"some\"; it must be \"all\", \"one\", a count or a "
      "share such as \"30%\""},
     {"place.lua", GUARDED("fault.reset { on = \"b\" }", ""),
-     "place.lua:3: fault.reset cannot stand in guard; it takes guard.limits, guard.stop or "
-     "guard.window"},
+     "place.lua:3: fault.reset cannot stand in guard; it takes guard.approval, guard.limits, "
+     "guard.stop or guard.window"},
     {"name.lua", GUARDED("guard.stop { probe = \"up\", below = 1 }", ""),
      "name.lua:3: guard.stop: probe names no probe of the scenario: \"up\""},
     {"unit.lua",
@@ -132,12 +132,33 @@ static const struct golden guards[] = {
      "await_probe.lua:5: expect.probe: probe names no probe of the scenario: \"up\""},
 };
 
+#define WAITS(steps) \
+    "return scenario \"s\" { mesh = mesh.none {}, load = load.open { on = \"client -> b\", rate " \
+    "= \"100/s\" }, lab = lab { service \"b\" {} }, phase \"p\" {\n  " steps " } }"
 /* What is of the language and not of this version; and what else an author gets wrong. */
 static const struct golden others[] = {
     {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\" }"),
      "cut.lua:2: fault.control_plane_cut is not built yet"},
-    {"approval.lua", "return scenario \"s\" {\n  guard = { guard.approval { ask = \"go?\" } } }",
-     "approval.lua:2: guard.approval is not built yet"},
+    {"event.lua", "return scenario \"s\" {\n  notify = { notify.kubernetes_event { } } }",
+     "event.lua:2: notify.kubernetes_event is not built yet"},
+    {"approval.lua", "return scenario \"s\" {\n  guard = { guard.approval { role = \"lead\" } } }",
+     "approval.lua:2: guard.approval needs ask"},
+    {"empty.lua", GUARDED("guard.approval { ask = \"\" }", ""),
+     "empty.lua:3: guard.approval: ask is empty; it must be a question"},
+    {"nobody.lua", GUARDED("guard.approval { ask = \"go?\", count = 0 }", ""),
+     "nobody.lua:3: guard.approval: count is 0; it must be at least 1"},
+    {"role.lua", GUARDED("guard.approval { ask = \"go?\", role = \"the lead\" }", ""),
+     "role.lua:3: guard.approval: role is \"the lead\"; it must be a name such as "
+     "\"incident-lead\""},
+    {"within.lua", WAITS("await.human { ask = \"go?\" }"),
+     "within.lua:2: await.human needs within"},
+    {"hold.lua", WAITS("await.human { ask = \"go?\", within = \"9s\", hold_faults = \"off\" }"),
+     "hold.lua:2: await.human: hold_faults is \"off\"; it is one of keep, disarm"},
+    {"place.lua", PHASE("expect.human { ask = \"?\", on = \"b\" }"),
+     "place.lua:2: expect.human has no key \"on\"; it has answer ask enough gates match note role "
+     "within"},
+    {"answer.lua", PHASE("expect.human { ask = \"?\", answer = \"\" }"),
+     "answer.lua:2: expect.human: answer has 0 bytes; it must be 1 to 200"},
     {"cert_word.lua", PHASE("cert.revoke { }"),
      "cert_word.lua:2: there is no cert.revoke; there is issue rotate trust"},
     {"cert_key.lua", PHASE("cert.rotate { root = \"root-b\", overlap = \"1s\" }"),

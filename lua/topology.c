@@ -360,6 +360,9 @@ void build_field(struct build *b, int index, const struct row *row, const char *
     } else if (row->of == &guard_table) {
         build_guards(b, index, label, source, (struct guard_plan **)(void *)field,
                      (size_t *)(void *)((uint8_t *)to + row->count_offset));
+    } else if (row->of == &notify_table) {
+        build_notifies(b, index, label, source, (struct notify_plan **)(void *)field,
+                       (size_t *)(void *)((uint8_t *)to + row->count_offset));
     } else if (row->of == &probe_table && row->kind == ROW_LIST) {
         build_probes(b, index, label, source, (struct probe_plan **)(void *)field,
                      (size_t *)(void *)((uint8_t *)to + row->count_offset));

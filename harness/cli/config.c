@@ -119,9 +119,6 @@ static bool check_top(const struct yaml_pair *pair, struct error *err)
     const struct command *command = command_find(pair->key);
     if (strcmp(pair->key, ALL) == 0 || (command != NULL && !command->internal))
         return true;
-    if (strcmp(pair->key, "roles") == 0)
-        return error_at(err, pair->source, ERROR_INPUT,
-                        "roles is not built yet: nothing asks a person so far");
     return error_at(err, pair->source, ERROR_INPUT,
                     "\"%.40s\" is no command; top keys are commands, or all", pair->key);
 }
@@ -136,6 +133,44 @@ static bool read_prometheus(struct config *c, const struct yaml_node *value, str
     return true;
 }
 
+static bool read_people(struct config *c, const char *role, const struct yaml_node *value,
+                        struct role *ret, struct error *err)
+{
+    if (value->kind != YAML_SEQUENCE || value->count == 0)
+        return error_at(err, value->source, ERROR_INPUT,
+                        "roles: %.40s must be a list of names such as [alice, bob]", role);
+    const char **people = ARENA_ARRAY(&c->arena, const char *, value->count);
+    for (size_t i = 0; i < value->count; i++) {
+        const struct yaml_node *item = yaml_item(value, i);
+        if (item->kind != YAML_SCALAR || !human_name_is_good(item->text))
+            return error_at(err, item->source, ERROR_INPUT,
+                            "roles: %.40s holds no name: a name has 1 to %d letters, digits and "
+                            ".-_@+",
+                            role, HUMAN_NAME_MOST);
+        people[i] = item->text;
+    }
+    *ret = (struct role){role, people, value->count};
+    return true;
+}
+
+static bool read_roles(struct config *c, const struct yaml_node *value, struct error *err)
+{
+    if (value->kind != YAML_MAP)
+        return error_at(err, value->source, ERROR_INPUT,
+                        "roles must be a map of roles to lists of names");
+    struct role *roles = ARENA_ARRAY(&c->arena, struct role, value->count + 1);
+    for (size_t i = 0; i < value->count; i++) {
+        const struct yaml_pair *pair = &value->pairs[i];
+        if (!human_name_is_good(pair->key))
+            return error_at(err, pair->source, ERROR_INPUT,
+                            "roles: \"%.40s\" is no role: letters, digits and .-_@+", pair->key);
+        if (!read_people(c, pair->key, pair->value, &roles[i], err))
+            return false;
+    }
+    c->roles = (struct roles){roles, value->count};
+    return true;
+}
+
 static bool read_top(struct config *c, const struct yaml_node *top, struct error *err)
 {
     if (top->kind != YAML_MAP)
@@ -144,6 +179,11 @@ static bool read_top(struct config *c, const struct yaml_node *top, struct error
     for (size_t i = 0; i < top->count; i++) {
         if (strcmp(top->pairs[i].key, "prometheus") == 0) {
             if (!read_prometheus(c, top->pairs[i].value, err))
+                return false;
+            continue;
+        }
+        if (strcmp(top->pairs[i].key, "roles") == 0) {
+            if (!read_roles(c, top->pairs[i].value, err))
                 return false;
             continue;
         }

@@ -2,14 +2,16 @@
 #define CLI_CONFIG_H
 
 /* .meshproof.yaml (spec/scenario-language.md 6): top keys are commands or `all`, below them stand
- * long options, by their names; and `prometheus: URL`. It is asked after the command line and the
- * environment.
+ * long options, by their names; and `prometheus: URL`, and `roles`: who may answer for what. It is
+ * asked after the command line and the environment.
  *
  *   all: {plain: true}
+ *   roles: {incident-lead: [alice, bob]}
  *   run: {depth: quick, exceptions: exceptions.yaml, tag: [gate]} */
 
 #include "base/arena.h"
 #include "cli/command.h"
+#include "engine/question.h"
 
 #define CONFIG_PROMETHEUS "MESHPROOF_PROMETHEUS" /* in the environment */
 #define CONFIG_NAME ".meshproof.yaml"
@@ -23,6 +25,7 @@ struct config {
     struct config_value *values; /* several of one option: in the order of its list */
     size_t count;
     const char *prometheus; /* where probes ask that name no address of their own; NULL: not said */
+    struct roles roles;
     struct arena arena;
 };
 

@@ -85,7 +85,11 @@ static void what_is_wrong_has_its_line(void **state)
         {"[]\n", "the file must be a map of commands", 1},
         {"\nrunn: {}\n", "\"runn\" is no command; top keys are commands, or all", 2},
         {"agent: {}\n", "\"agent\" is no command", 1},
-        {"roles: {lead: [alice]}\n", "roles is not built yet", 1},
+        {"roles: [alice]\n", "roles must be a map of roles to lists of names", 1},
+        {"roles:\n  lead: alice\n", "roles: lead must be a list of names such as [alice, bob]", 2},
+        {"roles: {lead: []}\n", "roles: lead must be a list of names", 1},
+        {"roles:\n  lead:\n  - alice\n  - al ice\n", "roles: lead holds no name", 4},
+        {"roles: {the lead: [alice]}\n", "\"the lead\" is no role", 1},
         {"prometheus: {a: b}\n", "prometheus must be an address such as http://", 1},
         {"run: {}\nprometheus: localhost:9090\n", "prometheus must be an address", 2},
         {"run:\n  directory: x\n", "run has no option \"directory\"", 2},
@@ -115,6 +119,11 @@ static void what_is_wrong_has_its_line(void **state)
     parse(&c, "prometheus: http://prometheus:9090/x\nrun: {seed: one}\n");
     assert_string_equal(c.prometheus, "http://prometheus:9090/x");
     assert_int_equal(c.count, 1);
+    config_release(&c);
+    parse(&c, "roles: {lead: [alice, bob], on-call: [carol]}\n");
+    assert_int_equal(c.roles.count, 2);
+    assert_true(roles_allow(&c.roles, "lead", "bob"));
+    assert_false(roles_allow(&c.roles, "on-call", "bob"));
     config_release(&c);
     parse(&c, "");
     assert_int_equal(c.count, 0);

@@ -2,6 +2,7 @@
 
 #include "cli/against.h"
 
+#include "cli/people.h"
 #include "cli/small_file.h"
 #include "lua/suite.h"
 #include "mesh/mesh.h"
@@ -256,7 +257,8 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
 static bool build(const struct arguments *args, struct prepared *p, struct error *err)
 {
     if (!choose(args, p->plan, err) || !prepare_scenarios(args, p, err) ||
-        !prepare_expand(p, args, err) || !plan_check(p->plan, err))
+        !prepare_expand(p, args, err) || !plan_check(p->plan, err) ||
+        !people_check(p->plan, args->config, err))
         return false;
     against_say(p->plan);
     for (size_t i = 0; i < p->plan->scenario_count; i++) {

@@ -2,6 +2,7 @@
 #include "cli/exception_file.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
+#include "cli/people.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
 #include "cli/recover.h"
@@ -26,6 +27,8 @@ static const struct option run_options[] = {
     {"plan-hash", 0, "HASH", NULL, "Safety", "run only this plan (8 hex digits or more)", NULL,
      false},
     {"deadline", 0, "TIME", NULL, "Safety", "abort after this long, undo, exit 3", NULL, false},
+    {"yes", 0, NULL, NULL, "Safety", "approvals are given: nobody is asked before the first fault",
+     NULL, false},
     {"linger", 0, "TIME", "30s", "Safety", "how long agents relay on when we die", NULL, false},
     {"fail-fast", 0, NULL, NULL, "Safety", "stop after the first suite that fails", NULL, false},
     {"inflight", 0, "COUNT", "2000", "Safety", "most requests in flight", NULL, false},
@@ -115,6 +118,7 @@ static bool engine_options_of(const struct arguments *args, struct prepared *p,
         .pace_sleep = strcmp(arguments_get(args, "pace"), "sleep") == 0,
         .repeats = repeats,
     };
+    people_options(args, ret);
     if (!arguments_duration(args, "deadline", &deadline, err) ||
         !arguments_count(args, "inflight", &inflight, err) ||
         !arguments_duration(args, "linger", &ret->linger_ns, err))
@@ -287,6 +291,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     program[n] = '\0';
     char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
     bool ok = engine_options_of(args, &p, &options, &err);
+    progress.reads = options.has_terminal;
     onlookers_add(&watched.onlookers,
                   &(struct onlooker){.on_event = progress_on_event, .cookie = &progress});
     onlookers_hook(&watched.onlookers, &options);

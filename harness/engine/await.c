@@ -15,7 +15,7 @@ bool request_is_good(const struct request_record *request)
 static bool parse_kind(const char *word, enum await_kind *ret)
 {
     static const char *const words[] = {"ejected",  "readmitted", "steady", "fired",
-                                        "requests", "cert",       "probe"};
+                                        "requests", "cert",       "probe",  "human"};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(word, words[i]) == 0) {
             *ret = (enum await_kind)i;
@@ -67,7 +67,7 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     if (!parse_kind(step->word, &ret->kind))
         return error_at(err, step->source, ERROR_USAGE,
                         "await.%s cannot be awaited in the lab; it must be ejected, readmitted, "
-                        "steady, fired, requests, cert or probe",
+                        "steady, fired, requests, cert, probe or human",
                         step->word);
     if (!parse_duration(step, "within", 0, &ret->within_ns, err) ||
         !parse_duration(step, "hold", ret->kind == AWAIT_PROBE ? 0 : 10 * NS_PER_S, &ret->hold_ns,
@@ -92,6 +92,8 @@ bool await_parse(const struct step *step, struct await *ret, struct error *err)
     ret->probe = json_string_value(json_object_get(step->keys, "probe"));
     if (ret->kind == AWAIT_PROBE && ret->probe == NULL)
         return error_at(err, step->source, ERROR_USAGE, "await.probe names no probe");
+    const char *hold = json_string_value(json_object_get(step->keys, "hold_faults"));
+    ret->holds_faults = ret->kind == AWAIT_HUMAN && hold != NULL && strcmp(hold, "disarm") == 0;
     return true;
 }
 
@@ -109,7 +111,8 @@ void await_begin(struct await *a, const struct picks *picks, uint64_t now_ns)
 void await_stood(struct await *a, const struct picks *picks, uint64_t stood_ns, uint64_t now_ns)
 {
     uint64_t begin_ns = a->begin_ns + stood_ns, seen = a->seen;
-    bool counts = a->kind == AWAIT_FIRED || a->kind == AWAIT_REQUESTS || a->kind == AWAIT_CERT;
+    bool counts = a->kind == AWAIT_FIRED || a->kind == AWAIT_REQUESTS || a->kind == AWAIT_CERT ||
+                  a->kind == AWAIT_HUMAN;
     await_begin(a, picks, now_ns);
     a->begin_ns = begin_ns;
     if (counts)
@@ -133,7 +136,8 @@ const char *await_on(const struct await *a)
 {
     if (a->step->has_on)
         return a->step->on.text;
-    return a->fault != NULL ? a->fault : a->probe != NULL ? a->probe : "";
+    const char *ask = json_string_value(json_object_get(a->step->keys, "ask"));
+    return a->fault != NULL ? a->fault : a->probe != NULL ? a->probe : ask != NULL ? ask : "";
 }
 
 void await_on_probe(struct await *a, uint64_t at_ns, bool wanted)
@@ -142,6 +146,11 @@ void await_on_probe(struct await *a, uint64_t at_ns, bool wanted)
         a->in_since_ns = 0;
     else if (a->in_since_ns == 0)
         a->in_since_ns = at_ns;
+}
+
+void await_on_human(struct await *a)
+{
+    a->seen = 1;
 }
 
 void await_on_fired(struct await *a)
@@ -194,6 +203,7 @@ bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns
     case AWAIT_REQUESTS:
         return a->seen >= a->count;
     case AWAIT_CERT:
+    case AWAIT_HUMAN:
         return a->seen > 0;
     case AWAIT_PROBE:
         return a->in_since_ns != 0 && now_ns - a->in_since_ns >= a->hold_ns;

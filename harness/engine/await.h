@@ -16,7 +16,8 @@ enum await_kind {
     AWAIT_FIRED,
     AWAIT_REQUESTS,
     AWAIT_CERT,
-    AWAIT_PROBE
+    AWAIT_PROBE,
+    AWAIT_HUMAN
 };
 enum await_late { AWAIT_LATE_FAIL, AWAIT_LATE_GO_ON, AWAIT_LATE_ABORT };
 
@@ -28,6 +29,7 @@ struct await {
     const char *fault; /* AWAIT_FIRED: its name */
     const char *root;  /* AWAIT_CERT */
     const char *probe; /* AWAIT_PROBE */
+    bool holds_faults; /* AWAIT_HUMAN: none is in force while it waits */
     /* From await_begin on. */
     uint64_t begin_ns, seen, last_bad_ns;
     uint64_t in_since_ns; /* AWAIT_PROBE: in its range since this sample; 0: it is not */
@@ -51,6 +53,8 @@ void await_on_request(struct await *a, const struct request_record *request);
 void await_on_cert(struct await *a, bool has);
 /* The awaited fault has fired. */
 void await_on_fired(struct await *a);
+/* Somebody says go on. */
+void await_on_human(struct await *a);
 bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns);
 
 /* An answer that counts as good without being told otherwise: complete, 2xx or 3xx, grpc OK. */

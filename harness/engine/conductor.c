@@ -24,6 +24,7 @@ static void abort_all(struct conductor *c, uint64_t for_ns)
     char text[320];
     error_format(&c->why, text, sizeof(text));
     guard_watch_rest(c->guards);
+    asker_drop(c->asker, NULL, QUESTION_DROPPED);
     for (size_t i = 0; i < c->walk_count; i++) {
         struct walk *w = c->walks[i];
         if (w->state < WALK_RECOVERING)
@@ -169,6 +170,15 @@ static bool all_are(const struct conductor *c, enum walk_state state)
     return true;
 }
 
+/* What is asked of the whole scenario is asked now; the answers need no lab. */
+static void finish(struct conductor *c, struct walk *w)
+{
+    struct error err = {0};
+    if (w->subject && c->stopping == STOPPING_NOT && !asker_expects(c->asker, w, &err))
+        conductor_stop(c, STOPPING_BROKEN, &err, 0);
+    walk_finish(w);
+}
+
 /* The phases of a walk are over: some may be asked for again, once (the confirmation stage). */
 static void on_idle(struct conductor *c, struct walk *w)
 {
@@ -185,7 +195,7 @@ static void on_idle(struct conductor *c, struct walk *w)
     if (count > 0)
         walk_repeat(w, ordinals, count < REPEATS_MOST ? count : REPEATS_MOST);
     else
-        walk_finish(w);
+        finish(c, w);
 }
 
 /* Rule 1 of scenario-language.md 2: nothing was done yet. Rule 2: what was done is undone. */
@@ -288,7 +298,7 @@ static void on_step(struct loop_task *t)
     struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
     look_at_trouble(c);
     if (!c->begun && !c->paused && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
-        guard_watch_ready(c->guards)) {
+        guard_watch_ready(c->guards) && asker_approved(c->asker)) {
         c->begun = true;
         for (size_t i = 0; i < c->walk_count; i++)
             walk_begin(c->walks[i]);
@@ -296,7 +306,11 @@ static void on_step(struct loop_task *t)
     for (size_t i = 0; i < c->walk_count && !c->paused; i++)
         if (c->walks[i]->state == WALK_IDLE)
             on_idle(c, c->walks[i]);
-    if (all_are(c, WALK_DONE))
+    if (!all_are(c, WALK_DONE))
+        return;
+    if (c->stopping == STOPPING_NOT && asker_is_waiting(c->asker))
+        guard_watch_rest(c->guards); /* there is nothing left that could do harm */
+    else
         loop_stop(c->loop);
 }
 
@@ -305,6 +319,18 @@ static void on_change(void *cookie, struct walk *w)
     struct conductor *c = cookie;
     (void)w;
     loop_defer(c->loop, &c->step);
+}
+
+/* What people say, or do not say. */
+static void on_answered(void *cookie)
+{
+    struct conductor *c = cookie;
+    loop_defer(c->loop, &c->step);
+}
+
+static void on_asker_trouble(void *cookie, const struct error *why, bool refused)
+{
+    conductor_stop(cookie, refused ? STOPPING_ABORT : STOPPING_BROKEN, why, 0);
 }
 
 static bool start_child(void *cookie, const char *role, const char *service, int netns_fd,
@@ -346,10 +372,12 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
         c->walk_count += c->walks[i] != NULL;
     }
     c->away_ns = clock_now_ns();
+    ok = ok && asker_approvals(c->asker, &plans[0], err);
     if (ok)
         guard_watch_start(c->guards);
     if (ok)
         ok = loop_run(c->loop, err);
+    asker_drop(c->asker, NULL, QUESTION_DROPPED);
     loop_settle(c->loop);
     guard_watch_free(c->guards);
     c->guards = NULL;
@@ -395,6 +423,9 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
         .newest = newest,
         .cookie = c,
     };
+    const struct asker_events people = {on_answered, on_asker_trouble, c};
+    c->asker = asker_new(c->loop, c->store, o, c->context.start_ns, &people);
+    c->context.asker = c->asker;
     c->step.run = on_step;
     write_clock(c);
     loop_on_stall(c->loop, on_stall, c);
@@ -419,6 +450,7 @@ static bool write_end(struct conductor *c, struct error *err)
 static void look_on(struct conductor *c)
 {
     c->steer = steer_new(&conductor_steer_acts, c);
+    asker_serve(c->asker, c->steer);
     c->looked_on = true;
     if (c->options->on_begin != NULL)
         c->options->on_begin(c->options->cookie, c->steer, c->loop);
@@ -436,6 +468,7 @@ static void release(struct conductor *c)
         loop_hold_remove(c->loop, &c->deadline_hold);
         loop_hold_remove(c->loop, &c->pause_hold);
     }
+    asker_free(c->asker);
     loop_free(c->loop);
     frame_reader_release(&c->own_reader);
     recorder_free(c->own);

@@ -4,6 +4,7 @@
 /* Between the conductor's own files: conductor.c runs scenarios, conductor_steer.c is told from
  * outside to stop, to pause, and to go on. */
 
+#include "engine/asker.h"
 #include "engine/guard.h"
 #include "engine/host.h"
 #include "engine/walk.h"
@@ -27,6 +28,7 @@ struct conductor {
     enum stopping stopping;
     int signals;
     struct error why;
+    struct asker *asker;
     struct guard_watch *guards; /* of the scenario under way */
     struct error refused;       /* a phase or a fault that must not be: read at the turn's end */
     bool nothing_done;          /* ... because no guard held before the first fault */

@@ -35,6 +35,7 @@ struct engine_event {
     const char *text;       /* one line for people */
 };
 
+struct roles; /* question.h */
 struct engine_options {
     const char *journal; /* path, made here; its folder must exist */
     const char *program; /* for the children: /proc/self/exe */
@@ -58,6 +59,12 @@ struct engine_options {
     uint64_t pause_most_ns;    /* the longest pause: 30 min */
     uint64_t recover_ns;       /* the load after an abort: 10 s */
     uint64_t disk_least_bytes; /* free where the journal is: 256 MiB */
+    /* People (question.h): what they may answer, and where they are asked. */
+    const struct roles *roles; /* NULL: anyone may answer */
+    const char *user;  /* whoever sits at the terminal, and says --yes; NULL: nobody known */
+    bool approve;      /* --yes: approvals are given */
+    bool has_terminal; /* answers are lines of ${terminal_fd} */
+    int terminal_fd;
     void (*on_event)(void *cookie, const struct engine_event *event);
     /* For who looks on and steers; each may be NULL. on_begin: once, when there is a loop and
      * before the first agent is started; what it opens must close on exec. on_end: once after

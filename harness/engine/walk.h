@@ -85,6 +85,7 @@ struct walk_context {
     uint32_t next_proc, next_phase;
     uint64_t start_ns;
     struct recorder *own;      /* the conductor's own records; NULL in tests */
+    struct asker *asker;       /* who asks people; NULL: nobody is asked */
     struct undo *undo;         /* NULL: no walk of this run changes the world */
     struct guardian *guardian; /* with ${undo} */
     struct error not_undone;   /* ERROR_NONE: all is back */
@@ -136,6 +137,7 @@ struct walk {
     bool paused;                     /* asked for; the states say how far it is */
     uint64_t paused_ns;              /* since when the phase clock stands */
     uint64_t settle_ns;              /* of the phase that was under way last */
+    bool faults_held; /* by an await.human with hold_faults = "disarm": none is in force */
 };
 
 /* Starts all agents; false when the scenario cannot be walked, or a child cannot be started. The
@@ -157,6 +159,8 @@ void walk_abort(struct walk *w, const char *why, uint64_t recover_ns);
  * own, "NAME (resumed)", when the faults are back and have settled. False: it is ending. */
 bool walk_pause(struct walk *w);
 void walk_resume(struct walk *w);
+/* Somebody said yes to the await.human that is waited for. */
+void walk_go_on(struct walk *w);
 /* Tells how far the phase under way is ("progress": for the line that a terminal rewrites). */
 void walk_progress(struct walk *w, uint64_t now_ns);
 /* SIGCHLD: looks after its children. */

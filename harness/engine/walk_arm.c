@@ -135,7 +135,7 @@ static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t n
 {
     bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING ||
                                          w->state == WALK_RESUMING);
-    if (w->paused) /* a restart is no state to be taken out: it ends by itself */
+    if (w->paused || w->faults_held) /* a restart is no state to be taken out: it ends by itself */
         return u->on && u->fault.type->world == WORLD_RESTART;
     if (u->owner == USE_WHOLE_SCENARIO)
         return u->until == UINT32_MAX || w->ordinal <= u->until;
@@ -301,7 +301,7 @@ void walk_arm_update(struct walk *w, bool none)
         if (!u->on || (!none && is_wanted(w, u, now_ns)))
             continue;
         u->on = false;
-        u->interrupted = w->paused;
+        u->interrupted = w->paused || w->faults_held;
         u->spent = u->fired;
         if (u->service != SIZE_MAX)
             w->services[u->service].arm_due = true;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "engine/asker.h"
 #include "plan/probe.h"
 
 #include <stdlib.h>
@@ -28,11 +29,36 @@ void walk_phase_stop_holds(struct walk *w)
     loop_hold_remove(loop, &w->tick_hold);
 }
 
+static void await_start(struct walk *w, struct await *a, uint64_t now_ns)
+{
+    struct error err = {0};
+    await_begin(a, picks_of(w, a), now_ns);
+    if (a->kind == AWAIT_HUMAN && !asker_await(w->context->asker, w, a, &err)) {
+        walk_break(w, &err);
+        return;
+    }
+    if (w->faults_held == a->holds_faults)
+        return;
+    w->faults_held = a->holds_faults;
+    walk_arm_update(w, false);
+}
+
+/* An answer that comes in a pause counts when that is over. */
+void walk_go_on(struct walk *w)
+{
+    bool waits = w->state == WALK_RUNNING || w->state == WALK_PAUSED || w->state == WALK_RESUMING;
+    struct await *a = waits && w->await_next < w->await_count ? &w->awaits[w->await_next] : NULL;
+    if (a != NULL && a->kind == AWAIT_HUMAN)
+        await_on_human(a);
+}
+
 static void await_over(struct walk *w, const struct await *a, bool met, uint64_t now_ns)
 {
     char after[32];
     const char *on = await_on(a);
     uint64_t after_ns = now_ns - a->begin_ns;
+    if (a->kind == AWAIT_HUMAN && !met)
+        asker_drop(w->context->asker, w, QUESTION_LATE);
     walk_event(w, "await",
                json_pack("{ss ss sb sI}", "word", a->step->word, "on", on, "met", met, "after_ns",
                          (json_int_t)after_ns),
@@ -47,11 +73,15 @@ static void await_next(struct walk *w, uint64_t now_ns)
 {
     w->await_next++;
     if (w->await_next < w->await_count) {
-        struct await *a = &w->awaits[w->await_next];
-        await_begin(a, picks_of(w, a), now_ns);
-    } else if (w->phase->ends == PHASE_BY_AWAITS) {
-        walk_phase_end(w, "event");
+        await_start(w, &w->awaits[w->await_next], now_ns);
+        return;
     }
+    bool held = w->faults_held;
+    w->faults_held = false;
+    if (w->phase->ends == PHASE_BY_AWAITS)
+        walk_phase_end(w, "event");
+    else if (held)
+        walk_arm_update(w, false);
 }
 
 static void await_late(struct walk *w, const struct await *a, uint64_t now_ns)
@@ -217,7 +247,7 @@ static void run(struct walk *w)
         return;
     start_clocks(w, 0, now_ns);
     if (w->await_count > 0)
-        await_begin(&w->awaits[0], picks_of(w, &w->awaits[0]), now_ns);
+        await_start(w, &w->awaits[0], now_ns);
 }
 
 /* Requests that tell when they are all done begin anew: those of the pause met no fault. Others
@@ -242,7 +272,7 @@ void walk_phase_continue(struct walk *w)
         return;
     struct await *a = &w->awaits[w->await_next];
     if (fresh)
-        await_begin(a, picks_of(w, a), now_ns);
+        await_start(w, a, now_ns);
     else
         await_stood(a, picks_of(w, a), stood_ns, now_ns);
 }
@@ -308,6 +338,7 @@ void walk_phase_end(struct walk *w, const char *why)
     uint64_t now_ns = loop_now_ns(w->context->loop);
     walk_phase_stop_holds(w);
     w->state = WALK_DISARMING;
+    w->faults_held = false;
     walk_arm_phase_ended(w, w->ordinal);
     walk_certs_phase_ended(w);
     if (!store_phase_end(w->context->store, w->phase_id, why, now_ns, &err)) {
@@ -315,6 +346,11 @@ void walk_phase_end(struct walk *w, const char *why)
         return;
     }
     walk_tell(w, "phase.end", "%s (%s)", w->phase->name, why);
+    if (w->subject && !w->runs[w->run_next - 1].again &&
+        !asker_expects(w->context->asker, w, &err)) {
+        walk_break(w, &err);
+        return;
+    }
     walk_arm_update(w, false);
     walk_phase_on_armed(w);
 }

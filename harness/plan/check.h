@@ -35,6 +35,10 @@ void check_limits(const struct scenario *s, struct errors *errors);
 /* check_guard.c: probes, guard.stop and guard.window; and a step that names a probe. */
 bool check_probe_step(const struct scenario *s, const struct step *step,
                       struct error *err) WARN_UNUSED;
+/* check_human.c: what await.human, expect.human and guard.approval ask of people, and notify.*. */
+bool check_human_step(const struct step *step, struct error *err) WARN_UNUSED;
+bool check_approval(const struct guard_plan *g, struct error *err) WARN_UNUSED;
+void check_notify(const struct scenario *s, struct errors *errors);
 void check_guards(const struct scenario *s, struct errors *errors);
 const struct phase *check_find_phase(const struct scenario *s, const char *name);
 

@@ -127,6 +127,13 @@ static void check_window(const struct guard_plan *g, struct errors *errors)
     errors_take(errors, g->source, &err);
 }
 
+static void check_people(const struct guard_plan *g, struct errors *errors)
+{
+    struct error err = {0};
+    if (!check_approval(g, &err))
+        errors_take(errors, g->source, &err);
+}
+
 void check_guards(const struct scenario *s, struct errors *errors)
 {
     for (size_t i = 0; i < s->probe_count; i++)
@@ -136,5 +143,7 @@ void check_guards(const struct scenario *s, struct errors *errors)
             check_stop(s, &s->guards[i], errors);
         else if (s->guards[i].kind == GUARD_WINDOW)
             check_window(&s->guards[i], errors);
+        else if (s->guards[i].kind == GUARD_APPROVAL)
+            check_people(&s->guards[i], errors);
     }
 }

@@ -226,6 +226,8 @@ static bool check_expect(const struct check *c, const struct step *s, struct err
                          s->on.text);
     if (strcmp(s->word, "probe") == 0 && !check_probe_step(c->scenario, s, err))
         return false;
+    if (strcmp(s->word, "human") == 0 && !check_human_step(s, err))
+        return false;
     return check_on(c, s, type->needs_on, err) && check_listed(c, s, "never", err) &&
            check_listed(c, s, "less", err) && check_match(s, err) && check_good(s, err) &&
            check_expect_keys(c, s, err);
@@ -270,6 +272,8 @@ static bool check_await(const struct check *c, const struct step *s, struct erro
         return check_fired(c, s, err);
     if (strcmp(s->word, "probe") == 0)
         return check_probe_step(c->scenario, s, err);
+    if (strcmp(s->word, "human") == 0)
+        return check_human_step(s, err);
     bool edge = s->on.from.service != NULL;
     if (strcmp(s->word, "readmitted") == 0) /* of a service: all of its endpoints */
         return (!edge && !s->on.to.any) ||

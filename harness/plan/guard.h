@@ -2,7 +2,8 @@
 #define PLAN_GUARD_H
 
 /* guard.* and probe.* of a scenario (scenario-language.md section 2), as their author wrote them:
- * when a run must stop, how much it may touch, when it may run at all. */
+ * when a run must stop, how much it may touch, when it may run at all, and who must agree before it
+ * does. */
 
 #include "plan/place.h"
 
@@ -24,7 +25,7 @@ struct probe_plan {
     uint64_t every_ns, timeout_ns;
 };
 
-enum guard_kind { GUARD_LIMITS, GUARD_STOP, GUARD_WINDOW };
+enum guard_kind { GUARD_LIMITS, GUARD_STOP, GUARD_WINDOW, GUARD_APPROVAL };
 struct guard_plan {
     enum guard_kind kind;
     struct source source;
@@ -44,6 +45,10 @@ struct guard_plan {
     /* window */
     const char **allow, **deny, *zone;
     size_t allow_count, deny_count;
+    /* approval */
+    const char *ask, *role; /* role NULL: anyone */
+    uint32_t people;        /* how many must agree */
+    uint64_t within_ns;
 };
 
 #endif

@@ -2,10 +2,10 @@
 
 #include "plan/row.h"
 
-/* Guards and probes as a suite again. */
+/* Guards, probes and notify as a suite again. */
 
 static const char *const probe_words[] = {"client", "grpc_health", "http", "promql", "tcp"};
-static const char *const guard_words[] = {"limits", "stop", "window"};
+static const char *const guard_words[] = {"limits", "stop", "window", "approval"};
 
 static void print_probe(const struct probe_plan *p, struct text *to)
 {
@@ -23,6 +23,16 @@ static void print_text(const char *key, const char *value, size_t *count, struct
         return;
     text_add(to, "%s%s = ", (*count)++ == 0 ? "" : ", ", key);
     row_quote(to, value);
+}
+
+static void print_notify(const struct notify_plan *n, struct text *to)
+{
+    char word[40];
+    size_t count = 0;
+    snprintf(word, sizeof(word), "notify.%s", notify_word(n->kind));
+    text_add(to, "%s { ", word);
+    row_print(&notify_table, word, n, to, &count);
+    text_add(to, " }");
 }
 
 static void print_guard(const struct guard_plan *g, struct text *to)
@@ -64,4 +74,12 @@ void guards_print_lua(const struct scenario *s, struct text *to)
         text_add(to, ",\n");
     }
     text_add(to, "%s", s->guard_count > 0 ? "  },\n" : "");
+    if (s->notify_count > 0)
+        text_add(to, "  notify = {\n");
+    for (size_t i = 0; i < s->notify_count; i++) {
+        text_add(to, "    ");
+        print_notify(&s->notifies[i], to);
+        text_add(to, ",\n");
+    }
+    text_add(to, "%s", s->notify_count > 0 ? "  },\n" : "");
 }

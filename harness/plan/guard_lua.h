@@ -1,7 +1,7 @@
 #ifndef PLAN_GUARD_LUA_H
 #define PLAN_GUARD_LUA_H
 
-/* `plan --as lua`: guards and probes as a suite again. */
+/* `plan --as lua`: guards, probes and notify as a suite again. */
 
 #include "plan/plan.h"
 

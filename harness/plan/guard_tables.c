@@ -4,7 +4,7 @@
 
 static const char *const probe_words[] = {"client", "grpc_health", "http", "promql", "tcp", NULL};
 static const char *const client_values[] = {"errors", "p50", "p90", "p99", "rate", NULL};
-static const char *const guard_words[] = {"limits", "stop", "window", NULL};
+static const char *const guard_words[] = {"limits", "stop", "window", "approval", NULL};
 static const char *const missing_words[] = {"stop", "ignore", NULL};
 
 #define PROBE struct probe_plan
@@ -105,6 +105,21 @@ static const struct row guard_rows[] = {
     {.name = "allow", TEXTS(GUARD, allow, allow_count), BOTH, .only = "guard.window"},
     {.name = "deny", TEXTS(GUARD, deny, deny_count), BOTH, .only = "guard.window"},
     {.name = "zone", TEXT(GUARD, zone), BOTH, .only = "guard.window", .fallback = "UTC"},
+    {.name = "ask", TEXT(GUARD, ask), BOTH, .only = "guard.approval", .required = true},
+    {.name = "role", TEXT(GUARD, role), BOTH, .only = "guard.approval"},
+    {.name = "count",
+     COUNT(GUARD, people),
+     BOTH,
+     .only = "guard.approval",
+     .fallback = "1",
+     .least = 1,
+     .most = 20},
+    {.name = "within",
+     TIME(GUARD, within_ns),
+     BOTH,
+     .only = "guard.approval",
+     .fallback = "15m",
+     .least = 1},
 };
 const struct row_table guard_table = {"guard", guard_rows, COUNT_OF(guard_rows), sizeof(GUARD),
                                       NULL};

@@ -9,6 +9,7 @@
 #include "base/param.h"
 #include "base/text.h"
 #include "plan/guard.h"
+#include "plan/notify.h"
 #include "plan/place.h"
 
 #include <jansson.h>
@@ -146,6 +147,8 @@ struct scenario {
     size_t guard_count;
     struct probe_plan *probes;
     size_t probe_count;
+    struct notify_plan *notifies;
+    size_t notify_count;
     uint64_t deadline_ns, settle_ns;
     const char *lint; /* fail, report, ignore */
     /* A file of failures that somebody answers for, and, from the run on, what it held: a journal

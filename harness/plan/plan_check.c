@@ -287,6 +287,7 @@ static void check_scenario(struct scenario *s, struct errors *errors)
     check_steps(&c, s->steps, s->step_count);
     check_phases(s, errors);
     check_guards(s, errors);
+    check_notify(s, errors);
     check_limits(s, errors);
     if (errors->count == 0)
         check_cert_order(s, errors);

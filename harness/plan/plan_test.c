@@ -181,7 +181,6 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
          "latency",
          "fault.latency: on names the subset v1: subsets are not built yet",
          {"add", "1ms", NULL}},
-        {STEP_AWAIT, "human", "await.human is not built yet", {"within", "9s", "ask", "?", NULL}},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -190,9 +189,7 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         phase->ends = rows[i].kind == STEP_AWAIT ? PHASE_BY_AWAITS : PHASE_BY_CLOCK;
         phase->step_count = 1;
         phase->steps[0] = step_make(p, rows[i].kind, rows[i].word,
-                                    strcmp(rows[i].word, "latency") == 0 ? "b@v1"
-                                    : strcmp(rows[i].word, "human") == 0 ? NULL
-                                                                         : "b",
+                                    strcmp(rows[i].word, "latency") == 0 ? "b@v1" : "b",
                                     (struct source){0}, rows[i].keys);
         expect_error(p, rows[i].text);
     }

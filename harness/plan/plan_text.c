@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "faults/fault.h"
+#include "plan/human.h"
 #include "plan/limits.h"
 
 /* The dry run as people read it. Claims, their n and minutes are the planner's (verify) to add. */
@@ -82,18 +83,90 @@ static void fault_words(const struct step *s, struct text *to)
         text_add(to, " tag %s", tag);
 }
 
+/* A question, quoted, and fit for a terminal. */
+static void add_ask(const char *ask, struct text *to)
+{
+    text_add(to, " \"");
+    for (const char *c = ask; *c != '\0'; c++)
+        text_add(to, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+    text_add(to, "\"");
+}
+
+/* Who must agree, and who is told. */
+static void print_people(const struct scenario *s, struct text *to)
+{
+    char within[40];
+    for (size_t i = 0; i < s->guard_count; i++) {
+        const struct guard_plan *g = &s->guards[i];
+        if (g->kind != GUARD_APPROVAL)
+            continue;
+        text_add(to, "  approval");
+        add_ask(g->ask, to);
+        text_add(to, "  %u %s%s, within %s: else nothing is done\n", g->people,
+                 g->role != NULL  ? g->role
+                 : g->people == 1 ? "person"
+                                  : "people",
+                 g->role != NULL && g->people > 1 ? "s" : "",
+                 spoken(g->within_ns, within, sizeof(within)));
+    }
+    for (size_t i = 0; i < s->notify_count; i++) {
+        const struct notify_plan *n = &s->notifies[i];
+        text_add(to, "  notify %s %s", notify_word(n->kind),
+                 n->url != NULL        ? n->url
+                 : n->url_from != NULL ? n->url_from
+                                       : "");
+        for (size_t k = 0; k < n->event_count; k++)
+            text_add(to, "%s%s", k == 0 ? "  of " : ", ", n->events[k]);
+        text_add(to, "\n");
+    }
+}
+
+static size_t count_questions(const struct step *steps, size_t count, uint64_t *longest_ns)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        uint64_t within_ns = HUMAN_WITHIN_NS;
+        const char *text = json_string_value(json_object_get(s->keys, "within"));
+        n += count_questions(s->steps, s->step_count, longest_ns);
+        if (s->kind != STEP_EXPECT || strcmp(s->word, "human") != 0)
+            continue;
+        n++;
+        if (text == NULL || units_parse_duration(text, &within_ns, NULL))
+            *longest_ns = within_ns > *longest_ns ? within_ns : *longest_ns;
+    }
+    return n;
+}
+
+/* What is asked when a phase is over, and waited for when the last one is. */
+static void print_questions(const struct scenario *s, struct text *to)
+{
+    char wait[40];
+    uint64_t longest_ns = 0;
+    size_t n = count_questions(s->steps, s->step_count, &longest_ns);
+    for (size_t i = 0; i < s->phase_count; i++)
+        n += count_questions(s->phases[i].steps, s->phases[i].step_count, &longest_ns);
+    if (n > 0)
+        text_add(to, "  %zu question%s after %s: answers are waited for at most %s longer\n", n,
+                 n == 1 ? "" : "s", n == 1 ? "its phase" : "their phases",
+                 spoken(longest_ns, wait, sizeof(wait)));
+}
+
 static void claim_words(const struct step *s, struct text *to)
 {
     const char *key;
     json_t *value;
     static const char *const families[] = {
         [STEP_EXPECT] = "expect", [STEP_CERT] = "cert", [STEP_AWAIT] = "await"};
+    const char *ask = json_string_value(json_object_get(s->keys, "ask"));
     text_add(to, "%s %s", families[s->kind], s->word);
+    if (ask != NULL)
+        add_ask(ask, to);
     if (s->has_on)
         text_add(to, " %s", s->on.text);
     json_object_foreach(s->keys, key, value)
     {
-        if (strcmp(key, "on") != 0 && strcmp(key, "note") != 0)
+        if (strcmp(key, "on") != 0 && strcmp(key, "note") != 0 && strcmp(key, "ask") != 0)
             add_value(to, key, value);
     }
 }
@@ -211,10 +284,12 @@ static void print_scenario(const struct scenario *s, struct text *to)
     for (size_t i = 0; i < s->load_count; i++)
         print_load(&s->loads[i], "  ", to);
     limits_print_raised(s, to);
+    print_people(s, to);
     if (s->from_policy && s->phase_count == 0)
         text_add(to, "  phases: made from the policy, one scenario an edge\n");
     for (size_t i = 0; i < s->phase_count; i++)
         print_phase(&s->phases[i], to);
+    print_questions(s, to);
     struct line l = {to, 2, 2};
     if (s->step_count > 0) {
         text_add(to, "  ");

@@ -1,7 +1,7 @@
 #ifndef PLAN_ROW_MACROS_H
 #define PLAN_ROW_MACROS_H
 
-/* How a table of rows is written: for tables.c and guard_tables.c alone. A row is
+/* How a table of rows is written: for tables.c, guard_tables.c and notify.c alone. A row is
  * {.name = "rate", RATE(struct load_plan, rate_per_h), BOTH}. */
 
 #include "plan/row.h"

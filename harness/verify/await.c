@@ -13,8 +13,8 @@ static bool applies(const struct edge_policy *edge)
 /* What an await without a place is told by. */
 static const char *named_by(const struct window *w)
 {
-    const char *fault = window_key(w, "fault");
-    return fault != NULL ? fault : window_key(w, "probe");
+    const char *fault = window_key(w, "fault"), *probe = window_key(w, "probe");
+    return fault != NULL ? fault : probe != NULL ? probe : window_key(w, "ask");
 }
 
 /* The event of this await in the window's phase; NULL: the phase ended before it was reached. */
@@ -77,10 +77,13 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         return;
     }
     window_witness(ret, NULL, t_ns);
+    const char *seen = strcmp(w->asked->word, "human") == 0
+                           ? arena_printf(arena, "nobody said yes to \"%s\" within %s", on, span)
+                           : arena_printf(arena, "%s not %s within %s", on, w->asked->word, span);
     if (late == NULL || strcmp(late, "fail") == 0)
-        verdict_fail(ret, arena, "%s not %s within %s", on, w->asked->word, span);
+        verdict_fail(ret, arena, "%s", seen);
     else {
-        verdict_open(ret, WHY_EXPIRED, arena, "%s not %s within %s", on, w->asked->word, span);
+        verdict_open(ret, WHY_EXPIRED, arena, "%s", seen);
         ret->needs = "what the phase's other claims say";
     }
 }
@@ -102,3 +105,4 @@ AWAIT(steady, "the service is steady again in time")
 AWAIT(fired, "a fault fires in time")
 AWAIT(requests, "so many requests are done in time")
 AWAIT(probe, "a probe enters a range in time")
+AWAIT(human, "a person says go on in time")

@@ -226,6 +226,24 @@ static void look_again(const struct stand *st, const struct claim_type *type,
         *v = second;
 }
 
+#define ASK_SHOWN 64 /* bytes of a question in a line of a report */
+
+/* What tells an expectation from its neighbours: its place, or its question; NULL: neither. */
+static const char *told_by(struct hearing *h, const struct step *asked)
+{
+    const char *ask = json_string_value(json_object_get(asked->keys, "ask"));
+    if (asked->has_on)
+        return arena_strdup(&h->g->arena, asked->on.text);
+    if (ask == NULL)
+        return NULL;
+    size_t len = strlen(ask);
+    if (len <= ASK_SHOWN)
+        return arena_printf(&h->g->arena, "\"%s\"", ask);
+    for (len = ASK_SHOWN - 3; len > 0 && ((unsigned char)ask[len] & 0xC0) == 0x80;)
+        len--;
+    return arena_printf(&h->g->arena, "\"%.*s...\"", (int)len, ask);
+}
+
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -243,7 +261,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
         .scenario_name = arena_strdup(&h->g->arena, h->plan->scenarios[st->scenario].name),
         .phase_name = st->phase == NULL ? NULL : arena_strdup(&h->g->arena, st->phase->name),
         .arm = st->arm,
-        .on = asked->has_on ? arena_strdup(&h->g->arena, asked->on.text) : NULL,
+        .on = told_by(h, asked),
         .note = note == NULL ? NULL : arena_strdup(&h->g->arena, note),
         .asked_by = asked->source,
         .gates = strcmp(st->arm, SUBJECT) == 0 && (gates == NULL || strcmp(gates, "no") != 0),

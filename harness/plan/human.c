@@ -1,0 +1,58 @@
+#include "plan/human.h"
+
+#include "base/check.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+const char *human_kind_name(enum human_kind kind)
+{
+    static const char *const names[] = {"approval", "await", "expect"};
+    return names[kind];
+}
+
+/* Without the spaces at both ends. */
+static size_t trim(const char **text)
+{
+    while (**text == ' ' || **text == '\t')
+        (*text)++;
+    size_t len = strlen(*text);
+    while (len > 0 && ((*text)[len - 1] == ' ' || (*text)[len - 1] == '\t'))
+        len--;
+    return len;
+}
+
+const char *human_yes_or_no(const char *answer)
+{
+    static const struct {
+        const char *said, *means;
+    } words[] = {{"yes", "yes"}, {"y", "yes"}, {"no", "no"}, {"n", "no"}};
+    size_t len = trim(&answer);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strlen(words[i].said) == len && strncasecmp(words[i].said, answer, len) == 0)
+            return words[i].means;
+    return NULL;
+}
+
+bool human_expects_yes_or_no(const char *answer)
+{
+    return strcasecmp(answer, "yes") == 0 || strcasecmp(answer, "no") == 0;
+}
+
+bool human_matches(const char *expected, const char *answer)
+{
+    size_t want = trim(&expected), have = trim(&answer);
+    return want == have && strncasecmp(expected, answer, want) == 0;
+}
+
+bool human_name_is_good(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > HUMAN_NAME_MOST)
+        return false;
+    for (const char *c = name; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr(".-_@+", *c) == NULL)
+            return false;
+    return true;
+}
