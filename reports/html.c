@@ -96,8 +96,8 @@ static void gather(struct html *h)
     h->rows = check_alloc_zero(g->verdict_count + 1, sizeof(const struct judged *));
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (strcmp(d->arm, "subject") != 0)
-            continue;
+        if (strcmp(d->arm, "subject") != 0 && !d->gates)
+            continue; /* a control's */
         h->rows[count++] = d;
         h->counts[d->verdict.kind]++;
         h->accepted += d->accepted != NULL && d->accepted->stands;
@@ -164,7 +164,7 @@ static void add_top(struct html *h)
     html_text(h->to, h->report->plan != NULL ? h->report->plan->suite : "");
     text_add(h->to,
              "</span> <span class=\"mute nw\">%s, %llu min %02llu s</span> <span "
-             "class=\"mute nw\">run <span class=\"m\">",
+             "class=\"mute\">run <span class=\"m\">",
              when, (unsigned long long)(s / 60), (unsigned long long)(s % 60));
     html_text(h->to, report_run_text(j, "run"));
     text_add(h->to, "</span></span></p></div></header>\n<main class=\"wrap\">\n");

@@ -232,6 +232,43 @@ static void add_exceptions(struct html *h)
     }
 }
 
+/* Claims that the policy gives nothing to judge, each once. */
+static void add_none(struct html *h)
+{
+    size_t told = 0;
+    for (size_t i = h->row_count; i < h->row_count + h->counts[VERDICT_NOT_APPLICABLE]; i++) {
+        bool before = false;
+        for (size_t k = h->row_count; k < i && !before; k++)
+            before = h->rows[k]->claim == h->rows[i]->claim;
+        if (before)
+            continue;
+        if (told == 0)
+            open_fact(h->to, "do not apply");
+        text_add(h->to, "%s<span class=\"m\">%s</span>", told++ == 0 ? "" : ", ",
+                 h->rows[i]->claim->id);
+    }
+    if (told > 0)
+        close_fact(h->to);
+}
+
+static void add_guards(struct html *h)
+{
+    const struct journal *j = h->report->journal;
+    size_t watched = 0, tripped = 0;
+    for (size_t i = 0; h->report->plan != NULL && i < h->report->plan->scenario_count; i++)
+        watched += h->report->plan->scenarios[i].guard_count;
+    for (size_t i = 0; i < j->event_count; i++)
+        tripped += strcmp(j->events[i].what, "guard_trip") == 0;
+    if (watched == 0)
+        return;
+    open_fact(h->to, "guards");
+    if (tripped == 0)
+        text_add(h->to, "%zu declared, none tripped", watched);
+    else
+        text_add(h->to, "%zu declared, <b class=\"fail\">%zu tripped</b>", watched, tripped);
+    close_fact(h->to);
+}
+
 void html_facts(struct html *h)
 {
     const struct journal *j = h->report->journal;
@@ -246,8 +283,10 @@ void html_facts(struct html *h)
     add_load(h);
     add_stalls(h);
     add_faults(h);
+    add_guards(h);
     add_left(h);
     add_exceptions(h);
+    add_none(h);
     add_lint(h);
     if (p != NULL && p->false_alarms > 0) {
         snprintf(text, sizeof(text), "%.1e for the run", p->false_alarms);

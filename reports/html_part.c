@@ -116,13 +116,24 @@ void html_policy_of(struct html *h, const struct verdict *v)
 
 void html_where(struct html *h, const struct judged *d)
 {
+    const struct plan *plan = h->report->plan;
+    bool many = plan != NULL && plan->scenario_count > 1;
     if (d->ordinal == UINT32_MAX) {
         text_add(h->to, "over the whole scenario");
-        return;
+    } else {
+        text_add(h->to, "in \xE2\x80\x9C");
+        html_text(h->to, d->phase_name);
+        text_add(h->to, "\xE2\x80\x9D");
     }
-    text_add(h->to, "in \xE2\x80\x9C");
-    html_text(h->to, d->phase_name);
-    text_add(h->to, "\xE2\x80\x9D");
+    if (many) {
+        text_add(h->to, d->ordinal == UINT32_MAX ? " \xE2\x80\x9C" : " of \xE2\x80\x9C");
+        html_text(h->to, d->scenario_name);
+        text_add(h->to, "\xE2\x80\x9D");
+    }
+    if (strcmp(d->arm, "subject") != 0) {
+        text_add(h->to, ", arm ");
+        html_text(h->to, d->arm);
+    }
 }
 
 void html_command(struct text *to, const char *format, const char *run)

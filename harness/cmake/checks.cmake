@@ -40,6 +40,7 @@ foreach(how pause kill restart)
 endforeach()
 add_client_test(e2e.explain explain/run)
 add_client_test(real.compare compare/run)
+add_client_test(real.report report/run)
 # The other proxies want a machine of their own: ./dev test discover.
 add_client_test(real.discover discover/run builtin)
 set_tests_properties(real.discover PROPERTIES RUN_SERIAL TRUE)

@@ -236,7 +236,7 @@ class Page:
                 raise Wrong("not in %g s: %s" % (within, what))
 
     def key(self, key, *modifiers):
-        code, number, text = KEYS.get(key, ("Key" + key.upper(), ord(key.upper()), key))
+        code, number, text = KEYS[key] if key in KEYS else ("Key" + key.upper(), ord(key.upper()), key)
         how = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": sum(MODIFIERS[m] for m in modifiers)}
         if text and not set(modifiers) - {"Shift"}:
             how["text"] = text
