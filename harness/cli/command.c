@@ -96,7 +96,7 @@ void commands_help(struct text *to)
                      grouped[i].command->name);
     }
     text_add(to, "\nFirst time: meshproof init --from k8s/ && meshproof run suites/gate.lua\n"
-                 "Help: meshproof COMMAND --help\n");
+                 "Stop everything: meshproof halt --all        Help: meshproof COMMAND --help\n");
 }
 
 void commands_list(struct text *to)

@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/control.h"
 #include "cli/exception_file.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
@@ -259,6 +260,18 @@ static int check_phase(const struct arguments *args, const struct plan *plan)
     return command_fail(&err);
 }
 
+static int check_prepared(const struct arguments *args, struct prepared *p,
+                          struct exception_file *exceptions)
+{
+    struct error err = {0};
+    int code = lint_gate(p, exceptions);
+    if (code == EXIT_PASS)
+        code = check_hash(args, p->plan);
+    if (code == EXIT_PASS)
+        code = check_phase(args, p->plan);
+    return code == EXIT_PASS && !prepare_names(p, &err) ? command_fail(&err) : code;
+}
+
 static int run_suite(const struct arguments *args, struct exception_file *exceptions,
                      const char *suite, struct outcome *told)
 {
@@ -266,21 +279,18 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     struct engine_options options;
     struct progress progress;
     struct watched watched = {.progress = &progress};
+    struct control *control = NULL;
     struct error err = {0};
     char path[600], program[600], ledger[80];
     enum engine_outcome outcome = ENGINE_BROKEN;
     int code = prepare(args, suite, &p);
     outcome_begin(told, p.run);
     if (code == EXIT_PASS)
-        code = lint_gate(&p, exceptions);
-    if (code == EXIT_PASS)
-        code = check_hash(args, p.plan);
-    if (code == EXIT_PASS)
-        code = check_phase(args, p.plan);
-    if (code == EXIT_PASS && !prepare_names(&p, &err))
-        code = command_fail(&err);
+        code = check_prepared(args, &p, exceptions);
     if (code == EXIT_PASS)
         code = make_path(args, &p, path, sizeof(path));
+    if (code == EXIT_PASS && !control_open(p.run, suite, path, &control, &err))
+        code = command_fail(&err);
     if (code != EXIT_PASS) {
         prepared_release(&p);
         return code;
@@ -294,6 +304,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     progress.reads = options.has_terminal;
     onlookers_add(&watched.onlookers,
                   &(struct onlooker){.on_event = progress_on_event, .cookie = &progress});
+    struct onlooker steered = control_onlooker(control);
+    onlookers_add(&watched.onlookers, &steered);
     onlookers_hook(&watched.onlookers, &options);
     snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
     options.ledger = ledger;
@@ -316,6 +328,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         command_say(line);
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
+    control_close(control, code);
     free(policy_json);
     prepared_release(&p);
     return code;
