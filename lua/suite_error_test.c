@@ -135,6 +135,11 @@ static const struct golden guards[] = {
 #define WAITS(steps) \
     "return scenario \"s\" { mesh = mesh.none {}, load = load.open { on = \"client -> b\", rate " \
     "= \"100/s\" }, lab = lab { service \"b\" {} }, phase \"p\" {\n  " steps " } }"
+#define TOLD(notify) \
+    "return scenario \"s\" { mesh = mesh.none {}, load = load.open { on = \"client -> b\", rate " \
+    "= \"100/s\" },\n notify = { " notify " },\n lab = lab { service \"b\" {} },\n phase \"p\" { " \
+    "lasting = \"9s\" } }"
+
 /* What is of the language and not of this version; and what else an author gets wrong. */
 static const struct golden others[] = {
     {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\" }"),
@@ -159,6 +164,24 @@ static const struct golden others[] = {
      "within"},
     {"answer.lua", PHASE("expect.human { ask = \"?\", answer = \"\" }"),
      "answer.lua:2: expect.human: answer has 0 bytes; it must be 1 to 200"},
+    {"tell.lua", "return scenario \"s\" {\n  notify = { notify.slack { } } }",
+     "tell.lua:2: notify.slack needs url_from"},
+    {"tell_whom.lua", "return scenario \"s\" {\n  notify = { guard.limits { } } }",
+     "tell_whom.lua:2: guard.limits cannot stand in notify; it takes notify.grafana, notify.slack "
+     "or "
+     "notify.webhook"},
+    {"tell_what.lua", TOLD("notify.slack { url_from = \"SLACK\", events = { \"stop\" } }"),
+     "tell_what.lua:2: notify.slack: events holds \"stop\"; it is of start, phase, fault, human, "
+     "guard, abort, verdict, end"},
+    {"tell_secret.lua", TOLD("notify.slack { url_from = \"https://hooks.example/T0/B0/x\" }"),
+     "tell_secret.lua:2: notify.slack: url_from must be the name of an environment variable, such "
+     "as \"SLACK_GAMEDAY\", and never what is in it"},
+    {"tell_where.lua", TOLD("notify.webhook { url = \"hooks.example\" }"),
+     "tell_where.lua:2: notify.webhook: url is \"hooks.example\"; it must be such as "
+     "\"https://hooks.example/run\""},
+    {"tell_me.lua", TOLD("notify.webhook { url = \"https://me:pw@hooks.example/\" }"),
+     "tell_me.lua:2: notify.webhook: url holds a user or a password, which would be in the "
+     "journal"},
     {"cert_word.lua", PHASE("cert.revoke { }"),
      "cert_word.lua:2: there is no cert.revoke; there is issue rotate trust"},
     {"cert_key.lua", PHASE("cert.rotate { root = \"root-b\", overlap = \"1s\" }"),

@@ -84,6 +84,9 @@ static void plans_survive_json_and_lua(void **unused)
         " guard.window { allow = { \"Mon-Fri 09:00-17:00\" }, deny = { \"2026-12-20\" } },\n"
         " guard.approval { ask = \"Start?\\n\", role = \"lead\", count = 2, within = \"1m\" },\n"
         " guard.approval { ask = \"Sure?\" } },\n"
+        "notify = { notify.slack { url_from = \"SLACK\" }, notify.grafana { url = \"https://g\", "
+        "token = \"T\", tags = { \"a\", \"b\" } }, notify.webhook { url = \"http://h/x\", events = "
+        "{ \"phase\", \"verdict\" } } },\n"
         "probes = { up = probe.tcp { address = \"127.0.0.1:1\", every = \"1s\" }, [\"a b\"] = "
         "probe.http { url = \"http://127.0.0.1:1/x\", value = \"/n\" } },\n" WHOLE
         "phase \"one\" { lasting = \"90s\", about = \"x\", settle = \"0ms\",\n"

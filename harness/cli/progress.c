@@ -55,7 +55,8 @@ static const char *word_of(const char *what)
         const char *what, *word;
     } words[] = {{"phase.start", "phase"}, {"phase.end", "ended"}, {"fault.armed", "armed"},
                  {"fault.first", "fired"}, {"await", "await"},     {"fault.expired", "expired"},
-                 {"abort", "abort"},       {"broken", "broken"},   {"journal.pressed", "journal"}};
+                 {"abort", "abort"},       {"broken", "broken"},   {"journal.pressed", "journal"},
+                 {"guard.trip", "guard"}};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(words[i].what, what) == 0)
             return words[i].word;

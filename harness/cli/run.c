@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/control.h"
 #include "cli/exception_file.h"
+#include "cli/notifier.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
 #include "cli/people.h"
@@ -171,7 +172,7 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
 }
 
 static int judge_and_report(const struct arguments *args, struct exception_file *exceptions,
-                            const char *journal, struct outcome *outcome)
+                            const char *journal, struct outcome *outcome, struct notifier *notifier)
 {
     struct opened o;
     struct error err = {0};
@@ -185,6 +186,7 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
         bool read = exception_file_apply(exceptions, o.plan, o.judgement, &err);
         code = read ? report_exit(&o.report) : command_fail(&err);
         outcome_add(outcome, &o.report, journal, code);
+        notifier_verdicts(notifier, &o.report);
         if (!write_reports(args, &o, &err))
             code = command_worse(command_fail(&err), code);
     }
@@ -306,6 +308,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
                   &(struct onlooker){.on_event = progress_on_event, .cookie = &progress});
     struct onlooker steered = control_onlooker(control);
     onlookers_add(&watched.onlookers, &steered);
+    struct notifier *notifier = ok ? notifier_start(p.plan, p.run) : NULL;
+    notifier_look_on(notifier, &watched.onlookers);
     onlookers_hook(&watched.onlookers, &options);
     snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
     options.ledger = ledger;
@@ -320,7 +324,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     if (err.kind != ERROR_NONE)
         code = command_fail(&err);
     if (ok)
-        code = command_worse(judge_and_report(args, exceptions, path, told),
+        code = command_worse(judge_and_report(args, exceptions, path, told, notifier),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
     if (outcome == ENGINE_NOT_UNDONE) {
         char line[80];
@@ -329,6 +333,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
     control_close(control, code);
+    notifier_end(notifier, outcome_word(code), code, path);
     free(policy_json);
     prepared_release(&p);
     return code;

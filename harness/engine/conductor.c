@@ -210,6 +210,7 @@ static void on_guard_trip(void *cookie, const struct guard_plan *guard, const st
             c->walks[0], "guard_trip",
             json_pack("{ss ss ss*}", "guard", why->text, "where", where, "note", guard->note),
             loop_now_ns(c->loop));
+        walk_tell(c->walks[0], "guard.trip", "%s", why->text);
     }
     conductor_stop(c, refused ? STOPPING_BROKEN : STOPPING_ABORT, why,
                    refused ? 0 : conductor_recover_ns(c));
