@@ -1,13 +1,10 @@
 #include "standalone/admin_server.h"
 
+#include "net/access.h"
 #include "standalone/admin_routes.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
-
-#include "net/socket.h"
 
 struct admin_server {
     struct http_server *http;
@@ -15,71 +12,18 @@ struct admin_server {
     char *token;
 };
 
-bool admin_is_loopback(const char *address, bool *ret, struct error *err)
-{
-    struct socket_address at;
-    if (!socket_parse(address, &at, err))
-        return false;
-    const void *raw = &at.storage;
-    const struct sockaddr_in *v4 = raw;
-    const struct sockaddr_in6 *v6 = raw;
-    *ret = at.storage.ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
-                                            : ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    return true;
-}
-
-/* The one field of that name; more than one is as wrong as none where it decides something. */
-static bool find_field(struct fields fields, const char *name, struct bytes *ret)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < fields.count; i++)
-        if (bytes_equal_nocase(fields.at[i].name, bytes_of(name))) {
-            *ret = bytes_trim(fields.at[i].value);
-            count++;
-        }
-    return count == 1;
-}
-
-static bool is_loopback_host(struct bytes host)
-{
-    char text[64];
-    struct in_addr v4;
-    size_t len = host.len;
-    if (len == 0 || len >= sizeof(text))
-        return false;
-    if (host.at[0] == '[') {
-        const uint8_t *end = memchr(host.at, ']', len);
-        return end != NULL && end - host.at == 4 && memcmp(host.at, "[::1]", 5) == 0;
-    }
-    const uint8_t *colon = memchr(host.at, ':', len);
-    len = colon != NULL ? (size_t)(colon - host.at) : len;
-    snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)host.at);
-    if (bytes_equal_nocase((struct bytes){host.at, len}, BYTES("localhost")))
-        return true;
-    return inet_pton(AF_INET, text, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
-}
-
 uint16_t admin_check(struct fields fields, const char *token, const char **ret_why)
 {
     struct bytes value = {0};
     if (token != NULL) {
-        bool given = find_field(fields, "authorization", &value) && value.len > 7 &&
-                     bytes_equal_nocase((struct bytes){value.at, 7}, BYTES("Bearer "));
-        struct bytes own =
-            bytes_trim((struct bytes){value.at + (given ? 7 : 0), given ? value.len - 7 : 0});
         *ret_why = "a bearer token is needed: authorization: Bearer TOKEN";
-        return given && own.len == strlen(token) && CRYPTO_memcmp(own.at, token, own.len) == 0
-                   ? 0
-                   : 401;
+        return access_bearer(fields, token) ? 0 : 401;
     }
     *ret_why = "without a token, host must be a loopback name";
-    if (!find_field(fields, "host", &value) || !is_loopback_host(value))
+    if (access_field(fields, "host", &value) != 1 || !access_is_loopback_host(value))
         return 403;
     *ret_why = "without a token, no origin is allowed: this is not for pages of a browser";
-    for (size_t i = 0; i < fields.count; i++)
-        if (bytes_equal_nocase(fields.at[i].name, BYTES("origin")))
-            return 403;
-    return 0;
+    return access_field(fields, "origin", NULL) > 0 ? 403 : 0;
 }
 
 static void answer(struct http_exchange *x, struct admin_reply *reply)
@@ -130,7 +74,7 @@ bool admin_server_open(struct loop *loop, const struct admin_server_config *conf
                        struct admin_server **ret, struct error *err)
 {
     bool loopback;
-    if (!admin_is_loopback(config->listen, &loopback, err)) {
+    if (!access_is_loopback(config->listen, &loopback, err)) {
         error_prefix(err, "--admin ");
         return false;
     }

@@ -28,9 +28,6 @@ bool admin_server_open(struct loop *loop, const struct admin_server_config *conf
                        struct admin_server **ret, struct error *err) WARN_UNUSED;
 void admin_server_free(struct admin_server *s);
 const char *admin_server_address(const struct admin_server *s);
-/* Whether the address is one that only this host can reach. ERROR_INPUT: it is none. */
-bool admin_is_loopback(const char *address, bool *ret, struct error *err) WARN_UNUSED;
-
 /* Whether the head alone allows it: 0, or the status of the refusal, with the reason. Without a
  * token a browser on this host could be made to ask: Host must be a loopback name (DNS rebinding),
  * and no Origin may be given (RFC 6454 7). ${token}: RFC 6750 2.1, compared in constant time. */

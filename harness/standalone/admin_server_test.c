@@ -1,5 +1,7 @@
 #include "standalone/admin_server.h"
 
+#include "net/access.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -77,10 +79,10 @@ static void beyond_loopback_a_token_is_needed(void **state)
     struct error err = {0};
     bool loopback = false;
     (void)state;
-    assert_true(admin_is_loopback("127.0.0.1:0", &loopback, &err) && loopback);
-    assert_true(admin_is_loopback("[::1]:0", &loopback, &err) && loopback);
-    assert_true(admin_is_loopback("0.0.0.0:0", &loopback, &err) && !loopback);
-    assert_true(admin_is_loopback("[::]:0", &loopback, &err) && !loopback);
+    assert_true(access_is_loopback("127.0.0.1:0", &loopback, &err) && loopback);
+    assert_true(access_is_loopback("[::1]:0", &loopback, &err) && loopback);
+    assert_true(access_is_loopback("0.0.0.0:0", &loopback, &err) && !loopback);
+    assert_true(access_is_loopback("[::]:0", &loopback, &err) && !loopback);
     assert_true(loop_new(&loop, &err));
     assert_false(admin_server_open(loop, &(struct admin_server_config){.listen = "0.0.0.0:0"},
                                    &server, &err));

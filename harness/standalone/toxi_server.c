@@ -1,7 +1,7 @@
 #include "standalone/toxi_server.h"
 
 #include "base/clock.h"
-#include "standalone/admin_server.h"
+#include "net/access.h"
 #include "standalone/toxi_routes.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ bool toxi_server_open(struct loop *loop, const struct toxi_server_config *config
                       struct toxi_server **ret, struct error *err)
 {
     bool loopback = false;
-    if (!admin_is_loopback(config->listen, &loopback, err)) {
+    if (!access_is_loopback(config->listen, &loopback, err)) {
         error_prefix(err, "--toxiproxy-api ");
         return false;
     }
