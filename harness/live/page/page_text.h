@@ -12,8 +12,8 @@
 extern const char page_text_policy[];
 /* ${forgery} goes into the page's forms: hex digits. */
 void page_text_write(const char *forgery, struct text *to);
-/* What a stranger is shown (401), and what turns an address with a token into one with a cookie: a page
- * that goes to "/" by itself, because a redirect would still count as another site's where the
+/* What a stranger is shown (401), and what turns an address with a token into one with a cookie: a
+ * page that goes to "/" by itself, because a redirect would still count as another site's where the
  * address was followed in a chat, and the strict cookie would not be sent. */
 extern const char page_text_stranger[], page_text_enter[];
 
