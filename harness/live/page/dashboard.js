@@ -5,7 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const root = document.documentElement, narrow = matchMedia("(max-width:700px)");
   const $ = id => document.getElementById(id);
-  let last = null, came = 0, opened = performance.now(), held = false, lost = false, source = null;
+  let last = null, shown = null, came = 0, opened = performance.now(), held = false, lost = false, source = null;
 
   // Elements: tag, attributes, then children: nodes or text.
   const fill = (e, attributes, children) => {
@@ -59,9 +59,11 @@
     if (undoing || done) $("dialog").close();
     $("over").hidden = !aborted && !done;
     $("over-g").setAttribute("href", aborted ? "#s-aborted" : "#s-done");
-    say("over-h", aborted ? "Aborted: " + s.abort_reason + "." : "The run is over" + (s.end ? ": " + s.end : "") + ".");
-    say("over-t", done ? "All that was journalled is in " + s.journal + "; the verdicts are settled by the report." :
-      s.undo_total > 0 ? s.undone + " of " + s.undo_total + " are undone." : "Everything is being undone.");
+    const stop = s.events.find(e => e.kind === "run" && e.text.startsWith("aborted"));
+    const undone = s.undo_total === 0 ? "Nothing had to be undone." : s.undone >= s.undo_total ? "All " + many(s.undo_total, "change is", "changes are") + " undone." :
+      s.undone + " of " + s.undo_total + " changes are undone" + (done ? ": meshproof recover --run" + run_word() + "." : " so far.");
+    say("over-h", aborted ? "Aborted" + (stop ? " at " + clock(stop.at_ms, true) : "") + ": " + s.abort_reason + "." : "The run is over" + (s.end ? ": " + s.end : "") + ".");
+    say("over-t", (aborted ? undone + " " : "") + (done ? "What was seen is in " + s.journal + "; the report settles the verdicts." : ""));
     say("dialog-t", (s.faults.length === 0 ? "No fault is in force now; the" : s.faults.length === 1 ? "The fault in force is lifted now and the" :
       "All " + s.faults.length + " faults are lifted now and the") + " world is put back. The run ends with exit code 3; what was seen stays in " + (s.journal || "its journal") + ".");
     document.title = (done && aborted ? "aborted" : s.state) + " " + clock(s.since_start_ms) + ", " + (s.edge || s.scenario) + ", meshproof";
@@ -212,15 +214,15 @@
     $("fault-rows").replaceChildren(...s.faults.map(f => {
       const ends = html("td", {class: "num"}, html("b", {class: "ttl"}, ""));
       if (f.total_ms > 0 && f.left_ms >= 0) ends.append(html("progress", {max: f.total_ms, "aria-label": f.text + " on " + f.place + ": time left"}));
-      return html("tr", {}, html("th", {scope: "row"}, short(f.text)), html("td", {title: f.place}, short(f.place)), html("td", {class: "wide"}, f.share + ", " + (f.reach_per_s > 0 ? "about " + count(f.reach_per_s) + "/s" : "0/s now") + ", " + count(f.fired) + " so far"), ends);
+      return html("tr", {}, html("th", {scope: "row"}, short(f.text)), html("td", {title: f.place}, short(f.place)), html("td", {class: "wide"}, f.share + (f.share.endsWith("%") ? " of requests" : "") + ", " + (f.reach_per_s > 0 ? "about " + count(f.reach_per_s) + "/s" : "0/s now") + ", " + count(f.fired) + " so far"), ends);
     }));
     countdown();
   }
 
   function countdown() {
-    const gone = moving(last) && last.state !== "waiting" && !lost ? performance.now() - came : 0;
+    const gone = moving(shown) && shown.state !== "waiting" && !lost ? performance.now() - came : 0;
     document.querySelectorAll("#fault-rows tr").forEach((row, i) => {
-      const left = last.faults[i].left_ms, meter = row.querySelector("progress");
+      const left = shown.faults[i].left_ms, meter = row.querySelector("progress");
       row.querySelector(".ttl").textContent = left < 0 ? "with its phase" : clock(left - gone, true);
       if (meter !== null) meter.value = Math.max(0, left - gone);
     });
@@ -266,6 +268,7 @@
   }
 
   function show(s) {
+    shown = s;
     for (const part of [bar, phases, guards, lanes, faults, verdicts, events, question]) part(s);
     tick();
   }
@@ -275,7 +278,7 @@
     lost = is;
     root.dataset.link = is ? "lost" : "up";
     say("alert", is ? "No word from the run for three seconds." : last === null ? "" : "The run is heard again.");
-    if (last !== null) { countdown(); next(last) }
+    if (shown !== null) { countdown(); next(shown) }
   }
 
   function tick() {
@@ -288,9 +291,9 @@
       say("ends-self", last !== null && last.faults.length > 0 && left.length === last.faults.length ? "; its faults end by themselves in at most " + clock(Math.max(0, Math.max(...left) - silent)) : "");
       say("halt", "meshproof halt" + run_word());
     }
-    if (last === null || (held && !lost)) return;
+    if (shown === null || (held && !lost)) return;
     say("clock", clock(since(), true));
-    if (!lost) { countdown(); next(last) }
+    if (!lost) { countdown(); next(shown) }
   }
 
   function on_snapshot(event) {

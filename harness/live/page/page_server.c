@@ -151,9 +151,10 @@ static void enter(struct page_server *s, struct http_exchange *x)
     answer(x, 200, "text/html; charset=utf-8", bytes_of(page_text_enter), "set-cookie", cookie);
 }
 
+/* Of an answer it is the person who gives it that counts, of all else the browser it came from. */
 static json_t *make_ask(const char *verb, const struct http_request *request)
 {
-    char who[80], number[12], name[80], text[256];
+    char who[80], number[12], text[256];
     uint64_t n = 0;
     snprintf(who, sizeof(who), "page %s", request->peer);
     json_t *ask = json_pack("{ss ss ss}", "verb", verb, "who", who, "channel", "page");
@@ -161,13 +162,13 @@ static json_t *make_ask(const char *verb, const struct http_request *request)
     if (strcmp(verb, "answer") != 0)
         return ask;
     if (page_form_get(request->body, "number", number, sizeof(number)) &&
-        bytes_to_u64(bytes_of(number), &n))
+        bytes_to_u64(bytes_of(number), &n) && n <= UINT32_MAX)
         json_object_set_new(ask, "number", json_integer((json_int_t)n));
-    page_form_get(request->body, "as", name, sizeof(name));
+    page_form_get(request->body, "as", who, sizeof(who));
     /* The buttons say yes and no; without one, what was written is the answer. */
     if (!page_form_get(request->body, "choice", text, sizeof(text)))
         page_form_get(request->body, "answer", text, sizeof(text));
-    json_object_set_new(ask, "as", json_string(name));
+    json_object_set_new(ask, "who", json_string(who));
     json_object_set_new(ask, "answer", json_string(text));
     return ask;
 }

@@ -32,8 +32,8 @@ struct page_server_config {
      * there is none yet. */
     bool (*snapshot)(void *cookie, struct text *to);
     /* {"verb": "abort", "who": "page 127.0.0.1:40123", ...} gives {"ok": ..., "error": ...}, as
-     * steer_ask does; the caller's. Verbs: abort, pause, resume, answer (with "number", "answer",
-     * "as", "channel"). */
+     * steer_ask does; the caller's. Verbs: abort, pause, resume; answer, with "number", "answer",
+     * the person's name as "who", and "channel": "page". */
     json_t *(*ask)(void *cookie, const json_t *ask);
     void *cookie;
 };
