@@ -7,9 +7,6 @@
 
 #define FIRST_LEAST 30
 #define LATER_LEAST 10
-/* Envoy's timers tick at 1 ms, and a connection may have to be made (measured: up to 8 ms when
- * shared). */
-#define TOLERANCE_NS (20 * NS_PER_MS)
 #define SHORT_NS (1 * NS_PER_MS)
 
 struct gaps {
@@ -37,7 +34,7 @@ static void collect(const struct edge_policy *edge, const struct window *w, stru
                 continue;
             struct gaps *g = &gaps[x->place - 1];
             uint64_t least = backoff_least_ns(edge, x->place);
-            bool late = gap > backoff_most_ns(edge, x->place) + TOLERANCE_NS;
+            bool late = gap > backoff_most_ns(edge, x->place) + BACKOFF_TOLERANCE_NS;
             bool soon = gap + SHORT_NS < least;
             extent_add(&g->extent, gap);
             g->count++;
@@ -55,7 +52,8 @@ static void fail(const struct edge_policy *edge, const struct window *w, const s
     char range[48], bound[32];
     verdict_range(g->extent.least, g->extent.most, range, sizeof(range));
     uint64_t count = g->soon > 0 ? g->soon : g->late;
-    verdict_span(g->soon > 0 ? backoff_least_ns(edge, n) : backoff_most_ns(edge, n) + TOLERANCE_NS,
+    verdict_span(g->soon > 0 ? backoff_least_ns(edge, n)
+                             : backoff_most_ns(edge, n) + BACKOFF_TOLERANCE_NS,
                  bound, sizeof(bound));
     verdict_fail(ret, arena, "gap %u: %llu of %llu %s than %s (%s)%s", n, (unsigned long long)count,
                  (unsigned long long)g->count, g->soon > 0 ? "shorter" : "longer", bound, range,
@@ -84,7 +82,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         char range[48];
         ret->seen += g->count;
         ret->wrong += g->late + g->soon;
-        g->test = window_late(w, g->late, g->count, TOLERANCE_NS);
+        g->test = window_late(w, g->late, g->count, BACKOFF_TOLERANCE_NS);
         bool late = g->test.verdict == LATE_FAIL && !window_starved(w, ret, arena);
         if (ret->kind != VERDICT_FAIL && (g->soon > 0 || late))
             fail(edge, w, g, n, arena, ret);

@@ -51,6 +51,20 @@ uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_n
 bool eject_explained(const struct window *w, const struct silence *s);
 /* Silences that have begun or ended in ${span}. */
 bool eject_touches(const struct silence *s, const struct span *span);
+/* What a silence was as an ejection, measured from the failure that tripped it. */
+struct outing {
+    uint64_t must_ns; /* it had certainly tripped by then */
+    uint64_t least_ns,
+        most_ns; /* it lasted: from the first failure that certainly, that could have tripped it */
+    uint64_t k_least,
+        k_most; /* how many ejections the host may have behind it, this one included */
+    uint64_t short_ns, long_ns; /* the bounds */
+    bool ended;
+};
+/* Of the silence ${index} of the window's track. False: it was none, or nothing certain shows when
+ * it began. */
+bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
+                  struct outing *ret);
 /* Hosts other than ${host} that were silent at that time. */
 uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
 /* It was silent so soon after that it may have been out by then, and an update that waits for

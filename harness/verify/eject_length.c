@@ -11,16 +11,6 @@
 #define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
 #define BRIEF_NS (10 * NS_PER_S)  /* base + interval up to which two first ejections are asked */
 
-/* What a silence was, measured from the failure that tripped it. */
-struct outing {
-    uint64_t least_ns,
-        most_ns; /* it lasted: from the first failure that certainly, that could have tripped it */
-    uint64_t k_least,
-        k_most; /* how many ejections the host may have behind it, this one included */
-    uint64_t short_ns, long_ns; /* the bounds */
-    bool ended;
-};
-
 /* When the host's run before the silence could have, and certainly had, tripped. */
 static void tripped(const struct track *t, const struct ejector *e, const struct silence *s,
                     uint64_t *ret_could_ns, uint64_t *ret_must_ns)
@@ -84,8 +74,7 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
     *ret_most = most + unseen_before(t, e, last);
 }
 
-static bool outing_of(const struct window *w, const struct ejector *e, size_t index,
-                      struct outing *ret)
+bool eject_outing(const struct window *w, const struct ejector *e, size_t index, struct outing *ret)
 {
     const struct track *t = w->track;
     const struct silence *s = &t->silences[index];
@@ -102,6 +91,7 @@ static bool outing_of(const struct window *w, const struct ejector *e, size_t in
          eject_out_most(t, e, s->host, must_ns) >= e->cap))
         return false;
     *ret = (struct outing){
+        .must_ns = must_ns,
         .least_ns = s->end_ns - must_ns,
         .most_ns = s->end_ns - could_ns,
         .ended = s->after != TRACK_NONE,
@@ -128,7 +118,7 @@ static void collect(const struct window *w, const struct ejector *e, const struc
     const struct track *t = w->track;
     for (size_t i = 0; i < t->silence_count; i++) {
         struct outing o;
-        if (!eject_touches(&t->silences[i], &w->wide) || !outing_of(w, e, i, &o) ||
+        if (!eject_touches(&t->silences[i], &w->wide) || !eject_outing(w, e, i, &o) ||
             panics_hide(panics, t->silences[i].end_ns))
             continue;
         bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns;
@@ -267,7 +257,7 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
     for (size_t i = 0; i < t->silence_count; i++) {
         struct outing o;
         const struct silence *s = &t->silences[i];
-        if (!eject_touches(s, &w->wide) || !outing_of(w, &e, i, &o))
+        if (!eject_touches(s, &w->wide) || !eject_outing(w, &e, i, &o))
             continue;
         uint64_t due = s->end_ns - o.least_ns + ejector_length_ns(&e, o.k_most) + e.interval_ns +
                        e.merge_ns + LONG_NS;

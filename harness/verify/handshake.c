@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-/* The root of all before the first step (scenario-language.md 1.6). */
-#define FIRST_ROOT "root-a"
 #define MESH_PLACE "client"
 /* A proxy's workers have what its main thread says that it has (measured: 1.4 to 5.8 ms). */
 #define TAKEN_SLACK_NS (250 * NS_PER_MS)
@@ -143,8 +141,7 @@ static bool list_has(struct bytes list, struct bytes root)
     return false;
 }
 
-/* "root-a,root-b" of a bundle, "root-b" of a leaf. */
-static struct bytes roots_of(const struct swap *swap)
+struct bytes swap_roots(const struct swap *swap)
 {
     struct bytes text = bytes_of(swap->what);
     size_t space = bytes_find(text, ' ');
@@ -166,11 +163,11 @@ static struct bytes next_state(const struct state_walk *q, size_t *at)
     /* ${at}: 0 is the state before; then each swap that may have come into force since. */
     const struct shakes *s = q->s;
     if (*at == 0) {
-        struct bytes roots = BYTES(FIRST_ROOT);
+        struct bytes roots = BYTES(SHAKES_FIRST_ROOT);
         for (size_t i = 0; i < s->swap_count; i++)
             if (s->swaps[i].endpoint == q->endpoint && s->swaps[i].leaf == q->leaf &&
                 s->swaps[i].to_ns < q->from_ns)
-                roots = roots_of(&s->swaps[i]);
+                roots = swap_roots(&s->swaps[i]);
         *at = 1;
         return roots;
     }
@@ -180,7 +177,7 @@ static struct bytes next_state(const struct state_walk *q, size_t *at)
             swap->from_ns > q->to_ns)
             continue;
         *at = i + 2;
-        return roots_of(swap);
+        return swap_roots(swap);
     }
     return (struct bytes){0};
 }
@@ -403,12 +400,12 @@ static size_t add_skews(const struct shakes *s, const struct window *w, uint16_t
         uint64_t until_ns = i < s->swap_count ? s->swaps[i].from_ns : w->track->to_ns;
         /* By the declaration: from its beginning on a swap is what it says. */
         uint16_t by = ours ? 0 : endpoint, who = ours ? endpoint : 0;
-        struct bytes leaf = BYTES(FIRST_ROOT), bundle = BYTES(FIRST_ROOT);
+        struct bytes leaf = BYTES(SHAKES_FIRST_ROOT), bundle = BYTES(SHAKES_FIRST_ROOT);
         for (size_t k = 0; k < i; k++) {
             if (s->swaps[k].endpoint == who && s->swaps[k].leaf)
-                leaf = roots_of(&s->swaps[k]);
+                leaf = swap_roots(&s->swaps[k]);
             if (s->swaps[k].endpoint == by && !s->swaps[k].leaf)
-                bundle = roots_of(&s->swaps[k]);
+                bundle = swap_roots(&s->swaps[k]);
         }
         bool unfit = !list_has(bundle, leaf);
         from_ns = unfit && !open ? at_ns : from_ns;

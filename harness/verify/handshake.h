@@ -52,6 +52,11 @@ struct swap {
     const char *what; /* "leaf root-b serial 1A", "bundle root-a,root-b" */
 };
 
+/* "root-a,root-b" of a bundle, "root-b" of a leaf. */
+struct bytes swap_roots(const struct swap *swap);
+/* The root of all before the first step (scenario-language.md 1.6). */
+#define SHAKES_FIRST_ROOT "root-a"
+
 struct shakes {
     struct shake *at; /* of the whole scenario, by time */
     size_t count;
