@@ -107,6 +107,19 @@ const char *axis_print_ms(uint64_t ns, char *to, size_t size)
     return to;
 }
 
+const char *axis_print_span(uint64_t ns, char *to, size_t size)
+{
+    uint64_t tenths = ns / (NS_PER_S / 10) + (ns % (NS_PER_S / 10) >= NS_PER_S / 20 ? 1 : 0);
+    char ms[24];
+    if (ns < NS_PER_S)
+        snprintf(to, size, "%s ms", axis_print_ms(ns, ms, sizeof(ms)));
+    else if (tenths % 10 == 0)
+        snprintf(to, size, "%" PRIu64 " s", tenths / 10);
+    else
+        snprintf(to, size, "%" PRIu64 ".%d s", tenths / 10, (int)(tenths % 10));
+    return to;
+}
+
 static void label(enum axis_kind kind, struct axis_tick *tick)
 {
     char *to = tick->label;

@@ -45,5 +45,7 @@ uint64_t axis_ceiling(uint64_t value);
 const char *axis_print_time(uint64_t ns, char *to, size_t size);
 /* "0.5", "20", "1000": ms of a latency. */
 const char *axis_print_ms(uint64_t ns, char *to, size_t size);
+/* "600 ms", "2 s", "1.5 s": a span as people read it. */
+const char *axis_print_span(uint64_t ns, char *to, size_t size);
 
 #endif

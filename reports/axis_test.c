@@ -130,6 +130,9 @@ static void times_and_latencies_read_as_people_write_them(void **state)
     assert_string_equal(axis_print_ms(12345 * NS_PER_US, to, sizeof(to)), "12.345");
     assert_string_equal(axis_print_ms(1 * NS_PER_S, to, sizeof(to)), "1000");
     assert_string_equal(axis_print_ms(50 * NS_PER_US, to, sizeof(to)), "0.05");
+    assert_string_equal(axis_print_span(600 * NS_PER_MS, to, sizeof(to)), "600 ms");
+    assert_string_equal(axis_print_span(2 * NS_PER_S, to, sizeof(to)), "2 s");
+    assert_string_equal(axis_print_span(25140 * NS_PER_MS, to, sizeof(to)), "25.1 s");
 }
 
 int main(void)

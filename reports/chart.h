@@ -23,6 +23,11 @@ struct chart {
     bool (*write)(const struct report *report, struct svg *to, struct chart_note *ret,
                   struct error *err);
 };
+#define CHART(name, heading, jump, whole) \
+    bool chart_##name(const struct report *report, struct svg *to, struct chart_note *ret, \
+                      struct error *err);
+#include "reports/charts.def"
+#undef CHART
 /* In the order of the page; ${ret_count} may be 0. */
 const struct chart *charts_all(size_t *ret_count);
 

@@ -1,11 +1,5 @@
 #include "reports/chart.h"
 
-#define CHART(name, heading, jump, whole) \
-    bool chart_##name(const struct report *report, struct svg *to, struct chart_note *ret, \
-                      struct error *err);
-#include "reports/charts.def"
-#undef CHART
-
 /* The last row is none: an array needs one. */
 static const struct chart charts[] = {
 #define CHART(name, heading, jump, whole) {#name, heading, jump, whole, chart_##name},

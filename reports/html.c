@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "embed/report_css.h"
 #include "embed/report_js.h"
+#include "reports/scene.h"
 #include "reports/tries.h"
 
 #include <stdlib.h>
@@ -293,7 +294,10 @@ static bool add_page(struct html *h, struct error *err)
 static bool write(const struct report *report, FILE *to, struct error *err)
 {
     struct text t;
-    struct html h = {.report = report, .to = &t};
+    struct report with = *report;
+    struct scene *scene = report->scene == NULL ? scene_new(report) : NULL;
+    with.scene = scene == NULL ? report->scene : scene;
+    struct html h = {.report = &with, .to = &t};
     bool good = true;
     text_init(&t, MAX_BYTES);
     gather(&h);
@@ -310,6 +314,7 @@ static bool write(const struct report *report, FILE *to, struct error *err)
         good = error_set(err, ERROR_SYSTEM, "the HTML report could not be written whole");
     text_release(&t);
     free(h.rows);
+    scene_free(scene);
     return good;
 }
 

@@ -19,6 +19,8 @@ struct report {
     const char *version;
     enum on_inconclusive on_inconclusive;
     bool all; /* not-applicable claims too */
+    /* What the charts share (reports/scene.h); NULL: each makes its own. */
+    const struct scene *scene;
 };
 
 struct report_writer {
