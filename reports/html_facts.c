@@ -251,12 +251,20 @@ static void add_none(struct html *h)
         close_fact(h->to);
 }
 
+static size_t stops_of(const struct scenario *s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->guard_count; i++)
+        count += s->guards[i].kind == GUARD_STOP;
+    return count;
+}
+
 static void add_guards(struct html *h)
 {
     const struct journal *j = h->report->journal;
     size_t watched = 0, tripped = 0;
     for (size_t i = 0; h->report->plan != NULL && i < h->report->plan->scenario_count; i++)
-        watched += h->report->plan->scenarios[i].guard_count;
+        watched += stops_of(&h->report->plan->scenarios[i]);
     for (size_t i = 0; i < j->event_count; i++)
         tripped += strcmp(j->events[i].what, "guard_trip") == 0;
     if (watched == 0)
