@@ -263,7 +263,7 @@ static void add_verdicts(const struct report *report, uint32_t scenario, uint32_
 static bool same_fault(const struct judged_fault *a, const struct judged_fault *b)
 {
     return a->scenario == b->scenario && a->ordinal == b->ordinal && a->again == b->again &&
-           strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
+           a->part == b->part && strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
 }
 
 /* Fault ${i} with all later ones that read alike (a fault armed in several spans is one line);
@@ -291,7 +291,7 @@ static void add_faults(const struct report *report, const struct judged_phase *p
     for (size_t i = 0; i < g->fault_count; i++) {
         struct judged_fault f;
         if (g->faults[i].scenario != p->scenario || g->faults[i].ordinal != p->ordinal ||
-            g->faults[i].again != p->again || !sum_fault(g, i, &f))
+            g->faults[i].again != p->again || g->faults[i].part != p->part || !sum_fault(g, i, &f))
             continue;
         size_t start = to->len;
         text_add(to, "  fault ");
@@ -333,7 +333,9 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
     text_add(to, "\n");
     add_faults(report, p, to);
     aborted_add_stop(report, p, to);
-    if (!p->again) /* what the repeat said is in the verdict of the phase itself */
+    /* What a repeat said is in the verdict of the phase itself, what the parts of a paused one said
+     * in one verdict. */
+    if (!p->again && p->part + 1 >= p->parts)
         add_verdicts(report, p->scenario, p->ordinal, to);
 }
 

@@ -118,32 +118,6 @@ const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenari
     return loose;
 }
 
-static bool is_again(const char *name)
-{
-    size_t len = strlen(name), tail = strlen(AGAIN);
-    return len > tail && strcmp(name + len - tail, AGAIN) == 0;
-}
-
-static bool is_run_of(const struct journal_phase *p, const struct phase *phase)
-{
-    size_t len = strlen(phase->name);
-    return strncmp(p->name, phase->name, len) == 0 &&
-           (p->name[len] == '\0' || strcmp(p->name + len, AGAIN) == 0);
-}
-
-const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
-                                          const char *arm, const struct phase *phase, bool again)
-{
-    for (size_t i = 0; i < h->journal->phase_count; i++) {
-        const struct journal_phase *p = &h->journal->phases[i];
-        /* By name: a control may have fewer phases than the subject, whose plan this is. */
-        if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && is_run_of(p, phase) &&
-            is_again(p->name) == again)
-            return p;
-    }
-    return NULL;
-}
-
 struct span hearing_span(const struct hearing *h, uint32_t scenario, const char *arm)
 {
     struct span span = {UINT64_MAX, 0};

@@ -10,6 +10,7 @@
 #define SUBJECT "subject"
 #define RIGHT "right"
 #define AGAIN " (again)"
+#define RESUMED " (resumed)"
 
 struct arm_edge {
     const char *arm;
@@ -49,6 +50,14 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
 /* The run of a planned phase by an arm; ${again}: its repetition. NULL: it did not run. */
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
                                           const char *arm, const struct phase *phase, bool again);
+/* hearing_part.c: a run that was paused is in parts, each a row of the journal: what lies between
+ * is no evidence (scenario-language.md 2.6). Part 0 is hearing_phase. NULL: there is none. */
+const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
+                                         const char *arm, const struct phase *phase, bool again,
+                                         size_t part);
+/* Two parts' verdicts on one claim; ${parts}: how many there are. */
+void hearing_merge_parts(const struct claim_type *type, struct verdict *so_far,
+                         const struct verdict *next, size_t parts, struct arena *arena);
 /* From the first phase of the arm's walk to its last. */
 struct span hearing_span(const struct hearing *h, uint32_t scenario, const char *arm);
 /* Arms of the scenario in order of appearance, the subject first. */

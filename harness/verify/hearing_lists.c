@@ -2,17 +2,16 @@
 #include "verify/hearing.h"
 
 static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
-                      const struct phase *phase, bool again)
+                      const struct phase *phase, bool again, size_t part)
 {
     struct judgement *g = h->g;
-    const struct journal_phase *run = hearing_phase(h, scenario, SUBJECT, phase, again);
-    if (run == NULL)
-        return;
+    const struct journal_phase *run = hearing_part(h, scenario, SUBJECT, phase, again, part);
     struct judged_phase *p = &g->phases[g->phase_count++];
     *p = (struct judged_phase){
         .scenario = scenario,
         .ordinal = ordinal,
         .again = again,
+        .part = (uint32_t)part,
         .name = run->name,
         .why = run->why,
         .t0_ns = run->t0_ns,
@@ -151,6 +150,7 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
             .scenario = p->scenario,
             .ordinal = p->ordinal,
             .again = p->again,
+            .part = p->part,
             .fault = s->fault,
             .text = fault_text(h, s),
             .on = s->has_on ? arena_strdup(&g->arena, s->on.text) : "",
@@ -187,31 +187,51 @@ static void sum_up(struct hearing *h)
         h->g->lost_records += j->losts[i].r.count;
 }
 
+/* Runs and parts of runs of a phase. */
+static size_t count_runs(const struct hearing *h, uint32_t scenario, const struct phase *phase)
+{
+    size_t count = 0;
+    for (int again = 0; again < 2; again++)
+        for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again != 0, n) != NULL; n++)
+            count++;
+    return count;
+}
+
+static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, bool again,
+                       size_t faults_most)
+{
+    const struct scenario *s = &h->plan->scenarios[scenario];
+    const struct phase *phase = &s->phases[ordinal];
+    size_t begin = h->g->phase_count;
+    for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again, n) != NULL; n++) {
+        add_phase(h, scenario, ordinal, phase, again, n);
+        struct judged_phase *p = &h->g->phases[h->g->phase_count - 1];
+        for (size_t i = begin; i < h->g->phase_count; i++)
+            h->g->phases[i].parts = (uint32_t)n + 1;
+        add_faults(h, phase->steps, phase->step_count, p, faults_most);
+        add_faults(h, s->steps, s->step_count, p, faults_most);
+    }
+}
+
 void hearing_list(struct hearing *h)
 {
     struct judgement *g = h->g;
     size_t phases = 0, steps = 0;
-    for (size_t i = 0; i < h->plan->scenario_count; i++) {
+    for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
         const struct scenario *s = &h->plan->scenarios[i];
-        phases += 2 * s->phase_count;
-        steps += count_steps(s->steps, s->step_count) * (s->phase_count + 1);
-        for (size_t k = 0; k < s->phase_count; k++)
-            steps += 2 * count_steps(s->phases[k].steps, s->phases[k].step_count);
+        size_t whole = count_steps(s->steps, s->step_count);
+        for (size_t k = 0; k < s->phase_count; k++) {
+            size_t runs = count_runs(h, i, &s->phases[k]);
+            phases += runs;
+            steps += runs * (whole + count_steps(s->phases[k].steps, s->phases[k].step_count));
+        }
     }
     g->phases = ARENA_ARRAY(&g->arena, struct judged_phase, phases + 1);
     g->faults = ARENA_ARRAY(&g->arena, struct judged_fault, steps + 1);
-    for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
-        const struct scenario *s = &h->plan->scenarios[i];
-        for (uint32_t k = 0; k < s->phase_count; k++)
-            for (int again = 0; again < 2; again++) {
-                size_t before = g->phase_count;
-                add_phase(h, i, k, &s->phases[k], again != 0);
-                if (g->phase_count == before)
-                    continue;
-                const struct judged_phase *p = &g->phases[before];
-                add_faults(h, s->phases[k].steps, s->phases[k].step_count, p, steps);
-                add_faults(h, s->steps, s->step_count, p, steps);
-            }
-    }
+    for (uint32_t i = 0; i < h->plan->scenario_count; i++)
+        for (uint32_t k = 0; k < h->plan->scenarios[i].phase_count; k++) {
+            list_phase(h, i, k, false, steps);
+            list_phase(h, i, k, true, steps);
+        }
     sum_up(h);
 }

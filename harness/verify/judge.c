@@ -37,30 +37,47 @@ static struct span story_of(const struct stand *st, const struct step *asked, bo
         for (size_t k = 0; k < s->phases[i].step_count; k++)
             asks = asks || (s->phases[i].steps[k].kind == STEP_EXPECT &&
                             strcmp(s->phases[i].steps[k].word, "ejection") == 0);
-        const struct journal_phase *p =
-            asks ? hearing_phase(st->h, st->scenario, st->arm, &s->phases[i], again) : NULL;
-        if (p == NULL)
-            continue;
-        story.from_ns = p->t0_ns < story.from_ns ? p->t0_ns : story.from_ns;
-        story.to_ns = p->t1_ns > story.to_ns ? p->t1_ns : story.to_ns;
+        const struct journal_phase *p;
+        for (size_t n = 0; asks && (p = hearing_part(st->h, st->scenario, st->arm, &s->phases[i],
+                                                     again, n)) != NULL;
+             n++) {
+            story.from_ns = p->t0_ns < story.from_ns ? p->t0_ns : story.from_ns;
+            story.to_ns = p->t1_ns > story.to_ns ? p->t1_ns : story.to_ns;
+        }
     }
     return story;
 }
 
-/* The window of one run of the phase; false: it did not run. */
+/* The span of a part of the phase's run that ${st} is about; false: there is none. The phase's own
+ * time stood still between its parts. */
+static bool span_of_part(const struct stand *st, bool again, size_t part, struct span *ret)
+{
+    const struct journal_phase *p = NULL;
+    uint64_t elapsed_ns = 0;
+    for (size_t n = 0; n <= part; n++) {
+        elapsed_ns += p == NULL ? 0 : p->t1_ns - p->t0_ns;
+        p = hearing_part(st->h, st->scenario, st->arm, st->phase, again, n);
+        if (p == NULL)
+            return false;
+    }
+    uint64_t from_ns = st->within.from_ns > elapsed_ns ? st->within.from_ns - elapsed_ns : 0,
+             to_ns = st->within.to_ns > elapsed_ns ? st->within.to_ns - elapsed_ns : 0;
+    if (st->within.to_ns == UINT64_MAX)
+        to_ns = UINT64_MAX;
+    ret->from_ns = later(p->t0_ns, from_ns);
+    ret->to_ns = later(p->t0_ns, to_ns);
+    ret->to_ns = ret->to_ns < p->t1_ns ? ret->to_ns : p->t1_ns;
+    return true;
+}
+
+/* The window of one run of the phase, or of a part of it; false: it did not run. */
 static bool window_of(const struct stand *st, const struct step *asked,
-                      const struct edge_policy *edge, bool again, struct window *ret)
+                      const struct edge_policy *edge, bool again, size_t part, struct window *ret)
 {
     struct hearing *h = st->h;
     struct span span = hearing_span(h, st->scenario, st->arm);
-    if (st->phase != NULL) {
-        const struct journal_phase *run = hearing_phase(h, st->scenario, st->arm, st->phase, again);
-        if (run == NULL)
-            return false;
-        span.from_ns = later(run->t0_ns, st->within.from_ns);
-        span.to_ns = later(run->t0_ns, st->within.to_ns);
-        span.to_ns = span.to_ns < run->t1_ns ? span.to_ns : run->t1_ns;
-    }
+    if (st->phase != NULL && !span_of_part(st, again, part, &span))
+        return false;
     const char *service = hearing_service(asked);
     if (span.from_ns >= span.to_ns)
         return false;
@@ -132,6 +149,16 @@ static void mind_hooks(struct hearing *h, const struct stand *st, const struct w
     }
 }
 
+/* What the journal itself says of its window. */
+static void mind_journal(const struct stand *st, const struct claim_type *type,
+                         const struct window *w, struct verdict *v)
+{
+    if (v->kind == VERDICT_NOT_APPLICABLE)
+        return;
+    mind_lost(st->h, type, w, v);
+    mind_hooks(st->h, st, w, v);
+}
+
 static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
                      struct verdict *v)
 {
@@ -143,9 +170,13 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
         v->needs = "a run that ends";
         return;
     }
-    const struct journal_phase *run =
-        st->phase == NULL ? NULL : hearing_phase(h, st->scenario, st->arm, st->phase, false);
-    bool cut = run != NULL && (run->why == NULL || strcmp(run->why, "abort") == 0);
+    const struct journal_phase *run = NULL, *part;
+    for (size_t n = 0; st->phase != NULL &&
+                       (part = hearing_part(h, st->scenario, st->arm, st->phase, false, n)) != NULL;
+         n++)
+        run = part; /* the last: none comes after a pause that was not ended */
+    bool cut = run != NULL && (run->why == NULL || strcmp(run->why, "abort") == 0 ||
+                               strcmp(run->why, "pause") == 0);
     if (cut && v->kind != VERDICT_INCONCLUSIVE &&
         !(v->kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC &&
           fails_by_witness(type))) {
@@ -162,7 +193,7 @@ static void confirm(const struct stand *st, const struct claim_type *type, const
     struct window again;
     struct arena *arena = &st->h->g->arena;
     if (v->kind != VERDICT_FAIL || type->class == CLAIM_DETERMINISTIC ||
-        !window_of(st, asked, edge, true, &again))
+        !window_of(st, asked, edge, true, 0, &again))
         return;
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     type->judge(edge, &again, arena, &second);
@@ -206,7 +237,7 @@ static void look_again(const struct stand *st, const struct claim_type *type,
 {
     struct window again;
     struct arena *arena = &st->h->g->arena;
-    if (!wants_more(v) || !window_of(st, asked, edge, true, &again))
+    if (!wants_more(v) || !window_of(st, asked, edge, true, 0, &again))
         return;
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     again.alpha = st->h->alpha;
@@ -244,6 +275,67 @@ static const char *told_by(struct hearing *h, const struct step *asked)
     return arena_printf(&h->g->arena, "\"%.*s...\"", (int)len, ask);
 }
 
+/* The parts after the first. */
+static void judge_parts(const struct stand *st, const struct claim_type *type,
+                        const struct step *asked, const struct edge_policy *edge, size_t from,
+                        size_t parts, struct verdict *v)
+{
+    struct hearing *h = st->h;
+    for (size_t n = from; n < parts; n++) {
+        struct verdict next = {.kind = VERDICT_INCONCLUSIVE};
+        struct window w;
+        if (!window_of(st, asked, edge, false, n, &w))
+            continue;
+        w.alpha /= (double)parts;
+        type->judge(edge, &w, &h->g->arena, &next);
+        mind_journal(st, type, &w, &next);
+        hearing_merge_parts(type, v, &next, parts, &h->g->arena);
+    }
+}
+
+static size_t count_parts(const struct stand *st)
+{
+    size_t n = 0;
+    while (st->phase != NULL &&
+           hearing_part(st->h, st->scenario, st->arm, st->phase, false, n) != NULL)
+        n++;
+    return n;
+}
+
+/* Of the first part that ${st} is about at all: a `during` may have begun after the pause. */
+static bool first_window(const struct stand *st, const struct step *asked,
+                         const struct edge_policy *edge, size_t parts, size_t *ret_part,
+                         struct window *ret)
+{
+    size_t n = 0;
+    bool found = window_of(st, asked, edge, false, n, ret);
+    while (!found && ++n < parts)
+        found = window_of(st, asked, edge, false, n, ret);
+    *ret_part = n;
+    return found;
+}
+
+/* ${w}: the window of part ${first} of ${parts}. Returns whether the phase once more may help. */
+static bool decide(const struct stand *st, const struct claim_type *type, const struct step *asked,
+                   const struct edge_policy *edge, size_t first, size_t parts, struct window *w,
+                   struct verdict *v)
+{
+    struct hearing *h = st->h;
+    v->kind = VERDICT_INCONCLUSIVE;
+    w->alpha /= parts > 1 ? (double)parts : 1;
+    type->judge(edge, w, &h->g->arena, v);
+    if (parts > 1) {
+        mind_journal(st, type, w, v);
+        judge_parts(st, type, asked, edge, first + 1, parts, v);
+    }
+    bool again_helps = wants_more(v) && h->plan->scenarios[st->scenario].from_policy;
+    confirm(st, type, asked, edge, v);
+    look_again(st, type, asked, edge, v);
+    if (parts <= 1)
+        mind_journal(st, type, w, v);
+    return again_helps;
+}
+
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -252,6 +344,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     struct judged *d = hearing_add(h);
     struct verdict v = {.kind = VERDICT_NOT_APPLICABLE};
     struct window w;
+    size_t first, parts = count_parts(st);
     const char *gates = json_string_value(json_object_get(asked->keys, "gates")),
                *note = json_string_value(json_object_get(asked->keys, "note"));
     *d = (struct judged){
@@ -274,7 +367,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     } else if (!type->applies(edge) &&
                window_key(&(struct window){.asked = asked}, "never") == NULL) {
         v.text = "the policy gives this claim nothing to judge";
-    } else if (!window_of(st, asked, edge, false, &w)) {
+    } else if (!first_window(st, asked, edge, parts, &first, &w)) {
         verdict_open(&v, WHY_NOT_ENDED, &h->g->arena, "the phase did not run");
         v.needs = "a run that reaches it";
     } else if (protocol_rule_of(type, window_protocol(&w)) == PROTOCOL_NOTHING) {
@@ -286,15 +379,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
                      window_protocol(&w));
         v.needs = "a service of protocol http1";
     } else {
-        v.kind = VERDICT_INCONCLUSIVE;
-        type->judge(edge, &w, &h->g->arena, &v);
-        d->again_helps = wants_more(&v) && h->plan->scenarios[st->scenario].from_policy;
-        confirm(st, type, asked, edge, &v);
-        look_again(st, type, asked, edge, &v);
-        if (v.kind != VERDICT_NOT_APPLICABLE) {
-            mind_lost(h, type, &w, &v);
-            mind_hooks(h, st, &w, &v);
-        }
+        d->again_helps = decide(st, type, asked, edge, first, parts, &w, &v);
     }
     if (v.kind != VERDICT_NOT_APPLICABLE)
         mind_end(h, st, type, &v);

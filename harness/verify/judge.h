@@ -29,12 +29,15 @@ struct judged_fault {
     uint32_t scenario, ordinal;
     uint16_t fault;
     bool again;            /* in the repeated phase */
+    uint32_t part;         /* as its judged_phase */
     const char *text, *on; /* "abort 503", "payments/2" */
     uint64_t fired, guarded, eligible;
 };
 struct judged_phase {
     uint32_t scenario, ordinal;
-    bool again; /* the confirmation stage's repeat */
+    bool again;    /* the confirmation stage's repeat */
+    uint32_t part; /* of a phase that was paused, from 0; */
+    uint32_t parts;
     const char *name, *why;
     uint64_t t0_ns, t1_ns, requests, tries, tainted_ppm;
 };

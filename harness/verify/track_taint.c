@@ -130,6 +130,22 @@ void track_find_stalls(struct track *t)
     free(stalls.spans.at);
 }
 
+/* While the run was paused, and until it had settled again, the arm's next phase or part of one had
+ * not begun. */
+static void add_pauses(const struct track *t, struct span_list *to)
+{
+    const struct journal *j = t->journal;
+    uint64_t until_ns = t->to_ns;
+    for (size_t i = j->phase_count; i-- > 0;) {
+        const struct journal_phase *p = &j->phases[i];
+        if (strcmp(p->arm, t->arm) != 0 || p->t0_ns >= t->to_ns)
+            continue;
+        if (p->why != NULL && strcmp(p->why, "pause") == 0 && p->t1_ns < until_ns)
+            add(to, p->t1_ns, until_ns);
+        until_ns = p->t0_ns < until_ns ? p->t0_ns : until_ns;
+    }
+}
+
 void track_find_taint(struct track *t)
 {
     struct span_list all = {0};
@@ -141,6 +157,7 @@ void track_find_taint(struct track *t)
     spans_merge(&lags.spans);
     t->lags = lags.spans;
     add_host(t, &all);
+    add_pauses(t, &all);
     uint64_t slow = slow_ns(t);
     for (uint32_t i = 0; i < t->request_count; i++) {
         const struct request *r = &t->requests[i];

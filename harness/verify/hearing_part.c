@@ -1,0 +1,121 @@
+/* A phase that was paused: its parts, and what their verdicts make together. */
+#include "verify/hearing.h"
+
+#define PARTS_MOST 64 /* of one run of a phase; what comes later is no evidence */
+
+static bool ends_in(const char *name, size_t len, const char *tail)
+{
+    size_t n = strlen(tail);
+    return len > n && strncmp(name + len - n, tail, n) == 0;
+}
+
+/* "storm", "storm (again)", and either with " (resumed)" behind it. */
+static bool is_run_of(const char *name, const struct phase *phase, bool again, bool resumed)
+{
+    size_t len = strlen(name);
+    if (ends_in(name, len, RESUMED) != resumed)
+        return false;
+    len -= resumed ? strlen(RESUMED) : 0;
+    if (ends_in(name, len, AGAIN) != again)
+        return false;
+    len -= again ? strlen(AGAIN) : 0;
+    return strlen(phase->name) == len && strncmp(phase->name, name, len) == 0;
+}
+
+const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
+                                         const char *arm, const struct phase *phase, bool again,
+                                         size_t part)
+{
+    size_t seen = 1; /* the first that was resumed is part 1 */
+    if (part >= PARTS_MOST)
+        return NULL;
+    for (size_t i = 0; i < h->journal->phase_count; i++) {
+        const struct journal_phase *p = &h->journal->phases[i];
+        /* By name: a control may have fewer phases than the subject, whose plan this is. */
+        if (p->scenario != scenario || strcmp(p->arm, arm) != 0 ||
+            !is_run_of(p->name, phase, again, part > 0))
+            continue;
+        if (part == 0 || seen++ == part)
+            return p;
+    }
+    return NULL;
+}
+
+const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
+                                          const char *arm, const struct phase *phase, bool again)
+{
+    return hearing_part(h, scenario, arm, phase, again, 0);
+}
+
+/* One witness is enough. Shares, quantiles and lateness are of the whole: a part alone that misses
+ * them proves nothing. */
+static bool fails_alone(const struct claim_type *type)
+{
+    return type->class == CLAIM_DETERMINISTIC && strcmp(type->word, "success") != 0 &&
+           strcmp(type->word, "amplification") != 0;
+}
+
+static void leave_open(struct verdict *v, struct arena *arena)
+{
+    const char *was = v->text;
+    verdict_open(v, WHY_NOT_REPEATED, arena, "seen in one part of the paused phase alone: %s",
+                 was == NULL ? "" : was);
+    v->needs = "a run that is not paused in this phase";
+}
+
+static bool wants_more(const struct verdict *v)
+{
+    return v->kind == VERDICT_INCONCLUSIVE && (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED);
+}
+
+/* What was wrong there may have gone unseen: no part's PASS makes up for it. */
+static bool is_blind(const struct verdict *v)
+{
+    return v->kind == VERDICT_INCONCLUSIVE && (v->why == WHY_LOST || v->why == WHY_INSTRUMENT);
+}
+
+static void add_up(const struct claim_type *type, struct verdict *so_far,
+                   const struct verdict *next, size_t parts, struct arena *arena)
+{
+    if (!wants_more(so_far) || !wants_more(next)) {
+        if (wants_more(so_far) || next->why == WHY_NOT_REPEATED)
+            *so_far = *next;
+        return;
+    }
+    uint64_t sum = so_far->eligible + next->eligible, wrong = so_far->wrong + next->wrong,
+             needed = so_far->needed > next->needed ? so_far->needed : next->needed;
+    if (next->eligible >= so_far->eligible) /* what is said last was said of more */
+        *so_far = *next;
+    if (!type->adds || wrong > 0)
+        return;
+    so_far->eligible = sum;
+    so_far->needed = needed;
+    if (sum == 0 || sum < needed)
+        return;
+    so_far->needs = NULL;
+    verdict_pass(so_far, arena, "%llu %s, in the %zu parts of the paused phase",
+                 (unsigned long long)sum, so_far->unit, parts);
+    so_far->certain = verdict_excludes(sum, arena);
+}
+
+void hearing_merge_parts(const struct claim_type *type, struct verdict *so_far,
+                         const struct verdict *next, size_t parts, struct arena *arena)
+{
+    bool failed = so_far->kind == VERDICT_FAIL, fails = next->kind == VERDICT_FAIL;
+    if (failed && fails)
+        return;
+    if (failed || fails) {
+        if (fails)
+            *so_far = *next;
+        if (!fails_alone(type))
+            leave_open(so_far, arena);
+    } else if (is_blind(so_far) || is_blind(next)) {
+        if (!is_blind(so_far))
+            *so_far = *next;
+    } else if (so_far->kind == VERDICT_NOT_APPLICABLE ||
+               (next->kind == VERDICT_PASS && so_far->why != WHY_NOT_REPEATED)) {
+        *so_far = *next;
+    } else if (so_far->kind == VERDICT_INCONCLUSIVE && next->kind == VERDICT_INCONCLUSIVE) {
+        add_up(type, so_far, next, parts, arena);
+    }
+}
