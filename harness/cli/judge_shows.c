@@ -16,19 +16,26 @@ static uint64_t number(const struct value *v)
     return v->set ? v->number : 0;
 }
 
+/* A budget of no retry at least refuses them where little is under way. */
+static bool has_retries(const struct edge_policy *e)
+{
+    return number(&e->retry.attempts) > 0 &&
+           (e->budget.kind != BUDGET_ENVOY || number(&e->budget.least) > 0);
+}
+
 static bool retries_status(const struct edge_policy *e)
 {
     static const uint16_t statuses[] = {500, 502, 503, 504};
     bool any = false;
     for (size_t i = 0; i < COUNT_OF(statuses); i++)
         any = any || retry_rule_covers(e, CAUSE_STATUS, statuses[i]);
-    return number(&e->retry.attempts) > 0 && any;
+    return has_retries(e) && any;
 }
 
 static bool retries_any(const struct edge_policy *e)
 {
     return retries_status(e) ||
-           (number(&e->retry.attempts) > 0 && retry_rule_covers(e, CAUSE_RESET, 0));
+           (has_retries(e) && retry_rule_covers(e, CAUSE_RESET, 0));
 }
 
 /* One retry more still comes before T: Linkerd waits at least b_n before each. */
@@ -42,13 +49,13 @@ static bool more_fits(const struct edge_policy *e)
 
 static bool retries_holds(const struct edge_policy *e)
 {
-    return number(&e->retry.attempts) > 0 && number(&e->retry.per_try_timeout) > 0 &&
+    return has_retries(e) && number(&e->retry.per_try_timeout) > 0 &&
            retry_rule_covers(e, CAUSE_HOLD, 0);
 }
 
-static bool has_retries(const struct edge_policy *e)
+static bool unsafe_shows(const struct edge_policy *e)
 {
-    return number(&e->retry.attempts) > 0;
+    return has_retries(e) && draw_is_safe(e);
 }
 
 static bool retries_resets(const struct edge_policy *e)
@@ -164,7 +171,9 @@ bool judge_shows(const char *defect, const struct edge_policy *edge)
         {"backoff_constant", constant_shows},
         {"backoff_none", constant_shows},
         {"backoff_doubled", doubled_shows},
-        {"retries_unsafe", draw_is_safe},
+        {"retries_unsafe", unsafe_shows},
+        {"retries_not_counted", has_retries},
+        {"retry_same_host", retries_any},
         {"budget_of_total", total_shows},
         {"budget_ignored", ignored_shows},
         {"budget_doubled", has_reserve},

@@ -366,7 +366,13 @@ static void a_retry_that_was_about_to_be_made_may_be_counted(void **state)
     } cases[] = {
         {{1, 700, 1400}, 599, 42, 504, VERDICT_PASS, "counted 42 retries, wire 42 to 43", false},
         {{1, 700, 1400}, 599, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43", false},
-        {{1, 700, 1400}, 599, 44, 504, VERDICT_FAIL, "counted 44 retries, the wire 42 to 43", false},
+        {{1, 700, 1400},
+         599,
+         44,
+         504,
+         VERDICT_FAIL,
+         "counted 44 retries, the wire 42 to 43",
+         false},
         {{1, 700, 1400}, 599, 43, 200, VERDICT_PASS, "counted 43 retries, wire 42 to 43", false},
         {{1, 700, 1500}, 499, 43, 504, VERDICT_FAIL, "counted 43 retries, the wire 42", false},
         {{1, 700, 1500}, 499, 43, 504, VERDICT_PASS, "counted 43 retries, wire 42 to 43", true},
@@ -432,6 +438,62 @@ static void linkerds_counters_have_their_own_rules(void **state)
     }
 }
 
+/* Where our loop stands still a mesh that does not number its tries may make one, cut it and make
+ * the next before we read: the reset took it with it. */
+static void a_try_that_a_stall_kept_from_us_may_be_counted(void **state)
+{
+    static const struct {
+        bool stalled;
+        uint16_t n_mesh;
+        enum verdict_kind kind;
+    } rows[] = {{true, 0, VERDICT_PASS}, {false, 0, VERDICT_FAIL}, {true, 1, VERDICT_FAIL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limits l;
+        open_with(&l, FLAVOUR_LINKERD, NULL);
+        put(&l, EDGE, SCRAPE_US(0.5), "outbound_http_route_retry_requests_total", NULL, 0);
+        traffic(&l, 20);
+        uint64_t at = 10 * LIMITS_S, id = limits_request(&l, at, at + 700 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = at + 660 * LIMITS_MS,
+                                                .out_us = at + 690 * LIMITS_MS});
+        l.j->attempts[l.j->attempt_count - 1].r.n_mesh = rows[i].n_mesh;
+        struct stall_record stall = {.at = LIMITS_T0 + (at - LIMITS_MS) * NS_PER_US,
+                                     .fired = 660 * NS_PER_MS};
+        if (rows[i].stalled)
+            journal_add(l.j, LIMITS_PROXY, RECORD_STALL, &stall);
+        put(&l, EDGE, SCRAPE_US(30), "outbound_http_route_retry_requests_total", NULL, 21);
+        limits_are(&l, "metrics.retries", rows[i].kind, WHY_NONE,
+                   rows[i].kind == VERDICT_PASS ? "counted 21 retries, wire 20 to 21"
+                                                : "counted 21 retries, the wire 20");
+    }
+}
+
+/* The retry came to an endpoint whose own proxy refused it: made, counted, and seen nowhere. */
+static void a_retry_that_a_rate_limit_refused_may_be_counted(void **state)
+{
+    (void)state;
+    for (int limited = 0; limited <= 1; limited++) {
+        struct limits l;
+        open_with(&l, FLAVOUR_LINKERD, NULL);
+        l.edge.rate = (struct rate_rule){.present = limited == 1, .per_second = limits_value(5)};
+        put(&l, EDGE, SCRAPE_US(0.5), "outbound_http_route_retry_requests_total", NULL, 0);
+        traffic(&l, 20);
+        uint64_t at = 10 * LIMITS_S, id = limits_request(&l, at, at + 50 * LIMITS_MS, 429, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = at + LIMITS_MS,
+                                                .out_us = at + 2 * LIMITS_MS,
+                                                .status = 503});
+        limits_request(&l, at + LIMITS_S, at + LIMITS_S + LIMITS_MS, 429, false);
+        put(&l, EDGE, SCRAPE_US(30), "outbound_http_route_retry_requests_total", NULL, 21);
+        if (limited == 1)
+            limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE,
+                       "counted 21 retries, wire 20 to 21");
+        else
+            limits_are(&l, "metrics.retries", VERDICT_PASS, WHY_NONE, "wire 20 to 24");
+    }
+}
+
 static void names_have_their_meanings(void **state)
 {
     (void)state;
@@ -466,6 +528,8 @@ int main(void)
         cmocka_unit_test(a_retry_that_was_about_to_be_made_may_be_counted),
         cmocka_unit_test(few_cut_tries_are_no_pass),
         cmocka_unit_test(linkerds_counters_have_their_own_rules),
+        cmocka_unit_test(a_try_that_a_stall_kept_from_us_may_be_counted),
+        cmocka_unit_test(a_retry_that_a_rate_limit_refused_may_be_counted),
         cmocka_unit_test(names_have_their_meanings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

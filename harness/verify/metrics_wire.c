@@ -11,6 +11,7 @@
 #define LEFT_AT_THE_END_NS (5 * NS_PER_MS)
 #define TRY_MARGIN_NS (20 * NS_PER_MS)
 #define HOSTS_MOST 64
+#define STATUS_LIMITED 429
 
 static void sure(struct metrics_bounds *b, uint64_t n)
 {
@@ -64,6 +65,35 @@ static bool may_have_one_more(const struct window *w, const struct request *r,
     return !was_answered(r) || (timer && !ended_with(w, r, last));
 }
 
+/* Tries that the mesh may have cut, by their own timer, before we read them: the reset took them
+ * with it. Only where our loops stood still, and where the mesh's own count does not tell. */
+static uint64_t unread_tries(const struct window *w, const struct request *r)
+{
+    uint64_t per_try = timeout_try_ns(w->policy), sum = 0, known = r->start_ns;
+    if (r->n_mesh != 0 || per_try <= TRY_MARGIN_NS || r->done_ns == 0)
+        return 0;
+    const struct try *x = window_first(w, r);
+    for (;; x = window_after(w, x)) {
+        uint64_t next = x == NULL ? r->done_ns : x->head_ns;
+        if (next > known && spans_within(&w->track->stalls, known, next) > 0)
+            sum += (next - known) / (per_try - TRY_MARGIN_NS);
+        if (x == NULL)
+            break;
+        known = x->out_ns > x->left_ns ? x->out_ns : x->left_ns;
+        known = known > next ? known : next;
+    }
+    uint64_t tries = window_tries(r), bound = 1 + w->policy->retry.attempts.number;
+    uint64_t left = bound > tries ? bound - tries : 0;
+    return sum < left ? sum : left;
+}
+
+/* An endpoint's own proxy refused the last try (D8), and its 429 is not retried. */
+static bool was_rate_limited(const struct window *w, const struct request *r)
+{
+    return w->policy->rate.present && r->r->status == STATUS_LIMITED &&
+           !retry_rule_covers(w->policy, CAUSE_STATUS, STATUS_LIMITED);
+}
+
 /* Retries that may have been counted, and were seen by nobody: of a request that connected to
  * nothing; one more of those that ended while the next try was waited for. */
 static uint64_t unseen_retries(const struct window *w, const struct request *r,
@@ -72,6 +102,8 @@ static uint64_t unseen_retries(const struct window *w, const struct request *r,
     uint64_t bound = 1 + w->policy->retry.attempts.number;
     if (is_last_ones(r, last))
         return 0;
+    if (was_rate_limited(w, r))
+        return r->seen > 0;
     bool budget = w->policy->retry.by_budget;
     bool blind = r->r->body_class == BODY_CONNECT_FAILURE || r->r->body_class == BODY_NO_HEALTHY ||
                  r->seen == 0;
@@ -92,7 +124,7 @@ static void count_retries(const struct window *w, const struct request *r, const
      * budget is not (limits-measured.md 1). */
     bool refused = w->track->flavour == FLAVOUR_ENVOY && flight_is_drop(r) && tries >= 1;
     sure(&ret->retries, retries + refused);
-    ret->retries.most += unseen_retries(w, r, last, tries, &ret->hidden);
+    ret->retries.most += unseen_retries(w, r, last, tries, &ret->hidden) + unread_tries(w, r);
 }
 
 /* A try counts once it has a connection; one that broke before we read it cannot be told. */
@@ -102,7 +134,7 @@ static void count_tries(const struct window *w, const struct request *r, const s
     uint64_t tries = window_tries(r);
     sure(&ret->tries, r->seen);
     ret->tries.most += tries > r->seen ? tries - r->seen : 0;
-    ret->tries.most += may_have_one_more(w, r, last);
+    ret->tries.most += may_have_one_more(w, r, last) + was_rate_limited(w, r) + unread_tries(w, r);
 }
 
 /* We had answered, and the mesh may have cut the try before it read that: what it did next tells.
@@ -131,7 +163,7 @@ static void count_cuts(const struct window *w, const struct request *r, struct w
         ret->cut_try.least += certain && x != last;
         ret->cut_whole.least += certain && x == last && r->r->status == 504 && was_cut_before(w, x);
     }
-    ret->cut.most += unseen;
+    ret->cut.most += unseen + unread_tries(w, r);
     if (cut == 0 && (!was_answered(r) || r->r->status == 504))
         ret->cut.most++; /* in a connection that never came */
 }

@@ -81,11 +81,13 @@ static const struct value *retries_at_once(const struct edge_policy *edge)
     return most->set ? most : NULL;
 }
 
-static bool may_have_retried(const struct window *w, const struct request *r)
+/* It may have been in its retries: since its first try failed, as far as we saw one. */
+static bool may_have_retried(const struct window *w, const struct request *r, uint64_t until_ns)
 {
     const struct try *first = window_first(w, r);
-    return first == NULL || r->refused > 0 || r->n_mesh > 1 ||
-           window_failure(first).kind != FAILURE_NONE;
+    if (first == NULL || r->refused > 0 || r->n_mesh > 1)
+        return true;
+    return first->lo_ns <= until_ns && window_failure(first).kind != FAILURE_NONE;
 }
 
 static void find_longest(const struct window *w, struct tallies *t)
@@ -98,8 +100,8 @@ static void find_longest(const struct window *w, struct tallies *t)
     }
 }
 
-/* Such a limit may have refused a retry of ${of} between ${from_ns} and its end: the client sees
- * the endpoint's own failure, without a mark. */
+/* Others may have had all the retries at once between ${from_ns} and the end of ${of}, whose own is
+ * over when it asks for the next: the client sees the endpoint's own failure, without a mark. */
 static bool limit_refused(const struct edge_policy *edge, const struct window *w,
                           const struct tallies *t, const struct request *of, uint64_t from_ns)
 {
@@ -108,13 +110,13 @@ static bool limit_refused(const struct edge_policy *edge, const struct window *w
         return false;
     uint64_t at_once = t->unended, since_ns = from_ns > t->longest_ns ? from_ns - t->longest_ns : 0;
     for (uint32_t i = track_request_at(w->track, since_ns);
-         i < w->track->request_count && at_once + 1 < most->number; i++) {
+         i < w->track->request_count && at_once < most->number; i++) {
         const struct request *r = &w->track->requests[i];
         if (r->start_ns > of->done_ns)
             break;
-        at_once += r->done_ns >= from_ns && may_have_retried(w, r);
+        at_once += r != of && r->done_ns >= from_ns && may_have_retried(w, r, of->done_ns);
     }
-    return at_once + 1 >= most->number;
+    return at_once >= most->number;
 }
 
 /* The next try was refused by the endpoint's own proxy: that is the answer then. */
@@ -149,6 +151,18 @@ static bool timer_may(const struct edge_policy *edge, const struct window *w,
     return last->late_read || r->done_ns + TIMER_SLACK_NS >= known + per_try;
 }
 
+/* The client has the answer of ${x}, and the mesh says that it is an endpoint's: it looked at it
+ * and let it be, and no timer ended the request. Only of a mesh that numbers its tries: a try that
+ * nobody read may have been the last. */
+static bool was_passed_on(const struct edge_policy *edge, const struct request *r,
+                          const struct try *x)
+{
+    return edge->flavour == FLAVOUR_ENVOY && (r->r->marks & REQUEST_MARK_UPSTREAM_TIME) != 0 &&
+           x->r->n_mesh != 0 && x->r->n_mesh == r->n_mesh && r->r->body_class == BODY_OWN &&
+           r->r->end == END_COMPLETE && x->r->outcome == OUTCOME_ANSWERED && x->left_ns == 0 &&
+           window_same_answer(r, x);
+}
+
 /* All endpoints were out, or shut: there was nowhere to send one more try. */
 static bool had_no_host(const struct edge_policy *edge, const struct request *r)
 {
@@ -174,7 +188,7 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
         near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
-        return !timer_may(edge, w, r, x);
+        return was_passed_on(edge, r, x) || !timer_may(edge, w, r, x);
     /* A 504 after the first try is the per-try timer's; a later one may be a whole timeout that
      * comes too early. */
     if (window_timed_out(w, r) && x->place > 1)

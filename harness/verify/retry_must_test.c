@@ -92,20 +92,23 @@ static void what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused(void
     edge.retry.attempts = limits_value(2);
     refused_at_once(&l, &edge, 4);
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "4 of 4 requests that met 503");
-    edge.pool.max_retries = limits_value(5);
+    edge.pool.max_retries = limits_value(3);
     refused_at_once(&l, &edge, 4);
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
-    edge.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
-                                       .ratio_ppm = limits_value(200000),
-                                       .least = limits_value(3),
-                                       .interval = limits_value(0)};
-    refused_at_once(&l, &edge, 2);
-    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
-    refused_at_once(&l, &edge, 1); /* alone it is not the third */
-    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met 503");
-    edge.budget.least = limits_value(6); /* stands over max_retries */
+    edge.pool.max_retries = limits_value(4); /* three others: one is left */
     refused_at_once(&l, &edge, 4);
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "4 of 4 requests that met 503");
+    edge.budget = (struct budget_rule){.kind = BUDGET_ENVOY,
+                                       .ratio_ppm = limits_value(200000),
+                                       .least = limits_value(1),
+                                       .interval = limits_value(0)};
+    refused_at_once(&l, &edge, 2); /* it stands over max_retries */
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    refused_at_once(&l, &edge, 1);
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met 503");
+    edge.budget.least = limits_value(0);
+    refused_at_once(&l, &edge, 1);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
 /* A try that is cut is looked at when it is cut, not when it began. */
@@ -142,6 +145,42 @@ static void a_limit_is_met_when_the_try_ends(void **state)
             limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "met hold");
         else
             limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met hold");
+    }
+}
+
+/* The second of two tries came 300 ms after the first had failed, and the per-try timeout is 120
+ * ms: it may have been cut. Not where the client has its own answer. */
+static void an_answer_that_was_passed_on_is_no_timers(void **state)
+{
+    static const struct {
+        uint8_t marks;
+        uint16_t got;
+        enum verdict_kind kind;
+    } rows[] = {
+        {REQUEST_MARK_UPSTREAM_TIME, 503, VERDICT_FAIL},
+        {0, 503, VERDICT_INCONCLUSIVE},
+        {REQUEST_MARK_UPSTREAM_TIME, 504, VERDICT_INCONCLUSIVE},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+        edge.retry.attempts = limits_value(2);
+        edge.retry.per_try_timeout = limits_value(120 * NS_PER_MS);
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        uint64_t id = limits_request(&l, S, S + 305 * MS, rows[i].got, false);
+        l.j->requests[0].r.marks = rows[i].marks;
+        for (uint16_t k = 1; k <= 2; k++)
+            limits_add_try(&l, &(struct limits_try){.request = id,
+                                                    .head_us = S + (k == 1 ? 1u : 300u) * MS,
+                                                    .out_us = S + (k == 1 ? 2u : 302u) * MS,
+                                                    .status = 503,
+                                                    .k = k,
+                                                    .conn = k});
+        l.j->attempts[1].r.n_mesh = 2;
+        limits_are(&l, "retry.must", rows[i].kind,
+                   rows[i].kind == VERDICT_FAIL ? WHY_NONE : WHY_TOO_FEW,
+                   rows[i].kind == VERDICT_FAIL ? "1 of 2 requests that met 503" : "only 1 of 10");
     }
 }
 
@@ -200,6 +239,7 @@ int main(void)
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
+        cmocka_unit_test(an_answer_that_was_passed_on_is_no_timers),
         cmocka_unit_test(a_limit_of_retries_explains_those_that_met_a_dead_end_at_once),
         cmocka_unit_test(a_retry_that_a_rate_limit_refuses_is_excused),
     };
