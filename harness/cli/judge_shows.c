@@ -115,6 +115,12 @@ static bool constant_shows(const struct edge_policy *e)
     return base_ns(e) >= CONSTANT_NS && retries_any(e);
 }
 
+/* The second penalty may be longer than the first. */
+static bool grows(const struct edge_policy *e)
+{
+    return number(&e->accrual.max_penalty) >= number(&e->accrual.min_penalty) + ROOM_NS;
+}
+
 /* Twenty retries of each of twelve requests a second are more than the tokens of a second. */
 static bool ignored_shows(const struct edge_policy *e)
 {
@@ -174,6 +180,7 @@ bool judge_shows(const char *defect, const struct edge_policy *edge)
         {"retries_unsafe", unsafe_shows},
         {"retries_not_counted", has_retries},
         {"retry_same_host", retries_any},
+        {"accrual_not_grown", grows},
         {"budget_of_total", total_shows},
         {"budget_ignored", ignored_shows},
         {"budget_doubled", has_reserve},

@@ -139,6 +139,7 @@ CHANGE(unsafe_too, m->retry.unsafe_too = true)
 CHANGE(shuts_late, m->accrual.max_failures++)
 CHANGE(never_shuts, m->accrual.present = false)
 CHANGE(shuts_half, m->accrual.min_ns /= 2)
+CHANGE(never_longer, m->accrual.max_ns = m->accrual.min_ns)
 CHANGE(of_total, m->breaker.share.of_total = true)
 CHANGE(unlimited, (m->breaker.share.present = false, m->breaker.max_retries = BREAKER_NO_LIMIT))
 CHANGE(no_tokens, (m->budget.present = m->retry.by_budget = false, m->retry.retries = 20))
@@ -165,6 +166,7 @@ static const struct row {
     {"shuts one late", "accrual", shuts, shuts_late},
     {"never shuts", "accrual", shuts, never_shuts},
     {"shuts for half", "accrual", shuts, shuts_half},
+    {"shuts no longer", "accrual", shuts, never_longer},
     {"retries not limited", "budget.envoy", at_once, unlimited},
     {"a share of all tries", "budget.envoy", share, of_total},
     {"a share not applied", "budget.envoy", share_of_interval, unlimited},

@@ -134,6 +134,148 @@ static void a_try_that_was_under_way_leaves_it_open(void **state)
     is(&f, "accrual", VERDICT_INCONCLUSIVE, "");
 }
 
+/* Three failures in a row fill the count at 300 ms; then probes fail at ${probes}, and the last of
+ * them is answered well. Twice; ${most_ms}: what no penalty exceeds. */
+static void shut_again(struct fixture *f, uint64_t most_ms, const double *probes, size_t count)
+{
+    begin(f, (struct edge_policy){.flavour = FLAVOUR_LINKERD,
+                                  .endpoints = 1,
+                                  .accrual = {.present = true,
+                                              .max_failures = number(3),
+                                              .min_penalty = number(NS_PER_S),
+                                              .max_penalty = number(most_ms * NS_PER_MS),
+                                              .jitter_ppm = number(500000)}});
+    for (int i = 0; i < 2; i++) {
+        double at = 20000 * i;
+        add_clean(f, at, at + 50, 10, one, 1);
+        for (int k = 1; k <= 3; k++)
+            add(f, at + 100 * k, 1, 503);
+        for (size_t k = 0; k < count; k++)
+            add(f, at + probes[k], 1, k + 1 == count ? 200 : 503);
+        add_clean(f, at + probes[count - 1] + 10, at + probes[count - 1] + 60, 10, one, 1);
+    }
+}
+
+static void each_penalty_is_twice_the_one_before(void **state)
+{
+    static const double right[] = {1310, 3320, 7340, 11360}, soon[] = {1310, 3320, 6320};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, right, 4);
+    is(&f, "accrual", VERDICT_PASS,
+       "after 3 failures in a row, 2 times; for 2010..4020 ms after a failed probe, 6 times");
+    shut_again(&f, 4000, soon, 3);
+    is(&f, "accrual", VERDICT_FAIL,
+       "2 of 4 penalties after a failed probe were too short, 2010..3000 ms; at least 4000 ms");
+    shut_again(&f, 3000, soon, 3); /* as long as any may be */
+    is(&f, "accrual", VERDICT_PASS, "2010..3000 ms after a failed probe, 4 times");
+}
+
+static void penalties_that_do_not_grow_fail(void **state)
+{
+    static const double same_again[] = {1310, 2320, 3330};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, same_again, 3);
+    is(&f, "accrual", VERDICT_FAIL,
+       "2 of 2 penalties after a failed probe were too short, 1010 ms; at least 2000 ms");
+    shut_again(&f, 1000, same_again, 3);
+    is(&f, "accrual", VERDICT_PASS, "after a failed probe, 4 times");
+}
+
+/* A slow answer from before the count was full comes in while a probe may be out: it decides, too.
+ */
+static void an_answer_to_an_older_request_ends_the_series(void **state)
+{
+    static const double same_again[] = {1310, 2320, 3330};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, same_again, 3);
+    for (int i = 0; i < 2; i++) {
+        struct made slow = {20000 * i + 60.1, 20000 * i + 1305, 0, 1, 200};
+        add_request(&f, 20000 * i + 60, 20000 * i + 1306, 200, BODY_OWN, &slow, 1);
+    }
+    is(&f, "accrual", VERDICT_PASS, "after 3 failures in a row, 2 times");
+}
+
+/* So does one that an endpoint's rate limit refused: it may have been the probe. */
+static void a_refusal_by_a_rate_limit_ends_the_series(void **state)
+{
+    static const double same_again[] = {1310, 2320, 3330};
+    (void)state;
+    for (int limited = 0; limited <= 1; limited++) {
+        struct fixture f;
+        shut_again(&f, 4000, same_again, 3);
+        f.edge.rate = (struct rate_rule){.present = limited == 1, .per_second = number(5)};
+        for (int i = 0; i < 2; i++)
+            add_request(&f, 20000 * i + 1305, 20000 * i + 1306, 429, BODY_OWN, NULL, 0);
+        is(&f, "accrual", limited == 1 ? VERDICT_PASS : VERDICT_FAIL, "");
+        shut_again(&f, 4000, same_again, 3);
+        f.edge.rate = (struct rate_rule){.present = limited == 1, .per_second = number(5)};
+        for (int i = 0; i < 2; i++) /* between the failures: it was no run, perhaps */
+            add_request(&f, 20000 * i + 150, 20000 * i + 151, 429, BODY_OWN, NULL, 0);
+        is(&f, "accrual", limited == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           limited == 1 ? "2 of 2 runs before a penalty may have been longer" : "");
+    }
+}
+
+/* A probe of which nobody knows how it ended proves nothing of the next penalty. */
+static void a_probe_that_may_have_gone_well_ends_the_series(void **state)
+{
+    static const double once[] = {1310, 2320};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, once, 2);
+    for (size_t i = 0; i < f.j->request_count; i++) /* the client of each probe left */
+        if (f.j->requests[i].r.due == T(1310) || f.j->requests[i].r.due == T(21310)) {
+            f.j->requests[i].r.end = END_CLIENT_TIMEOUT;
+            f.j->requests[i].r.status = 0;
+        }
+    for (size_t i = 0; i < f.j->attempt_count; i++)
+        if (f.j->attempts[i].r.at == T(1310.1) || f.j->attempts[i].r.at == T(21310.1))
+            f.j->attempts[i].r.status = 200;
+    is(&f, "accrual", VERDICT_PASS, "after 3 failures in a row, 2 times");
+}
+
+/* 1.5 s is the most that the first may be, where a request waits for it, or is turned away. */
+static void one_that_is_too_long_is_left_open(void **state)
+{
+    static const double lengthy[] = {1950, 4000};
+    static const struct {
+        double from_ms; /* until 1949: a request that no endpoint gets; 0: none */
+        enum verdict_kind kind;
+    } rows[] = {{0, VERDICT_PASS},
+                {1700, VERDICT_INCONCLUSIVE},
+                {1850, VERDICT_PASS}, /* it came late, and was not kept for long */
+                {1905, VERDICT_INCONCLUSIVE}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture f;
+        shut_again(&f, 4000, lengthy, 2);
+        if (rows[i].from_ms > 0)
+            add_request(&f, rows[i].from_ms, 1949, 504, BODY_OWN, NULL, 0);
+        is(&f, "accrual", rows[i].kind,
+           rows[i].kind == VERDICT_PASS
+               ? "2 times"
+               : "1 of 4 penalties were longer than they may be, and a request waited");
+    }
+}
+
+static void a_plan_of_ours_must_have_seen_one_grow(void **state)
+{
+    static const double once[] = {1310};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, once, 1);
+    is(&f, "accrual", VERDICT_PASS, "2 times");
+    shut_again(&f, 4000, once, 1);
+    f.scenario.from_policy = true;
+    is(&f, "accrual", VERDICT_INCONCLUSIVE, "no probes that failed");
+    shut_again(&f, 1000, once, 1);
+    f.scenario.from_policy = true;
+    is(&f, "accrual", VERDICT_PASS, "2 times");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +286,13 @@ int main(void)
         cmocka_unit_test(a_gate_that_may_have_been_shut_before_is_no_witness),
         cmocka_unit_test(a_try_that_was_read_late_with_the_one_before_filled_the_count_before),
         cmocka_unit_test(a_try_that_was_under_way_leaves_it_open),
+        cmocka_unit_test(each_penalty_is_twice_the_one_before),
+        cmocka_unit_test(penalties_that_do_not_grow_fail),
+        cmocka_unit_test(an_answer_to_an_older_request_ends_the_series),
+        cmocka_unit_test(a_refusal_by_a_rate_limit_ends_the_series),
+        cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),
+        cmocka_unit_test(one_that_is_too_long_is_left_open),
+        cmocka_unit_test(a_plan_of_ours_must_have_seen_one_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
