@@ -1,4 +1,5 @@
 #include "reports/lint_report.h"
+#include "reports/sarif_place.h"
 
 #include "base/map.h"
 #include "base/text.h"
@@ -10,27 +11,6 @@
 
 /* SARIF 2.1.0 (OASIS), as code hosts read it: all rules, a result a finding with line and column, a
  * fingerprint that outlives moved lines, and a suppression where an exception stands. */
-
-#define SCHEMA \
-    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-
-/* A path as a URI reference (RFC 3986); an absolute one is a file: URI. */
-static char *uri_of(const char *path)
-{
-    struct text t;
-    text_init(&t, (size_t)64 * 1024);
-    while (strncmp(path, "./", 2) == 0)
-        path += 2;
-    text_add(&t, "%s", path[0] == '/' ? "file://" : "");
-    for (; *path != '\0'; path++) {
-        unsigned char c = (unsigned char)*path;
-        if (isalnum(c) || strchr("/-._~", c) != NULL)
-            text_add(&t, "%c", c);
-        else
-            text_add(&t, "%%%02X", c);
-    }
-    return text_take(&t);
-}
 
 static json_t *rules_json(void)
 {
@@ -84,33 +64,18 @@ static void fingerprint(const struct finding *f, const char *uri, struct map *se
     text_release(&t);
 }
 
-static json_t *location_json(const struct source *at, const char *uri)
-{
-    json_t *artifact = json_pack("{s:s}", "uri", uri);
-    if (uri[0] != 'f' || strncmp(uri, "file://", 7) != 0)
-        json_object_set_new(artifact, "uriBaseId", json_string("%SRCROOT%"));
-    json_t *physical = json_pack("{s:o}", "artifactLocation", artifact);
-    if (at->line > 0) {
-        json_t *region = json_pack("{s:I}", "startLine", (json_int_t)at->line);
-        if (at->column > 0)
-            json_object_set_new(region, "startColumn", json_integer((json_int_t)at->column));
-        json_object_set_new(physical, "region", region);
-    }
-    return json_pack("{s:o}", "physicalLocation", physical);
-}
-
 static json_t *result_json(const struct lint_result *r, struct map *seen)
 {
     const struct finding *f = &r->finding;
     char print[48];
-    char *uri = uri_of(f->source.file == NULL ? "" : f->source.file);
+    char *uri = sarif_uri(f->source.file == NULL ? "" : f->source.file);
     fingerprint(f, uri, seen, print, sizeof(print));
     json_t *to =
         json_pack("{s:s,s:I,s:s,s:{s:s},s:{s:s}}", "ruleId", f->rule, "ruleIndex",
                   (json_int_t)rule_index(f->rule), "level", severity_name(f->severity), "message",
                   "text", f->text, "partialFingerprints", "meshproofFinding/v1", print);
     if (f->source.file != NULL)
-        json_object_set_new(to, "locations", json_pack("[o]", location_json(&f->source, uri)));
+        json_object_set_new(to, "locations", json_pack("[o]", sarif_location(&f->source, uri)));
     if (r->accepted != NULL) {
         char why[600];
         snprintf(why, sizeof(why), "%.200s (owner %.60s, %.60s, until %04u-%02u-%02u)",
@@ -138,7 +103,8 @@ static bool write(const struct lint_report *report, FILE *to, struct error *err)
                             report->version, "rules", rules_json(), "columnKind",
                             "unicodeCodePoints", "invocations", "executionSuccessful", 1,
                             "properties", "target", report->target, "results", results);
-    json_t *all = json_pack("{s:s,s:s,s:[o]}", "$schema", SCHEMA, "version", "2.1.0", "runs", run);
+    json_t *all =
+        json_pack("{s:s,s:s,s:[o]}", "$schema", SARIF_SCHEMA, "version", "2.1.0", "runs", run);
     bool ok = all != NULL && json_dumpf(all, to, JSON_INDENT(1)) == 0 && fputc('\n', to) != EOF;
     json_decref(all);
     map_release(&seen);

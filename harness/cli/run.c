@@ -41,6 +41,7 @@ static const struct option run_options[] = {
     {"markdown", 0, "FILE", NULL, "Results",
      "Markdown; GITHUB_STEP_SUMMARY, where it is set, gets it too", NULL, false},
     {"html", 0, "FILE", NULL, "Results", "one page that shows it all, for a browser", NULL, false},
+    {"sarif", 0, "FILE", NULL, "Results", "SARIF 2.1.0, for code hosts", NULL, false},
     {"report", 0, "FORMAT=FILE", NULL, "Results",
      "another report: text, json, junit, markdown, html; FILE - is standard output", NULL, true},
     {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
@@ -147,15 +148,16 @@ static bool write_markdown(const struct arguments *args, const struct opened *o,
 
 static bool write_reports(const struct arguments *args, const struct opened *o, struct error *err)
 {
-    const char *extra[REPORTS_MOST], *junit = arguments_get(args, "junit");
-    const char *html = arguments_get(args, "html");
+    static const char *const own[] = {"junit", "html", "sarif"};
+    const char *extra[REPORTS_MOST];
     size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
     if (!run_write(o, "text", "-", err))
         return false;
-    if (junit != NULL && !run_write(o, "junit", junit, err))
-        return false;
-    if (html != NULL && !run_write(o, "html", html, err))
-        return false;
+    for (size_t i = 0; i < COUNT_OF(own); i++) {
+        const char *path = arguments_get(args, own[i]);
+        if (path != NULL && !run_write(o, own[i], path, err))
+            return false;
+    }
     if (!write_markdown(args, o, err))
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -342,8 +344,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
 static int run_all(const struct arguments *args, struct outcome *outcome);
 
 /* What may be said anew of a former run: it takes the former's place. */
-static const char *const said_anew[] = {"output", "junit",  "markdown",
-                                        "html",   "report", "on-inconclusive"};
+static const char *const said_anew[] = {"output", "junit",  "markdown",       "html",
+                                        "sarif",  "report", "on-inconclusive"};
 
 /* Not by a default. */
 static bool is_given(const struct arguments *a, const char *name)

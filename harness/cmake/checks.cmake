@@ -65,6 +65,7 @@ add_client_test(real.tls_claims tls/claims)
 add_client_test(real.grpc grpc/run)
 add_client_test(real.grpc_client grpc/client)
 add_client_test(real.metrics external/metrics)
+add_client_test(real.exports exports/run)
 add_client_test(real.netem netem/run)
 set_property(TEST real.netem APPEND PROPERTY ENVIRONMENT NETEM_REPORT=${CMAKE_BINARY_DIR}/netem.txt)
 
