@@ -2,6 +2,7 @@
 #include "base/units.h"
 #include "reports/report.h"
 #include "reports/text_aborted.h"
+#include "reports/text_people.h"
 #include "verify/exception.h"
 
 #include <time.h>
@@ -366,6 +367,7 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
     text_add(to, "\"");
     add_pad(to, start, WIDTH - 3 - strlen(outcome));
     text_add(to, "   %s\n", outcome);
+    people_add(report, scenario, to);
     for (size_t i = 0; i < g->phase_count; i++) {
         if (g->phases[i].scenario == scenario)
             add_phase(report, &g->phases[i], to);

@@ -62,11 +62,14 @@ bool people_check(const struct plan *plan, const struct config *config, struct e
 
 const char *people_name(void)
 {
+    static const char *const variables[] = {"LOGNAME", "USER"};
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        const char *name = getenv(variables[i]);
+        if (name != NULL && human_name_is_good(name))
+            return name;
+    }
     const struct passwd *login = getpwuid(getuid());
-    const char *user = getenv("USER");
-    if (login != NULL && human_name_is_good(login->pw_name))
-        return login->pw_name;
-    return user != NULL && human_name_is_good(user) ? user : NULL;
+    return login != NULL && human_name_is_good(login->pw_name) ? login->pw_name : NULL;
 }
 
 void people_options(const struct arguments *args, struct engine_options *ret)

@@ -13,7 +13,7 @@ bool people_check(const struct plan *plan, const struct config *config,
 /* Roles, name, --yes and the terminal. The terminal is read when standard input and error are one
  * and we are in its foreground. */
 void people_options(const struct arguments *args, struct engine_options *ret);
-/* The name of whoever runs us: of the login, else of USER; NULL: neither is fit. */
+/* The name of whoever runs us: LOGNAME, USER, else that of the account; NULL: none is fit. */
 const char *people_name(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define LINE_MOST 512
+#define LISTED_MOST 20 /* open questions in one reply */
 #define NAME_OF_NOBODY "unknown"
 
 struct asker {
@@ -362,9 +363,23 @@ static json_t *serve_answer(void *cookie, const json_t *ask)
 {
     struct asker *a = cookie;
     struct error err = {0};
+    json_int_t number = json_integer_value(json_object_get(ask, "number"));
+    const struct question *q = questions_open(a->questions, 0);
+    if (number == 0 && q != NULL)
+        number = q->number;
     bool good = take_answer(a, ask, &err);
     set_due(a);
-    return good ? json_object() : steer_refuse(&err);
+    q = good ? question_find(a->questions, (uint32_t)number) : NULL;
+    if (q == NULL)
+        return steer_refuse(&err);
+    json_t *reply =
+        json_pack("{sI ss ss sI}", "number", number, "kind", human_kind_name(q->asked.kind),
+                  "state", state_name(q->state), "missing",
+                  (json_int_t)(q->state == QUESTION_OPEN && q->asked.kind == HUMAN_APPROVAL
+                                   ? q->asked.people - q->agreed_count
+                                   : 0));
+    INVARIANT(reply != NULL);
+    return reply;
 }
 
 static json_t *serve_questions(void *cookie, const json_t *ask)
@@ -372,18 +387,24 @@ static json_t *serve_questions(void *cookie, const json_t *ask)
     const struct asker *a = cookie;
     json_t *list = json_array();
     const struct question *q;
+    uint64_t now_ns = loop_now_ns(a->loop);
+    size_t i;
     (void)ask;
-    for (size_t i = 0; (q = questions_open(a->questions, i)) != NULL; i++) {
+    for (i = 0; (q = questions_open(a->questions, i)) != NULL; i++) {
         const struct question_ask *one = &q->asked;
-        json_t *row =
-            json_pack("{sI ss ss ss* sI sI ss}", "number", (json_int_t)q->number, "kind",
-                      human_kind_name(one->kind), "ask", one->ask, "role", one->role, "since_ns",
-                      (json_int_t)(q->asked_ns - a->start_ns), "within_ns",
-                      (json_int_t)(one->within_ns < INT64_MAX ? one->within_ns : INT64_MAX),
-                      "takes", question_is_free(q) ? "text" : "yes/no");
+        if (i >= LISTED_MOST)
+            continue;
+        json_t *row = json_pack(
+            "{sI ss ss ss* sI sI sI ss}", "number", (json_int_t)q->number, "kind",
+            human_kind_name(one->kind), "ask", one->ask, "role", one->role, "since_ns",
+            (json_int_t)(q->asked_ns - a->start_ns), "age_ns", (json_int_t)(now_ns - q->asked_ns),
+            "within_ns", (json_int_t)(one->within_ns < INT64_MAX ? one->within_ns : INT64_MAX),
+            "takes", question_is_free(q) ? "text" : "yes/no");
         INVARIANT(row != NULL && json_array_append_new(list, row) == 0);
     }
-    return json_pack("{so}", "questions", list);
+    json_t *reply = json_pack("{so sI}", "questions", list, "open", (json_int_t)i);
+    INVARIANT(reply != NULL);
+    return reply;
 }
 
 void asker_serve(struct asker *a, struct steer *steer)

@@ -42,11 +42,14 @@ void asker_drop(struct asker *a, const void *owner, enum question_state as);
 /* Some question is open. */
 bool asker_is_waiting(const struct asker *a);
 /* Adds the verbs of people to what may be asked of the run:
- *   {"verb":"questions"}: {"questions":[{"number":1,"kind":"await","ask":..,"role":..,"takes":..,
- *       "since_ns":..,"within_ns":..}]}, the open ones; since_ns counts from the run's start,
- * "takes" is "text" or "yes/no";
+ *   {"verb":"questions"}: {"open":1,"questions":[{"number":1,"kind":"await","ask":..,"role":..,
+ *       "takes":"yes/no","since_ns":..,"age_ns":..,"within_ns":..}]}: the first 20 open ones;
+ *       since_ns counts from the run's start, "takes" is "text" or "yes/no";
  *   {"verb":"answer","number":3,"answer":"yes","who":"alice","channel":"page"}: takes an answer;
- *       without a number to the oldest that is open, without a channel it is "socket". */
+ *       without a number to the oldest that is open, without a channel it is "socket". The reply
+ *       has the question's number, its kind, its state now, and how many people must still agree
+ *       ("missing").
+ */
 void asker_serve(struct asker *a, struct steer *steer);
 
 #endif

@@ -165,10 +165,12 @@ static void nothing_begins_before_an_approval(void **state)
                 "{\"verb\":\"questions\"}";
     ran(&s, ENGINE_COMPLETE, "1 answered");
     assert_non_null(strstr(s.replies, "\"ask\":\"Start?\",\"kind\":\"approval\",\"number\":1,"));
-    assert_non_null(strstr(s.replies,
-                           "{\"ok\":true}\n{\"error\":\"alice has agreed already; question "
-                           "1 needs 2 people\",\"ok\":false}\n{\"ok\":true}\n"
-                           "{\"ok\":true,\"questions\":[]}\n"));
+    assert_non_null(strstr(
+        s.replies,
+        "{\"kind\":\"approval\",\"missing\":1,\"number\":1,\"ok\":true,\"state\":\"open\"}\n"
+        "{\"error\":\"alice has agreed already; question 1 needs 2 people\",\"ok\":false}\n"
+        "{\"kind\":\"approval\",\"missing\":0,\"number\":1,\"ok\":true,\"state\":\"answered\"}\n"
+        "{\"ok\":true,\"open\":0,\"questions\":[]}\n"));
     assert_int_equal(count_events(&s.rig, "answer"), 2);
     const char *asked = strstr(s.rig.told, "question: 1 Start? [yes/no]"),
                *begun = strstr(s.rig.told, "phase.start: calm");
@@ -240,9 +242,9 @@ static void an_await_goes_on_when_one_of_the_role_says_yes(void **state)
     assert_string_equal(
         s.replies,
         "{\"error\":\"question 1 is for on-call, and alice is not of them: bob\",\"ok\":false}\n"
-        "{\"ok\":true}\n"
+        "{\"kind\":\"await\",\"missing\":0,\"number\":1,\"ok\":true,\"state\":\"open\"}\n"
         "{\"error\":\"question 1 takes yes or no, not \\\"done\\\"\",\"ok\":false}\n"
-        "{\"ok\":true}\n");
+        "{\"kind\":\"await\",\"missing\":0,\"number\":1,\"ok\":true,\"state\":\"answered\"}\n");
     assert_string_equal(s.rig.read->phases[0].why, "event");
     assert_int_equal(count_events(&s.rig, "answer"), 2);
     proxy_was_told(&s, "ARM 1,ARM");
@@ -348,7 +350,10 @@ static void an_answer_in_a_pause_counts_when_it_is_over(void **state)
                 "{\"verb\":\"answer\",\"answer\":\"yes\",\"who\":\"bob\"}\n"
                 "{\"verb\":\"resume\",\"who\":\"alice\"}";
     ran(&s, ENGINE_COMPLETE, "1 answered");
-    assert_string_equal(s.replies, "{\"ok\":true}\n{\"ok\":true}\n{\"ok\":true}\n");
+    assert_string_equal(s.replies,
+                        "{\"ok\":true}\n"
+                        "{\"kind\":\"await\",\"missing\":0,\"number\":1,\"ok\":true,\"state\":"
+                        "\"answered\"}\n{\"ok\":true}\n");
     assert_int_equal(s.rig.read->phase_count, 2);
     assert_string_equal(s.rig.read->phases[1].why, "event");
     rig_release(&s.rig);

@@ -1,0 +1,66 @@
+#include "reports/text_people.h"
+
+static const char *text_of(const struct journal_event *e, const char *key)
+{
+    const char *text = json_string_value(json_object_get(e->json, key));
+    return text == NULL ? "" : text;
+}
+
+static json_int_t number_of(const struct journal_event *e, const char *key)
+{
+    return json_integer_value(json_object_get(e->json, key));
+}
+
+/* The approval that an answer is for; NULL: it is for another question. */
+static const struct journal_event *approval_of(const struct journal *j,
+                                               const struct journal_event *answer)
+{
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (strcmp(e->what, "question") == 0 && number_of(e, "number") > 0 &&
+            number_of(e, "number") == number_of(answer, "number"))
+            return strcmp(text_of(e, "kind"), "approval") == 0 ? e : NULL;
+    }
+    return NULL;
+}
+
+static const char *way_of(const char *channel)
+{
+    static const struct {
+        const char *channel, *way;
+    } ways[] = {{"terminal", "on the terminal"},
+                {"socket", "by meshproof answer"},
+                {"page", "on the page"},
+                {"--yes", "by --yes"}};
+    for (size_t i = 0; i < COUNT_OF(ways); i++)
+        if (strcmp(ways[i].channel, channel) == 0)
+            return ways[i].way;
+    return "";
+}
+
+static void add_answer(const struct journal_event *answer, const struct journal_event *approval,
+                       struct text *to)
+{
+    json_int_t s = number_of(answer, "wall_ns") / 1000000000 % 86400;
+    text_add(to, strcmp(text_of(answer, "answer"), "yes") == 0 ? " approved  " : " refused   ");
+    report_add_clean(to, text_of(answer, "who"));
+    if (text_of(approval, "role")[0] != '\0') {
+        text_add(to, " (");
+        report_add_clean(to, text_of(approval, "role"));
+        text_add(to, ")");
+    }
+    text_add(to, " %02d:%02d:%02d UTC %s\n", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60),
+             way_of(text_of(answer, "channel")));
+}
+
+void people_add(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const struct journal *j = report->journal;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        const struct journal_event *approval =
+            strcmp(e->what, "answer") == 0 ? approval_of(j, e) : NULL;
+        if (approval != NULL && number_of(approval, "scenario") == (json_int_t)scenario)
+            add_answer(e, approval, to);
+    }
+}

@@ -1,0 +1,10 @@
+#ifndef REPORTS_TEXT_PEOPLE_H
+#define REPORTS_TEXT_PEOPLE_H
+
+/* Who agreed to a scenario, or refused it: a line each in its block of the text report. */
+
+#include "reports/report.h"
+
+void people_add(const struct report *report, uint32_t scenario, struct text *to);
+
+#endif
