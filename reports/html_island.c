@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "reports/html.h"
+#include "reports/scene.h"
 
 #include <stdlib.h>
 
@@ -152,24 +153,11 @@ static void add_endpoints(struct island *s)
     text_add(to, "]");
 }
 
-/* From the first phase's begin to the last one's end. */
-static bool find_span(struct island *s)
-{
-    const struct judgement *g = s->h->report->judgement;
-    s->from_ns = UINT64_MAX;
-    for (size_t i = 0; i < g->phase_count; i++) {
-        const struct judged_phase *p = &g->phases[i];
-        s->from_ns = p->t0_ns < s->from_ns ? p->t0_ns : s->from_ns;
-        if (p->t1_ns != UINT64_MAX && p->t1_ns > s->to_ns)
-            s->to_ns = p->t1_ns;
-    }
-    return s->to_ns > s->from_ns;
-}
-
 void html_island(struct html *h)
 {
-    struct island s = {.h = h};
-    if (!find_span(&s) || h->requests == 0)
+    const struct scene *scene = h->report->scene; /* its span is that of the timeline */
+    struct island s = {.h = h, .from_ns = scene->zero_ns, .to_ns = scene->end_ns};
+    if (s.to_ns <= s.from_ns || h->requests == 0)
         return;
     choose_width(&s);
     s.requests = check_alloc_zero(s.buckets, sizeof(uint32_t));
