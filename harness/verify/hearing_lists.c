@@ -213,6 +213,20 @@ static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, b
     }
 }
 
+/* Where nothing was expected no track was built: the list counts what went on all the same. */
+static void track_unasked(struct hearing *h, uint32_t scenario)
+{
+    for (size_t i = 0; i < h->track_count; i++)
+        if (h->tracks[i].scenario == scenario && strcmp(h->tracks[i].track->arm, SUBJECT) == 0)
+            return;
+    for (size_t i = 0; i < h->edge_count; i++) {
+        const struct arm_edge *e = &h->edges[i];
+        if (e->scenario == scenario && strcmp(e->arm, SUBJECT) == 0 && e->edge.to != NULL &&
+            hearing_span(h, scenario, SUBJECT).from_ns != UINT64_MAX)
+            hearing_track(h, scenario, SUBJECT, e->edge.to, &e->edge);
+    }
+}
+
 void hearing_list(struct hearing *h)
 {
     struct judgement *g = h->g;
@@ -228,10 +242,12 @@ void hearing_list(struct hearing *h)
     }
     g->phases = ARENA_ARRAY(&g->arena, struct judged_phase, phases + 1);
     g->faults = ARENA_ARRAY(&g->arena, struct judged_fault, steps + 1);
-    for (uint32_t i = 0; i < h->plan->scenario_count; i++)
+    for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
+        track_unasked(h, i);
         for (uint32_t k = 0; k < h->plan->scenarios[i].phase_count; k++) {
             list_phase(h, i, k, false, steps);
             list_phase(h, i, k, true, steps);
         }
+    }
     sum_up(h);
 }

@@ -299,9 +299,26 @@ static void what_the_next_phase_answers_is_not_this_ones(void **state)
     whole_are(&w, "success", VERDICT_FAIL, WHY_NONE, "395 of 400 good");
 }
 
+/* Nobody asked for anything, and yet the report's list of phases is not empty. */
+static void a_phase_that_expects_nothing_is_counted_too(void **state)
+{
+    struct whole w;
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    (void)state;
+    whole_open(&w, &edge, "http1");
+    whole_phase(&w, "calm", 0, 2 * S);
+    calm(&w, 0, S, 1);
+    whole_judge(&w);
+    assert_int_equal(w.judgement->phase_count, 1);
+    assert_int_equal(w.judgement->phases[0].requests, 200);
+    assert_int_equal(w.judgement->phases[0].tries, 200);
+    whole_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_phase_that_expects_nothing_is_counted_too),
         cmocka_unit_test(what_the_next_phase_answers_is_not_this_ones),
         cmocka_unit_test(steady_again_in_time_passes),
         cmocka_unit_test(late_every_time_fails_and_late_once_is_left_open),
