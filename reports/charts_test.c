@@ -57,6 +57,8 @@ static void the_charts_of_a_simulated_gate_are_the_stored_ones(void **state)
     struct report report = {.journal = s.j, .judgement = g, .plan = s.plan};
     char *text = all_of(&report, 0);
     chart_has(text, "too early");
+    chart_has(text, ">found</text>");
+    chart_has(text, "eject.length");
     if (getenv("UPDATE_GOOD") != NULL) {
         FILE *to = fopen(GOOD, "wb");
         assert_non_null(to);
@@ -161,10 +163,57 @@ static void a_million_requests_on_fifty_endpoints_are_within_the_budget(void **s
     sim_close(&s);
 }
 
+/* Any number in any field but a name: a journal is a file, and files are edited. */
+static void mutate(struct rng *rng, enum record_kind kind, void *record)
+{
+    const struct record_type *type = record_type_of((uint8_t)kind);
+    const struct record_field *field = &type->fields[rng_below(rng, type->count)];
+    uint64_t value = rng_next(rng) >> rng_below(rng, 64);
+    if (field->kind != FIELD_NAME)
+        memcpy((char *)record + field->offset, &value, field->width);
+}
+
+static void numbers_that_no_run_gives_break_no_chart(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct edge_policy edge = sim_policy();
+        struct sim s;
+        struct judgement none = {0};
+        sim_open(&s, &edge, DEPTH_QUICK, seed);
+        sim_run(&s);
+        struct rng rng = rng_of(seed);
+        for (size_t i = 0; i < 300; i++) {
+            mutate(&rng, RECORD_ATTEMPT, &s.j->attempts[rng_below(&rng, s.j->attempt_count)].r);
+            mutate(&rng, RECORD_REQUEST, &s.j->requests[rng_below(&rng, s.j->request_count)].r);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            struct journal_phase *p = &s.j->phases[rng_below(&rng, s.j->phase_count)];
+            *(i == 0 ? &p->t0_ns : &p->t1_ns) = rng_next(&rng) >> rng_below(&rng, 64);
+            p->ordinal = (uint32_t)rng_next(&rng);
+        }
+        struct fault_record f = {.at = SIM_T0 + NS_PER_S};
+        struct handshake_record h = {.at = SIM_T0 + NS_PER_S, .result = HANDSHAKE_RESET};
+        for (size_t i = 0; i < 100; i++) {
+            mutate(&rng, RECORD_FAULT, &f);
+            mutate(&rng, RECORD_HANDSHAKE, &h);
+            journal_add(s.j, SIM_PROXY, RECORD_FAULT, &f);
+            journal_add(s.j, SIM_PROXY, RECORD_HANDSHAKE, &h);
+        }
+        struct report report = {.journal = s.j, .judgement = &none, .plan = s.plan};
+        struct scene *scene = scene_new(&report);
+        report.scene = scene;
+        free(all_of(&report, 0));
+        scene_free(scene);
+        sim_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_charts_of_a_simulated_gate_are_the_stored_ones),
+        cmocka_unit_test(numbers_that_no_run_gives_break_no_chart),
         cmocka_unit_test(a_million_requests_on_fifty_endpoints_are_within_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

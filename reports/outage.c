@@ -62,14 +62,44 @@ static void add_silences(const struct scene *s, const struct scene_edge *e, stru
     }
 }
 
-/* Gaps after a failure that may be an ejection, at a rate that is too low to show it. */
-static void add_gaps(const struct scene_edge *e, struct outages *o)
+/* Ejections that were over before they could be a silence. True: that is what the gap before the
+ * try at ${position} was. */
+static bool add_brief(const struct scene_edge *e, const struct ejector *ejector, uint32_t host,
+                      uint32_t position, struct outages *o)
 {
     const struct track *t = e->track;
+    const struct span all = {t->from_ns, t->to_ns};
+    const struct try *full = &t->tries[t->hosts[host].tries[position - 1]];
+    uint64_t out_ns, least = ejector_length_ns(ejector, 1);
+    if (!eject_brief(t, ejector, &all, host, position - 1, &out_ns))
+        return false;
+    *add(o) = (struct outage){.service = t->service,
+                              .endpoint = (uint16_t)(host + 1),
+                              .is = OUTAGE_TOO_EARLY,
+                              .from_ns = full->lo_ns,
+                              .to_ns = full->lo_ns + out_ns,
+                              .due_ns = full->lo_ns,
+                              .due_short_ns = full->lo_ns + least,
+                              .due_long_ns = full->lo_ns + least + ejector->interval_ns,
+                              .off_ns = least > out_ns ? least - out_ns : 0,
+                              .ended = true};
+    return true;
+}
+
+/* Gaps after a failure that may be an ejection, at a rate that is too low to show it. */
+static void add_gaps(const struct scene *s, const struct scene_edge *e, struct outages *o)
+{
+    const struct track *t = e->track;
+    struct ejector ejector;
+    bool judged = eject_applies(e->policy) &&
+                  scene_failure(s, e->scenario, t->service, "eject.length") != NULL;
+    ejector_init(&ejector, e->policy, t->host_count);
     for (uint32_t h = 0; h < t->host_count; h++)
         for (uint32_t i = 1; i < t->hosts[h].count && o->count < OUTAGES_MOST; i++) {
             const struct try *x = &t->tries[t->hosts[h].tries[i]],
                              *before = &t->tries[t->hosts[h].tries[i - 1]];
+            if (judged && add_brief(e, &ejector, h, i, o))
+                continue;
             if (x->after_silence || ((before->rule[0] | before->rule[1]) & RULE_FAILS) == 0 ||
                 !track_may_have_been_out(t, h, i))
                 continue;
@@ -155,7 +185,7 @@ void outages_read(const struct scene *s, struct outages *ret)
         if (again || !ejects(s->edges[i].policy))
             continue;
         add_silences(s, &s->edges[i], ret);
-        add_gaps(&s->edges[i], ret);
+        add_gaps(s, &s->edges[i], ret);
         add_missing(s, &s->edges[i], ret);
     }
     if (ret->count > 0)

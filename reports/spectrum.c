@@ -102,11 +102,11 @@ static bool had_fault(const struct scene *s, const struct journal_phase *phase)
 
 /* The largest phase without a fault, and those that differ most: by their 90th percentile, or the
  * highest that they bear. */
-static void choose(struct spectrum *p)
+static void choose(struct spectrum *p, uint64_t least_ppm)
 {
     const struct series *calm = NULL;
     for (size_t i = 0; i < p->all_count; i++)
-        if (!p->all[i].faulty && bears_ppm(p->all[i].count) > 0 &&
+        if (!p->all[i].faulty && bears_ppm(p->all[i].count) >= least_ppm &&
             (calm == NULL || p->all[i].count > calm->count))
             calm = &p->all[i];
     if (calm != NULL)
@@ -116,7 +116,7 @@ static void choose(struct spectrum *p)
         uint64_t most = 0;
         for (size_t i = 0; i < p->all_count; i++) {
             uint64_t ppm = bears_ppm(p->all[i].count);
-            bool known = ppm == 0;
+            bool known = ppm < least_ppm;
             for (size_t k = 0; k < p->drawn_count; k++)
                 known = known || p->drawn[k] == &p->all[i];
             uint64_t ns = known ? 0 : at_ppm(&p->all[i], ppm);
@@ -310,7 +310,10 @@ bool chart_latency(const struct report *report, struct svg *to, struct chart_not
     (void)err;
     find_phases(&p);
     read_requests(&p);
-    choose(&p);
+    /* phases with too few requests for their 90th percentile only where there are no others */
+    choose(&p, 900000);
+    if (p.drawn_count == 0)
+        choose(&p, 1);
     if (p.drawn_count == 0) {
         ret->left_out = true;
         snprintf(ret->text, sizeof(ret->text),

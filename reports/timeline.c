@@ -232,7 +232,7 @@ static bool draw(struct timeline *t, struct error *err)
     size_t lanes = choose(t, chosen), quiet = t->lanes.count - lanes;
     char title[160], finding[200], length[32];
     int32_t head = PX(8) + (scenario_count(t->scene) > 1 ? SCENARIO_ROW : 0) + PHASE_ROW,
-            y = head + timeline_panels_height();
+            panels = head + timeline_found_height(t), y = panels + timeline_panels_height();
     for (size_t i = 0; i < t->lanes.count; i++)
         y += chosen[i] ? timeline_lane_height(t, &t->lanes.at[i]) : 0;
     t->bottom =
@@ -249,8 +249,9 @@ static bool draw(struct timeline *t, struct error *err)
                                     .height_px10 = t->bottom + PX(26)};
     svg_open(t->to, &frame);
     draw_head(t, PX(8));
-    timeline_panels(t, head);
-    y = head + timeline_panels_height();
+    timeline_found(t, head);
+    timeline_panels(t, panels);
+    y = panels + timeline_panels_height();
     for (size_t i = 0; i < t->lanes.count; i++) {
         if (!chosen[i])
             continue;

@@ -31,6 +31,10 @@ struct timeline {
 /* "110/s": so many in one bucket. Returns ${to}; 32 bytes. */
 const char *timeline_rate(const struct timeline *t, uint64_t count, char *to, size_t size);
 
+/* The first witness of each FAIL of the subject: a row, none where there is none. */
+int32_t timeline_found_height(const struct timeline *t);
+void timeline_found(struct timeline *t, int32_t y);
+
 /* Requests of the load: the share of good answers, and two percentiles of what they took. */
 int32_t timeline_panels_height(void);
 void timeline_panels(struct timeline *t, int32_t y);

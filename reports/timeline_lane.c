@@ -184,7 +184,7 @@ static void draw_faults(struct timeline *t, const struct swimlane *lane, int32_t
 /* The shape of a kind, 10 px wide, its middle at ${x}, ${y}. */
 static void draw_shape(struct svg *to, enum swim_kind kind, int32_t x, int32_t y)
 {
-    static const char *const classes[SWIM_KINDS] = {"f-e5", "f-to", "l-e5", "f-tls"};
+    static const char *const classes[SWIM_KINDS] = {"f-e5", "f-to", "l-rs", "f-tls"};
     struct svg_path p;
     int32_t r = PX(5);
     svg_path_begin(to, &p, classes[kind]);
@@ -230,7 +230,7 @@ static uint64_t count_of(const struct swimlane *lane, enum swim_kind kind)
  */
 static void draw_labels(struct timeline *t, const struct swimlane *lane, int32_t y)
 {
-    static const char *const classes[SWIM_KINDS] = {"te5", "tto", "te5", "ttls"};
+    static const char *const classes[SWIM_KINDS] = {"te5", "tto", "mute", "ttls"};
     int32_t next = TIMELINE_LEFT;
     bool done[SWIM_KINDS] = {false};
     for (size_t n = 0; n < SWIM_KINDS; n++) {
