@@ -1,12 +1,12 @@
 #include "cli/arguments.h"
 #include "cli/control.h"
 #include "cli/exception_file.h"
+#include "cli/live_view.h"
 #include "cli/notifier.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
 #include "cli/people.h"
 #include "cli/prepare.h"
-#include "cli/progress.h"
 #include "cli/recover.h"
 #include "cli/run_find.h"
 
@@ -18,6 +18,7 @@
 /* meshproof run: plan, run, judge, report. */
 
 static const char *const inconclusives[] = {"keep", "fail", "pass", NULL};
+static const char *const colours[] = {"auto", "always", "never", NULL};
 static const char *const paces[] = {"spin", "sleep", NULL};
 
 extern const struct command command_run;
@@ -49,6 +50,10 @@ static const struct option run_options[] = {
      "the outcome as JSON, at most 2 KiB; in a pod: " TERMINATION_LOG, NULL, false},
     {"on-inconclusive", 0, "HOW", "keep", "Results", "keep (exit 2), fail or pass", inconclusives,
      false},
+    {"json", 0, NULL, NULL, "Results", "what happens, and the verdicts, as JSON: one object a line",
+     NULL, false},
+    {"color", 0, "WHEN", "auto", "Everywhere", "of the live view: auto, always or never", colours,
+     false},
 #include "cli/exception_options.def"
     {"rerun", 0, "RUN", NULL, "Again", "same suite, parameters and seed as a former run", NULL,
      false},
@@ -78,7 +83,7 @@ static int make_path(const struct arguments *args, const struct prepared *p, cha
 /* One suite's run, seen from here: the cookie of the engine's hooks. */
 struct watched {
     struct onlookers onlookers; /* first: their own cookie */
-    struct progress *progress;
+    struct live_view *view;
 };
 
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
@@ -86,20 +91,22 @@ struct watched {
 static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
                       uint32_t *ret_ordinals, size_t most)
 {
-    struct progress *progress = ((struct watched *)cookie)->progress;
+    struct live_view *view = ((struct watched *)cookie)->view;
     struct journal *journal = NULL;
     struct judgement *judgement = NULL;
     struct judge_options options = {.partial = true};
     size_t count = 0;
     struct error err = {0};
-    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
+    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err)) {
         count = judge_repeats(judgement, scenario, arm, ret_ordinals, most);
+        live_view_verdicts(view, judgement);
+    }
     if (count > 0)
-        progress_say(progress,
-                     strcmp(arm, "subject") == 0
-                         ? "phases whose claims are undecided, or to be confirmed, are walked once "
-                           "more"
-                         : "a control walks its undecided phases once more");
+        live_view_say(
+            view, strcmp(arm, "subject") == 0
+                      ? "phases whose claims are undecided, or to be confirmed, are walked once "
+                        "more"
+                      : "a control walks its undecided phases once more");
     judgement_free(judgement);
     journal_free(journal);
     return count;
@@ -151,7 +158,7 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
     static const char *const own[] = {"junit", "html", "sarif"};
     const char *extra[REPORTS_MOST];
     size_t count = arguments_all(args, "report", extra, COUNT_OF(extra));
-    if (!run_write(o, "text", "-", err))
+    if (!arguments_has(args, "json") && !run_write(o, "text", "-", err))
         return false;
     for (size_t i = 0; i < COUNT_OF(own); i++) {
         const char *path = arguments_get(args, own[i]);
@@ -174,7 +181,8 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
 }
 
 static int judge_and_report(const struct arguments *args, struct exception_file *exceptions,
-                            const char *journal, struct outcome *outcome, struct notifier *notifier)
+                            const char *journal, struct live_view *view, struct notifier *notifier,
+                            struct outcome *outcome)
 {
     struct opened o;
     struct error err = {0};
@@ -188,6 +196,7 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
         bool read = exception_file_apply(exceptions, o.plan, o.judgement, &err);
         code = read ? report_exit(&o.report) : command_fail(&err);
         outcome_add(outcome, &o.report, journal, code);
+        live_view_judged(view, o.judgement);
         notifier_verdicts(notifier, &o.report);
         if (!write_reports(args, &o, &err))
             code = command_worse(command_fail(&err), code);
@@ -281,8 +290,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
 {
     struct prepared p;
     struct engine_options options;
-    struct progress progress;
-    struct watched watched = {.progress = &progress};
+    struct watched watched = {0};
+    struct live_view *view = NULL;
     struct control *control = NULL;
     struct error err = {0};
     char path[600], program[600], ledger[80];
@@ -299,16 +308,19 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         prepared_release(&p);
         return code;
     }
-    progress_init(&progress, arguments_has(args, "quiet"), arguments_has(args, "plain"));
+    view = check_alloc_zero(1, sizeof(*view));
+    live_view_init(view, args, &p, path);
+    watched.view = view;
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
     INVARIANT(n > 0);
     program[n] = '\0';
     char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
     bool ok = engine_options_of(args, &p, &options, &err);
-    progress.reads = options.has_terminal;
-    onlookers_add(&watched.onlookers,
-                  &(struct onlooker){.on_event = progress_on_event, .cookie = &progress});
-    struct onlooker steered = control_onlooker(control);
+    if (view->shows == LIVE_VIEW_SCREEN) /* keys, and answers too, are the screen's to read */
+        options.has_terminal = false;
+    view->reads = options.has_terminal;
+    struct onlooker watching = live_view_onlooker(view), steered = control_onlooker(control);
+    onlookers_add(&watched.onlookers, &watching);
     onlookers_add(&watched.onlookers, &steered);
     struct notifier *notifier = ok ? notifier_start(p.plan, p.run) : NULL;
     notifier_look_on(notifier, &watched.onlookers);
@@ -319,14 +331,13 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     options.program = program;
     options.policy_json = policy_json;
     if (ok) {
-        progress_begin(&progress, &p, path);
+        live_view_begin(view);
         ok = engine_run(p.plan, p.walks, p.walk_count, &options, &outcome, &err);
     }
-    progress_end(&progress);
     if (err.kind != ERROR_NONE)
         code = command_fail(&err);
     if (ok)
-        code = command_worse(judge_and_report(args, exceptions, path, told, notifier),
+        code = command_worse(judge_and_report(args, exceptions, path, view, notifier, told),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
     if (outcome == ENGINE_NOT_UNDONE) {
         char line[80];
@@ -334,6 +345,8 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         command_say(line);
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
+    live_view_end(view, code);
+    free(view);
     control_close(control, code);
     notifier_end(notifier, outcome_word(code), code, path);
     free(policy_json);

@@ -99,6 +99,52 @@ static void take_places(const struct live *l, struct fault_seen *f, const json_t
     print_place(l, f, text_of(json, "on"));
 }
 
+/* The end that the plan sets: of its window, of its phase, or of the phase of to_end_of. */
+static uint64_t end_of(const struct live *l, const struct fault_seen *f, uint64_t now_ns)
+{
+    const char *until =
+        f->step == NULL ? NULL : json_string_value(json_object_get(f->step->keys, "to_end_of"));
+    uint32_t owner = f->owner;
+    size_t phases = l->scenario->phase_count;
+    for (uint32_t i = 0; until != NULL && i < phases; i++)
+        if (strcmp(l->scenario->phases[i].name, until) == 0)
+            owner = i;
+    if (owner == UINT32_MAX)
+        owner = phases == 0 ? 0 : (uint32_t)phases - 1;
+    uint64_t end_ns = live_phase_end_ns(l, owner, now_ns);
+    bool windowed = f->to_ns != UINT64_MAX && l->phase_now != SIZE_MAX && until == NULL;
+    uint64_t window_ns = windowed ? l->phases[l->phase_now].from_ns + f->to_ns : UINT64_MAX;
+    return window_ns < end_ns ? window_ns : end_ns;
+}
+
+static void print_share(const struct fault_seen *f, char *to, size_t size)
+{
+    const json_t *keys = f->step == NULL ? NULL : f->step->keys;
+    const char *share = json_string_value(json_object_get(keys, "share"));
+    const json_t *first = json_object_get(keys, "first");
+    char text[40];
+    if (share != NULL)
+        snprintf(text, sizeof(text), "%.20s", share);
+    else if (json_is_integer(first))
+        snprintf(text, sizeof(text), "first %lld", (long long)json_integer_value(first));
+    else
+        snprintf(text, sizeof(text), "every request");
+    live_clean(to, size, text);
+}
+
+static void tell_armed(struct live *l, const struct fault_seen *f, uint64_t t_ns)
+{
+    char share[32], at[32];
+    uint64_t end_ns = end_of(l, f, t_ns);
+    print_share(f, share, sizeof(share));
+    if (end_ns == UINT64_MAX)
+        snprintf(at, sizeof(at), "by an event");
+    else
+        live_clock(live_since(l, end_ns), false, at, sizeof(at));
+    live_tell(l, t_ns, LIVE_EVENT_FAULT, "fault.arm", f->place, "%s on %s, %s, ends %s", f->text,
+              f->place, share, at);
+}
+
 void live_fault_armed(struct live *l, const json_t *json, uint64_t t_ns)
 {
     json_int_t number = json_integer_value(json_object_get(json, "fault"));
@@ -118,7 +164,7 @@ void live_fault_armed(struct live *l, const json_t *json, uint64_t t_ns)
                              .armed_ns = t_ns};
     live_clean(f->text, sizeof(f->text), text_of(json, "text"));
     take_places(l, f, json);
-    live_tell(l, t_ns, LIVE_EVENT_FAULT, "fault.arm", f->place, "%s on %s", f->text, f->place);
+    tell_armed(l, f, t_ns);
 }
 
 void live_fault_disarmed(struct live *l, const json_t *json, uint64_t t_ns)
@@ -175,39 +221,6 @@ size_t live_faults_armed(const struct live *l)
     for (size_t i = 0; i < l->fault_count; i++)
         n += l->faults[i].armed;
     return n;
-}
-
-/* The end that the plan sets: of its window, of its phase, or of the phase of to_end_of. */
-static uint64_t end_of(const struct live *l, const struct fault_seen *f, uint64_t now_ns)
-{
-    const char *until =
-        f->step == NULL ? NULL : json_string_value(json_object_get(f->step->keys, "to_end_of"));
-    uint32_t owner = f->owner;
-    size_t phases = l->scenario->phase_count;
-    for (uint32_t i = 0; until != NULL && i < phases; i++)
-        if (strcmp(l->scenario->phases[i].name, until) == 0)
-            owner = i;
-    if (owner == UINT32_MAX)
-        owner = phases == 0 ? 0 : (uint32_t)phases - 1;
-    uint64_t end_ns = live_phase_end_ns(l, owner, now_ns);
-    bool windowed = f->to_ns != UINT64_MAX && l->phase_now != SIZE_MAX && until == NULL;
-    uint64_t window_ns = windowed ? l->phases[l->phase_now].from_ns + f->to_ns : UINT64_MAX;
-    return window_ns < end_ns ? window_ns : end_ns;
-}
-
-static void print_share(const struct fault_seen *f, char *to, size_t size)
-{
-    const json_t *keys = f->step == NULL ? NULL : f->step->keys;
-    const char *share = json_string_value(json_object_get(keys, "share"));
-    const json_t *first = json_object_get(keys, "first");
-    char text[40];
-    if (share != NULL)
-        snprintf(text, sizeof(text), "%.20s", share);
-    else if (json_is_integer(first))
-        snprintf(text, sizeof(text), "first %lld", (long long)json_integer_value(first));
-    else
-        snprintf(text, sizeof(text), "every request");
-    live_clean(to, size, text);
 }
 
 void live_faults_show(const struct live *l, uint64_t now_ns, struct live_snapshot *ret)

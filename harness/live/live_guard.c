@@ -6,6 +6,9 @@
 
 #define NEAR_ABOVE 0.8
 #define NEAR_BELOW 1.25
+/* Well within: what was told of a guard may be told again. */
+#define WELL_ABOVE 0.7
+#define WELL_BELOW 1.4
 
 static double bound_of(const struct probe_plan *p, const char *text)
 {
@@ -44,6 +47,11 @@ static bool is_near(const struct guard_seen *g, double value)
     return is_out(g, value) || value >= g->above * NEAR_ABOVE || value < g->below * NEAR_BELOW;
 }
 
+static bool is_well(const struct guard_seen *g, double value)
+{
+    return !(value > g->above * WELL_ABOVE) && !(value < g->below * WELL_BELOW);
+}
+
 static void print_limit(const struct guard_seen *g, char *to, size_t size)
 {
     char text[100];
@@ -75,7 +83,6 @@ static void take(struct live *l, struct guard_seen *g, const struct sample_recor
 {
     char value[32], limit[48], label[LIVE_NAME_BYTES];
     uint64_t second = r->at / NS_PER_S;
-    bool was_near = g->near;
     tell_sample(l, g, r);
     g->value = r->missing ? NAN : r->value;
     if (r->missing)
@@ -83,13 +90,18 @@ static void take(struct live *l, struct guard_seen *g, const struct sample_recor
     g->ring[second % SECONDS_KEPT].second = second;
     g->ring[second % SECONDS_KEPT].value = r->value;
     g->near = is_near(g, r->value);
-    if (!g->near || was_near)
+    unsigned level = is_out(g, r->value) ? 2 : g->near ? 1 : 0;
+    if (is_well(g, r->value))
+        g->told = 0;
+    if (level <= g->told)
         return;
+    g->told = level;
     print_limit(g, limit, sizeof(limit));
     live_clean(label, sizeof(label), g->label);
-    live_tell(l, r->at, LIVE_EVENT_GUARD, "guard.near", label, "%s %s is %s its limit, %s", label,
-              probe_print(g->probe, r->value, value, sizeof(value)),
-              is_out(g, r->value) ? "beyond" : "near", limit);
+    live_tell(l, r->at + r->answer, LIVE_EVENT_GUARD, "guard.near", label,
+              "%s %s is %s its limit, %s", label,
+              probe_print(g->probe, r->value, value, sizeof(value)), level == 2 ? "beyond" : "near",
+              limit);
 }
 
 void live_sample(struct live *l, const struct record_source *from, const struct sample_record *r)

@@ -54,6 +54,7 @@ struct guard_seen {
     char label[128];            /* as its samples name it */
     double above, below, value; /* NAN: no such bound, no value */
     bool near, tripped;
+    unsigned told; /* 1: that it is near, 2: beyond, its limit */
     struct {
         uint64_t second;
         double value;

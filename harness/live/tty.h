@@ -25,6 +25,8 @@ struct tty_options {
     bool colour;
     bool held; /* space: the picture stands still */
     enum tty_view view;
+    const char *notice; /* in the place of the keys: what somebody types, or why a key did nothing;
+                           NULL: none */
 };
 /* Exactly ${rows} lines, "\n" between them, none wider than ${columns}. */
 void tty_draw(const struct live_snapshot *s, const struct tty_options *options, struct text *to);

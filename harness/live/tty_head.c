@@ -127,7 +127,10 @@ static size_t draw_next(const struct tty *t, size_t row)
     const struct live_snapshot *s = t->s;
     char line[2 * LIVE_TEXT_BYTES + 100], left[40] = "";
     size_t width = canvas_columns(t->c) - 2;
-    const char *now = "";
+    const char *now = "", *between = "all phases are over";
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (s->phases[i].state == LIVE_PHASE_NEXT)
+            between = "between two phases";
     for (size_t i = 0; i < s->phase_count; i++)
         if (s->phases[i].state == LIVE_PHASE_NOW)
             now = s->phases[i].name;
@@ -140,7 +143,7 @@ static size_t draw_next(const struct tty *t, size_t row)
         snprintf(line, sizeof(line), "ended: %s", s->end);
     else if (now[0] == '\0')
         snprintf(line, sizeof(line), "%s",
-                 s->state == LIVE_STARTING ? "the agents are started" : "between two phases");
+                 s->state == LIVE_STARTING ? "the agents are started" : between);
     else {
         if (s->phase_left_ns != UINT64_MAX)
             snprintf(left, sizeof(left), "%s%llu.%llu s left. ",

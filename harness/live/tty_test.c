@@ -217,7 +217,8 @@ static void names_that_mean_harm_do_none(void **state)
     assert_true(s.failed_count > 0 && strstr(s.failed[0].path, "/?[2J") != NULL);
     for (int view = TTY_MAIN; view <= TTY_HELP; view++)
         for (int ascii = 0; ascii < 2; ascii++) {
-            struct tty_options o = {80, 24, ascii != 0, false, false, (enum tty_view)view};
+            struct tty_options o = {
+                .columns = 80, .rows = 24, .ascii = ascii != 0, .view = (enum tty_view)view};
             draw(&o, NULL);
             check_colours(&o);
             o.columns = 131;
@@ -246,7 +247,9 @@ static void every_size_has_its_shape(void **state)
     for (size_t columns = TTY_COLUMNS_LEAST; columns <= CANVAS_COLUMNS_MOST; columns += 13)
         for (size_t rows = TTY_ROWS_LEAST; rows <= CANVAS_ROWS_MOST; rows += 7)
             for (int view = TTY_MAIN; view <= TTY_HELP; view++)
-                draw(&(struct tty_options){columns, rows, false, false, false, (enum tty_view)view},
+                draw(&(struct tty_options){.columns = columns,
+                                           .rows = rows,
+                                           .view = (enum tty_view)view},
                      NULL);
     replay_close(&r);
 }
