@@ -27,6 +27,7 @@ struct conductor {
     uint64_t away_ns; /* until when our loop was left by our own will */
     enum stopping stopping;
     int signals;
+    bool on_terminal; /* we were started on one: its hanging up is a wish to stop */
     struct error why;
     struct asker *asker;
     struct guard_watch *guards; /* of the scenario under way */

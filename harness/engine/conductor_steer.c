@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PAUSE_MOST_NS (30 * 60 * NS_PER_S)
 
@@ -94,13 +95,23 @@ static void on_signal(int signo, void *cookie)
     struct conductor *c = cookie;
     struct error why = {0};
     c->signals++;
-    error_set(&why, ERROR_SYSTEM, "%s", signo == SIGINT ? "interrupted" : "terminated");
+    error_set(&why, ERROR_SYSTEM, "%s",
+              signo == SIGINT   ? "interrupted"
+              : signo == SIGHUP ? "the terminal is gone"
+                                : "terminated");
     if (c->signals >= 3) {
         for (size_t i = 0; i < c->walk_count; i++)
             walk_signal(c->walks[i]);
         loop_stop(c->loop);
     }
     conductor_stop(c, STOPPING_ABORT, &why, c->signals == 1 ? conductor_recover_ns(c) : 0);
+}
+
+static void on_hangup(int signo, void *cookie)
+{
+    const struct conductor *c = cookie;
+    if (c->on_terminal)
+        on_signal(signo, cookie);
 }
 
 static void on_child(int signo, void *cookie)
@@ -117,6 +128,8 @@ bool conductor_take_signals(struct conductor *c, struct error *err)
     for (size_t i = 0; i < COUNT_OF(ends); i++)
         if (!loop_signal(c->loop, ends[i], on_signal, c, err))
             return false;
-    return loop_signal(c->loop, SIGUSR1, on_usr1, c, err) &&
+    c->on_terminal = isatty(STDIN_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+    return loop_signal(c->loop, SIGHUP, on_hangup, c, err) &&
+           loop_signal(c->loop, SIGUSR1, on_usr1, c, err) &&
            loop_signal(c->loop, SIGCHLD, on_child, c, err);
 }

@@ -22,20 +22,28 @@ static enum live_ending ending_of(const struct request_record *r)
     return r->status >= 400 ? LIVE_ENDED_4XX : LIVE_ENDED_GOOD;
 }
 
-/* "c", "c2": as the reports name the subject's load generators; a service by its own name. */
-static void print_name(struct live *l, const struct record_source *from,
-                       const struct request_record *r, char *to, size_t size)
+/* The how-manyth of the subject's load generators, from 0. */
+static size_t load_number(struct live *l, const struct record_source *from)
 {
-    char sender[80] = "c", name[128];
     size_t nth = 0;
     while (nth < l->load_count && l->loads[nth] != from->proc)
         nth++;
+    if (nth == l->load_count && nth < LOADS_MOST)
+        l->loads[l->load_count++] = from->proc;
+    return nth;
+}
+
+/* "c-18f2", "c2-1": as the reports name them; the calls of a service by its own name. */
+static void print_name(const struct record_source *from, size_t load,
+                       const struct request_record *r, char *to, size_t size)
+{
+    char sender[80], name[128];
     if (strcmp(from->role, "load") != 0)
         snprintf(sender, sizeof(sender), "%s", from->service);
-    else if (nth == l->load_count && nth < LOADS_MOST)
-        l->loads[l->load_count++] = from->proc;
-    if (strcmp(from->role, "load") == 0 && nth > 0)
-        snprintf(sender, sizeof(sender), "c%zu", nth + 1);
+    else if (load == 0)
+        snprintf(sender, sizeof(sender), "c");
+    else
+        snprintf(sender, sizeof(sender), "c%zu", load + 1);
     snprintf(name, sizeof(name), "%s-%llx", sender, (unsigned long long)r->id_lo);
     live_clean(to, size, name);
 }
@@ -43,18 +51,17 @@ static void print_name(struct live *l, const struct record_source *from,
 void live_request(struct live *l, const struct record_source *from, const struct request_record *r)
 {
     enum live_ending ending = ending_of(r);
-    struct live_request *failed = &l->failed[l->failed_next];
+    size_t load = strcmp(from->role, "load") == 0 ? load_number(l, from) : 0;
     l->head.requests++;
     l->head.ended[ending]++;
-    char name[LIVE_NAME_BYTES];
-    print_name(l, from, r, name, sizeof(name));
     if (ending == LIVE_ENDED_GOOD)
         return;
+    struct live_request *failed = &l->failed[l->failed_next];
     *failed = (struct live_request){.at_ns = live_since(l, r->due),
                                     .took_ns = r->done > r->start ? r->done - r->start : 0,
                                     .ending = ending,
                                     .status = r->status};
-    memcpy(failed->name, name, sizeof(failed->name));
+    print_name(from, load, r, failed->name, sizeof(failed->name));
     live_clean(failed->path, sizeof(failed->path), record_name(from, r->path));
     l->failed_next = (l->failed_next + 1) % LIVE_REQUESTS;
     if (l->failed_count < LIVE_REQUESTS)
