@@ -84,6 +84,8 @@ static int make_path(const struct arguments *args, const struct prepared *p, cha
 struct watched {
     struct onlookers onlookers; /* first: their own cookie */
     struct live_view *view;
+    struct control *control;
+    struct notifier *notifier;
 };
 
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
@@ -181,8 +183,7 @@ static bool write_reports(const struct arguments *args, const struct opened *o, 
 }
 
 static int judge_and_report(const struct arguments *args, struct exception_file *exceptions,
-                            const char *journal, struct live_view *view, struct notifier *notifier,
-                            struct outcome *outcome)
+                            const char *journal, struct watched *watched, struct outcome *outcome)
 {
     struct opened o;
     struct error err = {0};
@@ -196,8 +197,8 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
         bool read = exception_file_apply(exceptions, o.plan, o.judgement, &err);
         code = read ? report_exit(&o.report) : command_fail(&err);
         outcome_add(outcome, &o.report, journal, code);
-        live_view_judged(view, o.judgement);
-        notifier_verdicts(notifier, &o.report);
+        live_view_judged(watched->view, o.judgement);
+        notifier_verdicts(watched->notifier, &o.report);
         if (!write_reports(args, &o, &err))
             code = command_worse(command_fail(&err), code);
     }
@@ -285,14 +286,33 @@ static int check_prepared(const struct arguments *args, struct prepared *p,
     return code == EXIT_PASS && !prepare_names(p, &err) ? command_fail(&err) : code;
 }
 
+/* Everybody who looks on, as the engine's hooks. */
+static void look_on(struct watched *w, struct engine_options *options)
+{
+    struct onlooker watching = live_view_onlooker(w->view), steered = control_onlooker(w->control);
+    if (w->view->shows == LIVE_VIEW_SCREEN) /* keys, and answers too, are the screen's to read */
+        options->has_terminal = false;
+    w->view->reads = options->has_terminal;
+    onlookers_add(&w->onlookers, &watching);
+    onlookers_add(&w->onlookers, &steered);
+    notifier_look_on(w->notifier, &w->onlookers);
+    onlookers_hook(&w->onlookers, options);
+}
+
+static void watched_end(struct watched *w, int code, const char *journal)
+{
+    live_view_end(w->view, code);
+    free(w->view);
+    control_close(w->control, code);
+    notifier_end(w->notifier, outcome_word(code), code, journal);
+}
+
 static int run_suite(const struct arguments *args, struct exception_file *exceptions,
                      const char *suite, struct outcome *told)
 {
     struct prepared p;
     struct engine_options options;
     struct watched watched = {0};
-    struct live_view *view = NULL;
-    struct control *control = NULL;
     struct error err = {0};
     char path[600], program[600], ledger[80];
     enum engine_outcome outcome = ENGINE_BROKEN;
@@ -302,42 +322,34 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         code = check_prepared(args, &p, exceptions);
     if (code == EXIT_PASS)
         code = make_path(args, &p, path, sizeof(path));
-    if (code == EXIT_PASS && !control_open(p.run, suite, path, &control, &err))
+    if (code == EXIT_PASS && !control_open(p.run, suite, path, &watched.control, &err))
         code = command_fail(&err);
     if (code != EXIT_PASS) {
         prepared_release(&p);
         return code;
     }
-    view = check_alloc_zero(1, sizeof(*view));
-    live_view_init(view, args, &p, path);
-    watched.view = view;
+    watched.view = check_alloc_zero(1, sizeof(*watched.view));
+    live_view_init(watched.view, args, &p, path);
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
     INVARIANT(n > 0);
     program[n] = '\0';
     char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
     bool ok = engine_options_of(args, &p, &options, &err);
-    if (view->shows == LIVE_VIEW_SCREEN) /* keys, and answers too, are the screen's to read */
-        options.has_terminal = false;
-    view->reads = options.has_terminal;
-    struct onlooker watching = live_view_onlooker(view), steered = control_onlooker(control);
-    onlookers_add(&watched.onlookers, &watching);
-    onlookers_add(&watched.onlookers, &steered);
-    struct notifier *notifier = ok ? notifier_start(p.plan, p.run) : NULL;
-    notifier_look_on(notifier, &watched.onlookers);
-    onlookers_hook(&watched.onlookers, &options);
+    watched.notifier = ok ? notifier_start(p.plan, p.run) : NULL;
+    look_on(&watched, &options);
     snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
     options.ledger = ledger;
     options.journal = path;
     options.program = program;
     options.policy_json = policy_json;
     if (ok) {
-        live_view_begin(view);
+        live_view_begin(watched.view);
         ok = engine_run(p.plan, p.walks, p.walk_count, &options, &outcome, &err);
     }
     if (err.kind != ERROR_NONE)
         code = command_fail(&err);
     if (ok)
-        code = command_worse(judge_and_report(args, exceptions, path, view, notifier, told),
+        code = command_worse(judge_and_report(args, exceptions, path, &watched, told),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
     if (outcome == ENGINE_NOT_UNDONE) {
         char line[80];
@@ -345,10 +357,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         command_say(line);
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
-    live_view_end(view, code);
-    free(view);
-    control_close(control, code);
-    notifier_end(notifier, outcome_word(code), code, path);
+    watched_end(&watched, code, path);
     free(policy_json);
     prepared_release(&p);
     return code;
