@@ -141,7 +141,29 @@ static bool map_value(const struct param *row, const json_t *value, void *params
     return ok;
 }
 
-/* A list of header names, kept as JSON; one text is a list of one. */
+static bool is_listed(const struct param *row, const char *text)
+{
+    if (row->words == NULL)
+        return is_header(text, "");
+    for (size_t i = 0; row->words[i] != NULL; i++)
+        if (strcmp(row->words[i], text) == 0)
+            return true;
+    return false;
+}
+
+static bool not_listed(const struct param *row, struct error *err)
+{
+    char list[120] = "";
+    if (row->words == NULL)
+        return error_set(err, ERROR_INPUT, "must be names of headers, such as {\"x-a\", \"x-b\"}");
+    for (size_t i = 0; row->words[i] != NULL; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", row->words[i]);
+    }
+    return error_set(err, ERROR_INPUT, "must be a list of: %s", list);
+}
+
+/* A list of header names, or of the row's words, kept as JSON; one text is a list of one. */
 static bool list_value(const struct param *row, const json_t *value, void *params,
                        struct arena *arena, struct error *err)
 {
@@ -150,9 +172,9 @@ static bool list_value(const struct param *row, const json_t *value, void *param
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
     for (size_t i = 0; i < count && ok; i++) {
         json_t *each = json_is_array(value) ? json_array_get(value, i) : (json_t *)(uintptr_t)value;
-        ok = json_is_string(each) && is_header(json_string_value(each), "");
+        ok = json_is_string(each) && is_listed(row, json_string_value(each));
         if (!ok)
-            error_set(err, ERROR_INPUT, "must be names of headers, such as {\"x-a\", \"x-b\"}");
+            not_listed(row, err);
         json_array_append(list, each);
     }
     char *text = ok ? json_dumps(list, JSON_COMPACT) : NULL;

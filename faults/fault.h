@@ -14,13 +14,14 @@
 #include <jansson.h>
 
 /* What the run itself does outside its proxies, promised in the undo ledger (engine/walk_world.c);
- * the parameters of each kind are read by faults/process.h and faults/netem.h. */
+ * the parameters of each kind are read by faults/process.h, netem.h and control_plane_cut.h. */
 enum world_kind {
     WORLD_NONE,
     WORLD_KILL,
     WORLD_PAUSE,
     WORLD_RESTART,
     WORLD_NETEM, /* fault_netem, fault_partition */
+    WORLD_CUT,   /* fault_control_plane_cut */
 };
 
 struct fault_type {

@@ -142,8 +142,8 @@ static const struct golden guards[] = {
 
 /* What is of the language and not of this version; and what else an author gets wrong. */
 static const struct golden others[] = {
-    {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\" }"),
-     "cut.lua:2: fault.control_plane_cut is not built yet"},
+    {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\", what = { \"xds\" } }"),
+     "cut.lua:2: fault.control_plane_cut: what must be a list of: config, identity"},
     {"event.lua", "return scenario \"s\" {\n  notify = { notify.kubernetes_event { } } }",
      "event.lua:2: notify.kubernetes_event is not built yet"},
     {"approval.lua", "return scenario \"s\" {\n  guard = { guard.approval { role = \"lead\" } } }",

@@ -26,9 +26,10 @@ struct param {
     size_t offset;
     bool required;
     uint64_t least, most;     /* in base units; most 0: no bound */
-    const char *const *words; /* UNIT_WORD, NULL-terminated */
-    bool list;                /* UNIT_TEXT: many; the field holds a JSON array of texts */
-    bool plain;               /* UNIT_MAP: texts and counts, not headers */
+    const char *const *words; /* UNIT_WORD, or of a list, NULL-terminated */
+    bool list;  /* UNIT_TEXT: many; the field holds a JSON array of texts: of ${words}, else headers
+                 */
+    bool plain; /* UNIT_MAP: texts and counts, not headers */
 };
 
 /* UINT64_MAX in a number's field means "unset" where a row has no fallback. */

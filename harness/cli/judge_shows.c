@@ -151,6 +151,13 @@ static bool tenth_shows(const struct edge_policy *e)
     return number(&e->rate.per_second) >= 10 && e->endpoints < 7;
 }
 
+/* No made plan cuts a control plane (scenario-language.md 1.8). */
+static bool never_shows(const struct edge_policy *e)
+{
+    (void)e;
+    return false;
+}
+
 bool judge_shows(const char *defect, const struct edge_policy *edge)
 {
     static const struct {
@@ -186,6 +193,7 @@ bool judge_shows(const char *defect, const struct edge_policy *edge)
         {"budget_doubled", has_reserve},
         {"rate_limit_half_more", more_than_one},
         {"rate_limit_tenth", tenth_shows},
+        {"drops_policy_when_cut", never_shows},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strcmp(rows[i].defect, defect) == 0)

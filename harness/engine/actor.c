@@ -211,7 +211,7 @@ static bool take_control(struct actor *a, uint8_t kind, const json_t *body, stru
         a->events->on_armed(a->cookie, a, body);
     }
     if (kind == CONTROL_CERT_SET) {
-        a->certs_set++;
+        a->certs_set += !control_flag(body, "late"); /* late: it was answered before */
         a->events->on_cert_set(a->cookie, a, body);
     }
     if (kind == CONTROL_DONE)

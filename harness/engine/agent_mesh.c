@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "engine/folder.h"
 #include "engine/mesh_certs.h"
+#include "engine/mesh_cut.h"
 #include "mesh/mesh.h"
 
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct mesh_agent {
     struct mesh_config config;
     struct arena arena;
     struct mesh_certs certs;
+    struct mesh_cut cut;
     struct hold scrape_hold, last_hold;
     uint64_t asked_ns;
     bool scraping, ready, told, ending, final; /* final: the last scrape is asked */
@@ -97,7 +99,8 @@ static bool read_config(struct mesh_agent *m, const json_t *setup, struct error 
                                      .defect_count = defect_count,
                                      .seed = m->agent->seed,
                                      .envoy = json_string_value(json_object_get(setup, "envoy")),
-                                     .folder = control_text(setup, "folder")};
+                                     .folder = control_text(setup, "folder"),
+                                     .control_plane = control_flag(setup, "control_plane")};
     return read_metrics(m, json_object_get(setup, "metrics"), err);
 }
 
@@ -106,14 +109,26 @@ static bool setup_certs(struct mesh_agent *m, const json_t *tls, struct error *e
 {
     if (tls == NULL)
         return true;
-    m->config.certs = arena_printf(&m->arena, "%s/certs", m->config.folder);
-    return mesh_certs_open(&m->certs, m->agent, m->driver, &m->run, m->config.certs,
-                           m->config.edge_count, tls, err);
+    const char *folder = arena_printf(&m->arena, "%s/certs", m->config.folder);
+    m->config.certs = m->certs.path;
+    return mesh_certs_open(&m->certs, m->agent, m->driver, &m->run, folder,
+                           m->config.control_plane ? &m->cut : NULL, m->config.edge_count, tls,
+                           err);
+}
+
+static void on_cut_changed(void *cookie, unsigned mask)
+{
+    struct mesh_agent *m = cookie;
+    (void)mask;
+    if (m->config.certs != NULL && !m->ending)
+        mesh_certs_cut_changed(&m->certs);
 }
 
 static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
 {
     struct mesh_agent *m = a->own;
+    if (kind == CONTROL_ARM && m->config.control_plane && m->ready)
+        return m->ending || mesh_cut_take(&m->cut, body, err);
     if (kind != CONTROL_CERT || m->config.certs == NULL || json_object_get(body, "tls") == NULL)
         return error_set(err, ERROR_PEER, "%s is not for this mesh agent", control_name(kind));
     if (!m->ending)
@@ -147,6 +162,7 @@ static void end(struct mesh_agent *m)
     loop_hold_remove(m->agent->loop, &m->scrape_hold);
     loop_hold_remove(m->agent->loop, &m->last_hold);
     mesh_certs_stop(&m->certs);
+    mesh_cut_stop(&m->cut);
     if (m->run != NULL)
         m->driver->close(m->run);
     m->run = NULL;
@@ -224,8 +240,19 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     m->driver = mesh_driver_find(name);
     if (m->driver == NULL)
         return error_set(err, ERROR_USAGE, "there is no driver \"%.40s\"", name);
+    mesh_cut_init(&m->cut, a, m->driver, &m->run);
+    m->cut.on_change = on_cut_changed;
+    m->cut.cookie = m;
     return read_config(m, body, err) && setup_certs(m, json_object_get(body, "tls"), err) &&
            m->driver->open(a->loop, &m->config, on_ready, on_died, m, &m->run, err);
+}
+
+/* The conductor is gone: a cut without a witness is damage (engine.md section 6). */
+static void orphan(struct agent *a)
+{
+    struct mesh_agent *m = a->own;
+    if (m != NULL && m->ready)
+        mesh_cut_end(&m->cut);
 }
 
 static void on_quiet(struct hold *h, uint64_t now_ns)
@@ -262,6 +289,7 @@ static void release(struct agent *a)
         return;
     loop_hold_remove(a->loop, &m->scrape_hold);
     loop_hold_remove(a->loop, &m->last_hold);
+    mesh_cut_stop(&m->cut);
     mesh_certs_release(&m->certs);
     if (m->run != NULL)
         m->driver->close(m->run);
@@ -276,6 +304,7 @@ const struct agent_role agent_mesh = {
     .name = "mesh",
     .setup = setup,
     .control = control,
+    .orphan = orphan,
     .drain = drain,
     .release = release,
 };

@@ -12,7 +12,7 @@ struct control_field {
     char type; /* t text, u number from 0, i any whole number, o object, a array, b true or false */
     bool needed;
 };
-#define CONTROL_FIELDS_MOST 16
+#define CONTROL_FIELDS_MOST 20
 struct control_type {
     const char *name;
     uint8_t kind, from;
@@ -45,6 +45,7 @@ static const struct control_type control_types[] = {
       {"addresses", 'o', false},
       {"defects", 'a', false},
       {"driver", 't', false},
+      {"control_plane", 'b', false},
       {"tls", 'o', false},
       {"endpoint", 'u', false},
       {"protocol", 't', false}}},
@@ -59,7 +60,7 @@ static const struct control_type control_types[] = {
     {"ARMED",
      CONTROL_ARMED,
      FROM_AGENT,
-     {{"generation", 'u', true}, {"at", 'u', true}, {"held", 'u', true}}},
+     {{"generation", 'u', true}, {"at", 'u', true}, {"held", 'u', true}, {"seen", 'b', false}}},
     {"CLOCK",
      CONTROL_CLOCK,
      FROM_CONDUCTOR | FROM_AGENT,
@@ -81,7 +82,10 @@ static const struct control_type control_types[] = {
       {"before", 't', false},
       {"place", 't', false},
       {"reconnect", 't', false}}},
-    {"CERT_SET", CONTROL_CERT_SET, FROM_AGENT, {{"step", 'u', true}}},
+    {"CERT_SET",
+     CONTROL_CERT_SET,
+     FROM_AGENT,
+     {{"step", 'u', true}, {"taken", 'b', false}, {"withheld", 'b', false}, {"late", 'b', false}}},
     {"BYE", CONTROL_BYE, FROM_AGENT, {{"counts", 'o', true}}},
 };
 

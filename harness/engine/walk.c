@@ -82,6 +82,7 @@ static void on_ready(void *cookie, struct actor *a, const json_t *ready)
 static void on_armed(void *cookie, struct actor *a, const json_t *armed)
 {
     walk_arm_on_armed(cookie, a, armed);
+    walk_cut_on_armed(cookie, a, armed);
     walk_phase_on_armed(cookie);
 }
 

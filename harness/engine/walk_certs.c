@@ -292,7 +292,9 @@ void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set)
     if (c == NULL || mesh == NULL)
         return;
     mesh->untaken = json_is_false(json_object_get(set, "taken"));
-    if (!meshes_settled(w) || w->state >= WALK_DRAINING || c->mesh_reconnect == CERT_RECONNECT_NONE)
+    /* Withheld (its control plane is cut): told once more when it has come. */
+    if (!meshes_settled(w) || w->state >= WALK_DRAINING ||
+        c->mesh_reconnect == CERT_RECONNECT_NONE || json_is_true(json_object_get(set, "withheld")))
         return;
     loop_hold_remove(loop, &c->reconnect_hold);
     loop_hold_add(loop, &c->reconnect_hold, loop_now_ns(loop) + RECONNECT_AFTER_NS, on_reconnect);

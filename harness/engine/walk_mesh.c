@@ -1,6 +1,7 @@
 #include "engine/walk.h"
 
 #include "engine/folder.h"
+#include "engine/walk_world.h"
 
 #include <stdlib.h>
 
@@ -155,6 +156,8 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
     json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
                               "edges", edges, "metrics", metrics_setup(w), "defects", defects,
                               "folder", m->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+    if (setup != NULL && walk_cut_is_asked(w))
+        json_object_set_new(setup, "control_plane", json_true());
     if (setup != NULL && w->context->options->envoy != NULL)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;

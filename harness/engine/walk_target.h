@@ -1,8 +1,8 @@
 #ifndef ENGINE_WALK_TARGET_H
 #define ENGINE_WALK_TARGET_H
 
-/* One process or device that a world fault of a walk acts on; between walk_world.c and
- * walk_netem.c. */
+/* One process or device that a world fault of a walk acts on; between walk_world.c and its doers,
+ * walk_process.c, walk_netem.c and walk_cut.c. */
 
 #include "engine/walk.h"
 #include "world/process.h"
@@ -15,6 +15,9 @@ enum target_state {
     TARGET_DOWN,     /* dead, by our will */
     TARGET_STARTING, /* until READY */
     TARGET_IMPAIRED, /* netem */
+    TARGET_CUTTING,  /* its control plane is about to be cut, */
+    TARGET_CUT,      /* is, */
+    TARGET_MENDING,  /* is about to be back */
 };
 struct walk_target {
     struct hold hold; /* first: the next thing by the clock */
@@ -23,6 +26,7 @@ struct walk_target {
     struct actor *actor;
     struct process process; /* of a pause: the one that was stopped */
     uint64_t entry;
+    uint64_t since_ns; /* of a cut: since when its state is on its way */
     enum target_state state;
     bool own_silence; /* of a pause: the agent itself is stopped */
     size_t home;      /* of a netem: the service that sends, SIZE_MAX: the client */
@@ -35,12 +39,39 @@ void walk_target_journal(struct walk_target *t, enum world_step step, const char
                          const char *after, bool ok, uint64_t since_ns);
 void walk_target_not_undone(struct walk *w, const struct error *why);
 
-/* walk_netem.c */
+/* In the ledger, then in the journal. */
+bool walk_target_promise(struct walk_target *t, const struct undo_type *type, json_t *take_note,
+                         const char *before, const char *after, struct error *err) WARN_UNUSED;
+/* Of what goes with the lab. */
+bool walk_target_promise_lab(struct walk_target *t, const char *before, const char *after,
+                             struct error *err) WARN_UNUSED;
+/* It is undone, and idle. */
+void walk_target_end(struct walk_target *t, const char *before, const char *after,
+                     uint64_t since_ns);
+/* Calls its doer at that time. */
+void walk_target_wait(struct walk_target *t, uint64_t at_ns);
+/* Of that agent, in that state; NULL: none. */
+struct walk_target *walk_target_find(const struct walk *w, const struct actor *a,
+                                     enum target_state state);
 /* Both may be in force at once. */
 bool walk_uses_overlap(const struct walk_use *a, const struct walk_use *b);
+
+/* walk_process.c */
+bool walk_process_collect(struct walk *w, const struct step *step, struct walk_use *u,
+                          struct error *err) WARN_UNUSED;
+bool walk_process_is_proxy(const struct fault_use *use);
+bool walk_process_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
+void walk_process_due(struct walk_target *t, uint64_t now_ns);
+void walk_process_disarm(struct walk_target *t);
+/* walk_netem.c */
 bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use *u,
                         struct error *err) WARN_UNUSED;
 bool walk_netem_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
 void walk_netem_disarm(struct walk_target *t);
+/* walk_cut.c */
+bool walk_cut_collect(struct walk *w, const struct step *step, struct walk_use *u,
+                      struct error *err) WARN_UNUSED;
+bool walk_cut_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
+void walk_cut_disarm(struct walk_target *t);
 
 #endif

@@ -28,6 +28,10 @@ bool walk_world_settled(const struct walk *w);
 bool walk_world_on_hello(struct walk *w, struct actor *a);
 bool walk_world_on_ready(struct walk *w, struct actor *a);
 bool walk_world_on_ended(struct walk *w, struct actor *a);
+/* walk_cut.c: ARMED of a mesh's agent. */
+void walk_cut_on_armed(struct walk *w, struct actor *a, const json_t *armed);
+/* The meshes of this walk are programmed over a control plane that can be cut. */
+bool walk_cut_is_asked(const struct walk *w);
 /* Before the agents of the walk are ended. */
 void walk_world_close(struct walk *w);
 

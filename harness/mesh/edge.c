@@ -56,6 +56,7 @@ bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct m
     struct edge *e = check_alloc_zero(1, sizeof(*e));
     e->loop = loop;
     e->model = *model;
+    e->retries = model->retry.retries;
     e->seed = seed;
     e->number = number;
     e->hosts = config->endpoint_count;
@@ -94,13 +95,35 @@ void edge_free(struct edge *e)
     free(e);
 }
 
+void edge_set_endpoint(struct edge *e, size_t host, const char *address)
+{
+    INVARIANT(host < e->hosts);
+    if (strcmp(e->endpoints[host], address) == 0)
+        return;
+    free(e->endpoints[host]);
+    e->endpoints[host] = check_strdup(address);
+    outlier_forget(&e->outlier, host);
+    accrual_init(&e->accrual[host], &e->model.accrual,
+                 rng_for(e->seed, STREAM_ACCRUAL, e->number, host, loop_now_ns(e->loop)));
+    lanes_forget(&e->lanes, host);
+    edge_wake(e);
+}
+
+void edge_set_cut(struct edge *e, bool cut)
+{
+    e->cut = cut;
+    if (e->model.cut_drops_retries)
+        e->model.retry.retries = cut ? 0 : e->retries;
+}
+
 size_t edge_pick(struct edge *e, const struct balance_tried *tried, uint64_t now_ns)
 {
     bool may[BALANCE_HOSTS_MOST];
     outlier_advance(&e->outlier, now_ns);
     for (size_t i = 0; i < e->hosts; i++) {
         accrual_advance(&e->accrual[i], now_ns);
-        may[i] = outlier_may_pick(&e->outlier, i) && accrual_may_send(&e->accrual[i]);
+        may[i] = e->endpoints[i][0] != '\0' && outlier_may_pick(&e->outlier, i) &&
+                 accrual_may_send(&e->accrual[i]);
     }
     size_t host = balance_pick(&e->balance, may, tried, now_ns);
     if (host != BALANCE_NONE)

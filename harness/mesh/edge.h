@@ -20,6 +20,8 @@ struct edge {
     struct loop *loop;
     struct http_server *front;
     struct model_config model;
+    uint64_t retries;     /* as programmed */
+    bool controlled, cut; /* it has a control plane; which is out of reach */
     struct outlier outlier;
     struct accrual *accrual; /* one a host */
     struct rate *rate;       /* one a host: its own proxy's, as far as this caller fills it */
@@ -27,7 +29,7 @@ struct edge {
     struct balance balance;
     struct breaker breaker;
     struct lanes lanes;
-    char **endpoints;
+    char **endpoints; /* "": there is none */
     size_t hosts;
     uint64_t seed, number, requests;
     struct forward *forwards;
@@ -43,6 +45,10 @@ struct edge {
 bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct model_config *model,
                uint64_t seed, uint64_t number, struct edge **ret, struct error *err) WARN_UNUSED;
 void edge_free(struct edge *e);
+/* Another address of a host, or "": no host. */
+void edge_set_endpoint(struct edge *e, size_t host, const char *address);
+/* The control plane is out of reach; what it said before goes on. */
+void edge_set_cut(struct edge *e, bool cut);
 /* A host for a try; BALANCE_NONE: none may be picked. */
 size_t edge_pick(struct edge *e, const struct balance_tried *tried, uint64_t now_ns);
 /* The outcome of a try for ejection or accrual. */

@@ -105,6 +105,8 @@ void edge_scrape(struct edge *e,
     struct scrape s = {e, on_value, cookie};
     outlier_advance(&e->outlier, loop_now_ns(e->loop));
     put(&s, "server.concurrency", "", 1);
+    if (e->controlled)
+        put(&s, "control_plane.connected_state", "", !e->cut);
     if (e->model.flavour == FLAVOUR_LINKERD) {
         put_linkerd(&s);
         return;

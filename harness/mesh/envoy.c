@@ -1,5 +1,7 @@
 #include "mesh/child.h"
 #include "mesh/envoy_config.h"
+#include "mesh/envoy_cut.h"
+#include "mesh/envoy_dynamic.h"
 #include "mesh/envoy_tls.h"
 #include "mesh/run.h"
 
@@ -33,11 +35,13 @@ struct envoy {
     struct loop *loop;
     struct child child;
     struct http_client *client;
+    struct xds *xds; /* NULL: programmed once, by its bootstrap */
+    struct envoy_cut cut;
     struct hold look;
     uint64_t give_up_ns;
     char admin_path[PATH_MOST], admin[64];
     char (*addresses)[64];
-    size_t edge_count;
+    size_t edge_count, *endpoint_counts;
     struct scrape *scrapes;
     struct loop_task gone;
     bool is_ready, is_over;
@@ -207,22 +211,45 @@ static void envoy_close(struct mesh_run *m)
         return;
     e->is_over = true;
     loop_hold_remove(e->loop, &e->look);
+    envoy_cut_stop(&e->cut);
     http_client_free(e->client);
     child_end(&e->child);
+    xds_free(e->xds);
     for (struct scrape *s = e->scrapes, *next; s != NULL; s = next) {
         next = s->next;
         free(s);
     }
     free(e->addresses);
+    free(e->endpoint_counts);
     e->gone.run = on_gone; /* the loop may still hold the child's watch in this turn */
     loop_defer(e->loop, &e->gone);
 }
 
-static bool write_config(const struct mesh_config *config, const char *path, struct error *err)
+static bool make_dynamic(struct envoy *e, const struct mesh_config *config, json_t *root,
+                         struct error *err)
+{
+    if (!xds_open(e->loop, &e->xds, err) || !envoy_dynamic_split(root, e->xds, err))
+        return false;
+    if (config->certs != NULL)
+        xds_put(e->xds, XDS_SECRETS, envoy_dynamic_secrets(config->certs));
+    e->cut = (struct envoy_cut){.loop = e->loop,
+                                .client = e->client,
+                                .admin = e->admin,
+                                .xds = e->xds,
+                                .has_secrets = config->certs != NULL};
+    return true;
+}
+
+static bool write_config(struct envoy *e, const struct mesh_config *config, const char *path,
+                         struct error *err)
 {
     json_t *root;
     if (!envoy_config_make(config, &root, err))
         return false;
+    if (config->control_plane && !make_dynamic(e, config, root, err)) {
+        json_decref(root);
+        return false;
+    }
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool done = fd >= 0 && json_dumpfd(root, fd, JSON_INDENT(1)) == 0;
     int sys = errno;
@@ -244,8 +271,9 @@ static bool start(struct envoy *e, const struct mesh_config *config, struct erro
         return error_set(err, ERROR_LIMIT, "the folder's path is longer than the %d bytes allowed",
                          PATH_MOST);
     (void)unlink(e->admin_path); /* of an Envoy before */
-    if (!write_config(config, config_path, err) ||
-        (config->certs != NULL && !envoy_tls_write(config->folder, config->certs, err)))
+    bool files = config->certs != NULL && !config->control_plane;
+    if (!write_config(e, config, config_path, err) ||
+        (files && !envoy_tls_write(config->folder, config->certs, err)))
         return false;
     const char *const argv[] = {program,
                                 "-c",
@@ -276,6 +304,9 @@ static bool envoy_open(struct loop *loop, const struct mesh_config *config,
     e->cookie = cookie;
     e->edge_count = config->edge_count;
     e->addresses = check_alloc_zero(config->edge_count + 1, sizeof(*e->addresses));
+    e->endpoint_counts = check_alloc_zero(config->edge_count + 1, sizeof(*e->endpoint_counts));
+    for (size_t i = 0; i < config->edge_count; i++)
+        e->endpoint_counts[i] = config->edges[i].endpoint_count;
     e->give_up_ns = loop_now_ns(loop) + READY_MOST_NS;
     if (!http_client_new(loop, 4, &e->client, err) || !start(e, config, err)) {
         envoy_close(&e->run);
@@ -293,11 +324,19 @@ static const char *envoy_address(const struct mesh_run *m, size_t edge)
     return e->addresses[edge];
 }
 
+/* Of the proxy as a whole: how many workers it has, and how it fares with its control plane. */
+static bool is_of_all(const char *name)
+{
+    return strcmp(name, "server.concurrency") == 0 ||
+           strncmp(name, "cluster_manager.cds.", 20) == 0 ||
+           strncmp(name, "listener_manager.lds.", 21) == 0 || strncmp(name, "sds.", 4) == 0;
+}
+
 /* "cluster.edge_0.upstream_rq_retry" */
 static void take_stat(struct scrape *s, const char *name, double value)
 {
     static const char prefix[] = "cluster." ENVOY_EDGE_PREFIX;
-    if (strcmp(name, "server.concurrency") == 0) {
+    if (is_of_all(name)) {
         for (size_t i = 0; i < s->envoy->edge_count; i++)
             s->on_value(s->cookie, i, name, "", value);
         return;
@@ -359,8 +398,43 @@ static void envoy_scrape(struct mesh_run *m,
     if (s->next != NULL)
         s->next->prev = s;
     e->scrapes = s;
-    get(e, "/stats?format=json&filter=%5E%28cluster%5C.edge_%7Cserver%5C.concurrency%29",
+    get(e,
+        e->xds == NULL
+            ? "/stats?format=json&filter=%5E%28cluster%5C.edge_%7Cserver%5C.concurrency%29"
+            : "/stats?format=json&filter=%5E%28cluster%5C.edge_%7Cserver%5C.concurrency%7C"
+              "cluster_manager%5C.cds%5C.update_%28attempt%7Cfailure%7Csuccess%29%7C"
+              "listener_manager%5C.lds%5C.update_%28attempt%7Cfailure%7Csuccess%29%7C"
+              "sds%5C..*%5C.update_%28attempt%7Cfailure%7Csuccess%29%29",
         STATS_MOST_BYTES, on_stats, s);
+}
+
+static void envoy_cut_off(struct mesh_run *m, unsigned mask,
+                          void (*on_seen)(void *cookie, bool seen), void *cookie)
+{
+    struct envoy *e = (struct envoy *)(void *)m;
+    INVARIANT(e->xds != NULL && e->is_ready);
+    envoy_cut_begin(&e->cut, mask, on_seen, cookie);
+}
+
+static bool envoy_endpoints(struct mesh_run *m, size_t edge, const char *const *addresses,
+                            struct error *err)
+{
+    struct envoy *e = (struct envoy *)(void *)m;
+    json_t *assignment;
+    char name[32];
+    INVARIANT(e->xds != NULL && edge < e->edge_count);
+    snprintf(name, sizeof(name), ENVOY_EDGE_PREFIX "%zu", edge);
+    if (!envoy_dynamic_endpoints(name, addresses, e->endpoint_counts[edge], &assignment, err))
+        return false;
+    xds_replace(e->xds, XDS_ENDPOINTS, name, assignment);
+    return true;
+}
+
+static void envoy_identity(struct mesh_run *m, const char *folder)
+{
+    struct envoy *e = (struct envoy *)(void *)m;
+    INVARIANT(e->xds != NULL);
+    xds_put(e->xds, XDS_SECRETS, envoy_dynamic_secrets(folder));
 }
 
 const struct mesh_driver mesh_driver_envoy = {
@@ -370,4 +444,7 @@ const struct mesh_driver mesh_driver_envoy = {
     .address = envoy_address,
     .scrape = envoy_scrape,
     .close = envoy_close,
+    .cut = envoy_cut_off,
+    .endpoints = envoy_endpoints,
+    .identity = envoy_identity,
 };

@@ -35,7 +35,7 @@ static json_t *typed(const char *name, const char *type)
     return json_pack("{s:s, s:{s:s+}}", "name", name, "typed_config", "@type", TYPE, type);
 }
 
-static bool address_json(const char *address, json_t **ret, struct error *err)
+bool envoy_config_address(const char *address, json_t **ret, struct error *err)
 {
     const char *colon = strrchr(address, ':');
     uint64_t port;
@@ -158,7 +158,7 @@ static bool listener(const struct mesh_edge *edge, const char *name, json_t **re
     json_t *address, *routes = NULL;
     if (edge->istio != NULL && !envoy_istio_routes(edge, name, &routes, err))
         return false;
-    if (!address_json(edge->listen, &address, err)) {
+    if (!envoy_config_address(edge->listen, &address, err)) {
         json_decref(routes);
         return false;
     }
@@ -248,7 +248,7 @@ static bool endpoints(const struct mesh_edge *edge, json_t **ret, struct error *
     json_t *list = json_array();
     for (size_t i = 0; i < edge->endpoint_count; i++) {
         json_t *address;
-        if (!address_json(edge->endpoints[i], &address, err)) {
+        if (!envoy_config_address(edge->endpoints[i], &address, err)) {
             json_decref(list);
             return false;
         }

@@ -15,5 +15,7 @@
  * play. */
 bool envoy_config_make(const struct mesh_config *config, json_t **ret,
                        struct error *err) WARN_UNUSED;
+/* "127.0.0.1:8080" as protobuf's JSON has a core.v3.Address. */
+bool envoy_config_address(const char *address, json_t **ret, struct error *err) WARN_UNUSED;
 
 #endif

@@ -54,6 +54,7 @@ struct lab {
     struct mesh_run *mesh;
     const struct mesh_driver *driver;
     bool ready, died, timed_out, scraped;
+    bool control_plane, told, shown; /* of the last lab_cut */
     struct error why;
     const char *envoy; /* path of the program */
     struct hold patience, pause;
@@ -199,7 +200,8 @@ static inline bool lab_open(struct lab *lab, const char *driver, struct edge_pol
                                  .defect_count = defect == NULL ? 0 : 1,
                                  .seed = 42,
                                  .envoy = lab->envoy,
-                                 .folder = folder};
+                                 .folder = folder,
+                                 .control_plane = lab->control_plane};
     lab->driver = mesh_driver_find(driver);
     if (!lab->driver->open(lab->loop, &config, lab_on_ready, lab_on_died, lab, &lab->mesh, err))
         return false;
@@ -336,6 +338,24 @@ static inline void lab_scrape(struct lab *lab)
     lab->driver->scrape(lab->mesh, lab_on_value, lab_on_done, lab);
     if (!lab->scraped)
         lab_run(lab);
+}
+
+static inline void lab_on_seen(void *cookie, bool seen)
+{
+    struct lab *lab = cookie;
+    lab->told = true;
+    lab->shown = seen;
+    loop_stop(lab->loop);
+}
+
+/* The channels of the mask are cut, the others let in; true: the mesh shows it. */
+static inline bool lab_cut(struct lab *lab, unsigned mask)
+{
+    lab->told = false;
+    lab->driver->cut(lab->mesh, mask, lab_on_seen, lab);
+    while (!lab->told)
+        lab_run(lab);
+    return lab->shown;
 }
 
 /* Of the last scrape; -1: no such name. */

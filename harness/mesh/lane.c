@@ -56,9 +56,26 @@ struct lane *lane_take(struct lanes *l, size_t host)
     return lane;
 }
 
+static void renew(struct lanes *l, struct lane *lane)
+{
+    struct error err = {0};
+    http_client_free(lane->client);
+    INVARIANT(http_client_new(l->loop, 1, &lane->client, &err));
+    set_open(l, lane, false);
+    lane->stale = false;
+}
+
+void lanes_forget(struct lanes *l, size_t host)
+{
+    for (struct lane *lane = l->all; lane != NULL; lane = lane->next)
+        lane->stale = lane->stale || lane->host == host;
+    for (struct lane *lane = l->idle[host]; lane != NULL; lane = lane->below)
+        renew(l, lane);
+}
+
 bool lane_keeps(const struct lanes *l, const struct lane *lane)
 {
-    return !pool_is_last(&l->config, lane->carried + 1);
+    return !lane->stale && !pool_is_last(&l->config, lane->carried + 1);
 }
 
 /* Open lanes lie above closed ones, so that the top of the stack is open when any is. */

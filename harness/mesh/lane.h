@@ -14,6 +14,7 @@ struct lane {
     size_t host;
     uint64_t carried; /* requests on the connection that is open now */
     bool open;
+    bool stale; /* to a former address of the host */
 };
 struct lanes {
     struct loop *loop;
@@ -28,6 +29,8 @@ struct lanes {
 void lanes_init(struct lanes *l, struct loop *loop, const struct pool_config *config, size_t hosts);
 /* Ends every call on them without a callback. */
 void lanes_release(struct lanes *l);
+/* The host has another address: kept connections to it end, those in use after their request. */
+void lanes_forget(struct lanes *l, size_t host);
 /* The connection used last, or a new one; NULL: the limit is reached, so the request waits. */
 struct lane *lane_take(struct lanes *l, size_t host);
 /* Whether the connection is kept after the request that goes out on it now. */

@@ -8,6 +8,9 @@
 #include "net/loop.h"
 #include "policy/policy.h"
 
+/* The channels over which a mesh is told what to do, a mask. */
+enum mesh_channel { MESH_CONFIG = 1, MESH_IDENTITY = 2 };
+
 struct mesh_edge {
     struct edge_policy policy;    /* from, to, and what the mesh is programmed with */
     const char *listen;           /* "127.0.0.1:0" */
@@ -36,6 +39,9 @@ struct mesh_config {
     /* A folder as cert_files writes it: the mesh speaks mutual TLS with what is there, and takes
      * what it is swapped for. NULL: plaintext. Of the driver envoy alone. */
     const char *certs;
+    /* It is programmed, and given its certificates, over channels that can be cut (${cut}), not
+     * once and by files. */
+    bool control_plane;
     const struct mesh_metrics *metrics; /* external only: where its proxies' counters are */
     size_t metrics_count;
 };
@@ -59,6 +65,19 @@ struct mesh_driver {
         struct mesh_run *m); /* ends every child, waits for it (SIGTERM, then SIGKILL after 2 s) */
     /* Within on_value: which proxy's it is, where an edge may have several; NULL: it has one. */
     const char *(*proxy)(const struct mesh_run *m);
+    /* Of a mesh that was opened with ${control_plane}, from on_ready on; NULL: the driver has none.
+     * The channels of ${mask} (enum mesh_channel) are cut and the others let in. ${on_seen} is
+     * called once, later: true when the mesh's own counters show it, false when nothing did in 5 s.
+     * One at a time. */
+    void (*cut)(struct mesh_run *m, unsigned mask, void (*on_seen)(void *cookie, bool seen),
+                void *cookie);
+    /* The edge's endpoints from now on, as many as before; "": there is none. The mesh has them
+     * when its channel lets it. */
+    bool (*endpoints)(struct mesh_run *m, size_t edge, const char *const *addresses,
+                      struct error *err);
+    /* The files of another leaf or bundle, in a folder where they do not change. NULL: it has no
+     * certificates. */
+    void (*identity)(struct mesh_run *m, const char *folder);
 };
 const struct mesh_driver *
 mesh_driver_find(const char *name); /* "builtin", "envoy", "external"; NULL: none */

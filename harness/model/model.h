@@ -30,6 +30,7 @@ struct model_config {
     struct pool_config pool;
     uint16_t timeout_status;           /* what the caller gets at the request timeout: 504 */
     bool hide_retries, hide_ejections; /* defects of the counters */
+    bool cut_drops_retries;            /* a defect: without its control plane it retries nothing */
 };
 
 struct model_config model_config_of(const struct edge_policy *edge);

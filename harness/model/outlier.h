@@ -53,6 +53,8 @@ void outlier_init(struct outlier *o, const struct outlier_config *config, size_t
                   uint64_t first_sweep_ns);
 enum outlier_result outlier_result_of(uint16_t status);
 void outlier_add(struct outlier *o, size_t host, enum outlier_result result, uint64_t now_ns);
+/* Another host stands in its place, of which nothing is known. */
+void outlier_forget(struct outlier *o, size_t host);
 /* Runs the sweeps and the deferred changes that are due. */
 void outlier_advance(struct outlier *o, uint64_t now_ns);
 /* When something is due next; UINT64_MAX: never. */

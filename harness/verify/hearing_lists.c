@@ -73,7 +73,8 @@ static void count_refused(struct hearing *h, const struct step *s, const struct 
  * name their arm before the place. */
 static bool is_world(const char *word)
 {
-    static const char *const words[] = {"kill", "netem", "partition", "pause", "restart"};
+    static const char *const words[] = {"control_plane_cut", "kill",  "netem",
+                                        "partition",         "pause", "restart"};
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (strcmp(words[i], word) == 0)
             return true;
