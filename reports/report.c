@@ -112,3 +112,15 @@ const char *report_policy_text(const struct journal *j, const char *key)
     const char *text = json_string_value(json_object_get(j->policy, key));
     return text == NULL ? "" : text;
 }
+
+bool report_lacks(const struct report *report, uint32_t scenario)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(json_object_get(report->journal->policy, "missing"), i, row)
+    {
+        if (json_integer_value(json_object_get(row, "scenario")) == (json_int_t)scenario)
+            return report->plan != NULL && scenario < report->plan->scenario_count;
+    }
+    return false;
+}

@@ -58,5 +58,7 @@ void report_add_clean(struct text *to, const char *from);
 const char *report_run_text(const struct journal *j, const char *key);
 /* The same of its policy row: "target", "driver", "paths". */
 const char *report_policy_text(const struct journal *j, const char *key);
+/* The scenario was not walked, for what it needs was not here (the policy row's "missing"). */
+bool report_lacks(const struct report *report, uint32_t scenario);
 
 #endif

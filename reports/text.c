@@ -340,6 +340,18 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
         add_verdicts(report, p->scenario, p->ordinal, to);
 }
 
+/* A scenario that lacks something here was not walked: its claims say what. */
+static void add_unwalked(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const struct scenario *s = &report->plan->scenarios[scenario];
+    for (size_t i = 0; i < s->phase_count; i++) {
+        text_add(to, " phase \"");
+        report_add_clean(to, s->phases[i].name);
+        text_add(to, "\"  not walked\n");
+        add_verdicts(report, scenario, (uint32_t)i, to);
+    }
+}
+
 static enum verdict_kind scenario_outcome(const struct judgement *g, uint32_t scenario)
 {
     enum verdict_kind worst = VERDICT_PASS;
@@ -372,6 +384,8 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
         if (g->phases[i].scenario == scenario)
             add_phase(report, &g->phases[i], to);
     }
+    if (report_lacks(report, scenario))
+        add_unwalked(report, scenario, to);
     bool headed = false;
     for (size_t i = 0; i < g->verdict_count && !headed; i++) {
         if (in_phase(&g->verdicts[i], scenario, UINT32_MAX))
@@ -462,6 +476,9 @@ static bool write(const struct report *report, FILE *to, struct error *err)
             name = report->plan->scenarios[scenario].name;
         add_scenario(report, scenario, name, &t);
     }
+    for (uint32_t i = 0; report->plan != NULL && i < report->plan->scenario_count; i++)
+        if (report_lacks(report, i))
+            add_scenario(report, i, report->plan->scenarios[i].name, &t);
     text_add(&t, "\n");
     add_controls(report, &t);
     add_last(report, &t);

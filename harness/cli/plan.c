@@ -1,3 +1,4 @@
+#include "cli/needs.h"
 #include "cli/prepare.h"
 
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static int run(const struct arguments *args)
     }
     for (size_t i = 0; i < args->position_count; i++) {
         int one = prepare(args, args->positions[i], &p);
+        if (one == EXIT_PASS)
+            needs_look(&p, args);
         if (one == EXIT_PASS)
             one = print(args, &p);
         prepared_release(&p);

@@ -3,6 +3,7 @@
 #include "cli/exception_file.h"
 #include "cli/live_view.h"
 #include "cli/notifier.h"
+#include "cli/needs.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
 #include "cli/people.h"
@@ -274,6 +275,17 @@ static int check_phase(const struct arguments *args, const struct plan *plan)
     return command_fail(&err);
 }
 
+/* What lacks something here is not walked; with --strict nothing is. */
+static int mind_needs(const struct arguments *args, struct prepared *p)
+{
+    struct error err = {0};
+    needs_look(p, args);
+    if (arguments_has(args, "strict") && !needs_strict(p, &err))
+        return command_fail(&err);
+    needs_drop_walks(p);
+    return EXIT_PASS;
+}
+
 static int check_prepared(const struct arguments *args, struct prepared *p,
                           struct exception_file *exceptions)
 {
@@ -283,6 +295,8 @@ static int check_prepared(const struct arguments *args, struct prepared *p,
         code = check_hash(args, p->plan);
     if (code == EXIT_PASS)
         code = check_phase(args, p->plan);
+    if (code == EXIT_PASS)
+        code = mind_needs(args, p);
     return code == EXIT_PASS && !prepare_names(p, &err) ? command_fail(&err) : code;
 }
 

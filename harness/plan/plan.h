@@ -150,7 +150,10 @@ struct scenario {
     struct notify_plan *notifies;
     size_t notify_count;
     uint64_t deadline_ns, settle_ns;
-    const char *lint; /* fail, report, ignore */
+    const char **needs; /* net_admin, tls_owned, zones, human */
+    size_t need_count;
+    const char *missing; /* of those, what is not here ("net_admin,human"); a command's to set */
+    const char *lint;    /* fail, report, ignore */
     /* A file of failures that somebody answers for, and, from the run on, what it held: a journal
      * is judged again without it. */
     const char *exceptions, *exceptions_yaml;

@@ -293,10 +293,26 @@ static void check_scenario(struct scenario *s, struct errors *errors)
         check_cert_order(s, errors);
 }
 
+static void check_needs(const struct scenario *s, struct errors *errors)
+{
+    static const char *const names[] = {"net_admin", "tls_owned", "zones", "human"};
+    for (size_t i = 0; i < s->need_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < COUNT_OF(names); k++)
+            known = known || strcmp(names[k], s->needs[i]) == 0;
+        if (!known)
+            errors_add(errors, s->source, ERROR_INPUT,
+                       "scenario: needs has \"%.40s\"; it may have net_admin, tls_owned, zones, "
+                       "human",
+                       s->needs[i]);
+    }
+}
+
 void plan_check_all(struct plan *p, struct errors *errors)
 {
     for (size_t i = 0; i < p->scenario_count; i++) {
         check_scenario(&p->scenarios[i], errors);
+        check_needs(&p->scenarios[i], errors);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(p->scenarios[i].name, p->scenarios[j].name) == 0 &&
                 !p->scenarios[i].from_policy)

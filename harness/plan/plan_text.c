@@ -259,6 +259,24 @@ static void print_phase(const struct phase *p, struct text *to)
     }
 }
 
+static bool is_missing(const struct scenario *s, const char *need)
+{
+    for (const char *at = s->missing; at != NULL && *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (strlen(need) == len && strncmp(at, need, len) == 0)
+            return true;
+        at += len + (at[len] == ',');
+    }
+    return false;
+}
+
+static void print_needs(const struct scenario *s, struct text *to)
+{
+    for (size_t i = 0; i < s->need_count; i++)
+        text_add(to, "     needs %s%s", s->needs[i],
+                 is_missing(s, s->needs[i]) ? ": missing here (meshproof doctor says how)" : "");
+}
+
 static void print_scenario(const struct scenario *s, struct text *to)
 {
     char lasts[40];
@@ -275,6 +293,7 @@ static void print_scenario(const struct scenario *s, struct text *to)
     if (s->mesh.word != NULL)
         text_add(to, "     %s%s%s", s->mesh.word, s->mesh.version != NULL ? "@" : "",
                  s->mesh.version != NULL ? s->mesh.version : "");
+    print_needs(s, to);
     text_add(to, "\n");
     for (size_t i = 0; i < s->mesh.policy_count; i++)
         text_add(to, "  policy %s\n", s->mesh.policy[i]);

@@ -238,7 +238,7 @@ static const struct row scenario_rows[] = {
     {.name = "deadline", TIME(struct scenario, deadline_ns), BOTH, .fallback = "30m"},
     {.name = "settle", TIME(struct scenario, settle_ns), BOTH, .fallback = "5s"},
     {.name = "lint", TEXT(struct scenario, lint), BOTH, .words = lints, .fallback = "fail"},
-    UNBUILT("needs"),
+    {.name = "needs", TEXTS(struct scenario, needs, need_count), BOTH},
     {.name = "owner", TEXT(struct scenario, owner), BOTH},
     UNBUILT("quarantine"),
     {.name = "phases",

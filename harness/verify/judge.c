@@ -336,6 +336,26 @@ static bool decide(const struct stand *st, const struct claim_type *type, const 
     return again_helps;
 }
 
+/* A scenario whose needs were not met was not walked; the policy row says which. */
+static bool lacks(const struct hearing *h, uint32_t scenario, struct verdict *v)
+{
+    const json_t *rows = json_object_get(h->journal->policy, "missing"), *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        const char *need = json_string_value(json_object_get(row, "need")),
+                   *text = json_string_value(json_object_get(row, "text")),
+                   *remedy = json_string_value(json_object_get(row, "remedy"));
+        if (json_integer_value(json_object_get(row, "scenario")) != (json_int_t)scenario ||
+            need == NULL || text == NULL)
+            continue;
+        verdict_open(v, WHY_CAPABILITY, &h->g->arena, "needs %s: %s", need, text);
+        v->needs = remedy == NULL ? NULL : arena_strdup(&h->g->arena, remedy);
+        return true;
+    }
+    return false;
+}
+
 static void judge_claim(const struct stand *st, const struct step *asked,
                         const struct claim_type *type)
 {
@@ -367,6 +387,8 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     } else if (!type->applies(edge) &&
                window_key(&(struct window){.asked = asked}, "never") == NULL) {
         v.text = "the policy gives this claim nothing to judge";
+    } else if (lacks(h, st->scenario, &v)) {
+        ; /* it says so itself */
     } else if (!first_window(st, asked, edge, parts, &first, &w)) {
         verdict_open(&v, WHY_NOT_ENDED, &h->g->arena, "the phase did not run");
         v.needs = "a run that reaches it";
