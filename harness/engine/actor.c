@@ -114,6 +114,13 @@ static void take_clock(struct actor *a, const json_t *body)
     send_clock(a); /* the first bounds are journalled at once */
 }
 
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 static bool take_addresses(struct actor *a, const json_t *body, struct error *err)
 {
     const json_t *list = json_object_get(body, "addresses");
@@ -192,6 +199,21 @@ static bool take_ready(struct actor *a, const json_t *ready, struct error *err)
     return true;
 }
 
+/* Some of its endpoints have another address. */
+static bool take_moved(struct actor *a, const json_t *armed, struct error *err)
+{
+    const json_t *list = json_object_get(armed, "addresses");
+    if (list == NULL)
+        return true;
+    if (json_array_size(list) != a->address_count)
+        return error_set(err, ERROR_PEER, "has %zu addresses after a move; it had %zu",
+                         json_array_size(list), a->address_count);
+    free_texts(a->addresses, a->address_count);
+    a->addresses = NULL;
+    a->address_count = 0;
+    return take_addresses(a, armed, err);
+}
+
 static bool take_control(struct actor *a, uint8_t kind, const json_t *body, struct error *err)
 {
     if (kind == CONTROL_HELLO)
@@ -206,6 +228,8 @@ static bool take_control(struct actor *a, uint8_t kind, const json_t *body, stru
         return error_set(err, ERROR_PEER, "sent CLOCK without its times");
     if (kind == CONTROL_CLOCK)
         take_clock(a, body);
+    if (kind == CONTROL_ARMED && !take_moved(a, body, err))
+        return false;
     if (kind == CONTROL_ARMED) {
         a->armed = (uint16_t)control_number(body, "generation");
         a->events->on_armed(a->cookie, a, body);
@@ -361,13 +385,6 @@ static void end_child(struct actor *a)
         poll(NULL, 0, 5);
     }
     a->reaped = true;
-}
-
-static void free_texts(char **texts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
 }
 
 void actor_release(struct actor *a)

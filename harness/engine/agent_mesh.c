@@ -124,11 +124,38 @@ static void on_cut_changed(void *cookie, unsigned mask)
         mesh_certs_cut_changed(&m->certs);
 }
 
+/* {"0": ["127.0.0.1:43001", "", ...]}: the endpoints that an edge has now. */
+static bool take_route(struct mesh_agent *m, const json_t *route, struct error *err)
+{
+    const char *number;
+    json_t *list;
+    json_object_foreach(json_object_get(route, "addresses"), number, list)
+    {
+        const char *addresses[EDGES_MOST];
+        uint64_t edge;
+        size_t count = json_array_size(list);
+        if (!bytes_to_u64(bytes_of(number), &edge) || edge >= m->config.edge_count ||
+            count != m->config.edges[edge].endpoint_count || count > EDGES_MOST)
+            return error_set(err, ERROR_PEER, "ROUTE: %zu endpoints for the edge \"%.20s\"", count,
+                             number);
+        for (size_t i = 0; i < count; i++) {
+            addresses[i] = agent_need_text(json_array_get(list, i), "ROUTE: an endpoint", err);
+            if (addresses[i] == NULL)
+                return false;
+        }
+        if (!m->driver->endpoints(m->run, (size_t)edge, addresses, err))
+            return false;
+    }
+    return true;
+}
+
 static bool control(struct agent *a, uint8_t kind, const json_t *body, struct error *err)
 {
     struct mesh_agent *m = a->own;
     if (kind == CONTROL_ARM && m->config.control_plane && m->ready)
         return m->ending || mesh_cut_take(&m->cut, body, err);
+    if (kind == CONTROL_ROUTE && m->config.control_plane && m->ready)
+        return m->ending || take_route(m, body, err);
     if (kind != CONTROL_CERT || m->config.certs == NULL || json_object_get(body, "tls") == NULL)
         return error_set(err, ERROR_PEER, "%s is not for this mesh agent", control_name(kind));
     if (!m->ending)

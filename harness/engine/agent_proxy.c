@@ -368,6 +368,28 @@ static void on_expiry(struct hold *h, uint64_t now_ns)
         agent_fail(p->agent, &err);
 }
 
+/* Endpoints whose process was replaced: they have another address from now on. */
+static bool move(struct proxy_agent *p, const json_t *moved, struct error *err)
+{
+    for (size_t i = 0; i < json_array_size(moved); i++) {
+        json_int_t number = json_integer_value(json_array_get(moved, i));
+        if (number < 1 || (uint64_t)number > p->endpoint_count)
+            return error_set(err, ERROR_PEER, "ARM: a moved endpoint is %lld; it must be 1 to %zu",
+                             (long long)number, p->endpoint_count);
+        if (!proxy_move(p->proxy, (uint16_t)number, err))
+            return false;
+    }
+    return true;
+}
+
+static json_t *addresses_of(const struct proxy_agent *p)
+{
+    json_t *addresses = json_array();
+    for (size_t n = 1; n <= p->endpoint_count; n++)
+        json_array_append_new(addresses, json_string(proxy_address(p->proxy, (uint16_t)n)));
+    return addresses;
+}
+
 static bool take_arm(struct agent *a, const json_t *body, struct error *err)
 {
     struct proxy_agent *p = a->own;
@@ -378,12 +400,14 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
         drop_read(p, &set);
         return false;
     }
+    const json_t *moved = json_object_get(body, "moved");
     p->generation = (uint16_t)control_number(body, "generation");
-    if (!apply(p, &set, 1, &held, &at_ns, err))
+    if (!move(p, moved, err) || !apply(p, &set, 1, &held, &at_ns, err))
         return false;
     agent_send(a, CONTROL_ARMED,
-               json_pack("{sI sI sI}", "generation", (json_int_t)p->generation, "at",
-                         (json_int_t)at_ns, "held", (json_int_t)held));
+               json_pack("{sI sI sI so*}", "generation", (json_int_t)p->generation, "at",
+                         (json_int_t)at_ns, "held", (json_int_t)held, "addresses",
+                         moved == NULL ? NULL : addresses_of(p)));
     return true;
 }
 
@@ -511,10 +535,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     if (!ok)
         return false;
     set_limits(p, json_object_get(body, "limits"));
-    json_t *addresses = json_array();
-    for (size_t n = 1; n <= count; n++)
-        json_array_append_new(addresses, json_string(proxy_address(p->proxy, (uint16_t)n)));
-    agent_ready(a, addresses);
+    agent_ready(a, addresses_of(p));
     return true;
 }
 

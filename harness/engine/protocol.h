@@ -18,11 +18,11 @@ enum control {
     CONTROL_FAILED = 4, /* agent: it cannot, or can no more; ends the run */
     CONTROL_START = 5,  /* conductor to load: the loads of a phase, instead of what runs now */
     CONTROL_STOP = 6,   /* conductor to load: no new requests */
-    CONTROL_ARM =
-        7, /* conductor to proxy: all faults that are in force from now on, in declared order */
-    CONTROL_ARMED = 8,  /* proxy: the set is in force since ${at} */
+    CONTROL_ARM = 7,    /* conductor to proxy and mesh: all faults that are in force from now on, in
+                           declared order */
+    CONTROL_ARMED = 8,  /* proxy and mesh: the set is in force since ${at} */
     CONTROL_CLOCK = 9,  /* conductor: its time and the last bounds; agent: with its own two times */
-    CONTROL_ROUTE = 10, /* conductor to stub: where its calls go */
+    CONTROL_ROUTE = 10, /* conductor to stub: where its calls go; to mesh: an edge's endpoints */
     CONTROL_DONE = 11,  /* load: the finite loads of the last START have ended */
     CONTROL_DRAIN = 12, /* conductor: finish, flush, say BYE and exit */
     CONTROL_BYE = 13,   /* agent: the last frame; counts of records by kind */

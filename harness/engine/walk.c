@@ -83,6 +83,8 @@ static void on_armed(void *cookie, struct actor *a, const json_t *armed)
 {
     walk_arm_on_armed(cookie, a, armed);
     walk_cut_on_armed(cookie, a, armed);
+    if (json_object_get(armed, "addresses") != NULL)
+        walk_world_on_moved(cookie, a);
     walk_phase_on_armed(cookie);
 }
 
@@ -201,6 +203,7 @@ static bool open_parts(struct walk *w, struct error *err)
     for (size_t i = 0; i < lab->service_count; i++) {
         w->services[i].plan = &lab->services[i];
         picks_init(&w->services[i].picks, lab->services[i].endpoints);
+        w->services[i].moved = ARENA_ARRAY(&w->arena, uint16_t, lab->services[i].endpoints);
     }
     w->service_count = lab->service_count;
     walk_mesh_collect(w);

@@ -59,6 +59,8 @@ struct walk_service {
     struct netns *netns; /* NULL: the lab is not isolated */
     struct picks picks;
     bool arm_due;
+    uint16_t *moved; /* endpoints that are to have another address; room for all */
+    size_t moved_count;
 };
 /* The mesh's proxies of one caller: an agent, so a process, of its own. */
 struct walk_mesh {
@@ -193,6 +195,8 @@ const char *walk_mesh_address(const struct walk *w, const char *from, const char
 /* The lab says where the counters of its external mesh are. */
 bool walk_mesh_scrapes(const struct walk *w);
 json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m);
+/* Tells every mesh with a control plane which endpoints the service has now. */
+bool walk_mesh_route(struct walk *w, size_t service, struct error *err) WARN_UNUSED;
 /* walk_place.c: the lab's network namespaces, and places as packets see them. */
 #define WALK_ADDRESS_BYTES 16
 #define WALK_LISTEN_BYTES 24

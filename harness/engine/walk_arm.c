@@ -237,6 +237,14 @@ void walk_arm_send(struct walk *w, size_t service)
     proxy->generation++;
     json_t *body =
         json_pack("{sI so}", "generation", (json_int_t)proxy->generation, "faults", faults);
+    struct walk_service *s = &w->services[service];
+    if (s->moved_count > 0) {
+        json_t *moved = json_array();
+        for (size_t i = 0; i < s->moved_count; i++)
+            json_array_append_new(moved, json_integer(s->moved[i]));
+        json_object_set_new(body, "moved", moved);
+        s->moved_count = 0;
+    }
     if (!actor_send(proxy, CONTROL_ARM, body, &err))
         walk_break(w, &err);
 }

@@ -162,3 +162,34 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
         json_object_set_new(setup, "envoy", json_string(w->context->options->envoy));
     return setup;
 }
+
+bool walk_mesh_route(struct walk *w, size_t service, struct error *err)
+{
+    const struct walk_service *s = &w->services[service];
+    for (size_t i = 0; i < w->mesh_count; i++) {
+        const struct walk_mesh *m = &w->meshes[i];
+        json_t *edges = json_object();
+        char number[24];
+        for (size_t k = 0; k < m->edge_count; k++) {
+            json_t *list = json_array();
+            if (strcmp(w->plan->mesh_edges[m->edges[k]].to, s->plan->name) != 0) {
+                json_decref(list);
+                continue;
+            }
+            for (size_t n = 0; n < s->proxy->address_count; n++)
+                json_array_append_new(list,
+                                      json_string(walk_world_is_away(w, service, (uint32_t)n + 1)
+                                                      ? ""
+                                                      : s->proxy->addresses[n]));
+            snprintf(number, sizeof(number), "%zu", k);
+            json_object_set_new(edges, number, list);
+        }
+        bool told = json_object_size(edges) > 0 && m->actor->state == ACTOR_READY;
+        json_t *body = json_pack("{so}", "addresses", edges);
+        if (!told)
+            json_decref(body);
+        else if (!actor_send(m->actor, CONTROL_ROUTE, body, err))
+            return false;
+    }
+    return true;
+}

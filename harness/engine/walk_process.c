@@ -144,6 +144,41 @@ static bool kill_actor(struct walk_target *t, struct error *err)
     return true;
 }
 
+/* Where a mesh has a control plane, a restarted endpoint is one that was replaced, as a pod is:
+ * taken out when it begins to end, and back at another address. (One that was killed nobody has
+ * taken out.)
+ */
+static bool is_replaced(const struct walk_target *t)
+{
+    return t->use->fault.type->world == WORLD_RESTART && asked(t->use)->what == FAULT_ENDPOINT &&
+           walk_cut_is_asked(t->walk);
+}
+
+static uint16_t endpoint_of(const struct walk_target *t)
+{
+    return t->use->endpoints[t - t->use->targets];
+}
+
+bool walk_world_is_away(const struct walk *w, size_t service, uint32_t endpoint)
+{
+    for (size_t i = 0; i < w->use_count; i++) {
+        const struct walk_use *u = &w->uses[i];
+        for (size_t k = 0; u->service == service && k < u->target_count; k++)
+            if (u->fault.type->world == WORLD_RESTART && is_replaced(&u->targets[k]) &&
+                u->targets[k].state != TARGET_IDLE && endpoint_of(&u->targets[k]) == endpoint)
+                return true;
+    }
+    return false;
+}
+
+void walk_world_on_moved(struct walk *w, const struct actor *proxy)
+{
+    struct error err = {0};
+    for (size_t i = 0; i < w->service_count; i++)
+        if (w->services[i].proxy == proxy && !walk_mesh_route(w, i, &err))
+            walk_break(w, &err);
+}
+
 static bool begin_target(struct walk_target *t, struct error *err)
 {
     uint64_t now_ns = loop_now_ns(t->walk->context->loop);
@@ -160,7 +195,7 @@ static bool begin_target(struct walk_target *t, struct error *err)
     t->state = TARGET_ENDING;
     actor_drain(t->actor, asked(t->use)->grace);
     walk_target_wait(t, now_ns + asked(t->use)->grace);
-    return true;
+    return !is_replaced(t) || walk_mesh_route(t->walk, t->use->service, err);
 }
 
 static struct actor *proxy_of(const struct walk *w, const char *caller)
@@ -322,6 +357,12 @@ bool walk_world_on_ready(struct walk *w, struct actor *a)
         return true;
     }
     walk_target_end(t, "down", "up", since_ns);
+    if (is_replaced(t)) {
+        struct walk_service *s = &w->services[t->use->service];
+        s->moved[s->moved_count++] = endpoint_of(t);
+    }
+    if (is_replaced(t) && !t->use->on) /* its stand-in has gone before */
+        walk_arm_send(w, t->use->service);
     if (t->use->stands_in) {
         t->use->stands_in = false;
         for (size_t i = 0; i < t->use->target_count; i++)

@@ -28,6 +28,10 @@ bool walk_world_settled(const struct walk *w);
 bool walk_world_on_hello(struct walk *w, struct actor *a);
 bool walk_world_on_ready(struct walk *w, struct actor *a);
 bool walk_world_on_ended(struct walk *w, struct actor *a);
+/* Endpoints of that proxy have another address: whoever programs a mesh has to know. */
+void walk_world_on_moved(struct walk *w, const struct actor *proxy);
+/* The endpoint is being replaced: a control plane has taken it out. */
+bool walk_world_is_away(const struct walk *w, size_t service, uint32_t endpoint);
 /* walk_cut.c: ARMED of a mesh's agent. */
 void walk_cut_on_armed(struct walk *w, struct actor *a, const json_t *armed);
 /* The meshes of this walk are programmed over a control plane that can be cut. */

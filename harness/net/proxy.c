@@ -293,6 +293,29 @@ static bool reads_back(const struct endpoint *e)
     return refused;
 }
 
+/* ${e->address} may have port 0. */
+static bool open_there(struct endpoint *e, struct error *err)
+{
+    struct socket_address own;
+    if (!listener_open(e, e->address, err) || !socket_own_address(e->watch.fd, &own, err))
+        return false;
+    socket_print(&own, e->address, sizeof(e->address));
+    return true;
+}
+
+bool proxy_move(struct proxy *p, uint16_t number, struct error *err)
+{
+    struct endpoint *e = find_endpoint(p, number);
+    INVARIANT(e != NULL);
+    bool open = listener_is_open(e);
+    char *port = strrchr(e->address, ':');
+    INVARIANT(port != NULL);
+    snprintf(port, sizeof(e->address) - (size_t)(port - e->address), ":0");
+    listener_close(e);
+    proxy_existing(p, number, EXISTING_RESET);
+    return !open || open_there(e, err);
+}
+
 bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault, struct error *err)
 {
     struct endpoint *e = find_endpoint(p, number);
@@ -305,7 +328,7 @@ bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault,
     record.place = endpoint_name(e, bytes_of(p->service));
     if (refuse)
         listener_close(e);
-    else if (!listener_open(e, e->address, err))
+    else if (!open_there(e, err))
         return false;
     record.after = clock_now_ns() - record.at;
     record.after += record.after == 0 ? 1 : 0;

@@ -80,9 +80,13 @@ void proxy_existing(struct proxy *p, uint16_t number, enum existing what);
  * without. HTTP/2: GOAWAY with the greatest stream id, to those that are open. */
 void proxy_renew(struct proxy *p, uint16_t number, bool each);
 /* fault.refuse: closes the endpoint's listener (kernel answers RST to SYN), and opens it again on
- * the same port. Records world rows. */
+ * the same port (unless it was moved). Records world rows. */
 bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault,
                   struct error *err) WARN_UNUSED;
+/* Another port for the endpoint, of the kernel's choice, as a process that was replaced has another
+ * address; whoever is connected to the former one is reset. A refused endpoint stays refused, and
+ * opens there. */
+bool proxy_move(struct proxy *p, uint16_t number, struct error *err) WARN_UNUSED;
 /* Firings per fault number since it was armed, summed over endpoints: for disarm records and
  * progress. */
 uint64_t proxy_fired(const struct proxy *p, uint16_t fault);

@@ -183,6 +183,34 @@ static void refusing_closes_the_port_and_opens_it_again(void **state)
     rig_close(rig);
 }
 
+static void a_moved_endpoint_has_another_port_and_its_peers_are_reset(void **state)
+{
+    (void)state;
+    for (int refused = 0; refused <= 1; refused++) {
+        struct rig *rig = rig_open();
+        struct error err = {0};
+        char before[64];
+        int fd = -1;
+        snprintf(before, sizeof(before), "%s", proxy_address(rig->proxy, 1));
+        struct peer *kept = rig_dial(rig);
+        say(kept, GET);
+        await_text(await_server(rig, 1), "\r\n\r\n");
+        if (refused)
+            assert_true(proxy_refuse(rig->proxy, 1, true, 7, &err));
+        assert_true(proxy_move(rig->proxy, 1, &err));
+        await_gone(kept);
+        assert_true(kept->rst);
+        if (refused)
+            assert_true(proxy_refuse(rig->proxy, 1, false, 7, &err));
+        assert_string_not_equal(proxy_address(rig->proxy, 1), before);
+        assert_true(socket_connect(proxy_address(rig->proxy, 1), &fd, &err));
+        struct peer *c = rig_add(rig, fd);
+        say(c, GET);
+        await_text(await_server(rig, 2), "\r\n\r\n");
+        rig_close(rig);
+    }
+}
+
 static void draining_ends_what_is_open_and_says_when(void **state)
 {
     (void)state;
@@ -337,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_is_evidence),
         cmocka_unit_test(a_reset_behind_the_last_bytes_is_not_missed),
         cmocka_unit_test(a_lost_backend_is_mirrored),
+        cmocka_unit_test(a_moved_endpoint_has_another_port_and_its_peers_are_reset),
         cmocka_unit_test(a_pooled_connection_that_died_is_dialled_once_more),
         cmocka_unit_test(an_idle_backend_connection_that_speaks_or_ends_is_closed),
         cmocka_unit_test(refusing_closes_the_port_and_opens_it_again),
