@@ -199,15 +199,15 @@ static inline void sim_outcome(struct sim *s, uint32_t h, bool failed)
     if (!failed) {
         if (!s->mesh.keeps_counter)
             host->fails = 0;
+        host->k = s->accrual ? 0 : host->k;
         return;
     }
     for (uint32_t i = 0; i < s->n; i++)
         out += s->hosts[i].out;
     if (s->accrual) {
-        if (s->now_ns >= host->out_until_ns && ++host->fails >= s->mesh.c) {
-            host->fails = 0;
-            host->out_until_ns = s->now_ns + s->mesh.base_ns;
-        }
+        /* One failure is enough in probation, and the penalty doubles. */
+        if (s->now_ns >= host->out_until_ns && (++host->fails >= s->mesh.c || host->k > 0))
+            host->out_until_ns = s->now_ns + (s->mesh.base_ns << host->k++);
         return;
     }
     if (s->mesh.c == 0 || ++host->fails < s->mesh.c || host->out || out >= s->mesh.cap)
