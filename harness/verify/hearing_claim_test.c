@@ -168,6 +168,9 @@ static void a_penalty_of_linkerd_must_not_be_short(void **state)
         s.edge.accrual = (struct accrual_rule){.present = true,
                                                .max_failures = sim_value(5, 3),
                                                .min_penalty = sim_value(NS_PER_S, 4)};
+        s.s->phases[1].steps[0].on.to.endpoint =
+            0; /* each is shut once: a series is no second run */
+        s.s->phases[1].steps[0].on.text = "payments";
         s.s->phases[1].steps[1].on.from.service = NULL;
         s.s->phases[1].steps[1].on.text = "payments";
         json_decref(s.j->plan);

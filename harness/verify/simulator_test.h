@@ -46,6 +46,7 @@ struct sim_request {
 struct sim_host {
     uint64_t fails, streak, open, out_until_ns, back_ns, enforced_ns;
     uint32_t k, active;
+    uint32_t trips; /* of the accrual, in a row */
     bool out;
 };
 struct sim {
@@ -199,15 +200,15 @@ static inline void sim_outcome(struct sim *s, uint32_t h, bool failed)
     if (!failed) {
         if (!s->mesh.keeps_counter)
             host->fails = 0;
-        host->k = s->accrual ? 0 : host->k;
+        host->trips = 0;
         return;
     }
     for (uint32_t i = 0; i < s->n; i++)
         out += s->hosts[i].out;
     if (s->accrual) {
         /* One failure is enough in probation, and the penalty doubles. */
-        if (s->now_ns >= host->out_until_ns && (++host->fails >= s->mesh.c || host->k > 0))
-            host->out_until_ns = s->now_ns + (s->mesh.base_ns << host->k++);
+        if (s->now_ns >= host->out_until_ns && (++host->fails >= s->mesh.c || host->trips > 0))
+            host->out_until_ns = s->now_ns + (s->mesh.base_ns << host->trips++);
         return;
     }
     if (s->mesh.c == 0 || ++host->fails < s->mesh.c || host->out || out >= s->mesh.cap)
