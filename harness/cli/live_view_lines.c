@@ -88,6 +88,10 @@ void live_view_line_event(struct live_view *v, const struct live_event *event)
              word_of(event->what), event->text);
     if (strcmp(event->what, "phase.end") == 0)
         leave_out(line + strlen(at) + 8, " ended");
+    if (strcmp(event->what, "pause") == 0)
+        leave_out(line + strlen(at) + 8, " paused");
+    if (strcmp(event->what, "resume") == 0)
+        leave_out(line + strlen(at) + 8, " resumed");
     if (strcmp(event->what, "fault.first") == 0)
         leave_out(line + strlen(at) + 8, " has fired");
     print(v, line);

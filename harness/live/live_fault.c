@@ -117,6 +117,17 @@ static uint64_t end_of(const struct live *l, const struct fault_seen *f, uint64_
     return window_ns < end_ns ? window_ns : end_ns;
 }
 
+/* A change to the world is no share of requests, and nothing counts how often it fired. */
+static bool is_of_world(const struct fault_seen *f)
+{
+    static const char *const words[] = {"kill",      "pause", "restart",
+                                        "partition", "netem", "control_plane_cut"};
+    for (size_t i = 0; f->step != NULL && i < COUNT_OF(words); i++)
+        if (strcmp(f->step->word, words[i]) == 0)
+            return true;
+    return false;
+}
+
 static void print_share(const struct fault_seen *f, char *to, size_t size)
 {
     const json_t *keys = f->step == NULL ? NULL : f->step->keys;
@@ -128,7 +139,7 @@ static void print_share(const struct fault_seen *f, char *to, size_t size)
     else if (json_is_integer(first))
         snprintf(text, sizeof(text), "first %lld", (long long)json_integer_value(first));
     else
-        snprintf(text, sizeof(text), "every request");
+        snprintf(text, sizeof(text), "%s", is_of_world(f) ? "" : "every request");
     live_clean(to, size, text);
 }
 
@@ -141,8 +152,8 @@ static void tell_armed(struct live *l, const struct fault_seen *f, uint64_t t_ns
         snprintf(at, sizeof(at), "by an event");
     else
         live_clock(live_since(l, end_ns), false, at, sizeof(at));
-    live_tell(l, t_ns, LIVE_EVENT_FAULT, "fault.arm", f->place, "%s on %s, %s, ends %s", f->text,
-              f->place, share, at);
+    live_tell(l, t_ns, LIVE_EVENT_FAULT, "fault.arm", f->place, "%s on %s, %s%sends %s", f->text,
+              f->place, share, share[0] != '\0' ? ", " : "", at);
 }
 
 void live_fault_armed(struct live *l, const json_t *json, uint64_t t_ns)
@@ -177,8 +188,12 @@ void live_fault_disarmed(struct live *l, const json_t *json, uint64_t t_ns)
         f->armed = false;
         if (l->undoing)
             l->head.undone++;
-        live_tell(l, t_ns, LIVE_EVENT_UNDO, "fault.disarm", f->place, "%s on %s lifted, fired %lld",
-                  f->text, f->place, (long long)json_integer_value(json_object_get(json, "fired")));
+        json_int_t fired = json_integer_value(json_object_get(json, "fired"));
+        char count[40] = "";
+        if (!is_of_world(f))
+            snprintf(count, sizeof(count), ", fired %lld", (long long)fired);
+        live_tell(l, t_ns, LIVE_EVENT_UNDO, "fault.disarm", f->place, "%s on %s lifted%s", f->text,
+                  f->place, count);
     }
 }
 

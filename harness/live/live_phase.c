@@ -86,10 +86,11 @@ static void begin(struct live *l, const struct journal_phase *p)
     const struct phase *plan = &l->scenario->phases[p->ordinal];
     uint64_t length = length_ns(plan);
     bool known = length != UINT64_MAX;
+    uint64_t over = p->t0_ns - seen->from_ns; /* of one that goes on */
     if (known)
-        units_print_duration(length, span, sizeof(span));
-    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", l->phases[at].name, "%s%s, %s%s",
-              l->phases[at].name, goes_on ? " goes on" : "",
+        units_print_duration((length > over ? length - over : 0) / NS_PER_MS * NS_PER_MS, span,
+                             sizeof(span));
+    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", seen->name, "%s, %s%s", p->name,
               plan->ends == PHASE_BY_CLOCK || !known ? "" : "at most ", span);
 }
 
