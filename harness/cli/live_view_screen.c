@@ -1,9 +1,7 @@
 #include "cli/live_view.h"
+#include "cli/people.h"
 
 #include "base/clock.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 /* The screen of a run: its frames, its keys, and an answer that is typed. */
 
@@ -17,19 +15,11 @@ static void tell(struct live_view *v, const char *text)
     v->notice_until_ns = clock_now_ns() + NOTICE_NS;
 }
 
-/* Who sits here, for the journal. */
-static const char *user_name(char *to, size_t size)
-{
-    const char *name = getenv("USER");
-    live_clean(to, size, name == NULL || name[0] == '\0' ? "terminal" : name);
-    return to;
-}
-
 /* Takes ${take}; a refusal is shown. */
 static void ask(struct live_view *v, json_t *take)
 {
-    char who[48];
-    json_object_set_new(take, "who", json_string(user_name(who, sizeof(who))));
+    const char *who = people_name();
+    json_object_set_new(take, "who", json_string(who == NULL ? "terminal" : who));
     json_t *answer = steer_ask(v->steer, take);
     const char *why = json_string_value(json_object_get(answer, "error"));
     if (!json_is_true(json_object_get(answer, "ok")))

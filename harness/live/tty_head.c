@@ -255,6 +255,12 @@ void tty_keys(const struct tty *t, size_t row)
     const struct live_snapshot *s = t->s;
     char right[LIVE_TEXT_BYTES + 64];
     size_t columns = canvas_columns(t->c);
+    if (t->o->notice != NULL) {
+        char notice[2 * LIVE_TEXT_BYTES];
+        live_clean(notice, sizeof(notice), t->o->notice);
+        canvas_put_within(t->c, row, 1, columns - 2, STYLE_WARN, notice);
+        return;
+    }
     size_t at =
         canvas_put(t->c, row, 1, STYLE_PLAIN,
                    t->full ? "p pause  a abort and undo  v verdicts  e events  f faults  r "

@@ -219,6 +219,7 @@ static void names_that_mean_harm_do_none(void **state)
         for (int ascii = 0; ascii < 2; ascii++) {
             struct tty_options o = {
                 .columns = 80, .rows = 24, .ascii = ascii != 0, .view = (enum tty_view)view};
+            o.notice = view % 2 == 0 ? HARM HARM HARM : NULL;
             draw(&o, NULL);
             check_colours(&o);
             o.columns = 131;
@@ -278,11 +279,29 @@ static void what_is_too_long_is_cut_between_characters(void **state)
     text_release(&text);
 }
 
+static void a_notice_takes_the_place_of_the_keys(void **state)
+{
+    struct replay r;
+    struct text text;
+    (void)state;
+    replay_open(&r, REPLAY_JOURNAL);
+    replay_until(&r, 2 * NS_PER_S);
+    replay_show(&r, 2 * NS_PER_S, &s);
+    struct tty_options o = {.columns = 80, .rows = 24, .notice = "answer to 1: yes_"};
+    text_init(&text, SCREEN_MOST);
+    tty_draw(&s, &o, &text);
+    const char *last = strrchr(text_get(&text), '\n');
+    assert_string_equal(last, "\n answer to 1: yes_");
+    text_release(&text);
+    replay_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_screens_are_the_golden_ones),
         cmocka_unit_test(names_that_mean_harm_do_none),
+        cmocka_unit_test(a_notice_takes_the_place_of_the_keys),
         cmocka_unit_test(every_size_has_its_shape),
         cmocka_unit_test(what_is_too_long_is_cut_between_characters),
     };
