@@ -10,17 +10,16 @@
 
 #define TICK_NS (250 * NS_PER_MS)
 #define LINE_EVERY_NS (10 * NS_PER_S)
-#define JUDGE_MOST_NS (50 * NS_PER_MS)
 #define JUDGE_EVERY_NS (10 * NS_PER_S)
+#define JUDGE_SHARE \
+    20 /* so many times as long as it took, it rests: it uses up our CPU quota too */
 #define JUDGE_AFTER_NS (300 * NS_PER_MS) /* the journal is committed by then */
 
 static void on_live_event(void *cookie, const struct live_event *event)
 {
     struct live_view *v = cookie;
-    if (strcmp(event->what, "phase.end") == 0) {
-        v->judge.due = true;
-        v->judge.next_ns = clock_now_ns() + JUDGE_AFTER_NS;
-    }
+    if (strcmp(event->what, "phase.end") == 0)
+        v->judge_ns = clock_now_ns() + JUDGE_AFTER_NS;
     if (v->shows == LIVE_VIEW_JSON)
         live_view_json_event(v, event);
     else if (!v->on_screen)
@@ -57,36 +56,26 @@ void live_view_init(struct live_view *v, const struct arguments *args, const str
     v->live = live_new(p->plan, p->run, p->plan->suite, p->seed_text, v->target);
     live_journal(v->live, journal, 0);
     live_listen(v->live, on_live_event, v);
+    v->aside = aside_start(journal);
+    v->judge_ns = UINT64_MAX;
 }
 
 void live_view_verdicts(struct live_view *v, const struct judgement *so_far)
 {
     live_verdicts(v->live, so_far, clock_now_ns());
     if (v->shows == LIVE_VIEW_JSON)
-        live_view_json_verdicts(v, so_far);
+        live_view_json_verdicts(v);
 }
 
-/* As long as the last took, for each byte; the first is tried. */
-static bool is_affordable(const struct live_view *v, uint64_t bytes)
+static void on_judged(void *cookie, const struct live_judged *rows, size_t count,
+                      const struct aside_cost *cost)
 {
-    if (v->judge.bytes == 0)
-        return true;
-    return (double)v->judge.took_ns * (double)bytes / (double)v->judge.bytes < JUDGE_MOST_NS;
-}
-
-static void judge(struct live_view *v, uint64_t bytes)
-{
-    struct journal *journal = NULL;
-    struct judgement *judgement = NULL;
-    struct judge_options options = {.partial = true};
-    struct error err = {0};
-    uint64_t began_ns = clock_now_ns();
-    if (journal_open(v->journal, &journal, &err) && judge_run(journal, &options, &judgement, &err))
-        live_view_verdicts(v, judgement);
-    judgement_free(judgement);
-    journal_free(journal);
-    v->judge.took_ns = clock_now_ns() - began_ns;
-    v->judge.bytes = bytes;
+    struct live_view *v = cookie;
+    uint64_t as_of_ns = cost->asked_ns;
+    v->judge_least_ns = clock_now_ns() + cost->cpu_ns * JUDGE_SHARE;
+    live_judged(v->live, rows, count, as_of_ns);
+    if (v->shows == LIVE_VIEW_JSON)
+        live_view_json_verdicts(v);
 }
 
 /* With what stands beside it while it is written to. */
@@ -101,16 +90,11 @@ static uint64_t journal_bytes(const struct live_view *v)
 
 static void look(struct live_view *v, uint64_t now_ns)
 {
-    uint64_t bytes = journal_bytes(v);
     live_tick(v->live, now_ns);
-    live_journal(v->live, v->journal, bytes);
-    bool cheap = v->judge.took_ns < JUDGE_MOST_NS / 4 && v->judge.bytes > 0;
-    if (now_ns >= v->judge.next_ns && (v->judge.due || cheap)) {
-        v->judge.due = false;
-        v->judge.next_ns = now_ns + JUDGE_EVERY_NS;
-        if (is_affordable(v, bytes))
-            judge(v, bytes);
-    }
+    live_journal(v->live, v->journal, journal_bytes(v));
+    if (v->aside != NULL && now_ns >= v->judge_ns && now_ns >= v->judge_least_ns &&
+        aside_ask(v->aside, now_ns))
+        v->judge_ns = now_ns + JUDGE_EVERY_NS;
 }
 
 static void on_tick(struct hold *h, uint64_t now_ns)
@@ -134,6 +118,9 @@ static void on_begin(void *cookie, struct steer *steer, struct loop *loop)
     v->line_ns = loop_now_ns(loop);
     if (v->shows == LIVE_VIEW_SCREEN)
         live_view_screen_open(v);
+    struct error err = {0};
+    if (v->aside != NULL && !aside_watch(v->aside, loop, on_judged, v, &err))
+        live_view_say(v, err.text);
     loop_hold_add(loop, &v->tick, loop_now_ns(loop), on_tick);
 }
 
@@ -141,6 +128,7 @@ static void on_end(void *cookie)
 {
     struct live_view *v = cookie;
     loop_hold_remove(v->loop, &v->tick);
+    aside_unwatch(v->aside);
     screen_close(v->screen);
     v->screen = NULL;
     v->on_screen = false;
@@ -152,6 +140,10 @@ static void on_record(void *cookie, const struct record_source *from, enum recor
                       const void *record)
 {
     struct live_view *v = cookie;
+    if (kind == RECORD_END) { /* the journal is closed now, and must have no reader */
+        aside_end(v->aside);
+        v->aside = NULL;
+    }
     live_record(v->live, from, kind, record, clock_now_ns());
 }
 
@@ -173,6 +165,8 @@ void live_view_end(struct live_view *v, int exit_code)
         live_view_json_end(v, exit_code);
     json_decref(v->verdicts);
     v->verdicts = NULL;
+    aside_end(v->aside);
+    v->aside = NULL;
     live_free(v->live);
     v->live = NULL;
 }

@@ -5,10 +5,9 @@
  * screen on a terminal, else as lines on stderr, one an event; with --json as objects on stdout.
  * What else wants to see the run (the page, `status`) finds the model here.
  *
- * Verdicts so far come from the judge, partial, on the conductor's own loop: after each phase, and
- * now and then, as long as that takes less than JUDGE_MOST_NS. Our loop's stalls taint no arm
- * (verifier.md 2.1). */
+ * Verdicts so far come from a judge aside (aside.h): after each phase, and every few seconds. */
 
+#include "cli/aside.h"
 #include "cli/onlooker.h"
 #include "cli/prepare.h"
 #include "cli/screen.h"
@@ -27,13 +26,11 @@ struct live_view {
     struct steer *steer;
     struct live_snapshot snapshot; /* the newest that was drawn */
     struct hold tick;
-    uint64_t line_ns; /* the last progress line */
-    struct {
-        bool due;
-        uint64_t next_ns, took_ns, bytes; /* when, and what the last took, of how large a journal */
-    } judge;
-    struct screen *screen; /* NULL: none */
-    bool on_screen;        /* it is large enough just now */
+    uint64_t line_ns;                  /* the last progress line */
+    struct aside *aside;               /* NULL: none */
+    uint64_t judge_ns, judge_least_ns; /* when to ask it next, and not before */
+    struct screen *screen;             /* NULL: none */
+    bool on_screen;                    /* it is large enough just now */
     struct tty_options tty;
     char notice[LIVE_TEXT_BYTES], typed[200];
     uint64_t notice_until_ns;
@@ -67,7 +64,7 @@ void live_view_line_told(struct live_view *v, const struct engine_event *event);
 /* live_view_json.c */
 void live_view_json_begin(struct live_view *v);
 void live_view_json_event(struct live_view *v, const struct live_event *event);
-void live_view_json_verdicts(struct live_view *v, const struct judgement *so_far);
+void live_view_json_verdicts(struct live_view *v);
 void live_view_json_end(struct live_view *v, int exit_code);
 /* live_view_screen.c */
 void live_view_screen_open(struct live_view *v);

@@ -83,9 +83,8 @@ void live_view_json_event(struct live_view *v, const struct live_event *event)
     print(event->at_ns, event->what, rest);
 }
 
-void live_view_json_verdicts(struct live_view *v, const struct judgement *so_far)
+void live_view_json_verdicts(struct live_view *v)
 {
-    (void)so_far;
     live_snapshot(v->live, clock_now_ns(), &v->snapshot);
     const struct live_snapshot *s = &v->snapshot;
     print(s->since_start_ns, "claim.progress",

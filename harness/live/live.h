@@ -172,8 +172,18 @@ void live_record(struct live *l, const struct record_source *from, enum record_k
                  const void *record, uint64_t now_ns);
 /* Silences show by the passing of time: call it once a second or so. */
 void live_tick(struct live *l, uint64_t now_ns);
-/* A judgement of what there is so far (judge_options.partial). */
-void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t now_ns);
+/* A judgement of what there is so far (judge_options.partial), as it was at ${as_of_ns}. */
+void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t as_of_ns);
+/* The same in two steps, for a judge in another process: rows without pointers. ${ret} has room for
+ * ${most}; what does not gate or does not apply is left out. Returns the count. */
+#define LIVE_JUDGED_MOST 2000
+struct live_judged {
+    struct live_verdict shown;
+    uint64_t witness_ns; /* 0: none */
+    uint32_t scenario, ordinal;
+};
+size_t live_judged_of(const struct judgement *so_far, struct live_judged *ret, size_t most);
+void live_judged(struct live *l, const struct live_judged *rows, size_t count, uint64_t as_of_ns);
 void live_journal(struct live *l, const char *path, uint64_t bytes);
 
 void live_snapshot(const struct live *l, uint64_t now_ns, struct live_snapshot *ret);

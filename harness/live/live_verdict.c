@@ -1,16 +1,17 @@
 #include "live/live_model.h"
 
+#include <stdlib.h>
+
 /* What the judge says so far: worst first, each FAIL told once. */
 
 static void show(const struct judged *j, struct live_verdict *to)
 {
     char mark[200] = "";
-    const char *base = j->verdict.policy_line.file;
-    *to = (struct live_verdict){.kind = j->verdict.kind};
     struct source source = j->verdict.policy_line;
-    if (base != NULL && strrchr(base, '/') != NULL)
-        source.file = strrchr(base, '/') + 1;
-    if (base != NULL)
+    *to = (struct live_verdict){.kind = j->verdict.kind};
+    if (source.file != NULL && strrchr(source.file, '/') != NULL)
+        source.file = strrchr(source.file, '/') + 1;
+    if (source.file != NULL)
         source_format(source, false, mark, sizeof(mark));
     live_clean(to->mark, sizeof(to->mark), mark);
     live_clean(to->claim, sizeof(to->claim), j->claim->id);
@@ -18,6 +19,22 @@ static void show(const struct judged *j, struct live_verdict *to)
     live_clean(to->text, sizeof(to->text), text);
     if (to->kind == VERDICT_INCONCLUSIVE)
         live_clean(to->needs, sizeof(to->needs), j->verdict.needs);
+}
+
+size_t live_judged_of(const struct judgement *so_far, struct live_judged *ret, size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < so_far->verdict_count && count < most; i++) {
+        const struct judged *j = &so_far->verdicts[i];
+        if (!j->gates || j->verdict.kind == VERDICT_NOT_APPLICABLE)
+            continue;
+        show(j, &ret[count].shown);
+        ret[count].witness_ns = j->verdict.witness_ns;
+        ret[count].scenario = j->scenario;
+        ret[count].ordinal = j->ordinal;
+        count++;
+    }
+    return count;
 }
 
 /* The same claim: it has been told. */
@@ -30,39 +47,63 @@ static bool was_failed(const struct live *l, const char *claim)
     return false;
 }
 
-static void tell(struct live *l, const struct judged *j, uint64_t now_ns)
+/* Its phase is not over: nothing but a FAIL is known of it yet. */
+static bool is_early(const struct live *l, const struct live_judged *j)
 {
-    struct live_verdict v;
-    char first[64] = "", clock[32];
-    show(j, &v);
-    if (j->verdict.kind != VERDICT_FAIL || was_failed(l, v.claim))
-        return;
-    if (j->verdict.witness_ns != 0)
-        snprintf(first, sizeof(first), " (at %s)",
-                 live_clock(live_since(l, j->verdict.witness_ns), true, clock, sizeof(clock)));
-    live_tell(l, now_ns, LIVE_EVENT_CLAIM, "claim.verdict", v.claim, "%s FAIL%s: %s", v.claim,
-              first, v.text);
+    if (j->shown.kind == VERDICT_FAIL || j->scenario != l->scenario_index)
+        return false;
+    for (size_t i = 0; i < l->phase_count; i++)
+        if (l->phases[i].ordinal == j->ordinal && l->phases[i].to_ns == 0)
+            return true;
+    return false;
 }
 
-void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t now_ns)
+static void tell(struct live *l, const struct live_judged *j, uint64_t now_ns)
+{
+    char first[64] = "", clock[32];
+    if (j->shown.kind != VERDICT_FAIL || was_failed(l, j->shown.claim))
+        return;
+    if (j->witness_ns != 0)
+        snprintf(first, sizeof(first), " (at %s)",
+                 live_clock(live_since(l, j->witness_ns), true, clock, sizeof(clock)));
+    live_tell(l, now_ns, LIVE_EVENT_CLAIM, "claim.verdict", j->shown.claim, "%s FAIL%s: %s",
+              j->shown.claim, first, j->shown.text);
+}
+
+static bool is_before(const struct live_judged *rows, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (rows[i].shown.kind == VERDICT_FAIL &&
+            strcmp(rows[i].shown.claim, rows[at].shown.claim) == 0)
+            return true;
+    return false;
+}
+
+void live_judged(struct live *l, const struct live_judged *rows, size_t count, uint64_t as_of_ns)
 {
     static const enum verdict_kind order[] = {VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_PASS};
-    size_t *counts[] = {&l->head.fail, &l->head.inconclusive, &l->head.pass};
     struct live_snapshot *h = &l->head;
-    for (size_t i = 0; i < so_far->verdict_count; i++)
-        if (so_far->verdicts[i].gates)
-            tell(l, &so_far->verdicts[i], now_ns);
-    h->judged_ns = live_since(l, now_ns);
+    size_t *counts[] = {&h->fail, &h->inconclusive, &h->pass};
+    for (size_t i = 0; i < count; i++)
+        if (!is_before(rows, i))
+            tell(l, &rows[i], as_of_ns);
+    h->judged_ns = live_since(l, as_of_ns);
     h->verdict_count = 0;
     for (size_t k = 0; k < COUNT_OF(order); k++) {
         *counts[k] = 0;
-        for (size_t i = 0; i < so_far->verdict_count; i++) {
-            const struct judged *j = &so_far->verdicts[i];
-            if (!j->gates || j->verdict.kind != order[k])
+        for (size_t i = 0; i < count; i++) {
+            if (rows[i].shown.kind != order[k] || is_early(l, &rows[i]))
                 continue;
             ++*counts[k];
             if (h->verdict_count < LIVE_VERDICTS)
-                show(j, &h->verdicts[h->verdict_count++]);
+                h->verdicts[h->verdict_count++] = rows[i].shown;
         }
     }
+}
+
+void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t as_of_ns)
+{
+    struct live_judged *rows = check_alloc_zero(LIVE_JUDGED_MOST, sizeof(*rows));
+    live_judged(l, rows, live_judged_of(so_far, rows, LIVE_JUDGED_MOST), as_of_ns);
+    free(rows);
 }
