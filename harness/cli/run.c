@@ -10,6 +10,7 @@
 #include "cli/prepare.h"
 #include "cli/recover.h"
 #include "cli/run_find.h"
+#include "cli/run_page.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,6 +57,11 @@ static const struct option run_options[] = {
     {"color", 0, "WHEN", "auto", "Everywhere", "of the live view: auto, always or never", colours,
      false},
 #include "cli/exception_options.def"
+    {"listen", 0, "ADDRESS", NULL, "Results",
+     "the live page, here (127.0.0.1:0: a free port); told with its token when the run begins",
+     NULL, false},
+    {"token-env", 0, "NAME", NULL, "Results",
+     "environment variable with the page's token; needed beyond loopback", NULL, false},
     {"rerun", 0, "RUN", NULL, "Again", "same suite, parameters and seed as a former run", NULL,
      false},
 };
@@ -87,6 +93,7 @@ struct watched {
     struct live_view *view;
     struct control *control;
     struct notifier *notifier;
+    struct run_page *page;
 };
 
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
@@ -307,6 +314,7 @@ static void look_on(struct watched *w, struct engine_options *options)
     if (w->view->shows == LIVE_VIEW_SCREEN) /* keys, and answers too, are the screen's to read */
         options->has_terminal = false;
     w->view->reads = options->has_terminal;
+    run_page_watch(w->page, w->view, &w->onlookers); /* first: its address is told above a screen */
     onlookers_add(&w->onlookers, &watching);
     onlookers_add(&w->onlookers, &steered);
     notifier_look_on(w->notifier, &w->onlookers);
@@ -322,11 +330,11 @@ static void watched_end(struct watched *w, int code, const char *journal)
 }
 
 static int run_suite(const struct arguments *args, struct exception_file *exceptions,
-                     const char *suite, struct outcome *told)
+                     struct run_page *page, const char *suite, struct outcome *told)
 {
     struct prepared p;
     struct engine_options options;
-    struct watched watched = {0};
+    struct watched watched = {.page = page};
     struct error err = {0};
     char path[600], program[600], ledger[80];
     enum engine_outcome outcome = ENGINE_BROKEN;
@@ -380,8 +388,9 @@ static int run_suite(const struct arguments *args, struct exception_file *except
 static int run_all(const struct arguments *args, struct outcome *outcome);
 
 /* What may be said anew of a former run: it takes the former's place. */
-static const char *const said_anew[] = {"output", "junit",  "markdown",       "html",
-                                        "sarif",  "report", "on-inconclusive"};
+static const char *const said_anew[] = {"output",   "junit",  "markdown",        "html",
+                                        "sarif",    "report", "on-inconclusive", "listen",
+                                        "token-env"};
 
 /* Not by a default. */
 static bool is_given(const struct arguments *a, const char *name)
@@ -473,11 +482,11 @@ static int rerun(const struct arguments *given, struct outcome *outcome)
 }
 
 static int run_suites(const struct arguments *args, struct exception_file *exceptions,
-                      struct outcome *outcome)
+                      struct run_page *page, struct outcome *outcome)
 {
     int code = EXIT_PASS;
     for (size_t i = 0; i < args->position_count; i++) {
-        int one = run_suite(args, exceptions, args->positions[i], outcome);
+        int one = run_suite(args, exceptions, page, args->positions[i], outcome);
         code = i == 0 ? one : command_worse(one, code);
         if (one != EXIT_PASS && arguments_has(args, "fail-fast"))
             break;
@@ -508,6 +517,7 @@ static bool check_reports(const struct arguments *args, struct error *err)
 static int run_all(const struct arguments *args, struct outcome *outcome)
 {
     struct exception_file exceptions;
+    struct run_page page = {0};
     struct error err = {0};
     if (args->position_count == 0) {
         error_set(&err, ERROR_USAGE, "run needs a suite: meshproof run suites/seed/payments.lua");
@@ -520,8 +530,10 @@ static int run_all(const struct arguments *args, struct outcome *outcome)
     }
     if (!check_reports(args, &err))
         return command_fail(&err);
-    int code = exception_file_read(args, &exceptions, &err) ? run_suites(args, &exceptions, outcome)
-                                                            : command_fail(&err);
+    int code = exception_file_read(args, &exceptions, &err) && run_page_init(&page, args, &err)
+                   ? run_suites(args, &exceptions, &page, outcome)
+                   : command_fail(&err);
+    run_page_release(&page);
     exception_file_release(&exceptions);
     return code;
 }

@@ -83,10 +83,10 @@
     const now = s.phases.find(p => p.state === "now"), parts = [];
     if (now !== undefined) {
       const left = s.phase_left_ms - (s.state === "running" && !lost ? performance.now() - came : 0);
-      parts.push(html("b", {}, now.name), s.phase_left_ms >= 0 ? ": " : "");
-      if (s.phase_left_ms >= 0) parts.push(html("b", {}, one(Math.max(0, left) / 1000).toFixed(1) + " s"), " left");
+      parts.push(html("b", {}, now.name));
+      if (s.phase_left_ms >= 0) parts.push(": ", html("b", {}, one(Math.max(0, left) / 1000).toFixed(1) + " s"), " left");
+      if (s.ends) parts.push((s.phase_left_ms >= 0 ? ", " : ": ") + s.ends);
       parts.push(". ");
-      if (s.ends) parts.push(s.ends, /[.!?]$/.test(s.ends) ? " " : ". ");
     }
     if (s.next) parts.push(s.next + ".");
     $("next").replaceChildren(...parts);
