@@ -32,12 +32,21 @@ static bool token_of(struct run_page *p, const char **ret, struct error *err)
     return true;
 }
 
+/* The environment and the file may say it for another command's sake. */
+static bool is_on_the_line(const struct arguments *args, const char *name)
+{
+    for (size_t i = 0; i < args->given_count; i++)
+        if (strcmp(args->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
 bool run_page_init(struct run_page *p, const struct arguments *args, struct error *err)
 {
     const char *asked = arguments_get(args, "listen"), *token;
     *p = (struct run_page){.token_name = arguments_get(args, "token-env")};
     if (asked == NULL)
-        return p->token_name == NULL ||
+        return !is_on_the_line(args, "token-env") ||
                error_set(err, ERROR_USAGE, "--token-env is for the page of --listen");
     if (!token_of(p, &token, err) || !page_gate_init(&p->gate, asked, token, err))
         return false;
@@ -81,8 +90,12 @@ static void tell(struct run_page *p)
 static void on_begin(void *cookie, struct steer *steer, struct loop *loop)
 {
     struct run_page *p = cookie;
-    struct page_server_config config = {
-        .listen = p->listen, .gate = &p->gate, .snapshot = snapshot, .ask = ask, .cookie = p};
+    struct page_server_config config = {.listen = p->listen,
+                                        .gate = &p->gate,
+                                        .snapshot = snapshot,
+                                        .ask = ask,
+                                        .cookie = p,
+                                        .more = p->more};
     struct error err = {0};
     p->steer = steer;
     p->loop = loop;

@@ -11,7 +11,7 @@
 
 struct run_page {
     const char *token_name; /* --token-env; NULL: the token is drawn */
-    bool told;
+    bool told, more; /* more: another suite follows; the caller sets it */
     char listen[80]; /* with the port that the kernel chose; "": no page is asked for */
     struct page_gate gate;
     const struct live_view *view;

@@ -5,7 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const root = document.documentElement, narrow = matchMedia("(max-width:700px)");
   const $ = id => document.getElementById(id);
-  let last = null, shown = null, came = 0, opened = performance.now(), held = false, lost = false, source = null;
+  let last = null, shown = null, came = 0, opened = performance.now(), held = false, lost = false, more = false, source = null;
 
   // Elements: tag, attributes, then children: nodes or text.
   const fill = (e, attributes, children) => {
@@ -305,14 +305,20 @@
     link(false);
     if (first) root.dataset.link = "up";
     if (!held) show(s);
-    if (s.state === "done") { held = false; source.close(); show(s) }
+    if (s.state !== "done") return;
+    held = false;
+    show(s);
+    // Whether another run follows is told right behind the last snapshot.
+    setTimeout(() => { if (!more && last.state === "done") source.close() }, 200);
   }
 
   function listen() {
     source = new EventSource("/events");
+    more = false;
     source.addEventListener("snapshot", on_snapshot);
+    source.addEventListener("more", () => { more = true; say("told", "Another suite follows at this address.") });
     // A refusal (the run asks for its token again) is not tried again by the browser itself.
-    source.onerror = () => { if (source.readyState === EventSource.CLOSED && (last === null || last.state !== "done")) setTimeout(listen, 2000) };
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED && (last === null || last.state !== "done" || more)) setTimeout(listen, 2000) };
   }
 
   // --- what people do ---

@@ -327,6 +327,8 @@ void page_server_end(struct page_server *s)
     s->over = true;
     loop_hold_remove(s->loop, &s->every);
     bool made = s->watcher_count > 0 && make_event(s);
+    if (made && s->config.more)
+        text_add(&s->event, "event: more\ndata: 1\n\n");
     while (s->watchers != NULL) {
         struct watcher *w = s->watchers;
         struct http_exchange *x = w->exchange;

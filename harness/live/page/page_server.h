@@ -36,6 +36,7 @@ struct page_server_config {
      * the person's name as "who", and "channel": "page". */
     json_t *(*ask)(void *cookie, const json_t *ask);
     void *cookie;
+    bool more; /* another run follows at this address: browsers are told to wait for it */
 };
 
 bool page_server_open(struct loop *loop, const struct page_server_config *config,

@@ -265,7 +265,8 @@ static void snapshots_come_once_a_second_and_a_last_one_at_the_end(void **state)
     uint64_t took_ns = clock_now_ns() - from_ns;
     assert_in_range(took_ns, NS_PER_S / 2, 8 * NS_PER_S);
     page_server_end(f->server);
-    raw_peer_wait(&f->peer, "event: snapshot\ndata: {\"n\":3}\n\n");
+    got = raw_peer_wait(&f->peer, "event: snapshot\ndata: {\"n\":3}\n\n");
+    assert_null(strstr(got, "event: more"));
     raw_peer_wait(&f->peer, NULL);
     assert_true(f->peer.eof);
 }

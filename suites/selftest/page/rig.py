@@ -47,9 +47,9 @@ def good(share):
 class Run:
     """One `meshproof run --listen`, and its page's address."""
 
-    def __init__(self, folder, path, *more, env=None):
+    def __init__(self, folder, path, *more, env=None, journal=True):
         self.journal = os.path.join(folder, "run.db")
-        self.process = subprocess.Popen([PROGRAM, "run", path, "-o", self.journal, "--seed", "1", "--listen", "127.0.0.1:0", *more], cwd=folder,
+        self.process = subprocess.Popen([PROGRAM, "run", path, *(["-o", self.journal] if journal else []), "--seed", "1", "--listen", "127.0.0.1:0", *more], cwd=folder,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, CI="1", **(env or {})))
         self.told, self.address, self.url, self.out = [], threading.Event(), None, None
         self.readers = [threading.Thread(target=self.read_told), threading.Thread(target=self.read_out)]
