@@ -61,6 +61,8 @@ bool html_has_controls(const struct html *h);
 void html_controls(struct html *h);
 void html_again(struct html *h);
 void html_facts(struct html *h);
+/* A row of the facts; nothing where nobody was asked and nobody paused. */
+void html_people(struct html *h);
 bool html_has_policy(const struct html *h);
 void html_policy(struct html *h);
 /* The data island that the crosshair reads. */

@@ -292,6 +292,7 @@ void html_facts(struct html *h)
     add_stalls(h);
     add_faults(h);
     add_guards(h);
+    html_people(h);
     add_left(h);
     add_exceptions(h);
     add_none(h);

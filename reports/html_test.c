@@ -159,6 +159,32 @@ static void an_aborted_run_says_who_when_and_why(void **state)
     report_fixture_release(&f);
 }
 
+static void what_people_said_is_told(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    journal_add_event(f.journal, 1, UINT64_C(2000000000), "question",
+                      json_pack("{s:i, s:s, s:s}", "number", 1, "kind", "approval", "ask",
+                                "hurt <b>payments</b>?"));
+    journal_add_event(f.journal, 1, UINT64_C(3000000000), "answer",
+                      json_pack("{s:i, s:s, s:s, s:s}", "number", 1, "answer", "yes", "who",
+                                "alice<", "channel", "terminal"));
+    journal_add_event(f.journal, 1, UINT64_C(4000000000), "question",
+                      json_pack("{s:i, s:s, s:s}", "number", 2, "kind", "expect", "ask", "which?"));
+    journal_add_event(f.journal, 1, UINT64_C(5000000000), "question_closed",
+                      json_pack("{s:i, s:s}", "number", 2, "state", "late"));
+    journal_add_event(f.journal, 1, UINT64_C(6000000000), "pause",
+                      json_pack("{s:s}", "who", "bob"));
+    char *page = report_fixture_write(&f, "html");
+    need(page, "approval \xE2\x80\x9Churt &lt;b&gt;payments&lt;/b&gt;?\xE2\x80\x9D: <b>yes</b>, "
+               "alice&lt; (terminal) at 00:02.000");
+    need(page, "question \xE2\x80\x9Cwhich?\xE2\x80\x9D: <b class=\"inc\">late</b>");
+    need(page, "paused by bob at 00:05.000");
+    free(page);
+    report_fixture_release(&f);
+}
+
 static void what_is_not_undone_stands_above_all(void **state)
 {
     struct report_fixture f;
@@ -257,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_run_that_passed_names_its_evidence_and_its_controls),
         cmocka_unit_test(an_open_claim_says_what_is_missing_and_the_command),
         cmocka_unit_test(an_aborted_run_says_who_when_and_why),
+        cmocka_unit_test(what_people_said_is_told),
         cmocka_unit_test(what_is_not_undone_stands_above_all),
         cmocka_unit_test(missing_surroundings_assert_nothing),
         cmocka_unit_test(an_accepted_failure_names_its_owner),
