@@ -103,13 +103,12 @@ void html_end_abort(struct html *h)
     const char *why = trip != NULL ? text_of(trip, "guard") : text_of(abort, "why");
     if (why[0] == '\0')
         why = j->end_how == NULL ? "" : j->end_how;
-    text_add(h->to, "Stopped ");
+    text_add(h->to, "Stopped");
     if (trip != NULL || abort != NULL) {
-        text_add(h->to, "at ");
+        text_add(h->to, " at ");
         add_time(h, trip != NULL ? trip->t_ns : abort->t_ns);
-        text_add(h->to, " ");
     }
-    text_add(h->to, trip != NULL ? "by the guard <b>" : "<b>");
+    text_add(h->to, trip != NULL ? " by the guard <b>" : ": <b>");
     html_text(h->to, why);
     text_add(h->to, "</b>");
     if (text_of(trip, "where")[0] != '\0') {
@@ -128,7 +127,8 @@ void html_end_abort(struct html *h)
         text_add(h->to, ". All %zu changes are undone.", all);
     else
         text_add(h->to, ". All faults are off; the world was not changed.");
-    text_add(h->to, " What was proven before stands.");
+    if (h->counts[VERDICT_PASS] + h->counts[VERDICT_FAIL] > 0)
+        text_add(h->to, " What was proven before stands.");
 }
 
 void html_end_surroundings(struct html *h)
