@@ -56,6 +56,8 @@ void html_claims(struct html *h);
 void html_failure(struct html *h);
 /* The drawing of html_failure. */
 struct tries;
+/* "declared 0 to 25 ms", for the gap before try ${i} of ${tries}; false: nothing declares it. */
+bool html_band(const struct html *h, const struct tries *tries, size_t i, struct text *to);
 void html_sequence(struct html *h, const struct tries *tries, struct svg *svg);
 bool html_has_controls(const struct html *h);
 void html_controls(struct html *h);

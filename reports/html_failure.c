@@ -1,6 +1,9 @@
 #include "reports/html.h"
 
+#include "base/clock.h"
+#include "reports/scene.h"
 #include "reports/tries.h"
+#include "verify/backoff.h"
 
 /* One offending request, step by step: as a list first on narrow screens, and as a drawing. */
 
@@ -9,6 +12,37 @@ static void add_ms(struct text *to, uint64_t from_ns, uint64_t at_ns)
     uint64_t tenths = at_ns > from_ns ? (at_ns - from_ns + 50000) / 100000 : 0;
     text_add(to, "%llu.%llu ms", (unsigned long long)(tenths / 10),
              (unsigned long long)(tenths % 10));
+}
+
+/* The policy of the edge that the request went over; NULL: its tries are not of that edge. */
+static const struct edge_policy *policy_of(const struct html *h, const struct tries *t)
+{
+    const struct scene *s = h->report->scene;
+    if (t->request == NULL || s == NULL || h->shown == NULL)
+        return NULL;
+    const char *name = journal_name(h->report->journal, t->request->edge);
+    for (size_t i = 0; i < s->edge_count; i++) {
+        if (s->edges[i].scenario == h->shown->scenario && strcmp(s->edges[i].name, name) == 0)
+            return s->edges[i].policy;
+    }
+    return NULL;
+}
+
+bool html_band(const struct html *h, const struct tries *t, size_t i, struct text *to)
+{
+    const struct edge_policy *edge = policy_of(h, t);
+    if (edge == NULL || i == 0 || i > edge->retry.attempts.number || !edge->retry.backoff_base.set)
+        return false;
+    for (size_t k = 0; k < t->lane_count; k++) {
+        if (strcmp(t->lanes[k].service, edge->to) != 0)
+            return false; /* tries of several hops: which gap is whose is not said here */
+    }
+    text_add(to, "declared ");
+    html_fixed(to, (int64_t)(backoff_least_ns(edge, (uint32_t)i) / (NS_PER_MS / 10)), 1);
+    text_add(to, " to ");
+    html_fixed(to, (int64_t)(backoff_most_ns(edge, (uint32_t)i) / (NS_PER_MS / 10)), 1);
+    text_add(to, " ms");
+    return true;
 }
 
 static void add_outcome(struct html *h, const struct tries *t, size_t i)
@@ -43,8 +77,13 @@ static void add_outcome(struct html *h, const struct tries *t, size_t i)
     }
     uint64_t ended = tries_end_ns(r);
     if (i + 1 < t->count && ended != 0 && t->rows[i + 1]->r.at > ended) {
+        struct text band;
+        text_init(&band, 128);
         text_add(h->to, "; back-off ");
         add_ms(h->to, ended, t->rows[i + 1]->r.at);
+        if (html_band(h, t, i + 1, &band))
+            text_add(h->to, ", %s", text_get(&band));
+        text_release(&band);
     }
 }
 

@@ -134,7 +134,6 @@ static void answer(struct drawing *d, const struct attempt_row *row, int32_t x, 
     }
     bool reset = r->outcome == OUTCOME_RESET_BY_FAULT || r->outcome == OUTCOME_UPSTREAM_RESET;
     bool good = !reset && r->status >= 200 && r->status < 400;
-    bool five = r->status >= 500;
     arrow(d, good ? "l-ok" : "l-e5", good ? "f-okd" : "f-e5", x, MESH, y);
     if (reset)
         cross(d, "l-e5", MESH + PX(16), y - PX(9));
@@ -148,7 +147,6 @@ static void answer(struct drawing *d, const struct attempt_row *row, int32_t x, 
         text_add(t, "%u", r->status);
     else
         text_add(t, "closed");
-    (void)five;
     put(d, good ? "b tok halo" : "b te5 halo", MESH + PX(28), y - PX(6), t);
 }
 
@@ -176,6 +174,8 @@ static void gap(struct drawing *d, size_t i, int32_t y, struct text *t)
     put(d, "e", MESH - PX(30), y - PX(20), t);
     if (is_breach(d, i))
         svg_text(d->svg, "e s bad", MESH - PX(30), y - PX(6), "no such retry is declared");
+    else if (html_band(d->h, d->tries, i, t))
+        put(d, "e s", MESH - PX(30), y - PX(6), t);
 }
 
 static void one_try(struct drawing *d, size_t i, int32_t y, struct text *t)
