@@ -11,17 +11,23 @@ static void add_symbol(struct html *h, const char *symbol, const char *class)
              symbol);
 }
 
+static const char *place_of(const struct judged *d)
+{
+    return d->on == NULL ? "" : d->on;
+}
+
 /* The edge that it is about: of the first failure, else the one of all rows, else none. */
 static const char *subject(const struct html *h)
 {
     if (h->first != NULL)
-        return h->first->on;
-    const char *on = h->row_count > 0 ? h->rows[0]->on : "";
+        return place_of(h->first);
+    const char *on = h->row_count > 0 ? place_of(h->rows[0]) : "";
     for (size_t i = 0; i < h->row_count; i++) {
-        if (strcmp(h->rows[i]->on, on) != 0 && strstr(h->rows[i]->on, "->") != NULL) {
+        const char *each = place_of(h->rows[i]);
+        if (strcmp(each, on) != 0 && strstr(each, "->") != NULL) {
             if (strstr(on, "->") != NULL)
                 return "";
-            on = h->rows[i]->on;
+            on = each;
         }
     }
     return on;

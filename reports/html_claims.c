@@ -18,15 +18,23 @@ static void add_title(struct html *h, const char *text)
     html_bytes(h->to, from);
 }
 
+/* An await of a fault is on no edge. */
+static void add_place(struct html *h, const struct judged *d)
+{
+    if (d->on != NULL) {
+        html_edge(h->to, d->on);
+        text_add(h->to, ", ");
+    }
+    html_where(h, d);
+}
+
 static void add_claim(struct html *h, const struct judged *d)
 {
     const struct verdict *v = &d->verdict;
     text_add(h->to, "<th scope=\"row\" data-h=\"Claim\"><span class=\"ct\">");
     add_title(h, v->policy != NULL ? v->policy : d->claim->help);
     text_add(h->to, "</span><span class=\"pol\"><span class=\"m\">%s</span> ", d->claim->id);
-    html_edge(h->to, d->on);
-    text_add(h->to, ", ");
-    html_where(h, d);
+    add_place(h, d);
     text_add(h->to, "</span>");
     if (v->policy_line.file != NULL || v->policy_origin != NULL) {
         text_add(h->to, "<span class=\"pol\">");
@@ -158,9 +166,7 @@ static void add_folded(struct html *h, size_t i)
 {
     const struct judged *d = h->rows[i];
     text_add(h->to, "<li id=\"c%zu\"><span class=\"m\">%s</span> ", i + 1, d->claim->id);
-    html_edge(h->to, d->on);
-    text_add(h->to, ", ");
-    html_where(h, d);
+    add_place(h, d);
     text_add(h->to, ": ");
     html_text(h->to, d->verdict.text);
     html_mark(h->to, d->verdict.policy_line, NULL);

@@ -274,9 +274,31 @@ static void each_claim_says_what_would_change_it(void **state)
     }
 }
 
+/* `await.fired` names a fault and no place. */
+static void a_verdict_on_no_place_is_written_too(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    for (size_t failed = 0; failed < 2; failed++) {
+        report_fixture_make(&f);
+        for (size_t i = 0; i < 3; i++) {
+            f.judgement.verdicts[i].on = NULL;
+            if (failed == 0)
+                f.judgement.verdicts[i].verdict.kind = VERDICT_PASS;
+        }
+        char *page = report_fixture_write(&f, "html");
+        need(page, "in \xE2\x80\x9C"
+                   "mixed");
+        need_not(page, "class=\"edge m\"");
+        free(page);
+        report_fixture_release(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_verdict_on_no_place_is_written_too),
         cmocka_unit_test(a_failure_says_itself_first_with_both_numbers_and_its_line),
         cmocka_unit_test(hostile_text_is_inert_and_no_handler_or_style_is_written),
         cmocka_unit_test(the_same_report_gives_the_same_bytes),
