@@ -132,7 +132,8 @@ static void draw_row(struct chart_rows *c, const struct block *b, const struct r
              : first ? "b halo"
                      : "s halo",
              worst + PX(9), y + PX(4), text);
-    if (!first)
+    /* where the two marks are near each other one number is enough: the text has both */
+    if (!first || worst - mean < PX(30))
         return;
     snprintf(text, sizeof(text), "mean %llu.%02d", (unsigned long long)mean100 / 100,
              (int)(mean100 % 100));
@@ -239,8 +240,12 @@ static void print_note(const struct chart_rows *c, struct chart_note *ret, char 
     char bound[48] = "";
     if (b->bound != 0)
         snprintf(bound, sizeof(bound), " against a bound of %llu", (unsigned long long)b->bound);
-    snprintf(finding, size, "At worst %llu tries for one request on %.80s, in %.80s%s.",
-             (unsigned long long)c->worst->worst, b->edge->shown, c->worst->name, bound);
+    uint64_t mean100 = (c->worst->tries * 100 + c->worst->requests / 2) / c->worst->requests;
+    snprintf(finding, size,
+             "At worst %llu tries for one request on %.80s, in %.80s%s; %llu.%02d on "
+             "average there.",
+             (unsigned long long)c->worst->worst, b->edge->shown, c->worst->name, bound,
+             (unsigned long long)mean100 / 100, (int)(mean100 % 100));
     text_init(&note, sizeof(ret->text) - 1);
     text_add(&note, "Circle: mean. Square: the worst single request. %s", finding);
     if (c->blocks[0].left_out > 0)

@@ -164,7 +164,7 @@ static void tries_stand_against_one_more_than_the_retries(void **state)
     chart_has(text, "class=\"f-bad\"");
     chart_has(note.text,
               "At worst 4 tries for one request on client \xE2\x86\x92 payments, in fails "
-              "against a bound of 3.");
+              "against a bound of 3; 2.20 on average there.");
     free(text);
     whole_close(&w);
 }

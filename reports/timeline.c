@@ -140,7 +140,7 @@ static void draw_abort(struct timeline *t, int32_t top)
         return;
     int32_t x = axis_px(&t->x, t->scene->abort_ns);
     svg_line(t->to, "o-bad2", x, top, x, t->bottom);
-    svg_use(t->to, "v-abort", "bad", x - PX(8), top - PX(18), PX(16));
+    svg_use(t->to, "v-abort", "fail", x - PX(8), top - PX(18), PX(16));
     svg_text(t->to, "bad b e halo", x - PX(12), top - PX(5), "aborted");
 }
 
@@ -275,9 +275,11 @@ static bool draw(struct timeline *t, struct error *err)
 static void print_note(const struct timeline *t, struct chart_note *ret)
 {
     char number[32], width[32];
-    bool may = false;
-    for (size_t i = 0; i < t->outages.count; i++)
+    bool may = false, gap = false;
+    for (size_t i = 0; i < t->outages.count; i++) {
         may = may || t->outages.at[i].due_ns != 0;
+        gap = gap || t->outages.at[i].is == OUTAGE_MAYBE;
+    }
     snprintf(
         ret->text, sizeof(ret->text),
         "%s request%s, one bar for each %s. Each endpoint has its own lane: answered above the "
@@ -286,6 +288,10 @@ static void print_note(const struct timeline *t, struct chart_note *ret)
         axis_print_span(t->bucket_ns, width, sizeof(width)),
         may ? " Hatched: it may return here, at the next sweep." : "");
     size_t len = strlen(ret->text);
+    if (gap)
+        snprintf(ret->text + len, sizeof(ret->text) - len,
+                 " Hatched as seen: too few requests to tell whether it was out.");
+    len = strlen(ret->text);
     if (t->faults.left_out > 0)
         snprintf(ret->text + len, sizeof(ret->text) - len, " %zu more faults are not drawn.",
                  t->faults.left_out);

@@ -328,6 +328,15 @@ static void draw_outage(struct timeline *t, const struct outage *o, uint64_t nex
         draw_bar(t, "f-hatchbad o-badr", o->due_ns, o->due_short_ns, seen);
 }
 
+/* The judge knows when it should have been out: not where the policy is of another kind. */
+static bool any_due(const struct timeline *t, const struct swimlane *lane)
+{
+    for (size_t i = 0; i < t->outages.count; i++)
+        if (is_of(&t->outages.at[i], lane) && t->outages.at[i].due_ns != 0)
+            return true;
+    return false;
+}
+
 static void draw_outages(struct timeline *t, const struct swimlane *lane, int32_t y)
 {
     bool any_text;
@@ -338,7 +347,8 @@ static void draw_outages(struct timeline *t, const struct swimlane *lane, int32_
         return;
     }
     y += PX(6);
-    svg_text(t->to, "e s", TIMELINE_GUTTER, y + PX(8), "should be out");
+    if (any_due(t, lane))
+        svg_text(t->to, "e s", TIMELINE_GUTTER, y + PX(8), "should be out");
     svg_text(t->to, "e s", TIMELINE_GUTTER, y + OUT_BAR + OUT_GAP + PX(9), "was out");
     for (size_t i = 0; i < t->outages.count; i++) {
         const struct outage *o = &t->outages.at[i];
