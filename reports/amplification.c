@@ -249,7 +249,8 @@ static void print_note(const struct chart_rows *c, struct chart_note *ret, char 
     text_init(&note, sizeof(ret->text) - 1);
     text_add(&note, "Circle: mean. Square: the worst single request. %s", finding);
     if (c->blocks[0].left_out > 0)
-        text_add(&note, " %zu phases with fewer tries are not drawn.", c->blocks[0].left_out);
+        text_add(&note, " %zu phase%s with fewer tries %s not drawn.", c->blocks[0].left_out,
+                 c->blocks[0].left_out == 1 ? "" : "s", c->blocks[0].left_out == 1 ? "is" : "are");
     print_whole(c, &note);
     snprintf(ret->text, sizeof(ret->text), "%s", text_get(&note));
     text_release(&note);
