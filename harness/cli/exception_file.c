@@ -70,6 +70,44 @@ static struct exception_part *part_of(struct exception_file *f, const struct sce
     return p;
 }
 
+bool exception_file_keep(struct scenario *s, struct arena *arena, struct error *err)
+{
+    struct lint_exceptions findings;
+    struct exceptions verdicts;
+    struct buffer b;
+    if (s->exceptions == NULL)
+        return true;
+    bool ok = small_file_read(s->exceptions, &b, err) &&
+              lint_exceptions_read(buffer_view(&b), s->exceptions, arena, &findings, err) &&
+              exceptions_read(buffer_view(&b), s->exceptions, arena, &verdicts, err);
+    if (ok)
+        s->exceptions_yaml =
+            arena_strndup(arena, (const char *)buffer_view(&b).at, buffer_view(&b).len);
+    buffer_release(&b);
+    return ok;
+}
+
+bool exception_file_join(struct exception_file *f, const struct scenario *s, struct error *err)
+{
+    size_t known = f->part_count;
+    struct error wrong = {0};
+    const struct exception_part *p = part_of(f, s, &wrong);
+    if (wrong.kind != ERROR_NONE) {
+        *err = wrong;
+        return false;
+    }
+    if (p == NULL || f->part_count == known)
+        return true;
+    struct exception_entry *rows =
+        ARENA_ARRAY(&f->arena, struct exception_entry, f->findings.count + p->findings.count + 1);
+    for (size_t i = 0; i < f->findings.count; i++)
+        rows[i] = f->findings.rows[i];
+    for (size_t i = 0; i < p->findings.count; i++)
+        rows[f->findings.count++] = p->findings.rows[i];
+    f->findings.rows = rows;
+    return true;
+}
+
 bool exception_file_findings(struct exception_file *f, const struct scenario *s,
                              struct lint_exceptions *ret, struct error *err)
 {

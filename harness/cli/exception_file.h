@@ -29,6 +29,13 @@ struct exception_file {
 bool exception_file_read(const struct arguments *args, struct exception_file *ret,
                          struct error *err) WARN_UNUSED;
 void exception_file_release(struct exception_file *f);
+/* Reads the file that the suite names, if any, and checks it; what it holds goes into ${s}, so that
+ * a journal is judged again without it. Text lives in ${arena}, which outlives ${s}. */
+bool exception_file_keep(struct scenario *s, struct arena *arena, struct error *err) WARN_UNUSED;
+/* Takes what scenario ${s} keeps to the command line's, for findings, once for all scenarios that
+ * name the same file. */
+bool exception_file_join(struct exception_file *f, const struct scenario *s,
+                         struct error *err) WARN_UNUSED;
 /* What stands in the way of findings on scenario ${s}: of the command line, and of its suite. */
 bool exception_file_findings(struct exception_file *f, const struct scenario *s,
                              struct lint_exceptions *ret, struct error *err) WARN_UNUSED;

@@ -34,8 +34,7 @@ static bool retries_status(const struct edge_policy *e)
 
 static bool retries_any(const struct edge_policy *e)
 {
-    return retries_status(e) ||
-           (has_retries(e) && retry_rule_covers(e, CAUSE_RESET, 0));
+    return retries_status(e) || (has_retries(e) && retry_rule_covers(e, CAUSE_RESET, 0));
 }
 
 /* One retry more still comes before T: Linkerd waits at least b_n before each. */

@@ -94,6 +94,30 @@ static bool lint_policies(struct work *w, const struct lint_paths *paths, struct
     return true;
 }
 
+/* What its suite accepts, beside --exceptions. */
+static bool join_exceptions(void *cookie, struct scenario *s, struct error *err)
+{
+    struct work *w = cookie;
+    return exception_file_keep(s, &w->arena, err) && exception_file_join(&w->exceptions, s, err);
+}
+
+/* Of policies that were not linted nothing can be found: a suite may accept it all the same. */
+static void drop_unused(struct work *w)
+{
+    struct lint_results *r = &w->report.results;
+    size_t kept = 0, count = 0;
+    const char *unused = lint_rules(&count)[LINT_EXCEPTION_UNUSED].id;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct finding *f = &r->rows[i].finding;
+        bool ours = false;
+        for (size_t k = 0; k < w->exceptions.part_count; k++)
+            ours = ours || strcmp(w->exceptions.parts[k].path, f->source.file) == 0;
+        if (!ours || strcmp(f->rule, unused) != 0)
+            r->rows[kept++] = r->rows[i];
+    }
+    r->count = kept;
+}
+
 static bool find_all(struct work *w, struct error *err)
 {
     struct lint_paths paths = {0};
@@ -102,7 +126,7 @@ static bool find_all(struct work *w, struct error *err)
         !lint_paths_collect(w->args->positions, w->args->position_count, &w->arena, &paths, err))
         return false;
     for (size_t i = 0; i < paths.suite_count; i++) {
-        if (!lint_suite(paths.suites[i], &w->found, err))
+        if (!lint_suite(paths.suites[i], &w->found, join_exceptions, w, err))
             return false;
     }
     if (!lint_policies(w, &paths, err))
@@ -113,6 +137,8 @@ static bool find_all(struct work *w, struct error *err)
     }
     lint_exceptions_apply(&w->exceptions.findings, w->exceptions.today, w->found.rows, kept,
                           &w->arena, &w->report.results);
+    if (paths.policy_count == 0)
+        drop_unused(w);
     return true;
 }
 

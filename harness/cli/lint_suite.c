@@ -190,7 +190,9 @@ static void rotations(const struct scenario *s, struct lint_list *list)
     free(w);
 }
 
-bool lint_suite(const char *path, struct lint_list *list, struct error *err)
+bool lint_suite(const char *path, struct lint_list *list,
+                bool (*on_scenario)(void *cookie, struct scenario *s, struct error *err),
+                void *cookie, struct error *err)
 {
     struct error errors[ERRORS_MOST] = {0};
     struct suite_options options = {0};
@@ -203,6 +205,7 @@ bool lint_suite(const char *path, struct lint_list *list, struct error *err)
     for (size_t i = 0; loads && good && i < plan->scenario_count; i++) {
         good = layers(&plan->scenarios[i], list, err);
         rotations(&plan->scenarios[i], list);
+        good = good && (on_scenario == NULL || on_scenario(cookie, &plan->scenarios[i], err));
     }
     plan_free(plan); /* the errors' file names live in it */
     return good;

@@ -8,6 +8,7 @@
 #include "policy/lint.h"
 
 #include "base/arena.h"
+#include "plan/plan.h"
 
 struct lint_list {
     struct arena *arena; /* of all text */
@@ -23,7 +24,10 @@ void lint_list_take(struct lint_list *list, const struct finding *findings, size
 void lint_list_release(struct lint_list *list);
 
 /* Loads ${path} and adds what is to be said of it. No effect on the world; false: a policy of the
- * suite could not be read. */
-bool lint_suite(const char *path, struct lint_list *list, struct error *err) WARN_UNUSED;
+ * suite could not be read. ${on_scenario}: called with each scenario of a suite that loads; false
+ * from it ends all. */
+bool lint_suite(const char *path, struct lint_list *list,
+                bool (*on_scenario)(void *cookie, struct scenario *s, struct error *err),
+                void *cookie, struct error *err) WARN_UNUSED;
 
 #endif

@@ -38,7 +38,7 @@ static size_t times(const char *path, const char *rule, uint32_t line)
     size_t said = 0;
     arena_init(&arena, (size_t)64 << 20);
     struct lint_list list = {.arena = &arena};
-    if (!lint_suite(path, &list, &err))
+    if (!lint_suite(path, &list, NULL, NULL, &err))
         fail_msg("%s", err.text);
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.rows[i].rule, rule) != 0)

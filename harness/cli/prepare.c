@@ -2,12 +2,10 @@
 
 #include "cli/against.h"
 
+#include "cli/exception_file.h"
 #include "cli/people.h"
-#include "cli/small_file.h"
 #include "lua/suite.h"
 #include "mesh/mesh.h"
-#include "policy/lint_exception.h"
-#include "verify/exception.h"
 #include "verify/wish.h"
 
 #include <openssl/evp.h>
@@ -211,24 +209,6 @@ static bool check_defects(const char *const *names, size_t count, enum driver dr
     return true;
 }
 
-/* The suite's own file of exceptions goes into the plan: a journal is judged again without it. */
-static bool read_exceptions(struct prepared *p, struct scenario *s, struct error *err)
-{
-    struct lint_exceptions findings;
-    struct exceptions verdicts;
-    struct buffer b;
-    if (s->exceptions == NULL)
-        return true;
-    bool ok = small_file_read(s->exceptions, &b, err) &&
-              lint_exceptions_read(buffer_view(&b), s->exceptions, &p->arena, &findings, err) &&
-              exceptions_read(buffer_view(&b), s->exceptions, &p->arena, &verdicts, err);
-    if (ok)
-        s->exceptions_yaml =
-            arena_strndup(&p->plan->arena, (const char *)buffer_view(&b).at, buffer_view(&b).len);
-    buffer_release(&b);
-    return ok;
-}
-
 static bool prepare_scenarios(const struct arguments *args, struct prepared *p, struct error *err)
 {
     const char *defects[32];
@@ -236,7 +216,7 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
     p->scenarios = ARENA_ARRAY(&p->arena, struct prepared_scenario, p->plan->scenario_count);
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         struct scenario *s = &p->plan->scenarios[i];
-        if (!read_policies(args, p, i, err) || !read_exceptions(p, s, err))
+        if (!read_policies(args, p, i, err) || !exception_file_keep(s, &p->plan->arena, err))
             return false;
         driver_of(args, s, &p->scenarios[i].driver);
         s->lab.driver = p->scenarios[i].driver;

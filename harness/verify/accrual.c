@@ -107,7 +107,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     penalties_find(w, &rule, &p, ret);
     ret->seen = ret->eligible = p.first.count + p.later.count;
     ret->wrong = p.soon;
-    ret->needed = EPISODES_LEAST;
+    ret->needed = window_enough(w, EPISODES_LEAST);
     ret->unit = "penalties";
     say_policy(edge, &rule, arena, ret);
     decide(w, &rule, &p, arena, ret);

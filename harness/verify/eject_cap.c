@@ -71,15 +71,19 @@ static uint64_t none_left(const struct window *w, struct verdict *ret)
     return found;
 }
 
-/* The longest time that a host certainly failed on while as many as allowed were out; without ${e}:
- * at all. */
-static uint64_t stress_of(const struct window *w, const struct ejector *e, uint64_t *ret_picks)
+/* How long a host certainly failed on: the longest time, and how many were long enough. */
+struct stress {
+    uint64_t least_ns, least_picks; /* what is long enough */
+    uint64_t longest_ns, times;
+};
+
+/* Without ${e}: at all; else while as many as allowed were out. */
+static void stress_find(const struct window *w, const struct ejector *e, struct stress *ret)
 {
     const struct track *t = w->track;
-    uint64_t longest = 0;
-    *ret_picks = 0;
     for (uint32_t h = 0; h < t->host_count; h++) {
         uint64_t first = 0;
+        bool counted = false;
         for (uint32_t i = 0; i < t->hosts[h].count; i++) {
             const struct try *x = &t->tries[t->hosts[h].tries[i]];
             bool in = x->head_ns >= w->wide.from_ns && x->head_ns < w->wide.to_ns;
@@ -89,14 +93,17 @@ static uint64_t stress_of(const struct window *w, const struct ejector *e, uint6
                 first = 0;
                 continue;
             }
+            counted = counted && first != 0;
             first = first == 0 ? x->head_ns : first;
-            if (x->head_ns - first > longest) {
-                longest = x->head_ns - first;
-                *ret_picks = track_picks(t, first, x->head_ns);
-            }
+            uint64_t lasted = x->head_ns - first;
+            ret->longest_ns = lasted > ret->longest_ns ? lasted : ret->longest_ns;
+            if (counted || lasted < ret->least_ns ||
+                track_picks(t, first, x->head_ns) < ret->least_picks)
+                continue;
+            counted = true;
+            ret->times++;
         }
     }
-    return longest;
 }
 
 static void judge_cap(const struct edge_policy *edge, const struct window *w, struct arena *arena,
@@ -106,12 +113,14 @@ static void judge_cap(const struct edge_policy *edge, const struct window *w, st
     struct ejector e;
     ejector_init(&e, edge, t->host_count);
     uint32_t host = 0;
-    uint64_t picks, found = violations(w, e.cap, &host, ret);
+    uint64_t found = violations(w, e.cap, &host, ret);
     uint64_t empty = e.cap < t->host_count ? none_left(w, ret) : 0;
-    uint64_t stress = stress_of(w, &e, &picks), least = t->host_count == 0 ? 0 : t->hosts[0].least;
-    ret->seen = ret->eligible = stress > 0;
+    struct stress stress = {.least_ns = e.merge_ns + STRESS_NS,
+                            .least_picks = t->host_count == 0 ? 0 : t->hosts[0].least};
+    stress_find(w, &e, &stress);
+    ret->seen = ret->eligible = stress.times;
     ret->wrong = found + empty;
-    ret->needed = 1;
+    ret->needed = window_enough(w, 1);
     ret->unit = "times that one more failed";
     verdict_policy(ret, &edge->outlier.max_ejection_percent, arena, "at most %u of %u out at once",
                    e.cap, t->host_count);
@@ -125,8 +134,8 @@ static void judge_cap(const struct edge_policy *edge, const struct window *w, st
         ret->certain = "one witness is enough (class D): the mesh says so itself";
     } else if (window_starved(w, ret, arena))
         return;
-    else if (stress < e.merge_ns + STRESS_NS || picks < least)
-        window_too_few(w, ret, arena, 0, 1,
+    else if (stress.times < ret->needed)
+        window_too_few(w, ret, arena, stress.times, ret->needed,
                        "endpoints that failed long enough while others were out");
     else
         verdict_pass(ret, arena, "%u of %u out while one more failed", e.cap, t->host_count);
@@ -175,8 +184,12 @@ static void judge_never(const struct edge_policy *edge, const struct window *w, 
     const json_t *never = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "never");
     struct ejector e;
     bool inert = !ejector_init(&e, edge, t->host_count);
-    uint64_t out = 0, picks, failing = stress_of(w, NULL, &picks);
+    struct stress failing = {.least_ns = e.interval_ns + NEVER_MORE_NS,
+                             .least_picks =
+                                 t->host_count == 0 ? 0 : NEVER_SILENCES * t->hosts[0].least};
+    uint64_t out = 0;
     uint32_t host = 0;
+    stress_find(w, NULL, &failing);
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if (s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns ||
@@ -186,11 +199,9 @@ static void judge_never(const struct edge_policy *edge, const struct window *w, 
             host = s->host;
         window_witness(ret, NULL, s->begin_ns);
     }
-    uint64_t least = t->host_count == 0 ? 0 : NEVER_SILENCES * t->hosts[0].least;
-    bool long_enough = !inert || (failing >= e.interval_ns + NEVER_MORE_NS && picks >= least);
-    ret->seen = ret->eligible = long_enough;
+    ret->seen = ret->eligible = inert ? failing.times : 1;
     ret->wrong = out;
-    ret->needed = 1;
+    ret->needed = inert ? window_enough(w, 1) : 1;
     ret->unit = "long failures";
     verdict_policy(ret, &edge->outlier.max_ejection_percent, arena,
                    inert ? "%llu %% of %u endpoints: none may be out" : "these must not be out",
@@ -201,15 +212,17 @@ static void judge_never(const struct edge_policy *edge, const struct window *w, 
         ret->certain = "one witness is enough (class D): the others had picks enough meanwhile";
     } else if (window_starved(w, ret, arena))
         return;
-    else if (!long_enough) {
+    else if (inert && failing.times < ret->needed) {
         char span[32];
-        verdict_open(ret, WHY_TOO_FEW, arena, "no endpoint failed for %s and %llu tries",
-                     verdict_span(e.interval_ns + NEVER_MORE_NS, span, sizeof(span)),
-                     (unsigned long long)least);
+        verdict_open(ret, WHY_TOO_FEW, arena,
+                     failing.times == 0 ? "no endpoint failed for %s and %llu tries"
+                                        : "too few times an endpoint failed for %s and %llu tries",
+                     verdict_span(failing.least_ns, span, sizeof(span)),
+                     (unsigned long long)failing.least_picks);
         ret->needs = "one endpoint that fails for so long";
     } else
         verdict_pass(ret, arena, inert ? "never out, though it failed for %.1f s" : "never out",
-                     (double)failing / (double)NS_PER_S);
+                     (double)failing.longest_ns / (double)NS_PER_S);
 }
 
 const struct claim_type claim_eject_never = {

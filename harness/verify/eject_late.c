@@ -89,7 +89,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     unsigned long long c = ejector_least(&e);
     ret->seen = ret->eligible = l.episodes;
     ret->wrong = l.late;
-    ret->needed = 1;
+    ret->needed = window_enough(w, 1);
     ret->unit = "quiet, paced ejections";
     verdict_policy(ret, &edge->outlier.consecutive_5xx, arena,
                    "out after %llu failures in a row, not later", c);
@@ -100,8 +100,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                      eject_name(w, l.host, arena), (unsigned long long)l.extra,
                      l.extra == 1 ? "try" : "tries", c, window_when(w, ret, arena));
         ret->certain = "nothing else changed just before, and no stall lies between (class T)";
-    } else if (l.episodes == 0)
-        window_too_few(w, ret, arena, 0, 1, ret->unit);
+    } else if (l.episodes < ret->needed)
+        window_too_few(w, ret, arena, l.episodes, ret->needed, ret->unit);
     else
         verdict_pass(ret, arena, "out at once after %llu failures in a row", c);
 }

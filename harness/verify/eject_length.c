@@ -205,10 +205,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     bool full = w->scenario != NULL && w->scenario->from_policy && w->scenario->depth == DEPTH_FULL;
     const char *base = seconds(e.base_ns, e.base_ns, arena);
     ret->seen = ret->eligible = l.firsts + l.repeats;
-    ret->needed =
-        e.base_ns + e.interval_ns <= BRIEF_NS && w->scenario != NULL && w->scenario->from_policy
-            ? 2
-            : 1;
+    bool brief =
+        e.base_ns + e.interval_ns <= BRIEF_NS && w->scenario != NULL && w->scenario->from_policy;
+    ret->needed = window_enough(w, brief ? 2 : 1);
     ret->unit = "ejections";
     verdict_policy(ret, &edge->outlier.base_ejection, arena,
                    "out for %s times its count, up to the next sweep", base);
@@ -276,7 +275,7 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
     }
     ret->seen = ret->eligible = back + gone;
     ret->wrong = gone;
-    ret->needed = 1;
+    ret->needed = window_enough(w, 1);
     ret->unit = "ejections";
     verdict_policy(ret, &edge->outlier.base_ejection, arena, "back after its time");
     if (gone > 0) {

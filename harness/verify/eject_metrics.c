@@ -114,7 +114,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     }
     ret->seen = ret->eligible = shown + hidden;
     ret->wrong = hidden;
-    ret->needed = 1;
+    ret->needed = window_enough(w, 1);
     ret->unit = "ejections with three scrapes inside";
     verdict_policy(ret, &edge->outlier.base_ejection, arena, "the mesh's gauge shows an ejection");
     if (hidden > 0) {
@@ -125,8 +125,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     } else if (gauge_within(w, 0, UINT64_MAX).scrapes == 0) {
         verdict_open(ret, WHY_CAPABILITY, arena, "metrics not reachable");
         ret->needs = "a scrape of the mesh's proxies";
-    } else if (shown == 0)
-        window_too_few(w, ret, arena, 0, 1, ret->unit);
+    } else if (shown < ret->needed)
+        window_too_few(w, ret, arena, shown, ret->needed, ret->unit);
     else
         verdict_pass(ret, arena, "%s shows %llu of %llu ejections", GAUGE,
                      (unsigned long long)shown, (unsigned long long)shown);

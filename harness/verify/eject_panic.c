@@ -160,7 +160,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     const struct track *t = w->track;
     struct panic p = {0};
     uint32_t n = t->host_count;
-    ret->needed = LEAST;
+    ret->needed = window_enough(w, LEAST);
     ret->unit = "tries while one more failed than may be out";
     if (!ejector_init(&p.e, edge, n) || n == 0)
         return;
@@ -192,8 +192,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     else if (p.states == 0 && !is_asked(w)) {
         ret->kind = VERDICT_NOT_APPLICABLE;
         ret->text = "never did more fail than may be out";
-    } else if (p.states < LEAST)
-        window_too_few(w, ret, arena, p.states, LEAST, ret->unit);
+    } else if (p.states < ret->needed)
+        window_too_few(w, ret, arena, p.states, ret->needed, ret->unit);
     else
         verdict_pass(ret, arena, "%u of %u out, and not sent to, over %llu tries while more failed",
                      p.e.cap, n, (unsigned long long)p.states);

@@ -88,7 +88,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     unsigned long long c = ejector_least(&e);
     ret->seen = ret->eligible = trips;
     ret->wrong = worst.tries > 0;
-    ret->needed = EPISODES_LEAST;
+    ret->needed = window_enough(w, EPISODES_LEAST);
     ret->unit = "ejections";
     verdict_policy(ret, &edge->outlier.consecutive_5xx, arena, "out after %llu failures in a row",
                    c);

@@ -244,6 +244,41 @@ static void a_grpc_call_is_good_by_its_own_status(void **state)
     }
 }
 
+/* Whatever a claim of ejection counts, none passes with less of it than was asked for. */
+static void enough_is_read_by_every_claim_of_ejection(void **state)
+{
+    size_t passed = 0;
+    struct sim s;
+    (void)state;
+    right(&s, 11);
+    sim_run(&s);
+    struct judgement *before = judged(&s);
+    for (uint32_t p = 0; p < s.s->phase_count; p++)
+        for (size_t i = 0; i < s.s->phases[p].step_count; i++) {
+            struct step *step = &s.s->phases[p].steps[i];
+            if (step->kind == STEP_EXPECT && strcmp(step->word, "ejection") == 0)
+                step_set_json(s.plan, step, "enough", json_integer(1000000));
+        }
+    json_decref(s.j->plan);
+    s.j->plan = plan_to_json(s.plan);
+    struct judgement *g = judged(&s);
+    assert_int_equal(g->verdict_count, before->verdict_count);
+    for (size_t i = 0; i < g->verdict_count; i++) {
+        const struct judged *d = &g->verdicts[i];
+        if (strcmp(d->claim->word, "ejection") != 0 ||
+            before->verdicts[i].verdict.kind != VERDICT_PASS)
+            continue;
+        passed++;
+        if (d->verdict.kind != VERDICT_INCONCLUSIVE || d->verdict.why != WHY_TOO_FEW ||
+            d->verdict.needed != 1000000)
+            fail_msg("%s is %d: %s", d->claim->id, d->verdict.kind, d->verdict.text);
+    }
+    assert_true(passed >= 6);
+    judgement_free(before);
+    judgement_free(g);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +286,7 @@ int main(void)
         cmocka_unit_test(where_no_timeout_is_declared_none_may_end_a_request),
         cmocka_unit_test(a_percentage_that_ejects_nobody_must_eject_nobody),
         cmocka_unit_test(the_gauge_must_show_an_ejection),
+        cmocka_unit_test(enough_is_read_by_every_claim_of_ejection),
         cmocka_unit_test(no_retries_declared_means_one_try),
         cmocka_unit_test(a_suite_without_tags_is_judged_by_what_the_tries_were),
         cmocka_unit_test(a_penalty_of_linkerd_must_not_be_short),

@@ -33,19 +33,26 @@ static bool was_stressed(const struct window *w, const struct request *r, uint64
     return true;
 }
 
-static uint64_t bound_of(const struct edge_policy *edge, const struct window *w)
+/* ${ret_mark}: says that the suite wishes for less than its policy allows. */
+static uint64_t bound_of(const struct edge_policy *edge, const struct window *w,
+                         const char **ret_mark)
 {
     uint64_t bound = 1 + edge->retry.attempts.number;
     const json_t *wish = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "atmost");
-    if (json_is_integer(wish) && 1 + (uint64_t)json_integer_value(wish) < bound)
+    *ret_mark = "";
+    if (json_is_integer(wish) && 1 + (uint64_t)json_integer_value(wish) < bound) {
         bound = 1 + (uint64_t)json_integer_value(wish);
+        *ret_mark = "; wish";
+    }
     return bound;
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    uint64_t bound = bound_of(edge, w), stressed = 0, requests = 0, eligible = 0, retried = 0;
+    const char *mark;
+    uint64_t bound = bound_of(edge, w, &mark), stressed = 0, requests = 0, eligible = 0,
+             retried = 0;
     struct extent retries = {0}, over = {0};
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
@@ -69,12 +76,16 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->wrong = over.count;
     ret->needed = window_floor(w, STRESSED_LEAST);
     ret->unit = "requests";
-    verdict_policy(ret, &edge->retry.attempts, arena, "at most %llu %s",
-                   (unsigned long long)(bound - 1), bound == 2 ? "retry" : "retries");
+    uint64_t declared = edge->retry.attempts.number;
+    verdict_policy(ret, &edge->retry.attempts, arena, "at most %llu %s%s",
+                   (unsigned long long)declared, declared == 1 ? "retry" : "retries",
+                   mark[0] == '\0' ? ""
+                                   : arena_printf(arena, "; wish: at most %llu",
+                                                  (unsigned long long)(bound - 1)));
     if (over.count > 0) {
-        verdict_fail(ret, arena, "%llu retries on %llu of %llu requests%s",
+        verdict_fail(ret, arena, "%llu retries on %llu of %llu requests%s%s",
                      (unsigned long long)over.most, (unsigned long long)over.count,
-                     (unsigned long long)requests, window_when(w, ret, arena));
+                     (unsigned long long)requests, window_when(w, ret, arena), mark);
         ret->certain =
             arena_printf(arena,
                          "one witness is enough (class D); each has more than %llu tries under "
@@ -87,9 +98,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                        bound == 1 ? "requests that failed" : "requests whose every try failed");
         return;
     }
-    verdict_pass(ret, arena, "%llu..%llu of at most %llu; %llu of %llu eligible retried",
+    verdict_pass(ret, arena, "%llu..%llu of at most %llu%s; %llu of %llu eligible retried",
                  (unsigned long long)retries.least, (unsigned long long)retries.most,
-                 (unsigned long long)(bound - 1), (unsigned long long)retried,
+                 (unsigned long long)(bound - 1), mark, (unsigned long long)retried,
                  (unsigned long long)eligible);
     ret->certain = verdict_excludes(stressed, arena);
 }

@@ -86,6 +86,38 @@ static void tries_that_only_the_mesh_counts_are_made_too(void **state)
     sim_close(&s);
 }
 
+/* One retry is right by the policy, and one more than the suite wishes for. */
+static void a_stricter_wish_is_marked(void **state)
+{
+    (void)state;
+    for (int wish = 0; wish <= 2; wish++) {
+        struct sim s;
+        open_with_one_retry(&s, 6);
+        for (uint32_t p = 0; p < s.s->phase_count; p++)
+            for (size_t i = 0; i < s.s->phases[p].step_count; i++) {
+                struct step *step = &s.s->phases[p].steps[i];
+                if (step->kind == STEP_EXPECT && strcmp(step->word, "retries") == 0 && wish < 2)
+                    step_set_json(s.plan, step, "atmost", json_integer(wish));
+            }
+        json_decref(s.j->plan);
+        s.j->plan = plan_to_json(s.plan);
+        sim_run(&s);
+        struct judgement *g = judged(&s);
+        const struct verdict *v = &sim_verdict(g, "retry.max")->verdict;
+        if (wish == 0) {
+            is(g, "retry.max", VERDICT_FAIL, WHY_NONE, "1 retries on ");
+            assert_non_null(strstr(v->text, "; wish"));
+            assert_string_equal(v->policy, "at most 1 retry; wish: at most 0");
+        } else {
+            is(g, "retry.max", VERDICT_PASS, WHY_NONE, "0..1 of at most 1; ");
+            assert_null(strstr(v->text, "wish"));
+            assert_string_equal(v->policy, "at most 1 retry");
+        }
+        judgement_free(g);
+        sim_close(&s);
+    }
+}
+
 /* ${tag} alone is sent, ${count} times. */
 static void send_so_many(struct sim *s, const char *tag, uint32_t count)
 {
@@ -137,6 +169,7 @@ int main(void)
         cmocka_unit_test(every_try_that_failed_stresses_it),
         cmocka_unit_test(one_try_more_is_a_witness_but_not_in_the_warm_up),
         cmocka_unit_test(tries_that_only_the_mesh_counts_are_made_too),
+        cmocka_unit_test(a_stricter_wish_is_marked),
         cmocka_unit_test(what_two_looks_have_seen_is_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,12 @@ bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns)
 
 uint64_t window_floor(const struct window *w, uint64_t usual)
 {
-    uint64_t floor = w->strict && usual < STRICT_FLOOR ? STRICT_FLOOR : usual;
+    return window_enough(w, w->strict && usual < STRICT_FLOOR ? STRICT_FLOOR : usual);
+}
+
+uint64_t window_enough(const struct window *w, uint64_t usual)
+{
+    uint64_t floor = usual;
     const json_t *enough = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "enough");
     if (json_is_integer(enough) && (uint64_t)json_integer_value(enough) > floor)
         floor = (uint64_t)json_integer_value(enough);

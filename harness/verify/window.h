@@ -106,6 +106,8 @@ const char *window_protocol(const struct window *w);
 
 /* The evidence floor: ${usual}, 66 when strict, or more where the expectation says so. */
 uint64_t window_floor(const struct window *w, uint64_t usual);
+/* The same of what is too dear for 66: episodes of ejection. */
+uint64_t window_enough(const struct window *w, uint64_t usual);
 /* The step of the scenario's fault ${number}; NULL: not known. */
 const struct step *window_fault(const struct window *w, uint32_t number);
 /* A key of the expectation, NULL where it is not set. */
