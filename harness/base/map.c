@@ -44,11 +44,11 @@ uint64_t *map_find(const struct map *m, struct map_key key)
     return s->used ? &s->value : NULL;
 }
 
-static void grow(struct map *m)
+static void grow(struct map *m, size_t capacity)
 {
     struct map_slot *old = m->slots;
     size_t old_capacity = m->capacity;
-    m->capacity = old_capacity == 0 ? 64 : old_capacity * 2;
+    m->capacity = capacity;
     m->slots = check_alloc_zero(m->capacity, sizeof(*m->slots));
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i].used)
@@ -57,18 +57,30 @@ static void grow(struct map *m)
     free(old);
 }
 
+void map_reserve(struct map *m, size_t count)
+{
+    size_t capacity = m->capacity == 0 ? 64 : m->capacity;
+    INVARIANT(count <= SIZE_MAX / 8);
+    while (count * 4 > capacity * 3)
+        capacity *= 2;
+    if (capacity > m->capacity)
+        grow(m, capacity);
+}
+
 uint64_t *map_at(struct map *m, struct map_key key, bool *ret_new)
 {
-    uint64_t *found = map_find(m, key);
+    struct map_slot *s = m->capacity == 0 ? NULL : probe(m, key);
+    bool found = s != NULL && s->used;
     if (ret_new != NULL)
-        *ret_new = found == NULL;
-    if (found != NULL)
-        return found;
+        *ret_new = !found;
+    if (found)
+        return &s->value;
     if (m->count >= m->max_count)
         return NULL;
-    if ((m->count + 1) * 4 > m->capacity * 3)
-        grow(m);
-    struct map_slot *s = probe(m, key);
+    if ((m->count + 1) * 4 > m->capacity * 3) {
+        map_reserve(m, m->count + 1);
+        s = probe(m, key);
+    }
     *s = (struct map_slot){.key = key, .used = true};
     m->count++;
     return &s->value;

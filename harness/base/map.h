@@ -24,6 +24,8 @@ struct map {
 void map_init(struct map *m, size_t max_count);
 void map_release(struct map *m);
 void map_clear(struct map *m);
+/* Room for so many entries without growing on the way; the maximum stays what it is. */
+void map_reserve(struct map *m, size_t count);
 /* NULL when it is not there. The pointer is good until the next map_at. */
 uint64_t *map_find(const struct map *m, struct map_key key);
 /* The entry, made with value 0 when it was not there (${ret_new}, may be NULL, says so); NULL at

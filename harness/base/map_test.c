@@ -47,6 +47,26 @@ static void a_map_agrees_with_an_array(void **state)
     map_release(&m);
 }
 
+static void room_that_was_reserved_is_enough(void **state)
+{
+    struct map m;
+    (void)state;
+    map_init(&m, 10000);
+    map_reserve(&m, 0);
+    *map_at(&m, (struct map_key){1, 7}, NULL) = 7;
+    map_reserve(&m, 1000);
+    size_t capacity = m.capacity;
+    for (uint64_t i = 0; i < 999; i++)
+        *map_at(&m, (struct map_key){2, i}, NULL) = i;
+    assert_int_equal(m.capacity, capacity);
+    assert_int_equal(m.count, 1000);
+    assert_int_equal(*map_find(&m, (struct map_key){1, 7}), 7);
+    map_reserve(&m, 10); /* never less than it has */
+    assert_int_equal(m.capacity, capacity);
+    assert_int_equal(*map_find(&m, (struct map_key){2, 998}), 998);
+    map_release(&m);
+}
+
 static void the_maximum_holds_for_new_keys_only(void **state)
 {
     struct map m;
@@ -90,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_map_agrees_with_an_array),
+        cmocka_unit_test(room_that_was_reserved_is_enough),
         cmocka_unit_test(the_maximum_holds_for_new_keys_only),
         cmocka_unit_test(an_empty_map_finds_and_removes_nothing),
         cmocka_unit_test(hashes_stay_what_they_were),

@@ -194,6 +194,7 @@ static void tie(struct track *t)
 {
     struct map ids;
     map_init(&ids, (size_t)t->request_count + 1);
+    map_reserve(&ids, t->request_count);
     for (uint32_t i = 0; i < t->request_count; i++) {
         const struct request_record *r = t->requests[i].r;
         uint64_t *at = map_at(&ids, (struct map_key){r->id_hi, r->id_lo}, NULL);
