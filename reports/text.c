@@ -365,12 +365,21 @@ static enum verdict_kind scenario_outcome(const struct judgement *g, uint32_t sc
     return worst;
 }
 
+static bool has_phases(const struct judgement *g, uint32_t scenario)
+{
+    for (size_t i = 0; i < g->phase_count; i++)
+        if (g->phases[i].scenario == scenario)
+            return true;
+    return false;
+}
+
 static void add_scenario(const struct report *report, uint32_t scenario, const char *name,
                          struct text *to)
 {
     const struct judgement *g = report->judgement;
     enum verdict_kind worst = scenario_outcome(g, scenario);
-    bool cut = worst != VERDICT_FAIL && aborted_is_cut(report, scenario);
+    bool cut =
+        worst != VERDICT_FAIL && (aborted_is_cut(report, scenario) || !has_phases(g, scenario));
     const char *outcome = cut ? "ABORTED" : verdict_kind_name(worst);
     text_add(to, "\n");
     size_t start = to->len;
@@ -476,8 +485,9 @@ static bool write(const struct report *report, FILE *to, struct error *err)
             name = report->plan->scenarios[scenario].name;
         add_scenario(report, scenario, name, &t);
     }
+    /* Nothing of it was run: something is missing here, or somebody did not agree. */
     for (uint32_t i = 0; report->plan != NULL && i < report->plan->scenario_count; i++)
-        if (report_lacks(report, i))
+        if (report_lacks(report, i) || (!has_phases(g, i) && people_asked(report, i)))
             add_scenario(report, i, report->plan->scenarios[i].name, &t);
     text_add(&t, "\n");
     add_controls(report, &t);

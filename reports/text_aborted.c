@@ -180,7 +180,7 @@ static void add_after(const struct journal *j, uint64_t trip_ns, struct text *to
 /* When the run's time of day was taken: our own clock was stamped with it. */
 static uint64_t started_ns(const struct journal *j)
 {
-    uint64_t first_ns = report_zero_ns(j);
+    uint64_t first_ns = j->phase_count > 0 ? report_zero_ns(j) : UINT64_MAX;
     for (size_t i = 0; i < j->clock_count; i++)
         first_ns = j->clocks[i].r.at < first_ns ? j->clocks[i].r.at : first_ns;
     return first_ns;

@@ -53,6 +53,18 @@ static void add_answer(const struct journal_event *answer, const struct journal_
              way_of(text_of(answer, "channel")));
 }
 
+bool people_asked(const struct report *report, uint32_t scenario)
+{
+    const struct journal *j = report->journal;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (strcmp(e->what, "question") == 0 && strcmp(text_of(e, "kind"), "approval") == 0 &&
+            number_of(e, "scenario") == (json_int_t)scenario)
+            return true;
+    }
+    return false;
+}
+
 void people_add(const struct report *report, uint32_t scenario, struct text *to)
 {
     const struct journal *j = report->journal;

@@ -5,6 +5,8 @@
 
 #include "reports/report.h"
 
+/* Somebody was asked. */
+bool people_asked(const struct report *report, uint32_t scenario);
 void people_add(const struct report *report, uint32_t scenario, struct text *to);
 
 #endif

@@ -71,6 +71,47 @@ static void failures_come_before_inconclusives_and_passes(void **state)
     report_fixture_release(&f);
 }
 
+static void asked(struct report_fixture *f, int scenario, const char *answer, const char *who)
+{
+    journal_add_event(f->journal, 0, 1, "question",
+                      json_pack("{s:i, s:i, s:s, s:s, s:s}", "number", scenario + 1, "scenario",
+                                scenario, "kind", "approval", "ask", "Start?", "role", "lead"));
+    journal_add_event(f->journal, 0, 2, "answer",
+                      json_pack("{s:i, s:s, s:s, s:s, s:I}", "number", scenario + 1, "answer",
+                                answer, "who", who, "channel", "socket", "wall_ns",
+                                (json_int_t)50407 * 1000000000));
+}
+
+/* Also where nothing of a scenario was run, for that is what the answer was for. */
+static void who_agreed_and_who_did_not_is_told(void **state)
+{
+    struct report_fixture f;
+    struct scenario both[2] = {{.name = "first"}, {.name = "second"}};
+    (void)state;
+    report_fixture_make(&f);
+    struct scenario *had = f.plan->scenarios;
+    size_t had_count = f.plan->scenario_count;
+    f.plan->scenarios = both;
+    f.plan->scenario_count = 2;
+    asked(&f, 0, "yes", "al\033[2Jice");
+    asked(&f, 1, "no", "bob");
+    f.journal->end_how = "aborted: refused";
+    char *text = report_fixture_write(&f, "text");
+    bool told =
+        strstr(text, "\n approved  al?[2Jice (lead) 14:00:07 UTC by meshproof answer\n "
+                     "phase ") != NULL &&
+        strstr(text, "scenario \"second\"") != NULL &&
+        strstr(text, "   ABORTED\n refused   bob (lead) 14:00:07 UTC by meshproof answer\n") !=
+            NULL;
+    if (!told)
+        print_message("%s", text);
+    free(text);
+    assert_true(told);
+    f.plan->scenarios = had;
+    f.plan->scenario_count = had_count;
+    report_fixture_release(&f);
+}
+
 static void exit_codes_put_a_proven_failure_before_an_abort(void **state)
 {
     struct report_fixture f;
@@ -101,6 +142,7 @@ int main(void)
         cmocka_unit_test(an_accepted_failure_says_until_when_and_who),
         cmocka_unit_test(control_characters_of_the_journal_never_reach_a_terminal),
         cmocka_unit_test(failures_come_before_inconclusives_and_passes),
+        cmocka_unit_test(who_agreed_and_who_did_not_is_told),
         cmocka_unit_test(exit_codes_put_a_proven_failure_before_an_abort),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

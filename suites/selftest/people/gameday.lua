@@ -9,6 +9,7 @@ return scenario "a small game day" {
     await.human { ask = "Has the alert fired?", role = "observer", within = param "wait" { default = "60s" },
       late = param "late" { default = "fail" }, hold_faults = "disarm" },
     await.requests { on = edge, count = 20, within = "20s" },
-    expect.human { ask = "Which alert fired first?", answer = "payments 5xx", within = param "look" { default = "60s" } } },
+    expect.human { ask = "Which alert fired first?", answer = "payments 5xx",
+      within = param "look" { default = "60s" } } },
   phase "healed" { lasting = "300ms" },
   expect.human { ask = "Runbook correct?", within = param "look" { default = "60s" } } }
