@@ -81,6 +81,7 @@ add_client_test(real.grpc grpc/run)
 add_client_test(real.grpc_client grpc/client)
 add_client_test(real.metrics external/metrics)
 add_client_test(real.exports exports/run)
+add_client_test(real.serve serve/run)
 add_client_test(real.netem netem/run)
 set_property(TEST real.netem APPEND PROPERTY ENVIRONMENT NETEM_REPORT=${CMAKE_BINARY_DIR}/netem.txt)
 

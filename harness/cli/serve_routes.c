@@ -1,0 +1,325 @@
+#include "cli/serve_routes.h"
+
+#include "cli/control_client.h"
+#include "cli/serve_ask.h"
+#include "net/access.h"
+
+#include <stdlib.h>
+
+#define CONNECTIONS_MOST 64
+#define IDLE_MOST_NS UINT64_C(3600000000000) /* a gate answers when decided */
+
+/* Somebody who waits for the run to end. */
+struct waiter {
+    struct hold hold; /* first */
+    struct serve_routes *routes;
+    struct http_exchange *exchange; /* NULL: free */
+};
+
+struct serve_routes {
+    struct serve_routes_config config;
+    struct http_server *http;
+    struct serve_job job;
+    struct waiter waiters[SERVE_WAITING_MOST];
+    bool drains;
+    void (*on_drained)(void *cookie);
+    void *cookie;
+};
+
+static void answer(struct http_exchange *x, uint16_t status, json_t *take_body)
+{
+    struct field fields[4] = {{BYTES("content-type"), BYTES("application/json")},
+                              {BYTES("cache-control"), BYTES("no-store")},
+                              {BYTES("x-content-type-options"), BYTES("nosniff")}};
+    size_t count = 3;
+    char *text = json_dumps(take_body, JSON_COMPACT);
+    if (status == 401)
+        fields[count++] = (struct field){BYTES("www-authenticate"), BYTES("Bearer")};
+    INVARIANT(text != NULL);
+    http_exchange_answer(x, status, (struct fields){fields, count}, bytes_of(text), false);
+    free(text);
+    json_decref(take_body);
+}
+
+static void refuse(struct http_exchange *x, uint16_t status, const char *why)
+{
+    struct text clean;
+    text_init(&clean, 1024);
+    report_add_clean(&clean, why);
+    answer(x, status, json_pack("{s:s}", "error", text_get(&clean)));
+    text_release(&clean);
+}
+
+/* ---- those who wait ---- */
+
+static void tell(struct waiter *w, const char *run)
+{
+    json_t *told = serve_job_told(&w->routes->job, run);
+    const json_t *code = json_object_get(told, "exit");
+    struct http_exchange *x = w->exchange;
+    w->exchange = NULL;
+    loop_hold_remove(w->routes->config.loop, &w->hold);
+    if (code != NULL)
+        answer(x, serve_job_status((int)json_integer_value(code)), told);
+    else
+        answer(x, 202, told);
+}
+
+static void on_late(struct hold *h, uint64_t now_ns)
+{
+    struct waiter *w = (struct waiter *)(void *)h;
+    (void)now_ns;
+    tell(w, w->routes->job.run);
+}
+
+static void on_end(void *cookie, const char *run)
+{
+    struct serve_routes *s = cookie;
+    for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
+        if (s->waiters[i].exchange != NULL)
+            tell(&s->waiters[i], run);
+    if (s->drains)
+        s->on_drained(s->cookie);
+}
+
+/* ${for_ns} 0: until it ends. */
+static void wait_for_end(struct serve_routes *s, struct http_exchange *x, uint64_t for_ns)
+{
+    for (size_t i = 0; i < SERVE_WAITING_MOST; i++) {
+        struct waiter *w = &s->waiters[i];
+        if (w->exchange != NULL)
+            continue;
+        w->exchange = x;
+        http_exchange_set(x, w);
+        if (for_ns != 0)
+            loop_hold_add(s->config.loop, &w->hold, loop_now_ns(s->config.loop) + for_ns, on_late);
+        return;
+    }
+    refuse(x, 429, "as many wait as may: ask GET /v1/runs/ID");
+}
+
+static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
+{
+    struct waiter *w = http_exchange_get(x);
+    (void)cookie;
+    (void)by_reset;
+    if (w == NULL)
+        return;
+    w->exchange = NULL;
+    loop_hold_remove(w->routes->config.loop, &w->hold);
+}
+
+/* ---- what is asked ---- */
+
+static void start(struct serve_routes *s, struct http_exchange *x, const json_t *from, bool waits,
+                  uint64_t for_ns)
+{
+    struct serve_ask *ask = check_alloc_zero(1, sizeof(*ask));
+    struct error err = {0};
+    bool busy = false;
+    if (!serve_ask_read(from, s->config.suites, ask, &err))
+        refuse(x, 400, err.text);
+    else if (s->drains)
+        refuse(x, 423, "this server is stopping");
+    else if (!serve_job_start(&s->job, ask, &busy, &err))
+        refuse(x, busy ? 423 : 424, err.text);
+    else if (waits)
+        wait_for_end(s, x, for_ns);
+    else
+        answer(x, 202, serve_job_told(&s->job, s->job.run));
+    free(ask);
+}
+
+static void post_run(struct serve_routes *s, struct http_exchange *x, const json_t *body)
+{
+    uint64_t for_ns;
+    struct error err = {0};
+    if (!serve_ask_wait(body, &for_ns, &err))
+        refuse(x, 400, err.text);
+    else
+        start(s, x, body, for_ns != 0, for_ns);
+}
+
+static void post_gate(struct serve_routes *s, struct http_exchange *x, const json_t *body)
+{
+    const json_t *metadata = json_object_get(body, "metadata");
+    if (!json_is_object(metadata))
+        refuse(x, 400, "metadata is missing: {\"metadata\": {\"suite\": \"gate.lua\"}}");
+    else
+        start(s, x, metadata, true, 0);
+}
+
+static void post_halt(struct serve_routes *s, struct http_exchange *x, const json_t *body)
+{
+    (void)body;
+    if (!s->job.runs) {
+        answer(x, 200, json_pack("{s:s}", "state", "idle"));
+        return;
+    }
+    serve_job_halt(&s->job);
+    wait_for_end(s, x, 0);
+}
+
+/* The run's own socket is on this host, and answers at once (control_client_ask gives it 5 s). */
+static void post_answer(struct serve_routes *s, struct http_exchange *x, const json_t *body)
+{
+    struct live_note note;
+    struct control_client client;
+    struct error err = {0};
+    bool none = true;
+    json_t *reply = NULL;
+    const char *text = json_string_value(json_object_get(body, "answer")),
+               *who = json_string_value(json_object_get(body, "as"));
+    json_int_t number = json_integer_value(json_object_get(body, "number"));
+    if (text == NULL || who == NULL || number < 1 || number > 1000) {
+        refuse(x, 400,
+               "an answer has number, answer and as: {\"number\": 1, \"answer\": \"yes\", "
+               "\"as\": \"alice\"}");
+        return;
+    }
+    if (!s->job.runs || !live_note_find(s->job.run, &note, &none, &err) ||
+        !control_client_open(&note, &client, &err)) {
+        refuse(x, 404, err.kind == ERROR_NONE ? "no run goes on" : err.text);
+        return;
+    }
+    if (control_client_ask(&client,
+                           json_pack("{s:s, s:I, s:s, s:s}", "verb", "answer", "number", number,
+                                     "answer", text, "who", who),
+                           &reply, &err))
+        answer(x, 200, reply);
+    else
+        refuse(x, 400, err.text);
+    control_client_close(&client);
+}
+
+static void get_told(struct serve_routes *s, struct http_exchange *x, const char *run)
+{
+    json_t *told = serve_job_told(&s->job, run);
+    if (told != NULL)
+        answer(x, 200, told);
+    else
+        refuse(x, 404, "there is no such run, or none has ended yet");
+}
+
+static const struct {
+    const char *path;
+    void (*post)(struct serve_routes *s, struct http_exchange *x, const json_t *body);
+} posts[] = {{"/v1/run", post_run},
+             {"/v1/gate", post_gate},
+             {"/v1/halt", post_halt},
+             {"/v1/answer", post_answer}};
+
+/* ---- who may ask ---- */
+
+/* 0, or the status that refuses. */
+static uint16_t check(const struct serve_routes *s, struct fields fields, const json_t *body,
+                      const char **ret_why)
+{
+    struct bytes host = {0};
+    const char *told =
+        json_string_value(json_object_get(json_object_get(body, "metadata"), "token"));
+    if (s->config.token != NULL) {
+        *ret_why = "a token is needed: authorization: Bearer TOKEN, or metadata.token";
+        bool good = access_bearer(fields, s->config.token) ||
+                    (told != NULL && access_is_secret(bytes_of(told), s->config.token));
+        return good ? 0 : 401;
+    }
+    *ret_why = "without a token, host must be a loopback name, and no origin is allowed";
+    bool good = access_field(fields, "host", &host) == 1 && access_is_loopback_host(host) &&
+                access_field(fields, "origin", NULL) == 0;
+    return good ? 0 : 403;
+}
+
+static bool get(struct serve_routes *s, struct http_exchange *x, struct bytes target)
+{
+    static const char runs[] = "/v1/runs/";
+    char run[9] = "";
+    if (bytes_equal(target, BYTES("/v1/verdict/latest"))) {
+        get_told(s, x, s->job.latest);
+        return true;
+    }
+    if (target.len != sizeof(runs) - 1 + 8 || memcmp(target.at, runs, sizeof(runs) - 1) != 0)
+        return false;
+    memcpy(run, target.at + sizeof(runs) - 1, 8);
+    get_told(s, x, run);
+    return true;
+}
+
+static void on_request(void *cookie, struct http_exchange *x, const struct http_request *r)
+{
+    struct serve_routes *s = cookie;
+    struct error err = {0};
+    const char *why = "";
+    json_t *body = NULL;
+    bool is_post = r->verb == VERB_POST, found = false;
+    bool read = !is_post || serve_ask_body(r->body, &body, &err);
+    uint16_t refused = check(s, r->fields, body, &why);
+    if (refused != 0) {
+        refuse(x, refused, why);
+    } else if (!read) {
+        refuse(x, 400, err.text);
+    } else if (is_post) {
+        for (size_t i = 0; i < COUNT_OF(posts) && !found; i++) {
+            found = bytes_equal(r->target, bytes_of(posts[i].path));
+            if (found)
+                posts[i].post(s, x, body);
+        }
+    } else {
+        found = r->verb == VERB_GET && get(s, x, r->target);
+    }
+    if (refused == 0 && read && !found)
+        refuse(x, 404,
+               "there is POST /v1/run, /v1/gate, /v1/halt, /v1/answer, GET /v1/runs/ID, "
+               "/v1/verdict/latest");
+    json_decref(body);
+}
+
+bool serve_routes_open(const struct serve_routes_config *config, struct serve_routes **ret,
+                       struct error *err)
+{
+    struct serve_routes *s = check_alloc_zero(1, sizeof(*s));
+    struct http_server_config server = {.listen = config->listen,
+                                        .body_most_bytes = SERVE_BODY_MOST,
+                                        .connections_most = CONNECTIONS_MOST,
+                                        .idle_most_ns = IDLE_MOST_NS,
+                                        .on_request = on_request,
+                                        .on_gone = on_gone,
+                                        .cookie = s};
+    s->config = *config;
+    s->job = (struct serve_job){.loop = config->loop, .on_end = on_end, .cookie = s};
+    for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
+        s->waiters[i].routes = s;
+    if (!http_server_open(config->loop, &server, &s->http, err)) {
+        free(s);
+        return false;
+    }
+    *ret = s;
+    return true;
+}
+
+void serve_routes_free(struct serve_routes *s)
+{
+    if (s == NULL)
+        return;
+    child_end(&s->job.child);
+    for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
+        loop_hold_remove(s->config.loop, &s->waiters[i].hold);
+    http_server_free(s->http);
+    free(s);
+}
+
+const char *serve_routes_address(const struct serve_routes *s)
+{
+    return http_server_address(s->http);
+}
+
+void serve_routes_drain(struct serve_routes *s, void (*on_drained)(void *cookie), void *cookie)
+{
+    s->drains = true;
+    s->on_drained = on_drained;
+    s->cookie = cookie;
+    if (s->job.runs)
+        serve_job_halt(&s->job);
+    else
+        on_drained(cookie);
+}
