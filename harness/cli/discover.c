@@ -177,6 +177,8 @@ static int walk(const struct arguments *args, struct prepared *p)
     progress_end(&progress);
     free(policy_json);
     int code = err.kind != ERROR_NONE ? command_fail(&err) : EXIT_PASS;
+    if (outcome == ENGINE_LEFT)
+        return EXIT_ABORTED;
     if (!ok || outcome == ENGINE_BROKEN)
         return command_worse(code, EXIT_SURROUNDINGS);
     return outcome == ENGINE_ABORTED ? command_worse(code, EXIT_ABORTED) : infer(args, path);

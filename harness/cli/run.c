@@ -11,6 +11,7 @@
 #include "cli/recover.h"
 #include "cli/run_find.h"
 #include "cli/run_page.h"
+#include "world/undo.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -293,6 +294,31 @@ static int mind_needs(const struct arguments *args, struct prepared *p)
     return EXIT_PASS;
 }
 
+static void say_outstanding(void *cookie, const struct undo_line *line)
+{
+    char text[400];
+    (void)cookie;
+    snprintf(text, sizeof(text), "  %-9s %s   %s", line->word, line->what, line->how);
+    record_clean_text(text, strlen(text));
+    command_say(text);
+}
+
+/* What is still in force, and what to do about it: nothing else matters as much. */
+static void say_not_undone(const char *run, const char *ledger)
+{
+    char line[80];
+    struct error err = {0};
+    snprintf(line, sizeof(line), "not everything is back: meshproof recover --run %s", run);
+    command_say(line);
+    if (undo_list(ledger, say_outstanding, NULL, &err))
+        return;
+    if (err.sys == ENOENT) /* the lab ended, and with it what was changed in it */
+        command_say(
+            "  it was not back in time; when the run ended nothing was outstanding any more");
+    else
+        command_say(err.text);
+}
+
 static int check_prepared(const struct arguments *args, struct prepared *p,
                           struct exception_file *exceptions)
 {
@@ -373,10 +399,10 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     if (ok)
         code = command_worse(judge_and_report(args, exceptions, path, &watched, told),
                              outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
+    if (outcome == ENGINE_LEFT)
+        code = EXIT_ABORTED; /* nothing is judged: meshproof verify does */
     if (outcome == ENGINE_NOT_UNDONE) {
-        char line[80];
-        snprintf(line, sizeof(line), "not everything is back: meshproof recover --run %s", p.run);
-        command_say(line);
+        say_not_undone(p.run, ledger);
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
     watched_end(&watched, code, path);

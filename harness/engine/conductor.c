@@ -43,6 +43,8 @@ uint64_t conductor_recover_ns(const struct conductor *c)
 void conductor_stop(struct conductor *c, enum stopping how, const struct error *why,
                     uint64_t for_ns)
 {
+    if (c->context.leaving && how == STOPPING_BROKEN) /* agents that we killed */
+        return;
     c->paused = false;
     loop_hold_remove(c->loop, &c->pause_hold);
     if (c->stopping == STOPPING_NOT || (how == STOPPING_BROKEN && c->stopping == STOPPING_ABORT)) {
@@ -384,7 +386,8 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     c->guards = NULL;
     write_own(c);
     for (size_t i = 0; i < c->walk_count; i++) {
-        if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN) {
+        if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN &&
+            !c->context.leaving) {
             c->stopping = STOPPING_BROKEN;
             c->why = c->walks[i]->broken;
         }
@@ -499,14 +502,16 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
     walk_world_shut(&c.context);
     if (ok && !write_end(&c, err))
         ok = false;
-    if (c.store != NULL && !store_close(c.store, ok && c.signals < 3, ok ? err : NULL))
+    if (c.store != NULL && !store_close(c.store, ok && !c.context.leaving, ok ? err : NULL))
         ok = false;
     release(&c);
     if (ok && c.stopping != STOPPING_NOT && err != NULL)
         *err = c.why;
     *ret_outcome = c.stopping == STOPPING_NOT     ? ENGINE_COMPLETE
+                   : c.context.leaving            ? ENGINE_LEFT
                    : c.stopping == STOPPING_ABORT ? ENGINE_ABORTED
                                                   : ENGINE_BROKEN;
+    ok = ok && !c.context.leaving;
     if (c.context.not_undone.kind == ERROR_NONE)
         return ok;
     *ret_outcome = ENGINE_NOT_UNDONE;

@@ -88,8 +88,8 @@ static void on_usr1(int signo, void *cookie)
         walk_tell(c->walks[0], "steer", "SIGUSR1: %s", err.text);
 }
 
-/* First: undo, and let the load see recovery. Second: undo at once. Third: leave (the agents undo
- * by themselves). */
+/* First: undo, and let the load see recovery. Second: undo at once. Third: leave; what was changed
+ * in the world is the guardian's to undo, and the agents' faults end with them. */
 static void on_signal(int signo, void *cookie)
 {
     struct conductor *c = cookie;
@@ -100,8 +100,9 @@ static void on_signal(int signo, void *cookie)
               : signo == SIGHUP ? "the terminal is gone"
                                 : "terminated");
     if (c->signals >= 3) {
+        c->context.leaving = true;
         for (size_t i = 0; i < c->walk_count; i++)
-            walk_signal(c->walks[i]);
+            walk_kill(c->walks[i]);
         loop_stop(c->loop);
     }
     conductor_stop(c, STOPPING_ABORT, &why, c->signals == 1 ? conductor_recover_ns(c) : 0);
@@ -122,14 +123,22 @@ static void on_child(int signo, void *cookie)
         walk_reap(c->walks[i]);
 }
 
+/* Who was told to ignore it (nohup) does. */
+static bool take_hangup(struct conductor *c, struct error *err)
+{
+    struct sigaction now;
+    if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+        return true;
+    c->on_terminal = isatty(STDIN_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+    return loop_signal(c->loop, SIGHUP, on_hangup, c, err);
+}
+
 bool conductor_take_signals(struct conductor *c, struct error *err)
 {
     static const int ends[] = {SIGINT, SIGTERM};
     for (size_t i = 0; i < COUNT_OF(ends); i++)
         if (!loop_signal(c->loop, ends[i], on_signal, c, err))
             return false;
-    c->on_terminal = isatty(STDIN_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
-    return loop_signal(c->loop, SIGHUP, on_hangup, c, err) &&
-           loop_signal(c->loop, SIGUSR1, on_usr1, c, err) &&
+    return take_hangup(c, err) && loop_signal(c->loop, SIGUSR1, on_usr1, c, err) &&
            loop_signal(c->loop, SIGCHLD, on_child, c, err);
 }

@@ -86,11 +86,12 @@ enum engine_outcome {
     ENGINE_COMPLETE,
     ENGINE_ABORTED,    /* SIGINT, SIGTERM, deadline: exit 3 */
     ENGINE_NOT_UNDONE, /* something in the world is not back: exit 5, see the error */
+    ENGINE_LEFT,       /* SIGINT thrice: left at once, the guardian has undone all: exit 3 */
     ENGINE_BROKEN,     /* an agent or the mesh died, a port was taken, ...: exit 4, see the error */
 };
 /* Runs the walks of one scenario after another (walks of equal scenario index run side by side).
- * False only when nothing could be started; ${ret_outcome} tells the rest, and ${err} why it was
- * not complete. */
+ * False when nothing could be started, or it was left at once, without an end of the journal;
+ * ${ret_outcome} tells the rest, and ${err} why it was not complete. */
 bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t walk_count,
                 const struct engine_options *options, enum engine_outcome *ret_outcome,
                 struct error *err) WARN_UNUSED;

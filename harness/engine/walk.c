@@ -343,6 +343,8 @@ void walk_abort(struct walk *w, const char *why, uint64_t recover_ns)
     struct error err = {0};
     if (w->state >= WALK_DRAINING)
         return;
+    if (w->state == WALK_RECOVERING && recover_ns > 0) /* it does: another cause adds no time */
+        return;
     stop_holds(w);
     if (w->state != WALK_RECOVERING) {
         walk_tell(w, "abort", "%s", why);
@@ -379,9 +381,9 @@ void walk_reap(struct walk *w)
         actor_reap(&w->actors[i]);
 }
 
-void walk_signal(struct walk *w)
+void walk_kill(struct walk *w)
 {
     for (size_t i = 0; i < w->actor_count; i++)
         if (!w->actors[i].reaped && w->actors[i].pid > 0)
-            kill(w->actors[i].pid, SIGTERM);
+            kill(w->actors[i].pid, SIGKILL);
 }

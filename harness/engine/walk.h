@@ -91,6 +91,7 @@ struct walk_context {
     struct undo *undo;         /* NULL: no walk of this run changes the world */
     struct guardian *guardian; /* with ${undo} */
     struct error not_undone;   /* ERROR_NONE: all is back */
+    bool leaving;              /* at once: the guardian undoes, nobody waits for a child */
     void (*on_change)(void *cookie, struct walk *w); /* READY, IDLE, DONE, or broken */
     /* A phase is about to begin, or (${arming}) a fault to be armed. False: it must not be, and the
      * walk is aborted at the end of this turn. */
@@ -167,8 +168,8 @@ void walk_go_on(struct walk *w);
 void walk_progress(struct walk *w, uint64_t now_ns);
 /* SIGCHLD: looks after its children. */
 void walk_reap(struct walk *w);
-/* Sends SIGTERM to all children, for leaving at once. */
-void walk_signal(struct walk *w);
+/* Kills all children, for leaving at once. */
+void walk_kill(struct walk *w);
 
 /* --- between the walk's own files --- */
 void walk_tell(struct walk *w, const char *what, const char *format, ...) PRINTF(3, 4);

@@ -16,6 +16,7 @@
  * (the promise, the record, the ttl), and whose turn it is: walk_process.c kills, stops and
  * restarts, walk_netem.c impairs devices, walk_cut.c cuts control planes. */
 
+#define LEAVE_WITHIN_NS (2 * NS_PER_S)
 #define TTL_MARGIN_NS (60 * NS_PER_S)
 #define TTL_LEAST_NS (1800 * NS_PER_S)
 
@@ -74,9 +75,28 @@ bool walk_world_open(struct walk_context *c, const struct walk_plan *walks, size
            guardian_start(o->ledger, ttl_ns + TTL_MARGIN_NS, &c->guardian, err);
 }
 
+/* The ledger is closed before: what it promises is the guardian's from here on. */
+static void leave(struct walk_context *c)
+{
+    bool changes = c->undo != NULL && undo_outstanding(c->undo) > 0;
+    if (!changes)
+        guardian_end(c->guardian);
+    undo_close(c->undo);
+    if (changes && !guardian_leave(c->guardian, LEAVE_WITHIN_NS))
+        error_set(&c->not_undone, ERROR_SYSTEM,
+                  "left at once, and the guardian has not said within %d s that all is back",
+                  (int)(LEAVE_WITHIN_NS / NS_PER_S));
+    c->undo = NULL;
+    c->guardian = NULL;
+}
+
 void walk_world_shut(struct walk_context *c)
 {
     struct error err = {0};
+    if (c->leaving) {
+        leave(c);
+        return;
+    }
     if (c->undo != NULL && !undo_revert_all(c->undo, &err) && c->not_undone.kind == ERROR_NONE)
         c->not_undone = err;
     guardian_end(c->guardian);
@@ -265,6 +285,9 @@ void walk_world_close(struct walk *w)
             struct error err = {0};
             uint64_t now_ns = clock_now_ns();
             loop_hold_remove(w->context->loop, &t->hold);
+            /* What was changed outside of the lab is the guardian's; the lab has been killed. */
+            if (w->context->leaving && (t->state == TARGET_STOPPED || t->state == TARGET_IMPAIRED))
+                continue;
             if (t->state == TARGET_STOPPED)
                 walk_process_disarm(t);
             if (t->state == TARGET_IMPAIRED)

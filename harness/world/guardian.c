@@ -23,6 +23,8 @@ struct guardian {
     int pipe_fd;
 };
 
+#define LOOK_MS 5 /* for the guardian's end */
+
 enum heard { HEARD_END, HEARD_DEATH, HEARD_NOTHING };
 
 /* Waits until ${until_ns} at most. */
@@ -54,22 +56,24 @@ static void say(const char *ledger, const struct error *err)
 }
 
 /* ${died}: nobody else writes the ledger any more, so that it goes when all is back. */
-static void undo_all(const char *ledger, bool died)
+static bool undo_all(const char *ledger, bool died)
 {
     struct undo *u;
     struct undo_owner owner;
     struct error err = {0};
     if (!undo_take(ledger, &u, &owner, &err)) {
         say(ledger, &err); /* ENOENT too: the run removes it after guardian_end only */
-        return;
+        return false;
     }
     bool told = !died || undo_died(u, &err);
-    if (!undo_revert_all(u, &err) || !told || owner.damaged) {
+    bool back = undo_revert_all(u, &err) && told && !owner.damaged;
+    if (!back) {
         error_set(&err, ERROR_INPUT, "the ledger is damaged");
         say(ledger, &err);
     }
     if (died)
         undo_close(u);
+    return back;
 }
 
 NORETURN static void watch_over(const char *ledger, uint64_t ttl_ns)
@@ -80,9 +84,8 @@ NORETURN static void watch_over(const char *ledger, uint64_t ttl_ns)
         undo_all(ledger, false);
         heard = listen_until(UINT64_MAX);
     }
-    if (heard == HEARD_DEATH)
-        undo_all(ledger, true);
-    _exit(0);
+    bool back = heard != HEARD_DEATH || undo_all(ledger, true);
+    _exit(back ? 0 : 1);
 }
 
 /* In the child: nothing of the conductor's stays open, for an agent that does not see the end of
@@ -164,6 +167,21 @@ void guardian_end(struct guardian *g)
     }
     close(g->pipe_fd);
     free(g);
+}
+
+bool guardian_leave(struct guardian *g, uint64_t within_ns)
+{
+    int status = -1;
+    uint64_t until_ns = clock_now_ns() + within_ns;
+    pid_t ended = 0;
+    if (g == NULL)
+        return true;
+    close(g->pipe_fd);
+    while ((ended = waitpid(g->pid, &status, WNOHANG)) == 0 && clock_now_ns() < until_ns)
+        poll(NULL, 0, LOOK_MS);
+    bool back = ended == g->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    free(g);
+    return back;
 }
 
 int64_t guardian_pid(const struct guardian *g)

@@ -182,6 +182,47 @@ static void test_a_normal_end(void **state)
     }
 }
 
+static void count_there(void *cookie, const struct undo_line *line)
+{
+    *(int *)cookie += strcmp(line->word, "there") == 0;
+}
+
+/* A run that leaves at once, alive as yet: what it stopped goes on by the guardian. One that was
+ * killed says nothing, and that is told. */
+static void test_leaving_at_once(void **state)
+{
+    struct rig *r = *state;
+    for (int killed = 0; killed < 2; killed++) {
+        struct undo *u;
+        struct guardian *g;
+        struct error err = {0};
+        uint64_t entry;
+        unsigned not_back;
+        int lines = 0;
+        assert_true(undo_open(r->k.path, "7c1e4a90", &u, &err));
+        assert_true(guardian_start(r->k.path, 60 * NS_PER_S, &g, &err));
+        for (int i = 0; i < VICTIMS; i++)
+            assert_true(stop(r, u, i, &entry));
+        if (killed)
+            kill((pid_t)guardian_pid(g), SIGKILL);
+        assert_int_equal(undo_list(r->k.path, count_there, &lines, &err), true);
+        assert_int_equal(lines, VICTIMS); /* our own ledger may be listed */
+        undo_close(u);
+        assert_int_equal(guardian_leave(g, 30 * NS_PER_S), !killed);
+        if (killed) { /* recover leaves a live run's ledger alone */
+            assert_false(undo_recover(r->k.path, killed_on_line, &lines, &not_back, &err));
+            assert_int_equal(access(r->k.path, F_OK), 0);
+            for (int i = 0; i < VICTIMS; i++)
+                kill(r->victims[i].pid, SIGCONT);
+            unlink(r->k.path);
+        } else {
+            assert_all_run(r);
+            assert_int_not_equal(access(r->k.path, F_OK), 0);
+        }
+    }
+    assert_true(guardian_leave(NULL, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_its_ttl, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recover_when_both_are_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_normal_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leaving_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

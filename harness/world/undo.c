@@ -360,7 +360,7 @@ static bool take_dead(const char *path, bool cuts, struct undo **ret, struct err
     if (!take(path, cuts, ret, &owner, err))
         return false;
     (*ret)->removes = true;
-    if (!owner.lives)
+    if (!owner.lives || (!cuts && owner.pid == getpid())) /* who ends may say what is left */
         return true;
     error_set(err, ERROR_SYSTEM, "%s: its run goes on (process %lld): end that first", path,
               (long long)owner.pid);

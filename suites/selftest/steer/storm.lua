@@ -9,7 +9,8 @@ return scenario "a storm to be steered" {
   phase "storm" {
     lasting = param "storm" { default = "8s" },
     fault.abort { on = "payments", status = 503, share = "30%", first = 1, name = "storm 503" },
-    fault.kill { on = "payments/3", name = "death" },
+    param "world" { default = "kill", oneof = { "kill", "pause" } } == "pause"
+      and fault.pause { on = "payments/3", name = "death" } or fault.kill { on = "payments/3", name = "death" },
     expect.retries { on = edge, only = { "atmost", "happen" } },
   },
   phase "healed" { lasting = "2s", expect.success { on = edge, atleast = "90%" } },
