@@ -31,6 +31,9 @@ static void copy(char *to, size_t size, const char *text)
 {
     snprintf(to, size, "%s", text);
     record_clean_text(to, strlen(to));
+    for (; *to != '\0'; to++)
+        if ((unsigned char)*to < 0x20)
+            *to = '?'; /* six bytes in JSON: the whole must fit into an answer */
 }
 
 static void see_phase(struct control_state *s, const struct journal_phase *p)

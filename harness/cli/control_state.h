@@ -6,8 +6,8 @@
 
 #include "journal/tap.h"
 
-#define CONTROL_FAULTS_MOST 64
-#define CONTROL_PHASES_MOST 128
+#define CONTROL_FAULTS_MOST 32
+#define CONTROL_PHASES_MOST 64
 
 struct control_fault {
     uint32_t fault;

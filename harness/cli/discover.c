@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/live_note.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
 #include "cli/run_find.h"
@@ -150,7 +151,7 @@ static int walk(const struct arguments *args, struct prepared *p)
     struct progress progress;
     struct error err = {0};
     enum engine_outcome outcome = ENGINE_BROKEN;
-    if (!prepare_names(p, &err) || !probe_plan(args, p, &err) ||
+    if (!live_may_run(&err) || !prepare_names(p, &err) || !probe_plan(args, p, &err) ||
         !path_of(args, p, path, sizeof(path), &err))
         return command_fail(&err);
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
