@@ -21,13 +21,20 @@ static const char *text_of(const struct journal_event *e, const char *key)
     return text == NULL ? "" : text;
 }
 
+/* In its midst, or while it was paused. */
+static bool is_cut(const struct judged_phase *p)
+{
+    return p->why != NULL && (strcmp(p->why, "abort") == 0 ||
+                              (strcmp(p->why, "pause") == 0 && p->part + 1 >= p->parts));
+}
+
 void aborted_add_stop(const struct report *report, const struct judged_phase *phase,
                       struct text *to)
 {
     const struct journal_event *trip = event_of(report->journal, "guard_trip");
     const struct journal_event *abort = event_of(report->journal, "abort");
     size_t start = to->len;
-    if (phase->why == NULL || strcmp(phase->why, "abort") != 0 || abort == NULL)
+    if (!is_cut(phase) || abort == NULL)
         return;
     text_add(to, trip != NULL ? "  STOPPED by " : "  STOPPED: ");
     report_add_clean(to, trip != NULL ? text_of(trip, "guard") : text_of(abort, "why"));
@@ -50,7 +57,7 @@ bool aborted_is_cut(const struct report *report, uint32_t scenario)
     const struct judgement *g = report->judgement;
     for (size_t i = 0; i < g->phase_count; i++) {
         const struct judged_phase *p = &g->phases[i];
-        if (p->scenario == scenario && p->why != NULL && strcmp(p->why, "abort") == 0)
+        if (p->scenario == scenario && is_cut(p))
             return true;
     }
     return false;
@@ -126,6 +133,8 @@ static void add_world(const struct journal *j, struct text *to)
     bool back = true;
     for (size_t i = 0; i < j->world_count; i++) {
         const struct world_record *r = &j->worlds[i].r;
+        if (r->entry == 0) /* a listener, or a leaf: of the lab, which is no more */
+            continue;
         promised += r->step == 0;
         undone += r->step == 2;
         back = back && (r->step != 2 || r->read_back_ok != 0);
