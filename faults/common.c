@@ -325,7 +325,15 @@ bool fault_use_from_json(const char *word, const json_t *keys, struct source sou
 {
     struct error why = {0};
     *ret = (struct fault_use){.source = source};
-    if (fault_use_fill(word, keys, arena, ret, &why))
+    if (fault_use_fill(word, keys, arena, ret, &why)) {
+        ret->stream = ret->type->stream;
         return true;
+    }
     return error_at(err, source, why.kind, "%s", why.text);
+}
+
+bool fault_use_in_proxy(struct fault_use *use)
+{
+    use->stream = use->type->in_proxy;
+    return use->stream != NULL;
 }

@@ -31,6 +31,8 @@ struct fault_type {
     bool (*check)(const void *params, struct error *err); /* NULL: nothing beyond the rows */
     enum existing existing;                               /* unless the suite says otherwise */
     const struct stream_filter *stream;                   /* NULL: a world fault */
+    /* Of a world fault: how the proxies play it where the world cannot be touched; NULL: not. */
+    const struct stream_filter *in_proxy;
     bool refuses; /* world: closes the endpoint's listener, which the proxy does itself */
     enum world_kind world;
     /* Of these parameters, where it depends on them (latency at connect: reset). NULL: ${existing}.
@@ -59,6 +61,7 @@ extern const size_t fault_common_param_count;
 /* A fault with its parameters, ready to be armed; all text and params live in one arena. */
 struct fault_use {
     const struct fault_type *type;
+    const struct stream_filter *stream; /* the type's, or its ${in_proxy} */
     void *params;
     struct fault_common common;
     struct match match;
@@ -74,6 +77,8 @@ struct fault_use {
  * resolved by the type; first, times, streak and ttl_ns stay PARAM_UNSET when not given. */
 bool fault_use_from_json(const char *word, const json_t *keys, struct source source,
                          struct arena *arena, struct fault_use *ret, struct error *err) WARN_UNUSED;
+/* The proxies play it: partition where nothing is isolated. False: there is no such way. */
+bool fault_use_in_proxy(struct fault_use *use) WARN_UNUSED;
 bool match_from_json(const json_t *from, struct arena *arena, struct match *ret,
                      struct error *err) WARN_UNUSED;
 /* Header fields of a UNIT_MAP's JSON text (NULL: none), in ${arena}; ${spare} more fit behind them.

@@ -59,7 +59,7 @@ void fault_use_slot(const struct fault_use *use, uint64_t seed, uint64_t expires
     if (use->type->prepare != NULL)
         use->type->prepare(params, seed, arena);
     *ret = (struct filter_slot){
-        .filter = use->type->stream,
+        .filter = use->stream,
         .params = params,
         .when = {.share_ppm = (uint32_t)common->share_ppm,
                  .per = (uint8_t)common->per,

@@ -22,6 +22,7 @@ struct mesh_agent {
     const struct mesh_driver *driver;
     struct mesh_run *run;
     struct mesh_config config;
+    const char *proxy; /* "checkout/2", where each of the caller's endpoints has one; NULL: not */
     struct arena arena;
     struct mesh_certs certs;
     struct mesh_cut cut;
@@ -171,7 +172,7 @@ static void on_value(void *cookie, size_t edge, const char *name, const char *la
     if (edge >= m->config.edge_count)
         return;
     const struct edge_policy *policy = &m->config.edges[edge].policy;
-    const char *which = m->driver->proxy == NULL ? NULL : m->driver->proxy(m->run);
+    const char *which = m->driver->proxy == NULL ? m->proxy : m->driver->proxy(m->run);
     snprintf(proxy, sizeof(proxy), "%s%s%s -> %s", which == NULL ? "" : which,
              which == NULL ? "" : " ", policy->from, policy->to);
     uint64_t now_ns = loop_now_ns(m->agent->loop);
@@ -262,6 +263,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     struct mesh_agent *m = check_alloc_zero(1, sizeof(*m));
     const char *name = control_text(body, "driver");
     a->own = m;
+    m->proxy = json_string_value(json_object_get(body, "proxy"));
     m->agent = a;
     arena_init(&m->arena, ARENA_MOST_BYTES);
     m->driver = mesh_driver_find(name);

@@ -109,7 +109,7 @@ static bool open_hook(struct proxy_agent *p, struct armed *f, struct error *err)
 /* `on = "a -> b"`: only calls whose header names the caller. */
 static void narrow_to_caller(struct armed *f, const char *from)
 {
-    if (from == NULL || f->use.match.from_count > 0 || f->use.type->stream == NULL)
+    if (from == NULL || f->use.match.from_count > 0 || f->use.stream == NULL)
         return;
     const char **froms = ARENA_ARRAY(&f->arena, const char *, 2);
     froms[0] = arena_strdup(&f->arena, from);
@@ -135,6 +135,8 @@ static bool read_fault(struct proxy_agent *p, const json_t *from, struct armed *
         !read_endpoints(f, json_object_get(from, "endpoints"), p->endpoint_count, err))
         return false;
     f->use.id = (uint16_t)id;
+    if (control_flag(from, "in_proxy") && !fault_use_in_proxy(&f->use))
+        return error_set(err, ERROR_PEER, "ARM: fault.%.40s is none that a proxy plays", word);
     if (!open_hook(p, f, err))
         return false;
     f->is_new = true;
@@ -207,7 +209,7 @@ static struct filter_chain *make_chain(struct proxy_agent *p, const struct armed
     arena_init(&arena, CHAIN_ARENA_BYTES);
     for (size_t i = 0; i < set->count && count < CHAIN_SLOTS_MOST; i++) {
         struct armed *f = set->at[i];
-        if (f->use.type->stream != NULL && is_at(f, endpoint))
+        if (f->use.stream != NULL && is_at(f, endpoint))
             fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena,
                            &slots[count++]);
     }
@@ -224,9 +226,9 @@ static bool chain_differs(const struct armed_set *a, const struct armed_set *b, 
 {
     size_t i = 0, k = 0;
     for (;;) {
-        while (i < a->count && (a->at[i]->use.type->stream == NULL || !is_at(a->at[i], endpoint)))
+        while (i < a->count && (a->at[i]->use.stream == NULL || !is_at(a->at[i], endpoint)))
             i++;
-        while (k < b->count && (b->at[k]->use.type->stream == NULL || !is_at(b->at[k], endpoint)))
+        while (k < b->count && (b->at[k]->use.stream == NULL || !is_at(b->at[k], endpoint)))
             k++;
         if (i == a->count || k == b->count)
             return i != a->count || k != b->count;

@@ -46,6 +46,7 @@ static const struct control_type control_types[] = {
       {"defects", 'a', false},
       {"driver", 't', false},
       {"control_plane", 'b', false},
+      {"proxy", 't', false},
       {"tls", 'o', false},
       {"endpoint", 'u', false},
       {"protocol", 't', false}}},

@@ -207,8 +207,9 @@ static bool open_parts(struct walk *w, struct error *err)
     }
     w->service_count = lab->service_count;
     walk_mesh_collect(w);
-    return list_runs(w, err) && walk_setup_check(w, err) && walk_arm_collect(w, err) &&
-           walk_certs_open(w, err) && walk_place_open(w, err) && start_actors(w, err);
+    return list_runs(w, err) && walk_setup_check(w, err) && walk_mesh_check(w, err) &&
+           walk_arm_collect(w, err) && walk_certs_open(w, err) && walk_place_open(w, err) &&
+           start_actors(w, err);
 }
 
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,

@@ -47,8 +47,14 @@ struct walk_use {
     struct walk_target *targets;
     size_t target_count;
     uint64_t ttl_ns;
+    bool in_proxy;  /* a world fault that the fault proxies play: the lab is not isolated */
     bool stands_in; /* a dead endpoint's proxy refuses and resets as the pod would */
 };
+/* Who acts: WORLD_NONE where the fault proxies do. */
+static inline enum world_kind walk_use_world(const struct walk_use *u)
+{
+    return u->in_proxy ? WORLD_NONE : u->fault.type->world;
+}
 struct walk_service {
     const struct service_plan *plan;
     struct actor *stub, *proxy; /* stub: the first of ${stubs} */
@@ -65,6 +71,7 @@ struct walk_service {
 /* The mesh's proxies of one caller: an agent, so a process, of its own. */
 struct walk_mesh {
     const char *caller; /* "client", a service; "": somebody else's mesh, whose counters it reads */
+    uint32_t endpoint;  /* of the caller, where a fault is for the proxy of one; 0: of all */
     struct actor *actor;
     size_t *edges; /* of the plan's mesh_edges, in the order of its addresses */
     size_t edge_count;
@@ -191,8 +198,21 @@ bool walk_mesh_folders(struct walk *w, struct error *err) WARN_UNUSED;
 void walk_mesh_free(struct walk *w);
 struct walk_mesh *walk_mesh_find(const struct walk *w, const char *caller);  /* NULL: none */
 struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a); /* NULL: not one */
-/* Where the edge's requests go; NULL: no such edge, or it is not up. */
-const char *walk_mesh_address(const struct walk *w, const char *from, const char *to);
+/* A fault of the scenario is for the proxy of one of the caller's endpoints, so each has its own.
+ */
+bool walk_mesh_is_apart(const struct walk *w, const char *caller);
+/* The caller's proxies, or (${endpoint} not 0) the one of that endpoint, one after the other from
+ * ${*at} on, which is 0 at first; NULL: no more. */
+struct walk_mesh *walk_mesh_next(const struct walk *w, const char *caller, uint32_t endpoint,
+                                 size_t *at);
+/* "proxy of checkout", "proxy of checkout/2". */
+void walk_mesh_print(const struct walk_mesh *m, char *to, size_t size);
+/* What is judged by the sum over a caller's proxies cannot be where each counts for itself. */
+bool walk_mesh_check(const struct walk *w, struct error *err) WARN_UNUSED;
+/* Where the edge's requests go, from that endpoint of the caller (0: any); NULL: no such edge, or
+ * it is not up. */
+const char *walk_mesh_address(const struct walk *w, const char *from, uint32_t endpoint,
+                              const char *to);
 /* The lab says where the counters of its external mesh are. */
 bool walk_mesh_scrapes(const struct walk *w);
 json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m);

@@ -70,8 +70,12 @@ static bool add_use(struct walk *w, const struct step *step, struct span span, s
     }
     if (u->service != SIZE_MAX)
         u->endpoints = ARENA_ARRAY(&w->arena, uint16_t, w->services[u->service].plan->endpoints);
+    /* Packets of a lab that is not isolated cannot be told apart: its proxies play it. Zones they
+     * do not know. */
+    u->in_proxy = u->fault.type->in_proxy != NULL && !w->scenario->lab.netns &&
+                  u->service != SIZE_MAX && step->on.from.zone == NULL;
     w->use_count++;
-    return u->fault.type->world == WORLD_NONE || walk_world_collect(w, step, u, err);
+    return walk_use_world(u) == WORLD_NONE || walk_world_collect(w, step, u, err);
 }
 
 static size_t count_faults(const struct step *steps, size_t count)
@@ -220,7 +224,7 @@ void walk_arm_send(struct walk *w, size_t service)
         const struct walk_use *u = &w->uses[i];
         json_t *stand_in = walk_world_stand_in(u);
         if (!u->on || u->service != service ||
-            (u->fault.type->world != WORLD_NONE && stand_in == NULL)) {
+            (walk_use_world(u) != WORLD_NONE && stand_in == NULL)) {
             json_decref(stand_in);
             continue;
         }
@@ -230,6 +234,8 @@ void walk_arm_send(struct walk *w, size_t service)
         json_t *one = json_pack("{sI ss so so sI}", "id", (json_int_t)u->fault.id, "word",
                                 stand_in != NULL ? "refuse" : u->step->word, "keys", keys,
                                 "endpoints", numbers_json(u), "ttl_ns", (json_int_t)ttl_of(w, u));
+        if (u->in_proxy)
+            json_object_set_new(one, "in_proxy", json_true());
         if (u->step->on.from.service != NULL)
             json_object_set_new(one, "from", json_string(u->step->on.from.service));
         json_array_append_new(faults, one);
@@ -283,7 +289,7 @@ static void turn_on(struct walk *w, struct walk_use *u, uint64_t now_ns)
             draw_endpoints(w, u);
     }
     u->interrupted = false;
-    if (u->fault.type->world == WORLD_NONE)
+    if (walk_use_world(u) == WORLD_NONE)
         return;
     u->ttl_ns = ttl_of(w, u);
     walk_world_arm(w, u);
@@ -294,7 +300,7 @@ static void turn_on(struct walk *w, struct walk_use *u, uint64_t now_ns)
 static void turn_off(struct walk *w, struct walk_use *u, uint64_t now_ns)
 {
     u->stands_in = false;
-    if (u->fault.type->world != WORLD_NONE)
+    if (walk_use_world(u) != WORLD_NONE)
         walk_world_disarm(w, u);
     if (u->told_armed)
         tell_disarmed(w, u, now_ns);

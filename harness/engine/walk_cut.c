@@ -45,25 +45,19 @@ static bool check_channels(const struct walk *w, const struct step *step, const 
 static bool check_caller(const struct walk *w, const struct step *step, struct error *err)
 {
     const char *caller = step->on.to.service;
-    size_t service = walk_find_service(w, caller);
     if (w->plan->driver == DRIVER_EXTERNAL)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.control_plane_cut: the driver external has no control plane that we "
                         "started");
     if (step->on.from.service != NULL)
         return error_at(err, step->source, ERROR_USAGE,
-                        "fault.control_plane_cut: on must be a service, not an edge");
+                        "fault.control_plane_cut: on must be a service or an endpoint, not an "
+                        "edge");
     if (walk_mesh_find(w, caller) == NULL)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.control_plane_cut: \"%s\" calls nobody, so it has no proxy of the "
                         "mesh",
                         caller);
-    if (step->on.to.endpoint != 0 && service != SIZE_MAX &&
-        w->services[service].plan->endpoints > 1)
-        return error_at(err, step->source, ERROR_USAGE,
-                        "fault.control_plane_cut: the endpoints of %s share one proxy: write on = "
-                        "\"%s\"",
-                        caller, caller);
     return true;
 }
 
@@ -72,8 +66,17 @@ bool walk_cut_collect(struct walk *w, const struct step *step, struct walk_use *
 {
     if (!check_caller(w, step, err) || !check_channels(w, step, u, err))
         return false;
-    u->targets = ARENA_ARRAY(&w->arena, struct walk_target, 1);
+    u->targets = ARENA_ARRAY(&w->arena, struct walk_target, w->mesh_count);
     return check_alone(w, step, u, err);
+}
+
+static bool wants(const struct walk_use *u, const struct actor *mesh)
+{
+    for (size_t i = 0; u->fault.type->world == WORLD_CUT && i < u->target_count; i++)
+        if (u->targets[i].actor == mesh &&
+            (u->targets[i].state == TARGET_CUTTING || u->targets[i].state == TARGET_CUT))
+            return true;
+    return false;
 }
 
 /* All cuts that are wanted at that proxy from now on. */
@@ -82,10 +85,7 @@ static bool send(struct walk *w, struct actor *mesh, struct error *err)
     json_t *faults = json_array();
     for (size_t i = 0; i < w->use_count; i++) {
         const struct walk_use *u = &w->uses[i];
-        bool wanted = u->fault.type->world == WORLD_CUT && u->target_count > 0 &&
-                      u->targets[0].actor == mesh &&
-                      (u->targets[0].state == TARGET_CUTTING || u->targets[0].state == TARGET_CUT);
-        if (wanted)
+        if (wants(u, mesh))
             json_array_append_new(faults, json_pack("{sI ss sO sI}", "id", (json_int_t)u->fault.id,
                                                     "word", u->step->word, "keys", u->step->keys,
                                                     "ttl_ns", (json_int_t)u->ttl_ns));
@@ -96,22 +96,34 @@ static bool send(struct walk *w, struct actor *mesh, struct error *err)
         json_pack("{sI so}", "generation", (json_int_t)mesh->generation, "faults", faults), err);
 }
 
-bool walk_cut_arm(struct walk *w, struct walk_use *u, struct error *err)
+static bool arm_one(struct walk_use *u, const struct walk_mesh *m, struct error *err)
 {
-    const char *caller = u->step->on.to.service;
-    struct walk_target *t = &u->targets[0];
-    struct actor *mesh = walk_mesh_find(w, caller)->actor;
-    *t = (struct walk_target){.walk = w, .use = u, .actor = mesh};
-    u->target_count = 1;
-    snprintf(t->place, sizeof(t->place), "control plane of %s", caller);
-    if (mesh->state != ACTOR_READY)
-        return error_set(err, ERROR_PEER, "fault.control_plane_cut: the proxy of %s is down",
-                         caller);
+    struct walk_target *t = &u->targets[u->target_count - 1];
+    char place[80];
+    walk_mesh_print(m, place, sizeof(place));
+    snprintf(t->place, sizeof(t->place), "control plane of the %.70s", place);
+    if (m->actor->state != ACTOR_READY)
+        return error_set(err, ERROR_PEER, "fault.control_plane_cut: the %s is down", place);
     if (!walk_target_promise_lab(t, "in reach", "cut", err))
         return false;
     t->state = TARGET_CUTTING;
     t->since_ns = clock_now_ns();
-    return send(w, mesh, err);
+    return send(t->walk, m->actor, err);
+}
+
+bool walk_cut_arm(struct walk *w, struct walk_use *u, struct error *err)
+{
+    const struct place_end *to = &u->step->on.to;
+    size_t at = 0;
+    bool ok = true;
+    u->target_count = 0;
+    for (struct walk_mesh *m;
+         ok && (m = walk_mesh_next(w, to->service, to->endpoint, &at)) != NULL;) {
+        u->targets[u->target_count++] =
+            (struct walk_target){.walk = w, .use = u, .actor = m->actor};
+        ok = arm_one(u, m, err);
+    }
+    return ok;
 }
 
 void walk_cut_disarm(struct walk_target *t)

@@ -17,27 +17,128 @@ static bool is_known(const struct walk *w, const char *caller)
     return false;
 }
 
-static void add(struct walk *w, const char *caller)
+static void add(struct walk *w, const char *caller, uint32_t endpoint)
 {
     struct walk_mesh *m = &w->meshes[w->mesh_count++];
     m->caller = caller;
+    m->endpoint = endpoint;
     m->edges = ARENA_ARRAY(&w->arena, size_t, w->plan->mesh_edge_count);
     for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
         if (w->plan->driver == DRIVER_EXTERNAL || strcmp(w->plan->mesh_edges[i].from, caller) == 0)
             m->edges[m->edge_count++] = i;
 }
 
+/* ---- one for each endpoint of a caller ---- */
+
+static const struct step *find_apart(const struct step *steps, size_t count, const char *caller)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        const char *what = json_string_value(json_object_get(s->keys, "what"));
+        bool proxy = s->kind == STEP_FAULT && (strcmp(s->word, "control_plane_cut") == 0 ||
+                                               (what != NULL && strcmp(what, "proxy") == 0));
+        if (proxy && s->has_on && s->on.to.endpoint != 0 && strcmp(s->on.to.service, caller) == 0)
+            return s;
+        const struct step *within = find_apart(s->steps, s->step_count, caller);
+        if (within != NULL)
+            return within;
+    }
+    return NULL;
+}
+
+/* The first step that is for the proxy of one of its endpoints; NULL: none is. */
+static const struct step *apart_by(const struct walk *w, const char *caller)
+{
+    size_t service = walk_find_service(w, caller);
+    const struct scenario *s = w->scenario;
+    if (service == SIZE_MAX || w->services[service].plan->endpoints < 2)
+        return NULL;
+    const struct step *found = find_apart(s->steps, s->step_count, caller);
+    for (size_t i = 0; i < s->phase_count && found == NULL; i++)
+        found = find_apart(s->phases[i].steps, s->phases[i].step_count, caller);
+    return found;
+}
+
+bool walk_mesh_is_apart(const struct walk *w, const char *caller)
+{
+    return apart_by(w, caller) != NULL;
+}
+
+static bool check_steps(const struct walk *w, const struct step *steps, size_t count,
+                        struct error *err)
+{
+    static const char *const counts[] = {"ejection", "breaker", "budget", "balance", "rate_limit"};
+    for (size_t i = 0; i < count; i++) {
+        const struct step *s = &steps[i];
+        bool asks = false;
+        for (size_t k = 0; k < COUNT_OF(counts); k++)
+            asks = asks || (s->kind == STEP_EXPECT && strcmp(s->word, counts[k]) == 0);
+        for (size_t k = 0; asks && s->has_on && k < w->plan->mesh_edge_count; k++) {
+            const struct edge_policy *edge = &w->plan->mesh_edges[k];
+            const struct step *why =
+                strcmp(edge->to, s->on.to.service) == 0 ? apart_by(w, edge->from) : NULL;
+            if (why != NULL)
+                return error_at(err, s->source, ERROR_USAGE,
+                                "expect.%s on %s: each endpoint of %s has a proxy of its own here, "
+                                "for the fault.%s of line %u is for one of them, and each counts "
+                                "for itself: ask in another scenario",
+                                s->word, s->on.text, edge->from, why->word, why->source.line);
+        }
+        if (!check_steps(w, s->steps, s->step_count, err))
+            return false;
+    }
+    return true;
+}
+
+bool walk_mesh_check(const struct walk *w, struct error *err)
+{
+    const struct scenario *s = w->scenario;
+    if (!check_steps(w, s->steps, s->step_count, err))
+        return false;
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (!check_steps(w, s->phases[i].steps, s->phases[i].step_count, err))
+            return false;
+    return true;
+}
+
+static void add_caller(struct walk *w, const char *caller)
+{
+    if (!walk_mesh_is_apart(w, caller)) {
+        add(w, caller, 0);
+        return;
+    }
+    struct walk_service *s = &w->services[walk_find_service(w, caller)];
+    s->stubs_apart = true; /* each knows one way out */
+    for (uint32_t n = 1; n <= s->plan->endpoints; n++)
+        add(w, caller, n);
+}
+
 void walk_mesh_collect(struct walk *w)
 {
-    w->meshes = ARENA_ARRAY(&w->arena, struct walk_mesh, w->plan->mesh_edge_count + 1);
+    size_t room = w->plan->mesh_edge_count + 1;
+    for (size_t i = 0; i < w->service_count; i++)
+        room += w->services[i].plan->endpoints;
+    w->meshes = ARENA_ARRAY(&w->arena, struct walk_mesh, room);
     if (w->plan->driver == DRIVER_EXTERNAL) {
         if (walk_mesh_scrapes(w))
-            add(w, "");
+            add(w, "", 0);
         return;
     }
     for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
         if (!is_known(w, w->plan->mesh_edges[i].from))
-            add(w, w->plan->mesh_edges[i].from);
+            add_caller(w, w->plan->mesh_edges[i].from);
+}
+
+struct walk_mesh *walk_mesh_next(const struct walk *w, const char *caller, uint32_t endpoint,
+                                 size_t *at)
+{
+    while (*at < w->mesh_count) {
+        struct walk_mesh *m = &w->meshes[(*at)++];
+        if (strcmp(m->caller, caller) == 0 &&
+            (endpoint == 0 || m->endpoint == 0 || m->endpoint == endpoint))
+            return m;
+    }
+    return NULL;
 }
 
 bool walk_mesh_folders(struct walk *w, struct error *err)
@@ -73,9 +174,19 @@ struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a)
     return NULL;
 }
 
-const char *walk_mesh_address(const struct walk *w, const char *from, const char *to)
+void walk_mesh_print(const struct walk_mesh *m, char *to, size_t size)
 {
-    const struct walk_mesh *m = walk_mesh_find(w, from);
+    if (m->endpoint == 0)
+        snprintf(to, size, "proxy of %s", m->caller);
+    else
+        snprintf(to, size, "proxy of %s/%u", m->caller, m->endpoint);
+}
+
+const char *walk_mesh_address(const struct walk *w, const char *from, uint32_t endpoint,
+                              const char *to)
+{
+    size_t at = 0;
+    const struct walk_mesh *m = walk_mesh_next(w, from, endpoint, &at);
     for (size_t i = 0; m != NULL && i < m->edge_count && i < m->actor->address_count; i++)
         if (strcmp(w->plan->mesh_edges[m->edges[i]].to, to) == 0)
             return m->actor->addresses[i];
@@ -156,6 +267,8 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
     json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
                               "edges", edges, "metrics", metrics_setup(w), "defects", defects,
                               "folder", m->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+    if (setup != NULL && m->endpoint != 0)
+        json_object_set_new(setup, "proxy", json_sprintf("%s/%u", m->caller, m->endpoint));
     if (setup != NULL && walk_cut_is_asked(w))
         json_object_set_new(setup, "control_plane", json_true());
     if (setup != NULL && w->context->options->envoy != NULL)

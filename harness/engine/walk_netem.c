@@ -40,7 +40,7 @@ static bool check_alone(const struct walk *w, const struct step *step, const str
                         struct error *err)
 {
     for (const struct walk_use *other = w->uses; other < u; other++)
-        for (size_t i = 0; other->fault.type->world == WORLD_NETEM && i < u->target_count; i++)
+        for (size_t i = 0; walk_use_world(other) == WORLD_NETEM && i < u->target_count; i++)
             for (size_t k = 0; k < other->target_count && walk_uses_overlap(u, other); k++)
                 if (other->targets[k].home == u->targets[i].home)
                     return error_at(err, step->source, ERROR_USAGE,

@@ -37,21 +37,11 @@ static bool check_what(const struct walk *w, const struct step *step, const stru
 
 static bool check_caller(const struct walk *w, const struct step *step, struct error *err)
 {
-    const char *caller = step->on.to.service;
-    size_t service = walk_find_service(w, caller);
-    for (size_t i = 0; i < w->plan->mesh_edge_count; i++) {
-        if (strcmp(w->plan->mesh_edges[i].from, caller) != 0)
-            continue;
-        if (step->on.to.endpoint != 0 && service != SIZE_MAX &&
-            w->services[service].plan->endpoints > 1)
-            return error_at(err, step->source, ERROR_USAGE,
-                            "fault.%s: the endpoints of %s share one proxy: write on = \"%s\"",
-                            step->word, caller, caller);
+    if (walk_mesh_find(w, step->on.to.service) != NULL)
         return true;
-    }
     return error_at(err, step->source, ERROR_USAGE,
                     "fault.%s: \"%s\" calls nobody, so it has no proxy of the mesh", step->word,
-                    caller);
+                    step->on.to.service);
 }
 
 /* A process is stopped or killed by one fault at a time: the end of one would be the end of both.
@@ -91,6 +81,8 @@ bool walk_process_collect(struct walk *w, const struct step *step, struct walk_u
         room = w->services[u->service].plan->endpoints;
         w->services[u->service].stubs_apart = true;
     }
+    if (asked(u)->what == FAULT_PROXY && u->service != SIZE_MAX)
+        room = w->services[u->service].plan->endpoints;
     u->targets = ARENA_ARRAY(&w->arena, struct walk_target, room);
     return check_alone(w, step, u, err);
 }
@@ -198,13 +190,6 @@ static bool begin_target(struct walk_target *t, struct error *err)
     return !is_replaced(t) || walk_mesh_route(t->walk, t->use->service, err);
 }
 
-static struct actor *proxy_of(const struct walk *w, const char *caller)
-{
-    const struct walk_mesh *m = walk_mesh_find(w, caller);
-    INVARIANT(m != NULL); /* check_caller */
-    return m->actor;
-}
-
 static struct walk_target *add_target(struct walk *w, struct walk_use *u, struct actor *a,
                                       const char *place)
 {
@@ -233,17 +218,29 @@ static bool find_paused(struct walk_target *t, bool is_child, struct error *err)
                                    t->place, count);
 }
 
+static bool list_proxies(struct walk *w, struct walk_use *u, struct error *err)
+{
+    const struct place_end *to = &u->step->on.to;
+    bool pause = u->fault.type->world == WORLD_PAUSE;
+    size_t at = 0;
+    for (struct walk_mesh *m; (m = walk_mesh_next(w, to->service, to->endpoint, &at)) != NULL;) {
+        char place[96];
+        walk_mesh_print(m, place, sizeof(place));
+        struct walk_target *t = add_target(w, u, m->actor, place);
+        if (pause && !find_paused(t, w->plan->driver != DRIVER_BUILTIN, err))
+            return false;
+    }
+    return true;
+}
+
 static bool list_targets(struct walk *w, struct walk_use *u, struct error *err)
 {
     char place[96];
     const struct place_end *to = &u->step->on.to;
     bool pause = u->fault.type->world == WORLD_PAUSE;
     u->target_count = 0;
-    if (asked(u)->what == FAULT_PROXY) {
-        snprintf(place, sizeof(place), "proxy of %s", to->service);
-        struct walk_target *t = add_target(w, u, proxy_of(w, to->service), place);
-        return !pause || find_paused(t, w->plan->driver != DRIVER_BUILTIN, err);
-    }
+    if (asked(u)->what == FAULT_PROXY)
+        return list_proxies(w, u, err);
     for (size_t i = 0; i < u->endpoint_count; i++) {
         uint16_t number = u->endpoints[i];
         snprintf(place, sizeof(place), "%s/%u", to->service, number);

@@ -157,16 +157,19 @@ static json_t *scenario_json(const struct walk *w)
     return json;
 }
 
-static const char *edge_address(const struct walk *w, const char *from, const char *to)
+static const char *edge_address(const struct walk *w, const char *from, uint32_t endpoint,
+                                const char *to)
 {
     return w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to)
-                                              : walk_mesh_address(w, from, to);
+                                              : walk_mesh_address(w, from, endpoint, to);
 }
 
-static void add_address(const struct walk *w, json_t *to, const char *from, const char *service)
+/* ${endpoint}: of the caller; 0: any. */
+static void add_address(const struct walk *w, json_t *to, const char *from, uint32_t endpoint,
+                        const char *service)
 {
     char edge[160];
-    const char *address = edge_address(w, from, service);
+    const char *address = edge_address(w, from, endpoint, service);
     snprintf(edge, sizeof(edge), "%s -> %s", from, service);
     if (address != NULL)
         json_object_set_new(to, edge, json_string(address));
@@ -176,7 +179,7 @@ static void add_load_addresses(const struct walk *w, json_t *to, const struct lo
                                size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        add_address(w, to, caller_of(&loads[i]), loads[i].on.to.service);
+        add_address(w, to, caller_of(&loads[i]), 0, loads[i].on.to.service);
 }
 
 static json_t *load_setup(const struct walk *w)
@@ -298,8 +301,11 @@ bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err)
     if (service == NULL || service->call_count == 0)
         return true;
     json_t *addresses = json_object();
+    uint32_t endpoint = 0;
+    for (size_t k = 0; w->services[i].stub_count > 1 && k < w->services[i].stub_count; k++)
+        endpoint = w->services[i].stubs[k] == a ? (uint32_t)k + 1 : endpoint;
     for (size_t k = 0; k < service->call_count; k++)
-        add_address(w, addresses, service->name, service->calls[k].to);
+        add_address(w, addresses, service->name, endpoint, service->calls[k].to);
     return actor_send(a, CONTROL_ROUTE, json_pack("{so}", "addresses", addresses), err);
 }
 

@@ -11,7 +11,9 @@
 static bool is_of_certs(const struct step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (steps[i].kind == STEP_CERT ||
+        bool asks = steps[i].kind == STEP_EXPECT &&
+                    (strcmp(steps[i].word, "mtls") == 0 || strcmp(steps[i].word, "rotation") == 0);
+        if (steps[i].kind == STEP_CERT || asks ||
             (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "cert") == 0) ||
             is_of_certs(steps[i].steps, steps[i].step_count))
             return true;

@@ -201,7 +201,7 @@ void plan_check_all(struct plan *p, struct errors *errors);
  * and plan_from_json do so too; generators call it after adding phases. */
 void plan_number_faults(struct scenario *s);
 /* Whether the lab's proxies speak mutual TLS: as `tls` says; unsaid: when the mesh is an Envoy and
- * a step needs certificates (harness/adr/0011). */
+ * a step needs certificates, or asks whether they are used (harness/adr/0011). */
 bool plan_lab_tls(const struct scenario *s);
 /* The zone of an endpoint, from 1; NULL: the service has none. */
 const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint);

@@ -111,30 +111,53 @@ static void count_handshakes(struct hearing *h, const struct step *s, const stru
     }
 }
 
+/* The number that ended it is exact; the bits are shared by every 32nd fault, so they tell nothing
+ * when it was another of those that ended it. */
+static bool has_fired(const struct attempt_record *r, uint16_t fault)
+{
+    uint32_t bit = UINT32_C(1) << (fault % 32);
+    return r->fault == fault ||
+           ((r->fired & bit) != 0 && (r->fault == 0 || r->fault % 32 != fault % 32));
+}
+
+/* A service of which nothing is asked has no track: its tries are those of its proxy's agent. */
+static void count_untracked(struct hearing *h, const struct step *s, const struct judged_phase *p,
+                            struct judged_fault *f)
+{
+    const struct journal *j = h->journal;
+    const char *service = hearing_service(s);
+    for (size_t i = 0; service != NULL && i < j->attempt_count; i++) {
+        const struct attempt_record *r = &j->attempts[i].r;
+        const struct journal_proc *proc = journal_proc_of(j, j->attempts[i].proc);
+        f->fired += r->at >= p->t0_ns && r->at < p->t1_ns && has_fired(r, s->fault) &&
+                    proc != NULL && strcmp(proc->arm, SUBJECT) == 0 &&
+                    strcmp(proc->service, service) == 0;
+    }
+}
+
 static void count_fault(struct hearing *h, const struct step *s, const struct judged_phase *p,
                         struct judged_fault *f)
 {
     const char *service = hearing_service(s);
     uint32_t bit = UINT32_C(1) << (s->fault % 32);
+    bool tracked = false;
     for (size_t i = 0; i < h->track_count; i++) {
         const struct track *t = h->tracks[i].track;
         if (h->tracks[i].scenario != f->scenario || strcmp(t->arm, SUBJECT) != 0 ||
             service == NULL || strcmp(t->service, service) != 0)
             continue;
+        tracked = true;
         uint32_t end = track_try_at(t, p->t1_ns);
         for (uint32_t k = track_try_at(t, p->t0_ns); k < end; k++) {
             const struct try *x = &t->tries[k];
-            bool at = place_has(s, x);
-            /* The number that ended it is exact; the bits are shared by every 32nd fault, so they
-             * tell nothing when it was another of those that ended it. */
-            bool fired = x->r->fault == s->fault ||
-                         ((x->r->fired & bit) != 0 &&
-                          (x->r->fault == 0 || x->r->fault % 32 != s->fault % 32));
+            bool at = place_has(s, x), fired = has_fired(x->r, s->fault);
             f->fired += fired;
             f->guarded += !fired && (x->r->guarded & bit) != 0;
             f->eligible += at || fired;
         }
     }
+    if (!tracked)
+        count_untracked(h, s, p, f);
 }
 
 static void add_faults(struct hearing *h, const struct step *steps, size_t count,
@@ -161,6 +184,8 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
         else if (is_world(s->word))
             count_world(h, s, p, f);
         else
+            count_fault(h, s, p, f);
+        if (f->fired == 0 && strcmp(s->word, "partition") == 0) /* the proxies played it */
             count_fault(h, s, p, f);
         count_handshakes(h, s, p, f);
     }
