@@ -13,7 +13,7 @@
 #define JUDGE_EVERY_NS (10 * NS_PER_S)
 #define JUDGE_SHARE \
     20 /* so many times as long as it took, it rests: it uses up our CPU quota too */
-#define JUDGE_AFTER_NS (300 * NS_PER_MS) /* the journal is committed by then */
+#define JUDGE_AFTER_NS NS_PER_S /* the records of a phase are there by then */
 
 static void on_live_event(void *cookie, const struct live_event *event)
 {
@@ -58,13 +58,6 @@ void live_view_init(struct live_view *v, const struct arguments *args, const str
     live_listen(v->live, on_live_event, v);
     v->aside = aside_start(journal);
     v->judge_ns = UINT64_MAX;
-}
-
-void live_view_verdicts(struct live_view *v, const struct judgement *so_far)
-{
-    live_verdicts(v->live, so_far, clock_now_ns());
-    if (v->shows == LIVE_VIEW_JSON)
-        live_view_json_verdicts(v);
 }
 
 static void on_judged(void *cookie, const struct live_judged *rows, size_t count,

@@ -48,8 +48,6 @@ void live_view_begin(struct live_view *v);
 struct onlooker live_view_onlooker(struct live_view *v);
 /* A line of its own. */
 void live_view_say(struct live_view *v, const char *text);
-/* Somebody judged what there is so far. */
-void live_view_verdicts(struct live_view *v, const struct judgement *so_far);
 /* The run is judged: --json keeps the verdicts for the last line. */
 void live_view_judged(struct live_view *v, const struct judgement *all);
 /* With --json the last line; frees. */

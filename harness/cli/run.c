@@ -108,10 +108,8 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, const c
     struct judge_options options = {.partial = true};
     size_t count = 0;
     struct error err = {0};
-    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err)) {
+    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
         count = judge_repeats(judgement, scenario, arm, ret_ordinals, most);
-        live_view_verdicts(view, judgement);
-    }
     if (count > 0)
         live_view_say(
             view, strcmp(arm, "subject") == 0

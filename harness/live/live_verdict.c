@@ -4,6 +4,8 @@
 
 /* What the judge says so far: worst first, each FAIL told once. */
 
+#define RECORDS_LATE_NS (800 * NS_PER_MS)
+
 static void show(const struct judged *j, struct live_verdict *to)
 {
     char mark[200] = "";
@@ -47,14 +49,21 @@ static bool was_failed(const struct live *l, const char *claim)
     return false;
 }
 
-/* Its phase is not over: nothing but a FAIL is known of it yet. */
-static bool is_early(const struct live *l, const struct live_judged *j)
+/* Its phase is not over, or was just now: the records of one process are there and those of another
+ * are not, and that looks like a FAIL. What spans the scenario waits for all of its phases. */
+static bool is_early(const struct live *l, const struct live_judged *j, uint64_t as_of_ns)
 {
-    if (j->shown.kind == VERDICT_FAIL || j->scenario != l->scenario_index)
-        return false;
+    bool whole = true;
+    if (j->scenario != l->scenario_index)
+        return j->scenario > l->scenario_index;
     for (size_t i = 0; i < l->phase_count; i++)
-        if (l->phases[i].ordinal == j->ordinal && l->phases[i].to_ns == 0)
+        whole = whole && l->phases[i].ordinal != j->ordinal;
+    for (size_t i = 0; i < l->phase_count; i++) {
+        const struct phase_seen *p = &l->phases[i];
+        bool over = p->to_ns != 0 && as_of_ns >= p->to_ns + RECORDS_LATE_NS;
+        if ((whole || p->ordinal == j->ordinal) && !over)
             return true;
+    }
     return false;
 }
 
@@ -85,14 +94,14 @@ void live_judged(struct live *l, const struct live_judged *rows, size_t count, u
     struct live_snapshot *h = &l->head;
     size_t *counts[] = {&h->fail, &h->inconclusive, &h->pass};
     for (size_t i = 0; i < count; i++)
-        if (!is_before(rows, i))
+        if (!is_early(l, &rows[i], as_of_ns) && !is_before(rows, i))
             tell(l, &rows[i], as_of_ns);
     h->judged_ns = live_since(l, as_of_ns);
     h->verdict_count = 0;
     for (size_t k = 0; k < COUNT_OF(order); k++) {
         *counts[k] = 0;
         for (size_t i = 0; i < count; i++) {
-            if (rows[i].shown.kind != order[k] || is_early(l, &rows[i]))
+            if (rows[i].shown.kind != order[k] || is_early(l, &rows[i], as_of_ns))
                 continue;
             ++*counts[k];
             if (h->verdict_count < LIVE_VERDICTS)

@@ -102,12 +102,12 @@ static void the_screens_are_the_golden_ones(void **state)
         {18, true, true, 80, 24, TTY_MAIN, "80x24_c"},
         {18, true, false, 120, 40, TTY_MAIN, "120x40"},
         {18, true, true, 120, 40, TTY_MAIN, "120x40_c"},
-        {18, true, false, 200, 60, TTY_MAIN, "200x60"},
-        {18, true, false, 80, 24, TTY_VERDICTS, "80x24_verdicts"},
+        {40, true, false, 200, 60, TTY_MAIN, "200x60"},
+        {40, true, false, 80, 24, TTY_VERDICTS, "80x24_verdicts"},
         {18, true, false, 80, 24, TTY_EVENTS, "80x24_events"},
         {18, true, false, 80, 24, TTY_FAULTS, "80x24_faults"},
         {18, true, false, 80, 24, TTY_REQUESTS, "80x24_requests"},
-        {18, true, false, 80, 24, TTY_WHY, "80x24_why"},
+        {40, true, false, 80, 24, TTY_WHY, "80x24_why"},
         {18, true, false, 80, 24, TTY_HELP, "80x24_help"},
         {40, true, false, 80, 24, TTY_MAIN, "80x24_done"},
     };
@@ -117,7 +117,7 @@ static void the_screens_are_the_golden_ones(void **state)
         replay_open(&r, REPLAY_JOURNAL);
         replay_until(&r, rows[i].at_s * NS_PER_S);
         if (rows[i].judged)
-            judge(&r, rows[i].at_s * NS_PER_S);
+            judge(&r, (rows[i].at_s + 1) * NS_PER_S);
         replay_show(&r, rows[i].at_s * NS_PER_S, &s);
         draw(&(struct tty_options){.columns = rows[i].columns,
                                    .rows = rows[i].rows,
