@@ -107,12 +107,19 @@ def text(page, selector):
     return page.eval("document.querySelector(%s).textContent" % json.dumps(selector))
 
 
+def until(page, script, what, within):
+    try:
+        page.wait(script, what, within)
+    except Wrong as e:
+        raise Wrong("%s; the page says: %s, %s %s" % (e, text(page, "#state"), text(page, "#over-h"), text(page, "#next"))) from None
+
+
 def in_state(page, state, within=20):
-    page.wait("document.documentElement.dataset.state === %s" % json.dumps(state), "state " + state, within)
+    until(page, "document.documentElement.dataset.state === %s" % json.dumps(state), "state " + state, within)
 
 
 def with_faults(page, count, within=30):
-    page.wait("document.getElementById('fault-n').textContent === '%d'" % count, "%d faults in force" % count, within)
+    until(page, "document.getElementById('fault-n').textContent === '%d'" % count, "%d faults in force" % count, within)
 
 
 def asked(run, method, path, headers=None, body=None):
