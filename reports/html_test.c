@@ -55,6 +55,7 @@ static void hostile_text_is_inert_and_no_handler_or_style_is_written(void **stat
     struct report_fixture f;
     (void)state;
     report_fixture_make(&f);
+    json_decref(f.journal->policy);
     f.journal->policy =
         json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:i, s:s}]}", "target", "</title><b>",
                   "driver", "\x1B[31m", "paths", "a\"b'c", "findings", "rule", "x", "severity",
