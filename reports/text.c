@@ -378,8 +378,8 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
 {
     const struct judgement *g = report->judgement;
     enum verdict_kind worst = scenario_outcome(g, scenario);
-    bool cut =
-        worst != VERDICT_FAIL && (aborted_is_cut(report, scenario) || !has_phases(g, scenario));
+    bool refused = !has_phases(g, scenario) && people_asked(report, scenario);
+    bool cut = worst != VERDICT_FAIL && (aborted_is_cut(report, scenario) || refused);
     const char *outcome = cut ? "ABORTED" : verdict_kind_name(worst);
     text_add(to, "\n");
     size_t start = to->len;
