@@ -33,7 +33,6 @@ void progress_begin(struct progress *p, const struct prepared *prepared, const c
     char hash[65], span[40], line[400];
     uint64_t total = 0;
     size_t controls = 0;
-    snprintf(p->run, sizeof(p->run), "%s", prepared->run);
     plan_hash(prepared->plan, hash);
     for (size_t i = 0; i < prepared->plan->scenario_count; i++)
         total += generate_length_ns(&prepared->plan->scenarios[i]);
@@ -64,46 +63,15 @@ static const char *word_of(const char *what)
     return what;
 }
 
-/* Questions are printed in quiet too: whoever cannot see them cannot answer. */
-static bool print_people(struct progress *p, const struct engine_event *event, const char *at)
-{
-    static const struct {
-        const char *what, *word;
-    } rows[] = {{"question", "ask"}, {"answer", "answer"}, {"answer.refused", "answer"}};
-    char line[700];
-    bool quiet = p->quiet;
-    if (strcmp(event->what, "question.closed") == 0) {
-        p->asked -= p->asked > 0;
-        return true;
-    }
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (strcmp(event->what, rows[i].what) != 0)
-            continue;
-        p->quiet = false;
-        snprintf(line, sizeof(line), "%s %-7s %s", at, rows[i].word, event->text);
-        print(p, line, true);
-        if (i == 0 && p->asked++ == 0 && !p->reads) {
-            snprintf(line, sizeof(line), "%*s meshproof answer %s NUMBER ANSWER --as NAME",
-                     (int)strlen(at) + 8, "", p->run);
-            print(p, line, true);
-        }
-        p->quiet = quiet;
-        return true;
-    }
-    return false;
-}
-
 void progress_on_event(void *cookie, const struct engine_event *event)
 {
     struct progress *p = cookie;
     char at[32], line[400];
     bool control = strcmp(event->arm, "subject") != 0 && event->arm[0] != '\0';
     bool passing = strcmp(event->what, "progress") == 0;
-    if (print_people(p, event, units_print_time(event->since_start_ns, at, sizeof(at))))
-        return;
     if (control && !passing)
         log_info(event->arm, "%s %s", word_of(event->what), event->text);
-    if (control || (passing && (!p->terminal || p->asked > 0)))
+    if (control || (passing && !p->terminal))
         return;
     snprintf(line, sizeof(line), "%s %-7s %s",
              units_print_time(event->since_start_ns, at, sizeof(at)), word_of(event->what),

@@ -8,9 +8,6 @@
 
 struct progress {
     bool quiet, terminal, line_open;
-    bool reads;     /* answers are typed here (people_options) */
-    unsigned asked; /* questions that are open: nothing overwrites what somebody types */
-    char run[9];
 };
 void progress_init(struct progress *p, bool quiet, bool plain);
 void progress_begin(struct progress *p, const struct prepared *prepared, const char *journal);
