@@ -53,6 +53,7 @@ endforeach()
 add_client_test(real.world_partition.envoy world/run partition both envoy)
 add_client_test(e2e.explain explain/run)
 add_client_test(real.compare compare/run)
+add_client_test(e2e.report_colours report/colours)
 add_client_test(real.report report/run)
 # The other proxies want a machine of their own: ./dev test discover.
 add_client_test(real.discover discover/run builtin)
