@@ -33,6 +33,7 @@ struct live_view {
     bool on_screen;                    /* it is large enough just now */
     struct tty_options tty;
     char notice[LIVE_TEXT_BYTES], typed[200];
+    char page[LIVE_TEXT_BYTES]; /* address of the web page: the help shows it; "": none */
     uint64_t notice_until_ns;
     bool typing;      /* an answer */
     bool asked;       /* how to answer was said */

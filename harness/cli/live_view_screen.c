@@ -128,6 +128,7 @@ static void draw(struct live_view *v)
     if (!v->on_screen)
         return;
     v->tty.notice = NULL;
+    v->tty.page = v->page[0] != '\0' ? v->page : NULL;
     if (v->typing) {
         snprintf(notice, sizeof(notice), "answer to %u: %s_   (Enter sends, Esc leaves)",
                  v->snapshot.question.number, v->typed);

@@ -82,7 +82,9 @@ static void tell(struct run_page *p)
     struct text line;
     text_init(&line, 400);
     page_server_print(p->server, p->token_name, &line);
-    fprintf(stderr, "page  %s\n", text_get(&line));
+    if (!p->told)
+        fprintf(stderr, "page  %s\n", text_get(&line));
+    live_clean(p->view->page, sizeof(p->view->page), text_get(&line));
     text_release(&line);
     p->told = true;
 }
@@ -101,7 +103,7 @@ static void on_begin(void *cookie, struct steer *steer, struct loop *loop)
     p->loop = loop;
     if (!page_server_open(loop, &config, &p->server, &err))
         command_fail(&err); /* the run goes on: its faults need no page */
-    else if (!p->told)
+    else
         tell(p);
 }
 
@@ -117,7 +119,7 @@ static void on_end(void *cookie)
     p->loop = NULL;
 }
 
-void run_page_watch(struct run_page *p, const struct live_view *view, struct onlookers *to)
+void run_page_watch(struct run_page *p, struct live_view *view, struct onlookers *to)
 {
     if (p->listen[0] == '\0')
         return;

@@ -11,10 +11,10 @@
 
 struct run_page {
     const char *token_name; /* --token-env; NULL: the token is drawn */
-    bool told, more; /* more: another suite follows; the caller sets it */
-    char listen[80]; /* with the port that the kernel chose; "": no page is asked for */
+    bool told, more;        /* more: another suite follows; the caller sets it */
+    char listen[80];        /* with the port that the kernel chose; "": no page is asked for */
     struct page_gate gate;
-    const struct live_view *view;
+    struct live_view *view;
     struct live_snapshot *snapshot;
     struct steer *steer;
     struct loop *loop;
@@ -28,6 +28,6 @@ void run_page_release(struct run_page *p);
 /* Adds itself where a page is asked for; ${view} is borrowed until the run's on_end. When the first
  * run begins the address is told on stderr, once, with the token: never in the journal, and not by
  * command_say, whose first line is kept. */
-void run_page_watch(struct run_page *p, const struct live_view *view, struct onlookers *to);
+void run_page_watch(struct run_page *p, struct live_view *view, struct onlookers *to);
 
 #endif

@@ -27,6 +27,7 @@ struct tty_options {
     enum tty_view view;
     const char *notice; /* in the place of the keys: what somebody types, or why a key did nothing;
                            NULL: none */
+    const char *page;   /* address of the web page, for the help; NULL: none */
 };
 /* Exactly ${rows} lines, "\n" between them, none wider than ${columns}. */
 void tty_draw(const struct live_snapshot *s, const struct tty_options *options, struct text *to);

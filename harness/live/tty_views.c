@@ -32,6 +32,8 @@ static void view_help(const struct tty *t, size_t row)
     row += COUNT_OF(rows) + 1;
     canvas_put(t->c, row++, 1, STYLE_QUIET, "Ctrl-C aborts too. From another terminal:");
     canvas_print(t->c, row++, 2, STYLE_QUIET, "meshproof halt %s", t->s->run);
+    if (t->o->page != NULL)
+        canvas_put_within(t->c, row++, 2, canvas_columns(t->c) - 3, STYLE_QUIET, t->o->page);
     canvas_put(t->c, row, 1, STYLE_QUIET,
                "OUT: an endpoint has no tries while others of its service have them.");
 }
