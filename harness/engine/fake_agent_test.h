@@ -112,9 +112,11 @@ static inline void fake_arm(struct fake *f, const json_t *body)
         kill(getpid(), SIGKILL);
     f->hushed = fake_is(f, "proxy", "hushes") || fake_is(f, "proxy", "mumbles");
     reply(f, CONTROL_ARMED,
-          json_pack("{sI sI sI}", "generation", (json_int_t)control_number(body, "generation"),
-                    "at", (json_int_t)clock_now_ns(), "held", (json_int_t)0));
-    for (size_t i = 0; i < 3 && json_array_size(faults) > 0; i++) {
+          json_pack("{sI sI sI sb}", "generation", (json_int_t)control_number(body, "generation"),
+                    "at", (json_int_t)clock_now_ns(), "held", (json_int_t)0, "seen",
+                    fake_is(f, "mesh", "shows")));
+    bool proxy = strcmp(f->role, "proxy") == 0;
+    for (size_t i = 0; proxy && i < 3 && json_array_size(faults) > 0; i++) {
         struct attempt_record r = {.at = clock_now_ns(), .endpoint = 2, .status = 503, .fault = 1};
         record(f, RECORD_ATTEMPT, &r, sizeof(r));
         f->attempts++;
