@@ -79,12 +79,11 @@ static void what_it_was_told_goes_on_and_nothing_new_comes(void **unused)
         double before = builtin ? 0 : failures(lab);
         assert_int_equal(lab_tries(lab, lab_ask(lab, "/503/1")), 2);
         assert_true(lab_cut(lab, MESH_CONFIG | MESH_IDENTITY));
-        if (!builtin)
-            assert_true(failures(lab) > before);
         const char *const one[] = {"", "", lab->endpoints[2]};
         assert_true(lab->driver->endpoints(lab->mesh, lab->edge, one, &err));
         assert_int_equal(lab_tries(lab, lab_ask(lab, "/503/1")), 2); /* its retries go on */
-        lab_pause(lab, 600 * NS_PER_MS);                             /* three polls */
+        lab_pause(lab, 600 * NS_PER_MS); /* a poll of each kind, and more */
+        assert_true(builtin || failures(lab) > before);
         assert_int_equal(asked_hosts(lab, 40), 7);
         assert_true(lab_cut(lab, 0));
         assert_int_equal(asked_hosts(lab, 20), 4);
