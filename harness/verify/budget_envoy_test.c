@@ -1,5 +1,6 @@
 /* budget.envoy, on journals written by hand: rounds of requests that all fail at once, of which
  * some are retried. */
+#include "verify/claims.h"
 #include "verify/limits_fixture_test.h"
 
 #define MS LIMITS_MS
@@ -145,6 +146,50 @@ static void a_wish_is_a_census_of_retries(void **state)
                "15 retries of 50 requests; wish: at most 29%");
 }
 
+static void it_is_asked_where_envoy_limits_retries(void **state)
+{
+    const struct claim_type *claim = claim_type_find("budget.envoy");
+    struct edge_policy edge = policy(200000, 3, 0);
+    (void)state;
+    assert_true(claim->applies(&edge));
+    edge.retry.attempts = limits_value(0);
+    assert_false(claim->applies(&edge));
+    edge = policy(200000, 3, 0);
+    edge.flavour = FLAVOUR_LINKERD;
+    assert_false(claim->applies(&edge));
+    edge = policy(200000, 3, 0);
+    edge.budget.kind = BUDGET_NONE;
+    assert_false(claim->applies(&edge));
+    edge.pool.max_retries = limits_value(0); /* unset, to Istio */
+    assert_false(claim->applies(&edge));
+    edge.pool.max_retries = limits_value(1);
+    assert_true(claim->applies(&edge));
+}
+
+/* Ten refusals are enough; a failure that nothing retries, or one answered otherwise, is none. */
+static void only_a_failure_that_is_retried_can_be_refused(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(0, 5, 0);
+    (void)state;
+    open_rounds(&l, &edge, 2, 5, NULL);
+    const struct verdict *v = limits_judge(&l, "budget.envoy");
+    assert_int_equal(v->kind, VERDICT_PASS);
+    assert_int_equal(v->eligible, 10);
+    assert_string_equal(v->policy, "retries at once: 0% of the requests in flight, at least 5");
+    judgement_free(l.judgement);
+    journal_free(l.j);
+    plan_free(l.plan);
+    edge.retry.on = RETRY_RESET;
+    open_rounds(&l, &edge, 2, 5, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    edge.retry.on = RETRY_5XX;
+    open_rounds(&l, &edge, 2, 5, NULL);
+    for (size_t i = 0; i < l.j->request_count; i++)
+        l.j->requests[i].r.status = 500;
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +200,8 @@ int main(void)
         cmocka_unit_test(with_an_interval_its_tries_count_as_well),
         cmocka_unit_test(what_was_never_met_or_seldom_refused_stays_open),
         cmocka_unit_test(a_wish_is_a_census_of_retries),
+        cmocka_unit_test(it_is_asked_where_envoy_limits_retries),
+        cmocka_unit_test(only_a_failure_that_is_retried_can_be_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
