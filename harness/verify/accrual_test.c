@@ -261,6 +261,24 @@ static void one_that_is_too_long_is_left_open(void **state)
     }
 }
 
+/* Only runs that were full within the window count; what follows them may lie behind it. */
+static void a_run_before_the_window_is_another_ones(void **state)
+{
+    static const double same_again[] = {1310, 2320, 3330}, right[] = {1310, 3320};
+    struct fixture f;
+    (void)state;
+    shut_again(&f, 4000, same_again, 3);
+    f.from_ms = 301; /* the first was full at 300 */
+    is(&f, "accrual", VERDICT_FAIL, "1 of 1 penalties after a failed probe");
+    shut_again(&f, 4000, right, 2);
+    f.from_ms = 301;
+    is(&f, "accrual", VERDICT_INCONCLUSIVE, "only 1 of 2 runs of 3 failures");
+    shut_again(&f, 4000, right, 1); /* nothing comes after the last run: the walk is over */
+    f.j->attempt_count -= 6;
+    f.j->request_count -= 6;
+    is(&f, "accrual", VERDICT_INCONCLUSIVE, "only 1 of 2 runs of 3 failures");
+}
+
 static void a_plan_of_ours_must_have_seen_one_grow(void **state)
 {
     static const double once[] = {1310};
@@ -292,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_refusal_by_a_rate_limit_ends_the_series),
         cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),
         cmocka_unit_test(one_that_is_too_long_is_left_open),
+        cmocka_unit_test(a_run_before_the_window_is_another_ones),
         cmocka_unit_test(a_plan_of_ours_must_have_seen_one_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
