@@ -279,6 +279,28 @@ static void a_run_before_the_window_is_another_ones(void **state)
     is(&f, "accrual", VERDICT_INCONCLUSIVE, "only 1 of 2 runs of 3 failures");
 }
 
+static void what_passed_says_what_was_seen_on_one_clock(void **state)
+{
+    static const double once[] = {1310}, right[] = {1310, 3320};
+    (void)state;
+    for (size_t count = 1; count <= 2; count++) {
+        struct fixture f;
+        struct arena arena;
+        arena_init(&arena, 65536);
+        shut_again(&f, 4000, count == 1 ? once : right, count);
+        struct verdict v = judged(&f, "accrual", &arena);
+        assert_int_equal(v.kind, VERDICT_PASS);
+        assert_int_equal(v.eligible, 2 * count);
+        assert_int_equal(strstr(v.text, "failed probe") != NULL, count == 2);
+        arena_release(&arena);
+        for (uint32_t proc = 1; proc <= 2; proc++) {
+            struct clock_record c = {.boot_id = proc};
+            journal_add(f.j, proc, RECORD_CLOCK, &c);
+        }
+        is(&f, "accrual", VERDICT_INCONCLUSIVE, "clocks");
+    }
+}
+
 static void a_plan_of_ours_must_have_seen_one_grow(void **state)
 {
     static const double once[] = {1310};
@@ -311,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),
         cmocka_unit_test(one_that_is_too_long_is_left_open),
         cmocka_unit_test(a_run_before_the_window_is_another_ones),
+        cmocka_unit_test(what_passed_says_what_was_seen_on_one_clock),
         cmocka_unit_test(a_plan_of_ours_must_have_seen_one_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
