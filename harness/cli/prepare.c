@@ -242,7 +242,7 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
         return false;
     against_say(p->plan);
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        if (!prepare_edges(p, i, err) ||
+        if (!prepare_edges(p, i, err) || !prepare_rates(p, i, err) ||
             !wishes_check(&p->plan->scenarios[i], p->scenarios[i].edges, p->scenarios[i].edge_count,
                           err) ||
             !prepare_istio(p, args, i, err))

@@ -46,6 +46,8 @@ bool prepare_expand(struct prepared *p, const struct arguments *args,
                     struct error *err) WARN_UNUSED;
 /* prepare_walks.c: edges, walks and controls, and the journal's policy row. */
 bool prepare_edges(struct prepared *p, size_t scenario, struct error *err) WARN_UNUSED;
+/* prepare_rates.c: the rates that are "enough"; after prepare_edges. */
+bool prepare_rates(struct prepared *p, size_t scenario, struct error *err) WARN_UNUSED;
 bool prepare_walks(struct prepared *p, const struct arguments *args, struct error *err) WARN_UNUSED;
 /* prepare_istio.c: for the driver istio, asks Istio itself; does nothing for others. After
  * prepare_edges. */

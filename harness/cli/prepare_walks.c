@@ -210,18 +210,47 @@ static bool add_controls(struct prepared *p, const struct arguments *args, uint3
     return true;
 }
 
-static json_t *findings_json(const struct policy *policy)
+/* The finding among those of the scenarios before: scenarios mostly share their policy. */
+static json_t *finding_known(const json_t *list, const struct finding *f)
+{
+    json_t *each;
+    size_t i;
+    json_array_foreach(list, i, each)
+    {
+        const char *file = json_string_value(json_object_get(each, "file"));
+        bool same_file = file == NULL ? f->source.file == NULL
+                                      : f->source.file != NULL && strcmp(file, f->source.file) == 0;
+        if (same_file && json_integer_value(json_object_get(each, "line")) == f->source.line &&
+            json_integer_value(json_object_get(each, "column")) == f->source.column &&
+            strcmp(json_string_value(json_object_get(each, "rule")), f->rule) == 0 &&
+            strcmp(json_string_value(json_object_get(each, "text")), f->text) == 0)
+            return each;
+    }
+    return NULL;
+}
+
+/* Of all scenarios, each finding once, with the names of those whose policy has it. */
+static json_t *findings_json(const struct prepared *p)
 {
     static const char *const severities[] = {"note", "warning", "error"};
-    size_t count;
-    const struct finding *findings = policy_findings(policy, &count);
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s*, s:I, s:I, s:s}", "rule", findings[i].rule, "severity",
-                            severities[findings[i].severity], "file", findings[i].source.file,
-                            "line", (json_int_t)findings[i].source.line, "column",
-                            (json_int_t)findings[i].source.column, "text", findings[i].text));
+    for (size_t k = 0; k < p->plan->scenario_count; k++) {
+        size_t count;
+        const struct finding *findings = policy_findings(p->scenarios[k].policy, &count);
+        for (size_t i = 0; i < count; i++) {
+            const struct finding *f = &findings[i];
+            json_t *known = finding_known(list, f);
+            if (known == NULL) {
+                known = json_pack("{s:s, s:s, s:s*, s:I, s:I, s:s, s:[]}", "rule", f->rule,
+                                  "severity", severities[f->severity], "file", f->source.file,
+                                  "line", (json_int_t)f->source.line, "column",
+                                  (json_int_t)f->source.column, "text", f->text, "scenarios");
+                INVARIANT(known != NULL && json_array_append_new(list, known) == 0);
+            }
+            json_array_append_new(json_object_get(known, "scenarios"),
+                                  json_string(p->plan->scenarios[k].name));
+        }
+    }
     return list;
 }
 
@@ -249,7 +278,7 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
                             target_print(first->target, target, sizeof(target)), "driver",
                             drivers[first->driver], "paths", text, "objects",
                             (json_int_t)policy_object_count(first->policy), "edges", "controls",
-                            "findings", findings_json(first->policy));
+                            "findings", findings_json(p));
     INVARIANT(row != NULL);
     json_object_set_new(row, "files", policy_quotes_to_json(first->policy));
     if (mesh_count > 0)

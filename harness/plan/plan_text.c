@@ -229,9 +229,11 @@ static void print_load(const struct load_plan *l, const char *indent, struct tex
     if (l->closed)
         text_add(to, "%u user%s", l->users, l->users == 1 ? "" : "s");
     else
-        text_add(to, "%s",
-                 l->enough ? "as much as the claims need"
-                           : units_print_rate(l->rate_per_h, rate, sizeof(rate)));
+        text_add(to, "%s%s",
+                 l->rate_per_h == 0 ? "" : units_print_rate(l->rate_per_h, rate, sizeof(rate)),
+                 !l->enough           ? ""
+                 : l->rate_per_h == 0 ? "as much as the claims need"
+                                      : ", as much as the claims need");
     text_add(to, "  %s %s", l->method != NULL ? l->method : "GET", l->path != NULL ? l->path : "/");
     uint64_t tagged = 0;
     for (size_t i = 0; i < l->tagged_count; i++)

@@ -9,6 +9,23 @@ static bool applies(const struct edge_policy *edge)
     return true;
 }
 
+/* A finding of this scenario's policy: journals of before say nothing of scenarios, and had the
+ * first one's. */
+static bool is_of(const json_t *finding, const struct scenario *s)
+{
+    const json_t *names = json_object_get(finding, "scenarios"), *each;
+    size_t i;
+    if (names == NULL || s == NULL || s->name == NULL)
+        return true;
+    json_array_foreach(names, i, each)
+    {
+        const char *name = json_string_value(each);
+        if (name != NULL && strcmp(name, s->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const json_t *finding_of(const struct window *w, const char *rule)
 {
     const json_t *list = json_object_get(w->journal->policy, "findings"), *each;
@@ -16,7 +33,7 @@ static const json_t *finding_of(const struct window *w, const char *rule)
     json_array_foreach(list, i, each)
     {
         const char *is = json_string_value(json_object_get(each, "rule"));
-        if (is != NULL && strcmp(is, rule) == 0)
+        if (is != NULL && strcmp(is, rule) == 0 && is_of(each, w->scenario))
             return each;
     }
     return NULL;

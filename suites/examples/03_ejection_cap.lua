@@ -1,6 +1,6 @@
 -- maxEjectionPercent: 30 ejects nobody of three, and one of four.
 local shop = require "lib/shop"
-local function cap(n) return scenario(("30 %% cap, %d endpoints"):format(n)) { tags = { "gate", "ejection" }, mesh = mesh.istio { policy = "k8s/", version = "1.31", ignore = { "ejection.inert" } },
+local function cap(n) return scenario(("30 %% cap, %d endpoints"):format(n)) { tags = { "gate", "ejection" }, mesh = mesh.istio { policy = "ejection/", version = "1.31", ignore = { "ejection.inert" } },
   lab = shop.lab { payments = n }, load = load.open { on = shop.edge, rate = "enough" },
   phase "one bad" { lasting = "decided", atmost = "6m",
     fault.abort { on = "payments/1", status = 500, name = "bad one" },
