@@ -159,6 +159,13 @@ static const struct golden others[] = {
      "within.lua:2: await.human needs within"},
     {"hold.lua", WAITS("await.human { ask = \"go?\", within = \"9s\", hold_faults = \"off\" }"),
      "hold.lua:2: await.human: hold_faults is \"off\"; it is one of keep, disarm"},
+    {"held.lua",
+     WAITS(
+         "await.human { ask = \"go?\", within = \"9s\", hold_faults = \"disarm\" },\n"
+         "expect.human { ask = \"?\" }, group \"g\" { fault.abort { on = \"b\", status = 503 } },\n"
+         "expect.success { on = \"client -> b\", atleast = \"9%\" }"),
+     "held.lua:2: await.human: hold_faults = \"disarm\" takes the faults out, and expect.success "
+     "would be judged without them: give it a phase of its own"},
     {"place.lua", PHASE("expect.human { ask = \"?\", on = \"b\" }"),
      "place.lua:2: expect.human has no key \"on\"; it has answer ask enough gates match note role "
      "within"},

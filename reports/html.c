@@ -109,8 +109,6 @@ static void gather(struct html *h)
         if (h->rows[i]->verdict.kind == VERDICT_FAIL && h->rows[i]->gates)
             h->first = h->rows[i];
     }
-    if (h->first == NULL && h->counts[VERDICT_FAIL] > 0)
-        h->first = h->rows[0];
     for (size_t i = 0; i < g->phase_count; i++)
         h->requests += g->phases[i].requests;
     choose_shown(h);

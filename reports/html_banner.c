@@ -36,7 +36,9 @@ static const char *subject(const struct html *h)
 static void say_fail(struct html *h)
 {
     const struct judged *d = h->first;
-    size_t more = h->counts[VERDICT_FAIL] - 1;
+    size_t more = 0; /* that gate, too */
+    for (size_t i = 0; i < h->row_count; i++)
+        more += h->rows[i] != d && h->rows[i]->verdict.kind == VERDICT_FAIL && h->rows[i]->gates;
     text_add(h->to, "Seen ");
     html_where(h, d);
     text_add(h->to, ": <b>");
@@ -48,7 +50,7 @@ static void say_fail(struct html *h)
     }
     text_add(h->to, ".");
     for (size_t i = 0, told = 0; i < h->row_count && more > 0 && told <= 3; i++) {
-        if (h->rows[i] == d || h->rows[i]->verdict.kind != VERDICT_FAIL)
+        if (h->rows[i] == d || h->rows[i]->verdict.kind != VERDICT_FAIL || !h->rows[i]->gates)
             continue;
         told++;
         if (told > 3) {

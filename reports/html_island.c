@@ -66,14 +66,14 @@ static void choose_width(struct island *s)
 static void count_requests(struct island *s)
 {
     const struct journal *j = s->h->report->journal;
-    const char *service;
     size_t b;
     for (size_t i = 0; i < j->request_count; i++) {
         const struct request_record *r = &j->requests[i].r;
-        if (!find_bucket(s, r->due, &b) || !is_subject(j, j->requests[i].proc, &service))
+        if (!find_bucket(s, r->due, &b) || !scene_is_load(s->h->report->scene, j->requests[i].proc))
             continue;
         s->requests[b]++;
-        s->good[b] += r->end == END_COMPLETE && r->status >= 200 && r->status < 400;
+        s->good[b] += r->end == END_COMPLETE && r->status >= 200 && r->status < 400 &&
+                      r->grpc_status <= 1; /* 1: OK */
         if (r->done > s->slowest_ns[b])
             s->slowest_ns[b] = r->done;
     }
@@ -101,13 +101,14 @@ static void count_tries(struct island *s)
     for (size_t i = 0; i < j->attempt_count; i++) {
         const struct attempt_record *r = &j->attempts[i].r;
         if (!find_bucket(s, r->at, &b) || !is_subject(j, j->attempts[i].proc, &service) ||
-            service == NULL)
+            service == NULL || r->outcome == OUTCOME_ABANDONED)
             continue;
         size_t place = find_place(s, service, r->endpoint);
         if (place == ENDPOINTS_MOST)
             continue;
         s->tries[place][b]++;
-        s->failed[place][b] += r->outcome != OUTCOME_ANSWERED || r->status >= 500;
+        s->failed[place][b] +=
+            r->outcome != OUTCOME_ANSWERED || r->status >= 500 || r->grpc_status > 1;
     }
 }
 

@@ -107,7 +107,7 @@ static void heads(struct drawing *d, int32_t bottom)
     svg_line(d->svg, "l-mute", MESH, TOP, MESH, bottom);
     for (size_t i = 0; i < d->tries->lane_count; i++) {
         const struct tries_lane *l = &d->tries->lanes[i];
-        bool others = i == TRIES_LANES - 1 && d->tries->count > TRIES_LANES;
+        bool others = i == TRIES_LANES - 1 && d->tries->more_lanes;
         snprintf(name, sizeof(name), "%.100s/%u%s", l->service, l->endpoint, others ? " ..." : "");
         svg_line(d->svg, "l-mute", d->lane[i], TOP, d->lane[i], bottom);
         head_box(d, d->lane[i], name);
@@ -279,7 +279,8 @@ static void to_scale(struct drawing *d, int32_t y, struct text *t)
     for (size_t i = 0; i < s->count; i++) {
         const struct attempt_record *r = &s->rows[i]->r;
         uint64_t from = r->at > s->zero_ns ? r->at - s->zero_ns : 0, over = tries_end_ns(r);
-        int32_t x = scale_x(span, from), x2 = over == 0 ? x : scale_x(span, over - s->zero_ns);
+        int32_t x = scale_x(span, from),
+                x2 = over <= s->zero_ns ? x : scale_x(span, over - s->zero_ns);
         int32_t top = y + PX(19) + (int32_t)tries_lane(s, s->rows[i]) * PX(24);
         bool good = r->status >= 200 && r->status < 400 && !tries_left(r);
         svg_rect(d->svg,

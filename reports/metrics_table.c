@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#define TABLE_MOST_BYTES ((size_t)256 * 1024)
 #define EDGES_MOST 6
 
 struct counter {
@@ -45,7 +46,9 @@ static const struct judged *verdict_of(const struct scene *s, const struct scene
     const struct judged *found = NULL;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        bool on = d->on == NULL || strstr(d->on, e->policy->to) != NULL;
+        bool edge = d->on != NULL && strstr(d->on, " -> ") != NULL;
+        bool on = d->on == NULL ||
+                  (edge ? strcmp(d->on, e->name) == 0 : scene_is_on(d->on, e->policy->to));
         if (strncmp(d->claim->id, claim, strlen(claim)) != 0 || d->scenario != e->scenario ||
             strcmp(d->arm, SUBJECT) != 0 || !on || d->verdict.kind == VERDICT_NOT_APPLICABLE)
             continue;
@@ -148,13 +151,15 @@ static bool add_edge(const struct scene *s, const struct scene_edge *e, struct s
     wire_read(&w, &m, &wire);
     find_names(s->journal, names);
     size_t differ = 0, rows = 0;
-    text_add(to->to, "<table class=\"plain\"><caption>");
-    html_name(to->to, e->shown);
+    struct text t;
+    text_init(&t, TABLE_MOST_BYTES);
+    text_add(&t, "<table class=\"plain\"><caption>");
+    html_name(&t, e->shown);
     if (phase != NULL) {
-        text_add(to->to, ", in ");
-        html_text(to->to, phase->name);
+        text_add(&t, ", in ");
+        html_text(&t, phase->name);
     }
-    text_add(to->to,
+    text_add(&t,
              "</caption><thead><tr><th scope=\"col\">Counter</th><th scope=\"col\" "
              "class=\"num\">mesh</th><th scope=\"col\" class=\"num\">wire</th><th scope=\"col\" "
              "class=\"num\">off by</th><th scope=\"col\">agrees</th></tr></thead><tbody>\n");
@@ -165,18 +170,23 @@ static bool add_edge(const struct scene *s, const struct scene_edge *e, struct s
         if (!m.known[counters[i].meaning] || name == NULL ||
             !wire_of(&wire, counters[i].meaning, &bounds))
             continue;
-        add_row(to->to, name, m.value[counters[i].meaning], &bounds,
+        add_row(&t, name, m.value[counters[i].meaning], &bounds,
                 verdict_of(s, e, counters[i].claim), &agrees);
         differ += agrees ? 0 : 1;
         rows++;
     }
-    text_add(to->to, "</tbody></table>\n");
+    text_add(&t, "</tbody></table>\n");
+    if (rows > 0)
+        text_add(to->to, "%s", text_get(&t));
+    text_release(&t);
+    if (rows == 0)
+        return false;
     if (differ > 0)
         text_add(note, "%zu of %zu counters of %.80s differ from the wire. ", differ, rows,
                  e->shown);
     else
         text_add(note, "All %zu counters of %.80s agree with the wire. ", rows, e->shown);
-    return rows > 0;
+    return true;
 }
 
 bool chart_metrics(const struct report *report, struct svg *to, struct chart_note *ret,

@@ -56,6 +56,34 @@ static void the_witness_of_a_failure_has_its_tries_below_it(void **state)
     report_fixture_release(&f);
 }
 
+/* One request proves two claims: told twice, under ids of their own. */
+static void no_span_has_the_id_of_another(void **state)
+{
+    struct report_fixture f;
+    static struct judged twice[2];
+    json_t *all, *one, *other;
+    size_t i, k;
+    (void)state;
+    report_fixture_make(&f);
+    twice[0] = f.judgement.verdicts[0];
+    twice[1] = f.judgement.verdicts[0];
+    twice[1].ordinal = UINT32_MAX; /* over the whole scenario */
+    f.judgement.verdicts = twice;
+    f.judgement.verdict_count = 2;
+    json_t *spans = spans_of(&f, &all);
+    size_t witnesses = 0;
+    json_array_foreach(spans, i, one)
+    {
+        const char *id = json_string_value(json_object_get(one, "spanId"));
+        witnesses += strcmp(name_of(one), "c-18f2") == 0;
+        json_array_foreach(spans, k, other) if (k > i)
+            assert_string_not_equal(id, json_string_value(json_object_get(other, "spanId")));
+    }
+    assert_int_equal(witnesses, 2);
+    json_decref(all);
+    report_fixture_release(&f);
+}
+
 static void bytes_that_are_no_text_do_not_spoil_it(void **state)
 {
     struct report_fixture f;
@@ -79,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_journal_gives_the_same_trace),
         cmocka_unit_test(the_witness_of_a_failure_has_its_tries_below_it),
+        cmocka_unit_test(no_span_has_the_id_of_another),
         cmocka_unit_test(bytes_that_are_no_text_do_not_spoil_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ struct trace {
     const struct journal *j;
     json_t *spans;
     char id[33], root[17];
+    size_t left; /* witnesses that may still be told */
 };
 
 static void make_id(const struct trace *t, const char *what, uint64_t number, char to[17])
@@ -101,6 +102,11 @@ static json_t *events_of(const struct trace *t, uint32_t phase)
     return list;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void add_tries(struct trace *t, const struct request_record *r, const char *parent)
 {
     for (size_t i = 0; i < t->j->attempt_count; i++) {
@@ -110,11 +116,12 @@ static void add_tries(struct trace *t, const struct request_record *r, const cha
         if (a->id_hi != r->id_hi || a->id_lo != r->id_lo)
             continue;
         snprintf(name, sizeof(name), "try %u", (unsigned)a->k);
-        make_id(t, name, r->id_hi ^ r->id_lo, s.id);
+        make_id(t, parent, i, s.id); /* the request may be the witness of several claims */
         s.name = name;
-        s.status = a->status >= 500 || a->fault != 0 ? STATUS_ERROR : STATUS_OK;
+        bool failed = a->outcome != OUTCOME_ANSWERED || a->status >= 500 || a->grpc_status > 1;
+        s.status = failed ? STATUS_ERROR : STATUS_OK;
         s.from_ns = a->at;
-        s.to_ns = a->at + (a->done != 0 ? a->done : a->left);
+        s.to_ns = a->at + most(a->done, most(a->left, a->out));
         s.attributes = json_pack("[o, o, o]", otlp_number("meshproof.endpoint", a->endpoint),
                                  otlp_number("http.response.status_code", a->status),
                                  otlp_number("meshproof.fault", a->fault));
@@ -133,14 +140,16 @@ static const struct request_record *find_request(const struct journal *j, uint64
 /* The witness of a FAIL, and its tries. */
 static void add_witness(struct trace *t, const struct judged *d, const char *parent)
 {
+    size_t number = (size_t)(d - t->report->judgement->verdicts);
     const struct request_record *r =
         find_request(t->j, d->verdict.witness_hi, d->verdict.witness_lo);
     struct span s = {.parent = parent, .kind = KIND_CLIENT, .status = STATUS_ERROR};
     char name[128];
-    if (r == NULL)
+    if (r == NULL || t->left == 0)
         return;
+    t->left--;
     request_name_print(t->j, r->id_hi, r->id_lo, name, sizeof(name));
-    make_id(t, d->claim->id, r->id_hi ^ r->id_lo, s.id);
+    make_id(t, "witness", number, s.id);
     s.name = name;
     s.why = d->verdict.text;
     s.from_ns = r->due + r->start;
@@ -153,7 +162,23 @@ static void add_witness(struct trace *t, const struct judged *d, const char *par
     add_tries(t, r, s.id);
 }
 
-static void add_phase(struct trace *t, const struct journal_phase *p, size_t *left)
+/* A phase that was walked again, or paused, has several rows: each FAIL is told in one of them,
+ * that of its witness. */
+static bool is_told_in(const struct trace *t, const struct judged *d, const struct journal_phase *p)
+{
+    uint64_t end_ns = p->t1_ns == UINT64_MAX ? UINT64_MAX : p->t1_ns;
+    if (d->scenario != p->scenario || d->ordinal != p->ordinal)
+        return false;
+    if (d->verdict.witness_ns != 0)
+        return p->t0_ns <= d->verdict.witness_ns && d->verdict.witness_ns < end_ns;
+    for (const struct journal_phase *before = t->j->phases; before < p; before++)
+        if (before->scenario == p->scenario && before->ordinal == p->ordinal &&
+            strcmp(before->arm, p->arm) == 0)
+            return false;
+    return true;
+}
+
+static void add_phase(struct trace *t, const struct journal_phase *p)
 {
     const struct judgement *g = t->report->judgement;
     struct span s = {
@@ -161,15 +186,11 @@ static void add_phase(struct trace *t, const struct journal_phase *p, size_t *le
     make_id(t, "phase", p->phase, s.id);
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (!d->gates || d->scenario != p->scenario || d->ordinal != p->ordinal ||
-            d->verdict.kind != VERDICT_FAIL)
+        if (!d->gates || d->verdict.kind != VERDICT_FAIL || !is_told_in(t, d, p))
             continue;
         s.status = STATUS_ERROR;
         s.why = s.why == NULL ? d->verdict.text : s.why;
-        if (*left > 0 && (d->verdict.witness_hi != 0 || d->verdict.witness_lo != 0)) {
-            add_witness(t, d, s.id);
-            --*left;
-        }
+        add_witness(t, d, s.id);
     }
     s.from_ns = p->t0_ns;
     s.to_ns = p->t1_ns == UINT64_MAX ? otlp_end_ns(t->j) : p->t1_ns;
@@ -195,10 +216,20 @@ static void add_run(struct trace *t)
     add_span(t, &s);
 }
 
+/* What was judged over a whole scenario lies in none of its phases. */
+static void add_whole(struct trace *t)
+{
+    const struct judgement *g = t->report->judgement;
+    for (size_t i = 0; i < g->verdict_count; i++)
+        if (g->verdicts[i].gates && g->verdicts[i].ordinal == UINT32_MAX &&
+            g->verdicts[i].verdict.kind == VERDICT_FAIL)
+            add_witness(t, &g->verdicts[i], t->root);
+}
+
 static bool write(const struct report *report, FILE *to, struct error *err)
 {
-    struct trace t = {.report = report, .j = report->journal, .spans = json_array()};
-    size_t left = WITNESSES_MOST;
+    struct trace t = {
+        .report = report, .j = report->journal, .spans = json_array(), .left = WITNESSES_MOST};
     struct map_key key =
         map_key_of(report_run_text(t.j, "run"), strlen(report_run_text(t.j, "run")));
     snprintf(t.id, sizeof(t.id), "%016" PRIx64 "%016" PRIx64, key.hi, key.lo | 1);
@@ -206,7 +237,8 @@ static bool write(const struct report *report, FILE *to, struct error *err)
     add_run(&t);
     for (size_t i = 0; i < t.j->phase_count; i++)
         if (strcmp(t.j->phases[i].arm, "subject") == 0)
-            add_phase(&t, &t.j->phases[i], &left);
+            add_phase(&t, &t.j->phases[i]);
+    add_whole(&t);
     return otlp_write(json_pack("{s:[{s:o, s:[{s:o, s:o}]}]}", "resourceSpans", "resource",
                                 otlp_resource(report), "scopeSpans", "scope", otlp_scope(report),
                                 "spans", t.spans),

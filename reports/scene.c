@@ -214,8 +214,7 @@ const char *scene_scenario_name(const struct scene *s, uint32_t scenario)
     return name == NULL ? "" : name;
 }
 
-/* "client -> payments", "payments", "payments/2". */
-static bool is_on(const char *on, const char *service)
+bool scene_is_on(const char *on, const char *service)
 {
     const char *arrow = on == NULL ? NULL : strstr(on, " -> ");
     const char *to = arrow == NULL ? on : arrow + 4;
@@ -233,7 +232,7 @@ const struct judged *scene_failure(const struct scene *s, uint32_t scenario, con
         bool meant = claim[len - 1] == '.' ? strncmp(d->claim->id, claim, len) == 0
                                            : strcmp(d->claim->id, claim) == 0;
         if (meant && d->scenario == scenario && d->verdict.kind == VERDICT_FAIL &&
-            strcmp(d->arm, SUBJECT) == 0 && is_on(d->on, service))
+            strcmp(d->arm, SUBJECT) == 0 && scene_is_on(d->on, service))
             return d;
     }
     return NULL;

@@ -40,6 +40,8 @@ const struct scene *scene_get(const struct report *report, struct scene **own);
 /* The process is the subject's, or a part of the run that knows no arms. */
 bool scene_is_subject(const struct scene *s, uint32_t proc);
 /* It is the subject's load: its requests are those of the user. */
+/* Whether a verdict's place, "client -> payments", "payments" or "payments/2", is the service. */
+bool scene_is_on(const char *on, const char *service);
 bool scene_is_load(const struct scene *s, uint32_t proc);
 /* The request (or per-try) timeout that all edges with requests declare; 0: none, or several. */
 uint64_t scene_timeout_ns(const struct scene *s, bool per_try);

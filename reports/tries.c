@@ -32,10 +32,25 @@ size_t tries_lane(const struct tries *t, const struct attempt_row *row)
 
 static void add_lane(struct tries *t, const struct attempt_row *row)
 {
-    if (find_lane(t, row) < t->lane_count || t->lane_count == TRIES_LANES)
+    if (find_lane(t, row) < t->lane_count)
+        return;
+    t->more_lanes = t->lane_count == TRIES_LANES;
+    if (t->more_lanes)
         return;
     t->lanes[t->lane_count++] =
         (struct tries_lane){service_of(t->report->journal, row), row->r.endpoint};
+}
+
+/* Faults are numbered anew in each scenario. */
+static void find_scenario(struct tries *t)
+{
+    const struct journal *j = t->report->journal;
+    t->scenario = UINT32_MAX;
+    for (size_t i = 0; i < j->phase_count; i++)
+        if (j->phases[i].t0_ns <= t->zero_ns &&
+            (j->phases[i].t1_ns == UINT64_MAX || t->zero_ns < j->phases[i].t1_ns) &&
+            strcmp(j->phases[i].arm, "subject") == 0)
+            t->scenario = j->phases[i].scenario;
 }
 
 bool tries_collect(const struct report *report, uint64_t id_hi, uint64_t id_lo, struct tries *ret)
@@ -58,6 +73,7 @@ bool tries_collect(const struct report *report, uint64_t id_hi, uint64_t id_lo, 
         ret->zero_ns = ret->request->due + ret->request->start;
     else if (ret->count > 0)
         ret->zero_ns = ret->rows[0]->r.at;
+    find_scenario(ret);
     return ret->request != NULL || ret->count > 0;
 }
 
@@ -71,7 +87,8 @@ const char *tries_fault(const struct tries *t, uint16_t fault)
 {
     const struct judgement *g = t->report->judgement;
     for (size_t i = 0; i < g->fault_count; i++) {
-        if (g->faults[i].fault == fault)
+        if (g->faults[i].fault == fault &&
+            (t->scenario == UINT32_MAX || g->faults[i].scenario == t->scenario))
             return g->faults[i].text;
     }
     return "a fault";

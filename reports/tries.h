@@ -19,7 +19,9 @@ struct tries {
     size_t count;
     struct tries_lane lanes[TRIES_LANES];
     size_t lane_count;
-    uint64_t zero_ns; /* its first byte was sent, or its first try seen */
+    bool more_lanes;   /* the last lane is for other endpoints too */
+    uint64_t zero_ns;  /* its first byte was sent, or its first try seen */
+    uint32_t scenario; /* in whose phase that was; UINT32_MAX: in none */
 };
 
 /* False: the journal knows no such request; tries_release is to be called all the same. */

@@ -7,6 +7,7 @@
 #include "cli/live_note.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,8 +17,8 @@
 struct control {
     struct live_note note;
     bool noted;
-    char folder[256]; /* of the socket, when it has one of its own; "" */
-    int fd;
+    char folder[256];   /* of the socket, when it has one of its own; "" */
+    int fd, spare_fd;   /* spare: for who comes when there is none left (shed) */
     struct watch watch; /* on the listener */
     struct loop *loop;  /* NULL: not yet, or not any more */
     struct steer *steer;
@@ -88,6 +89,7 @@ static bool listen_here(struct control *c, struct error *err)
     size_t len = strlen(c->note.journal);
     bool db = len > 3 && strcmp(c->note.journal + len - 3, ".db") == 0;
     snprintf(path, sizeof(path), "%.*s.sock", (int)(db ? len - 3 : len), c->note.journal);
+    c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
         return error_system(err, errno, "making the control socket");
@@ -108,7 +110,7 @@ bool control_open(const char *run, const char *suite, const char *journal, struc
 {
     struct control *c = check_alloc_zero(1, sizeof(*c));
     *ret = c;
-    c->fd = -1;
+    c->fd = c->spare_fd = -1;
     snprintf(c->note.run, sizeof(c->note.run), "%s", run);
     snprintf(c->note.suite, sizeof(c->note.suite), "%s", suite);
     c->note.started_wall_ns = clock_wall_ns();
@@ -161,6 +163,11 @@ static json_t *on_request(void *cookie, struct control_peer *peer, const json_t 
     const char *verb = json_string_value(json_object_get(ask, "verb"));
     if (verb == NULL || strcmp(verb, "watch") != 0)
         return steer_ask(c->steer, ask);
+    size_t watchers = 0;
+    for (size_t i = 0; i < CONTROL_PEERS_MOST; i++)
+        watchers += c->peers[i] != NULL && control_peer_watches(c->peers[i]);
+    if (watchers >= CONTROL_WATCHERS_MOST && !control_peer_watches(peer))
+        return json_pack("{sb ss}", "ok", false, "error", "as many watch as may; try again later");
     control_peer_watch(peer);
     json_t *answer = status(c);
     json_object_set_new(answer, "ok", json_true());
@@ -183,12 +190,27 @@ static bool is_ours(int fd)
            (who.uid == geteuid() || who.uid == 0);
 }
 
+/* There is no descriptor for who knocks: it would be told so again at each turn. The one that was
+ * kept for this lets it in, and out. */
+static void shed(struct control *c)
+{
+    close(c->spare_fd);
+    int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_connect(struct watch *w, unsigned what)
 {
     struct control *c = (struct control *)((char *)w - offsetof(struct control, watch));
     struct error err = {0};
     (void)what;
     int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        shed(c);
+        return;
+    }
     if (fd < 0)
         return;
     size_t i = 0;
@@ -296,6 +318,8 @@ void control_close(struct control *c, int exit_code)
         tell_late(c, last);
         close(c->fd);
     }
+    if (c->spare_fd >= 0)
+        close(c->spare_fd);
     if (c->folder[0] != '\0')
         rmdir(c->folder);
     json_decref(last);

@@ -18,10 +18,15 @@ static const struct option halt_options[] = {
      NULL, false},
 };
 
+#define ANSWER_S 5
+
 struct halting {
     struct live_note *note;
     struct control_client client;
     bool open, watched;
+    bool refused; /* it goes on */
+    bool ended;   /* its last word came as the answer */
+    int exits;    /* then */
     json_t *last;
 };
 
@@ -50,6 +55,29 @@ static void print_end(const struct halting *h, int exits)
     printf("   exit %d\n", exits);
 }
 
+/* What the run answered to being asked to end. */
+static void take_answer(struct halting *h, enum control_read read, json_t *take_answer)
+{
+    const json_t *code = json_object_get(take_answer, "exit");
+    struct error err = {0};
+    char why[256];
+    if (read == CONTROL_LINE && json_is_integer(code)) { /* it was judging: that is its last word */
+        h->ended = true;
+        h->exits = (int)json_integer_value(code);
+        h->last = take_answer;
+        return;
+    }
+    if (read == CONTROL_LINE && json_is_false(json_object_get(take_answer, "ok"))) {
+        control_client_text(take_answer, "error", why, sizeof(why));
+        h->refused = strstr(why, "ending already") == NULL;
+        fprintf(stderr, "meshproof: run %s: %s\n", h->note->run, why);
+    }
+    if (read == CONTROL_LATE)
+        fprintf(stderr, "meshproof: run %s: no answer in %d s\n", h->note->run, ANSWER_S);
+    json_decref(take_answer);
+    h->watched = read == CONTROL_LINE && !h->refused && steered_watch(&h->client, &err);
+}
+
 /* All are asked first: none runs on while another is waited for. */
 static void ask(const struct arguments *args, struct halting *h)
 {
@@ -58,16 +86,18 @@ static void ask(const struct arguments *args, struct halting *h)
     char name[80];
     const char *who = arguments_get(args, "as"), *why = arguments_get(args, "lock");
     h->open = control_client_open(h->note, &h->client, &err);
-    /* "Ending already" is what was wanted, and one that went meanwhile tells by its last word. */
-    if (h->open &&
-        !control_client_ask(&h->client,
-                            json_pack("{ss ss ss*}", "verb", "abort", "who",
-                                      who != NULL ? who : live_who(name, sizeof(name)), "why", why),
-                            &answer, &err))
-        fprintf(stderr, "meshproof: run %s: %s\n", h->note->run, err.text);
-    json_decref(answer);
-    err = (struct error){0};
-    h->watched = h->open && steered_watch(&h->client, &err);
+    if (!h->open)
+        return;
+    json_t *asked = json_pack("{ss ss ss*}", "verb", "abort", "who",
+                              who != NULL ? who : live_who(name, sizeof(name)), "why", why);
+    if (asked == NULL || !control_client_send(&h->client, asked, &err)) {
+        fprintf(stderr, "meshproof: run %s: %s\n", h->note->run,
+                asked == NULL ? "the name or the reason is no text" : err.text);
+        return;
+    }
+    enum control_read read =
+        control_client_read(&h->client, clock_now_ns() + (uint64_t)ANSWER_S * NS_PER_S, &answer);
+    take_answer(h, read, read == CONTROL_LINE ? answer : NULL);
 }
 
 static int wait_end(const struct arguments *args, struct halting *h)
@@ -79,12 +109,16 @@ static int wait_end(const struct arguments *args, struct halting *h)
         printf("%s  %s   stopping ... ", h->note->run, h->note->suite);
         fflush(stdout);
     }
-    if (h->watched)
+    if (h->ended) {
+        end = STEERED_DONE;
+        exits = h->exits;
+    } else if (h->watched)
         end = steered_follow(&h->client, CONTROL_FOR_EVER, keep_last, h, &exits);
     if (end == STEERED_DONE && !json)
         print_end(h, exits);
     if (end != STEERED_DONE && !json)
-        puts("it gives no word: it has died, or is stuck");
+        puts(h->refused ? "it goes on: it was not asked rightly"
+                        : "it gives no word: it has died, or is stuck");
     if (h->last == NULL)
         h->last = json_pack("{ss ss}", "run", h->note->run, "state", "silent");
     json_object_del(h->last, "ok");

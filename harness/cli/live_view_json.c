@@ -1,3 +1,4 @@
+#include "cli/outcome.h"
 #include "cli/live_view.h"
 
 #include "base/clock.h"
@@ -121,7 +122,7 @@ void live_view_json_end(struct live_view *v, int exit_code)
     live_snapshot(v->live, clock_now_ns(), &v->snapshot);
     json_t *verdicts = v->verdicts == NULL ? json_array() : json_incref(v->verdicts);
     print(v->snapshot.since_start_ns, "run.end",
-          json_pack("{ss si so so ss ss}", "outcome", report_outcome(exit_code), "exit", exit_code,
+          json_pack("{ss si so so ss ss}", "outcome", outcome_word(exit_code), "exit", exit_code,
                     "verdicts", verdicts, "journal", clean_text(v->journal), "run",
                     v->prepared->run, "ended", v->snapshot.end));
 }

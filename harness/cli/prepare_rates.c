@@ -23,6 +23,25 @@ static bool is_of(const struct claim_type *type, const struct step *s)
            (type->also_word != NULL && strcmp(type->also_word, s->word) == 0);
 }
 
+/* By the step's list `only`, where it has one. */
+static bool is_asked(const struct claim_type *type, const struct step *s)
+{
+    const json_t *only = json_object_get(s->keys, "only"), *each;
+    const char *one = json_string_value(only), *part = type->only == NULL ? "" : type->only;
+    size_t i;
+    if (type->also_only != NULL && type->also_word != NULL && strcmp(type->also_word, s->word) == 0)
+        part = type->also_only;
+    if (only == NULL || (one != NULL && strcmp(one, part) == 0))
+        return true;
+    json_array_foreach(only, i, each)
+    {
+        const char *text = json_string_value(each);
+        if (text != NULL && strcmp(text, part) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The most instances that a claim of the step needs. */
 static uint64_t step_needs(const struct prepared *p, size_t scenario, const struct step *s,
                            const char **ret_claim)
@@ -32,16 +51,19 @@ static uint64_t step_needs(const struct prepared *p, size_t scenario, const stru
         .depth = DEPTH_FULL, .method = "GET", .patience_ns = UINT64_C(16000000000)};
     struct claim_need needs[NEEDS_MOST];
     struct arena arena;
-    uint64_t most = 0;
+    json_int_t enough = json_integer_value(json_object_get(s->keys, "enough"));
+    uint64_t most = 0, floor = enough > 0 ? (uint64_t)enough : 0;
     arena_init(&arena, (size_t)1024 * 1024);
     for (size_t i = 0; i < of->edge_count; i++) {
         if (!is_on(&s->on, &of->edges[i]))
             continue;
         size_t count = generate_needs(&of->edges[i], &options, &arena, needs, NEEDS_MOST);
         for (size_t k = 0; k < count; k++) {
-            if (!is_of(needs[k].claim, s) || needs[k].text != NULL || needs[k].n <= most)
+            uint64_t n = needs[k].n > floor ? needs[k].n : floor;
+            if (!is_of(needs[k].claim, s) || !is_asked(needs[k].claim, s) ||
+                needs[k].text != NULL || n <= most)
                 continue;
-            most = needs[k].n;
+            most = n;
             *ret_claim = needs[k].claim->id;
         }
     }

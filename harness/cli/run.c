@@ -510,7 +510,7 @@ static int run_suites(const struct arguments *args, struct exception_file *excep
 {
     int code = EXIT_PASS;
     for (size_t i = 0; i < args->position_count; i++) {
-        page->more = i + 1 < args->position_count;
+        page->more = i + 1 < args->position_count && !arguments_has(args, "fail-fast");
         int one = run_suite(args, exceptions, page, args->positions[i], outcome);
         code = i == 0 ? one : command_worse(one, code);
         if (one != EXIT_PASS && arguments_has(args, "fail-fast"))

@@ -99,6 +99,7 @@ static void finish(struct mesh_certs *c, bool taken)
     tell(c, c->doing, taken, "withheld", withheld);
     json_decref(c->doing);
     c->doing = NULL;
+    mesh_certs_cut_changed(c); /* a cut that ended meanwhile: what it withheld goes first */
     next(c);
 }
 
@@ -147,9 +148,11 @@ static void on_scraped(void *cookie, bool ok)
     uint64_t now_ns = clock_now_ns();
     struct error err = {0};
     bool changed = true;
-    if (c->letting_in && ((ok && all_taken(c)) || now_ns >= c->give_up_ns))
+    if (c->letting_in && ((ok && all_taken(c)) || now_ns >= c->give_up_ns)) {
         end_late(c, ok && all_taken(c));
-    else if (c->letting_in)
+        return; /* what waited has counters of its own to read first */
+    }
+    if (c->letting_in)
         look_at(c, now_ns + LOOK_NS);
     else if (c->doing == NULL)
         return;
@@ -196,7 +199,8 @@ static void next(struct mesh_certs *c)
 
 void mesh_certs_cut_changed(struct mesh_certs *c)
 {
-    if (c->agent == NULL || is_cut(c) || c->letting_in || json_array_size(c->withheld) == 0)
+    if (c->agent == NULL || is_cut(c) || c->letting_in || c->doing != NULL ||
+        json_array_size(c->withheld) == 0)
         return;
     c->letting_in = true;
     c->written = true; /* the counters are those of after */

@@ -41,6 +41,7 @@ struct walk_use {
     uint16_t endpoint_count;
     bool on, carried, told_armed, told_first;
     bool interrupted; /* taken out by a pause: what it drew and did so far stands */
+    bool expired;     /* its ttl is over: a pause does not bring it back */
     uint64_t fired;   /* since it was armed, pauses not counted */
     uint64_t spent;   /* of `times`, before the last pause */
     /* Of a world fault (walk_world.c), whose service is SIZE_MAX when it is for "client". */

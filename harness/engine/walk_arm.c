@@ -139,6 +139,8 @@ static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t n
 {
     bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING ||
                                          w->state == WALK_RESUMING);
+    if (u->expired && !u->on)
+        return false;
     if (w->paused || w->faults_held) /* a restart is no state to be taken out: it ends by itself */
         return u->on && u->fault.type->world == WORLD_RESTART;
     if (u->owner == USE_WHOLE_SCENARIO)
@@ -323,7 +325,8 @@ void walk_arm_update(struct walk *w, bool none)
     }
     for (size_t i = 0; i < w->use_count; i++) {
         struct walk_use *u = &w->uses[i];
-        if (u->on || none || !is_wanted(w, u, now_ns))
+        /* What was taken out is on its way back: it is armed again when it is there. */
+        if (u->on || none || !is_wanted(w, u, now_ns) || !walk_world_idle(u))
             continue;
         if (!w->context->may_go_on(w->context->cookie, w, true))
             return;
@@ -382,7 +385,12 @@ uint64_t walk_arm_next_edge_ns(const struct walk *w, uint64_t now_ns)
 
 void walk_arm_phase_ended(struct walk *w, uint32_t ordinal)
 {
-    for (size_t i = 0; i < w->use_count; i++)
-        if (w->uses[i].until == ordinal)
-            w->uses[i].carried = false;
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        if (u->until == ordinal)
+            u->carried = false;
+        /* The phase once more draws anew, and has all its `times`. */
+        if (u->until == ordinal || (u->until == UINT32_MAX && u->owner == ordinal))
+            u->interrupted = u->expired = false;
+    }
 }

@@ -322,6 +322,9 @@ void walk_phase_on_armed(struct walk *w)
 {
     if (w->state == WALK_PAUSED || w->state == WALK_RESUMING)
         walk_pause_on_armed(w);
+    /* A killed process that is back, a control plane that is mended: what waited for it. */
+    if (w->state == WALK_RUNNING || w->state == WALK_DISARMING)
+        walk_arm_update(w, false);
     if ((w->state != WALK_ARMING && w->state != WALK_DISARMING) || !walk_phase_settled(w))
         return;
     if (w->state == WALK_ARMING)
@@ -453,8 +456,12 @@ static void see_fault(struct walk *w, struct bytes body)
 {
     struct fault_record r;
     memcpy(&r, body.at, sizeof(r));
-    if (r.what == 2)
-        walk_tell(w, "fault.expired", "fault %u reached its ttl", r.fault);
+    if (r.what != 2)
+        return;
+    for (size_t i = 0; i < w->use_count; i++)
+        if (w->uses[i].fault.id == r.fault)
+            w->uses[i].expired = w->uses[i].on;
+    walk_tell(w, "fault.expired", "fault %u reached its ttl", r.fault);
 }
 
 void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct bytes body)

@@ -193,6 +193,7 @@ struct walk_target *walk_target_find(const struct walk *w, const struct actor *a
 /* Of a kill that lives on: not again before the walk asks. */
 static void expire(struct walk_target *t)
 {
+    t->use->expired = true;
     walk_tell(t->walk, "fault.expired", "%s of %s reached its ttl", t->use->step->word, t->place);
     struct fault_record r = {
         .at = loop_now_ns(t->walk->context->loop), .fault = t->use->fault.id, .what = 2};
@@ -226,6 +227,14 @@ void walk_target_wait(struct walk_target *t, uint64_t at_ns)
 }
 
 /* --- in force, and back --- */
+
+bool walk_world_idle(const struct walk_use *u)
+{
+    for (size_t i = 0; i < u->target_count; i++)
+        if (u->targets[i].state != TARGET_IDLE)
+            return false;
+    return true;
+}
 
 static bool arm(struct walk *w, struct walk_use *u, struct error *err)
 {

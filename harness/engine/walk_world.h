@@ -22,6 +22,8 @@ bool walk_world_is_proxy(const struct fault_use *use);
 json_t *walk_world_stand_in(const struct walk_use *u);
 void walk_world_arm(struct walk *w, struct walk_use *u);
 void walk_world_disarm(struct walk *w, struct walk_use *u);
+/* Nothing of it is in force, nor on its way back. */
+bool walk_world_idle(const struct walk_use *u);
 /* Whatever is not wanted any more is back. */
 bool walk_world_settled(const struct walk *w);
 /* Of an agent that was started again, or that ends by a restart: true, and it is looked after. */

@@ -61,7 +61,7 @@ static json_t *guards(const struct live_snapshot *s, size_t most)
         for (size_t k = LIVE_BUCKETS - most; k < LIVE_BUCKETS; k++) {
             float share = g->samples[k] > 100.0F ? 100.0F : g->samples[k];
             json_array_append_new(samples,
-                                  json_integer(share < 0 ? -1 : (json_int_t)(share * 100.0F)));
+                                  json_integer(!(share >= 0) ? -1 : (json_int_t)(share * 100.0F)));
         }
         json_array_append_new(list, json_pack("{ss ss ss ss sb so}", "name", g->name, "value",
                                               g->value, "limit", g->limit, "state", words[g->state],

@@ -106,6 +106,42 @@ static void check_ends(const struct phase *p, struct errors *errors)
                    "phase \"%.80s\" has no end: give it lasting = \"...\" or an await", p->name);
 }
 
+static bool takes_faults_out(const struct step *s)
+{
+    const char *hold = json_string_value(json_object_get(s->keys, "hold_faults"));
+    return s->kind == STEP_AWAIT && hold != NULL && strcmp(hold, "disarm") == 0;
+}
+
+/* What is judged by what happened on the wire; people and the policy's reader are not. */
+static const struct step *find_judged(const struct step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct step *in = find_judged(steps[i].steps, steps[i].step_count);
+        if (in != NULL)
+            return in;
+        if (steps[i].kind == STEP_EXPECT && strcmp(steps[i].word, "human") != 0 &&
+            strcmp(steps[i].word, "lint") != 0)
+            return &steps[i];
+    }
+    return NULL;
+}
+
+/* The faults of a phase are out while people are waited for: what is judged over it would be judged
+ * without them. */
+static void check_holds(const struct scenario *s, const struct phase *p, struct errors *errors)
+{
+    const struct step *judged = find_judged(p->steps, p->step_count);
+    judged = judged != NULL ? judged : find_judged(s->steps, s->step_count);
+    for (size_t i = 0; judged != NULL && i < p->step_count; i++)
+        if (takes_faults_out(&p->steps[i])) {
+            errors_add(errors, p->steps[i].source, ERROR_INPUT,
+                       "await.human: hold_faults = \"disarm\" takes the faults out, and expect.%s "
+                       "would be judged without them: give it a phase of its own",
+                       judged->word);
+            return;
+        }
+}
+
 static void check_phases(struct scenario *s, struct errors *errors)
 {
     for (size_t i = 0; i < s->phase_count; i++) {
@@ -113,6 +149,7 @@ static void check_phases(struct scenario *s, struct errors *errors)
         if (check_find_phase(s, p->name) != p)
             errors_add(errors, s->source, ERROR_INPUT, "two phases are called \"%.80s\"", p->name);
         check_ends(p, errors);
+        check_holds(s, p, errors);
         check_loads(s, p->loads, p->load_count, errors);
         struct check c = {s, p, STANDS_PHASE, errors};
         check_steps(&c, p->steps, p->step_count);

@@ -41,6 +41,17 @@ const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scena
     return NULL;
 }
 
+bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm)
+{
+    for (size_t i = 0; i < h->journal->phase_count; i++) {
+        const struct journal_phase *p = &h->journal->phases[i];
+        if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && p->why != NULL &&
+            strcmp(p->why, "pause") == 0)
+            return true;
+    }
+    return false;
+}
+
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
                                           const char *arm, const struct phase *phase, bool again)
 {
@@ -52,7 +63,7 @@ const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scen
 static bool fails_alone(const struct claim_type *type)
 {
     return type->class == CLAIM_DETERMINISTIC && strcmp(type->word, "success") != 0 &&
-           strcmp(type->word, "amplification") != 0;
+           strcmp(type->word, "amplification") != 0 && strcmp(type->word, "budget") != 0;
 }
 
 static void leave_open(struct verdict *v, struct arena *arena)
@@ -72,6 +83,13 @@ static bool wants_more(const struct verdict *v)
 static bool is_blind(const struct verdict *v)
 {
     return v->kind == VERDICT_INCONCLUSIVE && (v->why == WHY_LOST || v->why == WHY_INSTRUMENT);
+}
+
+/* Something was wrong there, too little to say so: a part that saw nothing wrong does not take it
+ * back. */
+static bool is_tainted(const struct verdict *v)
+{
+    return v->kind == VERDICT_INCONCLUSIVE && v->wrong > 0;
 }
 
 static void add_up(const struct claim_type *type, struct verdict *so_far,
@@ -112,8 +130,11 @@ void hearing_merge_parts(const struct claim_type *type, struct verdict *so_far,
     } else if (is_blind(so_far) || is_blind(next)) {
         if (!is_blind(so_far))
             *so_far = *next;
+    } else if (so_far->kind == VERDICT_PASS && is_tainted(next)) {
+        *so_far = *next;
     } else if (so_far->kind == VERDICT_NOT_APPLICABLE ||
-               (next->kind == VERDICT_PASS && so_far->why != WHY_NOT_REPEATED)) {
+               (next->kind == VERDICT_PASS && so_far->why != WHY_NOT_REPEATED &&
+                !is_tainted(so_far))) {
         *so_far = *next;
     } else if (so_far->kind == VERDICT_INCONCLUSIVE && next->kind == VERDICT_INCONCLUSIVE) {
         add_up(type, so_far, next, parts, arena);

@@ -133,6 +133,26 @@ static void a_share_or_a_time_that_one_part_misses_proves_nothing(void **state)
     merge(VERDICT_INCONCLUSIVE, VERDICT_INCONCLUSIVE, "success", VERDICT_INCONCLUSIVE);
 }
 
+/* 4 of 9 late in one part, 0 of 10 in the other: the second does not take it back. */
+static void what_one_part_saw_wrong_the_other_does_not_take_back(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        struct verdict open = {.kind = VERDICT_INCONCLUSIVE, .why = WHY_TOO_FEW, .unit = "tries"},
+                       good = {.kind = VERDICT_PASS, .text = "10 of 10", .unit = "tries"};
+        struct verdict *first = order == 0 ? &open : &good, *next = order == 0 ? &good : &open;
+        struct arena arena;
+        open.eligible = 9;
+        open.wrong = 4;
+        good.eligible = 10;
+        arena_init(&arena, 65536);
+        hearing_merge_parts(claim_type_find("timeout.try"), first, next, 2, &arena);
+        assert_int_equal(first->kind, VERDICT_INCONCLUSIVE);
+        assert_int_equal(first->wrong, 4);
+        arena_release(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +162,7 @@ int main(void)
         cmocka_unit_test(what_was_wrong_while_it_was_paused_is_no_evidence),
         cmocka_unit_test(a_pause_that_was_never_ended_cuts_its_phase_short),
         cmocka_unit_test(a_share_or_a_time_that_one_part_misses_proves_nothing),
+        cmocka_unit_test(what_one_part_saw_wrong_the_other_does_not_take_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

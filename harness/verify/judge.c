@@ -230,6 +230,17 @@ static void add_up(const struct claim_type *type, const struct verdict *first,
     second->certain = verdict_excludes(sum, arena);
 }
 
+/* The repetition was paused, or ended early: what came after is not looked at, and may say
+ * otherwise.
+ */
+static bool was_cut_short(const struct stand *st)
+{
+    const struct journal_phase *p =
+        st->phase == NULL ? NULL : hearing_part(st->h, st->scenario, st->arm, st->phase, true, 0);
+    return p != NULL &&
+           (p->why == NULL || strcmp(p->why, "pause") == 0 || strcmp(p->why, "abort") == 0);
+}
+
 /* Undecided for want of instances, and the phase was repeated: the second look decides. What it
  * sees by time or chance would need a third, so such a FAIL is left open. */
 static void look_again(const struct stand *st, const struct claim_type *type,
@@ -242,6 +253,9 @@ static void look_again(const struct stand *st, const struct claim_type *type,
     struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
     again.alpha = st->h->alpha;
     type->judge(edge, &again, arena, &second);
+    bool witnessed = second.kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC;
+    if (was_cut_short(st) && !witnessed)
+        return;
     /* A broken control is there to be caught: one look at the defect is enough. */
     bool broken = strcmp(st->arm, SUBJECT) != 0 && strcmp(st->arm, RIGHT) != 0;
     if (second.kind == VERDICT_PASS)
@@ -252,7 +266,7 @@ static void look_again(const struct stand *st, const struct claim_type *type,
         second.needs = "another run";
     } else if (second.kind == VERDICT_INCONCLUSIVE)
         add_up(type, v, &second, arena);
-    mind_lost(st->h, type, &again, &second);
+    mind_journal(st, type, &again, &second);
     if (second.kind != VERDICT_INCONCLUSIVE || second.why == WHY_NOT_REPEATED)
         *v = second;
 }
@@ -289,8 +303,27 @@ static void judge_parts(const struct stand *st, const struct claim_type *type,
         w.alpha /= (double)parts;
         type->judge(edge, &w, &h->g->arena, &next);
         mind_journal(st, type, &w, &next);
-        hearing_merge_parts(type, v, &next, parts, &h->g->arena);
+        /* What looks beyond its part sees the same instances in each of them. */
+        struct claim_type once = *type;
+        once.adds = type->adds && w.wide.from_ns == w.span.from_ns && w.wide.to_ns == w.span.to_ns;
+        hearing_merge_parts(&once, v, &next, parts, &h->g->arena);
     }
+}
+
+/* Over a whole scenario: the load went on in a pause, with the faults off, and that is no evidence.
+ * A witness stays one, and what no traffic proves is as good as before. */
+static void mind_pause(const struct stand *st, const struct claim_type *type, struct verdict *v)
+{
+    bool paused = hearing_paused(st->h, st->scenario, st->arm);
+    if (!paused || v->kind == VERDICT_INCONCLUSIVE || v->kind == VERDICT_NOT_APPLICABLE ||
+        (v->kind == VERDICT_FAIL && fails_by_witness(type)) || strcmp(type->word, "lint") == 0 ||
+        strcmp(type->word, "human") == 0)
+        return;
+    const char *was = v->text;
+    verdict_open(v, WHY_INSTRUMENT, &st->h->g->arena,
+                 "the run was paused, and what came in the pause is no evidence (else: %s)",
+                 was == NULL ? "" : was);
+    v->needs = "a run that is not paused, or the claim in a phase";
 }
 
 static size_t count_parts(const struct stand *st)
@@ -324,6 +357,8 @@ static bool decide(const struct stand *st, const struct claim_type *type, const 
     v->kind = VERDICT_INCONCLUSIVE;
     w->alpha /= parts > 1 ? (double)parts : 1;
     type->judge(edge, w, &h->g->arena, v);
+    if (st->phase == NULL)
+        mind_pause(st, type, v);
     if (parts > 1) {
         mind_journal(st, type, w, v);
         judge_parts(st, type, asked, edge, first + 1, parts, v);

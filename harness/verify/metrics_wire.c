@@ -94,6 +94,16 @@ static bool was_rate_limited(const struct window *w, const struct request *r)
            !retry_rule_covers(w->policy, CAUSE_STATUS, STATUS_LIMITED);
 }
 
+/* The same where it is retried: tries that no endpoint saw, and whose answer the client did not
+ * get. */
+static uint64_t hidden_tries(const struct window *w, const struct request *r)
+{
+    uint64_t tries = window_tries(r), bound = 1 + w->policy->retry.attempts.number;
+    bool may = w->policy->rate.present &&
+               retry_rule_covers(w->policy, CAUSE_STATUS, STATUS_LIMITED) && bound > tries;
+    return may ? bound - tries : 0;
+}
+
 /* Retries that may have been counted, and were seen by nobody: of a request that connected to
  * nothing; one more of those that ended while the next try was waited for. */
 static uint64_t unseen_retries(const struct window *w, const struct request *r,
@@ -124,7 +134,8 @@ static void count_retries(const struct window *w, const struct request *r, const
      * budget is not (limits-measured.md 1). */
     bool refused = w->track->flavour == FLAVOUR_ENVOY && flight_is_drop(r) && tries >= 1;
     sure(&ret->retries, retries + refused);
-    ret->retries.most += unseen_retries(w, r, last, tries, &ret->hidden) + unread_tries(w, r);
+    ret->retries.most +=
+        unseen_retries(w, r, last, tries, &ret->hidden) + unread_tries(w, r) + hidden_tries(w, r);
 }
 
 /* A try counts once it has a connection; one that broke before we read it cannot be told. */
@@ -134,7 +145,8 @@ static void count_tries(const struct window *w, const struct request *r, const s
     uint64_t tries = window_tries(r);
     sure(&ret->tries, r->seen);
     ret->tries.most += tries > r->seen ? tries - r->seen : 0;
-    ret->tries.most += may_have_one_more(w, r, last) + was_rate_limited(w, r) + unread_tries(w, r);
+    ret->tries.most += may_have_one_more(w, r, last) + was_rate_limited(w, r) + unread_tries(w, r) +
+                       hidden_tries(w, r);
 }
 
 /* We had answered, and the mesh may have cut the try before it read that: what it did next tells.

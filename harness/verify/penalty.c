@@ -126,9 +126,23 @@ static bool may_be_refused(const struct window *w, uint64_t from_ns, uint64_t to
 {
     const struct track *t = w->track;
     uint64_t since = from_ns > WAIT_MOST_NS ? from_ns - WAIT_MOST_NS : 0;
+    /* One that is retried leaves no trace in the answer. */
+    if (w->policy->rate.present && retry_rule_covers(w->policy, CAUSE_STATUS, STATUS_LIMITED))
+        return true;
     for (uint32_t i = track_request_at(t, since);
          w->policy->rate.present && i < t->request_count && t->requests[i].start_ns < to_ns; i++)
         if (t->requests[i].r->status == STATUS_LIMITED && t->requests[i].done_ns > from_ns)
+            return true;
+    return false;
+}
+
+/* Something of the world changed meanwhile: an endpoint that came back, at another address perhaps,
+ * has a new gate; so has a proxy that was started anew. */
+static bool world_changed(const struct window *w, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct journal *j = w->journal;
+    for (size_t i = 0; i < j->world_count; i++)
+        if (j->worlds[i].r.at + j->worlds[i].r.after >= from_ns && j->worlds[i].r.at <= to_ns)
             return true;
     return false;
 }
@@ -167,8 +181,8 @@ static void follow(const struct series *s, const struct track_host *host, uint32
     for (uint32_t j = 0; next != NULL; j++, position++, next = next_after(t, host, position)) {
         const struct try *x = &t->tries[host->tries[position]];
         bool probe = j == 0 || ((x->rule[0] & RULE_FAILED) != 0 && x->head_ns < s->w->span.to_ns);
-        if (!probe || !add(s, j, x, next) || may_be_stale(t, host, position) ||
-            may_be_refused(s->w, x->lo_ns, next->seen_ns))
+        if (!probe || world_changed(s->w, x->lo_ns, next->head_ns) || !add(s, j, x, next) ||
+            may_be_stale(t, host, position) || may_be_refused(s->w, x->lo_ns, next->seen_ns))
             return;
     }
 }

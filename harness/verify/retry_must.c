@@ -31,6 +31,7 @@
 struct tally {
     char cause[16];
     uint64_t eligible, wrong, swapped;
+    uint64_t exempt;      /* not retried, and the limit of retries at once may be why */
     bool asked;           /* the plan sends it */
     bool by_share;        /* refused or reset at accept: one witness may be chance */
     struct verdict found; /* its first witness */
@@ -184,8 +185,9 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     if (had_no_host(edge, r) || r->r->body_class == BODY_OVERFLOW ||
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
-    if (body_too_big(edge, r) || limit_refused(edge, w, t, r, x->lo_ns) || rate_refused(edge, r) ||
-        near_ejection(w, t, x))
+    bool own = r->r->body_class == BODY_OWN && window_same_answer(r, x);
+    if (body_too_big(edge, r) || limit_refused(edge, w, t, r, x->lo_ns) ||
+        (rate_refused(edge, r) && !own) || near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
         return was_passed_on(edge, r, x) || !timer_may(edge, w, r, x);
