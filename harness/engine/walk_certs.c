@@ -39,6 +39,7 @@ struct walk_certs {
     struct rotation **before; /* by phase: as it was when it first began; NULL: it has no step */
     bool each;                /* connections live for one answer, until the phase ends */
     enum cert_reconnect mesh_reconnect; /* due when the mesh has taken its new leaf */
+    enum cert_reconnect late_reconnect; /* the same of a leaf that a cut withholds */
     struct hold next_hold, reconnect_hold;
 };
 
@@ -292,9 +293,13 @@ void walk_certs_on_set(struct walk *w, struct actor *a, const json_t *set)
     if (c == NULL || mesh == NULL)
         return;
     mesh->untaken = json_is_false(json_object_get(set, "taken"));
-    /* Withheld (its control plane is cut): told once more when it has come. */
-    if (!meshes_settled(w) || w->state >= WALK_DRAINING ||
-        c->mesh_reconnect == CERT_RECONNECT_NONE || json_is_true(json_object_get(set, "withheld")))
+    /* Withheld (its control plane is cut): told once more when it has come, and then the
+     * connections are to be made anew, though those of other meshes were long ago. */
+    if (json_is_true(json_object_get(set, "withheld")) && c->mesh_reconnect != CERT_RECONNECT_NONE)
+        c->late_reconnect = c->mesh_reconnect;
+    if (json_is_true(json_object_get(set, "late")) && c->late_reconnect != CERT_RECONNECT_NONE)
+        c->mesh_reconnect = c->late_reconnect;
+    if (!meshes_settled(w) || w->state >= WALK_DRAINING || c->mesh_reconnect == CERT_RECONNECT_NONE)
         return;
     loop_hold_remove(loop, &c->reconnect_hold);
     loop_hold_add(loop, &c->reconnect_hold, loop_now_ns(loop) + RECONNECT_AFTER_NS, on_reconnect);
