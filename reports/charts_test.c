@@ -1,6 +1,7 @@
 /* All charts together: a golden file of one simulated gate whose mesh ends ejections too early, and
  * the bound on their bytes. */
 #include "reports/chart_fixture_test.h"
+#include "reports/good_file_test.h"
 #include "reports/scene.h"
 #include "verify/simulator_run_test.h"
 
@@ -29,19 +30,6 @@ static char *all_of(const struct report *report, unsigned coarse)
     return text_take(&text);
 }
 
-static char *read_all(const char *path)
-{
-    FILE *from = fopen(path, "rb");
-    if (from == NULL)
-        return check_strdup("");
-    size_t most = (size_t)4 << 20;
-    char *text = check_alloc(most);
-    text[fread(text, 1, most - 1, from)] = '\0';
-    fclose(from);
-    return text;
-}
-
-/* UPDATE_GOOD=1 writes it anew: look at the difference. */
 static void the_charts_of_a_simulated_gate_are_the_stored_ones(void **state)
 {
     struct edge_policy edge = sim_policy();
@@ -59,16 +47,7 @@ static void the_charts_of_a_simulated_gate_are_the_stored_ones(void **state)
     chart_has(text, "too early");
     chart_has(text, ">found</text>");
     chart_has(text, "eject.length");
-    if (getenv("UPDATE_GOOD") != NULL) {
-        FILE *to = fopen(GOOD, "wb");
-        assert_non_null(to);
-        assert_true(fputs(text, to) >= 0);
-        assert_int_equal(fclose(to), 0);
-    }
-    char *good = read_all(GOOD);
-    if (strcmp(text, good) != 0)
-        fail_msg("the charts differ from reports/charts.good; UPDATE_GOOD=1 writes it anew");
-    free(good);
+    good_file_is(GOOD, text);
     free(text);
     judgement_free(g);
     sim_close(&s);

@@ -5,22 +5,6 @@
 
 #define LISTED_MOST 20
 
-static const struct journal_event *event_of(const struct journal *j, const char *what)
-{
-    for (size_t i = 0; i < j->event_count; i++) {
-        const char *arm = json_string_value(json_object_get(j->events[i].json, "arm"));
-        if (strcmp(j->events[i].what, what) == 0 && (arm == NULL || strcmp(arm, "subject") == 0))
-            return &j->events[i];
-    }
-    return NULL;
-}
-
-static const char *text_of(const struct journal_event *e, const char *key)
-{
-    const char *text = e == NULL ? NULL : json_string_value(json_object_get(e->json, key));
-    return text == NULL ? "" : text;
-}
-
 /* A change with an entry in the ledger: undone and read back by a later record of that entry. */
 static bool is_back(const struct journal *j, uint64_t entry)
 {
@@ -98,9 +82,11 @@ static void add_time(struct html *h, uint64_t at_ns)
 void html_end_abort(struct html *h)
 {
     const struct journal *j = h->report->journal;
-    const struct journal_event *trip = event_of(j, "guard_trip"), *abort = event_of(j, "abort");
+    const struct journal_event *trip = report_event(j, "guard_trip"),
+                               *abort = report_event(j, "abort");
     size_t all, left = html_end_outstanding(j, &all);
-    const char *why = trip != NULL ? text_of(trip, "guard") : text_of(abort, "why");
+    const char *why =
+        trip != NULL ? report_event_text(trip, "guard") : report_event_text(abort, "why");
     if (why[0] == '\0')
         why = j->end_how == NULL ? "" : j->end_how;
     text_add(h->to, "Stopped");
@@ -111,14 +97,14 @@ void html_end_abort(struct html *h)
     text_add(h->to, trip != NULL ? " by the guard <b>" : ": <b>");
     html_text(h->to, why);
     text_add(h->to, "</b>");
-    if (text_of(trip, "where")[0] != '\0') {
+    if (report_event_text(trip, "where")[0] != '\0') {
         text_add(h->to, " <span class=\"src m\">");
-        html_text(h->to, text_of(trip, "where"));
+        html_text(h->to, report_event_text(trip, "where"));
         text_add(h->to, "</span>");
     }
-    if (text_of(trip, "note")[0] != '\0') {
+    if (report_event_text(trip, "note")[0] != '\0') {
         text_add(h->to, " \xE2\x80\x9C");
-        html_text(h->to, text_of(trip, "note"));
+        html_text(h->to, report_event_text(trip, "note"));
         text_add(h->to, "\xE2\x80\x9D");
     }
     if (left > 0)

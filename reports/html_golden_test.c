@@ -6,6 +6,7 @@
 
 #include "embed/report_css.h"
 #include "embed/report_js.h"
+#include "reports/good_file_test.h"
 #include "reports/html.h"
 #include "reports/report_fixture_test.h"
 
@@ -22,18 +23,6 @@ static void cut(char *page, const char *part)
     char *at = strstr(page, part);
     assert_non_null(at);
     memmove(at, at + strlen(part), strlen(at + strlen(part)) + 1);
-}
-
-static char *read_all(const char *path)
-{
-    FILE *from = fopen(path, "rb");
-    if (from == NULL)
-        return check_strdup("");
-    size_t most = (size_t)4 << 20;
-    char *text = check_alloc(most);
-    text[fread(text, 1, most - 1, from)] = '\0';
-    fclose(from);
-    return text;
 }
 
 static void the_page_of_a_stored_journal_is_the_stored_page(void **state)
@@ -59,16 +48,7 @@ static void the_page_of_a_stored_journal_is_the_stored_page(void **state)
     cut(page, (const char *)embed_report_js);
     cut(page, embed_report_css_sha256);
     cut(page, embed_report_js_sha256);
-    if (getenv("UPDATE_GOOD") != NULL) {
-        FILE *to = fopen(GOOD, "wb");
-        assert_non_null(to);
-        assert_true(fputs(page, to) >= 0);
-        assert_int_equal(fclose(to), 0);
-    }
-    char *good = read_all(GOOD);
-    if (strcmp(page, good) != 0)
-        fail_msg("the page differs from reports/html.good; UPDATE_GOOD=1 writes it anew");
-    free(good);
+    good_file_is(GOOD, page);
     free(page);
     journal_free(stored);
     unlink(path);

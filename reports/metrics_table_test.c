@@ -48,9 +48,7 @@ static char *draw(struct limits *l, uint64_t retries, bool scraped, struct chart
 static void end(struct limits *l, char *text)
 {
     free(text);
-    judgement_free(l->judgement);
-    journal_free(l->j);
-    plan_free(l->plan);
+    limits_close(l);
 }
 
 static void counters_that_agree_pass(void **state)

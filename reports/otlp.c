@@ -2,19 +2,10 @@
 
 #include <inttypes.h>
 
-static json_t *clean(const char *text)
-{
-    struct text t;
-    text_init(&t, (size_t)64 * 1024);
-    report_add_clean(&t, text == NULL ? "" : text);
-    json_t *made = json_string(text_get(&t));
-    text_release(&t);
-    return made;
-}
-
 json_t *otlp_text(const char *key, const char *value)
 {
-    return json_pack("{s:s, s:{s:o}}", "key", key, "value", "stringValue", clean(value));
+    return json_pack("{s:s, s:{s:o}}", "key", key, "value", "stringValue",
+                     report_clean_json(value));
 }
 
 json_t *otlp_number(const char *key, uint64_t value)

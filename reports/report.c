@@ -101,6 +101,32 @@ void report_add_clean(struct text *to, const char *from)
     }
 }
 
+json_t *report_clean_json(const char *from)
+{
+    struct text t;
+    text_init(&t, (size_t)64 * 1024);
+    report_add_clean(&t, from);
+    json_t *made = json_string(text_get(&t));
+    text_release(&t);
+    return made;
+}
+
+const struct journal_event *report_event(const struct journal *j, const char *what)
+{
+    for (size_t i = 0; i < j->event_count; i++) {
+        const char *arm = json_string_value(json_object_get(j->events[i].json, "arm"));
+        if (strcmp(j->events[i].what, what) == 0 && (arm == NULL || strcmp(arm, "subject") == 0))
+            return &j->events[i];
+    }
+    return NULL;
+}
+
+const char *report_event_text(const struct journal_event *e, const char *key)
+{
+    const char *text = e == NULL ? NULL : json_string_value(json_object_get(e->json, key));
+    return text == NULL ? "" : text;
+}
+
 const char *report_run_text(const struct journal *j, const char *key)
 {
     const char *text = json_string_value(json_object_get(j->run, key));

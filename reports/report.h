@@ -54,6 +54,12 @@ bool sequence_print(const struct report *report, uint64_t id_hi, uint64_t id_lo,
 uint64_t report_zero_ns(const struct journal *j);
 /* Appends only printable characters of ${from}; all others as '?'. */
 void report_add_clean(struct text *to, const char *from);
+/* ${from} as a JSON text, of its printable characters; NULL reads as "". The caller's. */
+json_t *report_clean_json(const char *from);
+/* The first event of that name, of the subject's walk or of the whole run; NULL: there is none. */
+const struct journal_event *report_event(const struct journal *j, const char *what);
+/* A text of its row; "" when it has none, and for no event. */
+const char *report_event_text(const struct journal_event *e, const char *key);
 /* A string of the journal's run row, "" when it is missing. */
 const char *report_run_text(const struct journal *j, const char *key);
 /* The same of its policy row: "target", "driver", "paths". */

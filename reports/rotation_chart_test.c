@@ -21,9 +21,7 @@ static char *draw(struct limits *l, struct chart_note *note)
 static void end(struct limits *l, char *text)
 {
     free(text);
-    judgement_free(l->judgement);
-    journal_free(l->j);
-    plan_free(l->plan);
+    limits_close(l);
 }
 
 static void without_a_change_there_is_nothing_to_draw(void **state)

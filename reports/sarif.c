@@ -12,16 +12,6 @@
 
 #define RESULTS_MOST 5000 /* what GitHub shows of a run */
 
-static json_t *clean(const char *text)
-{
-    struct text t;
-    text_init(&t, (size_t)64 * 1024);
-    report_add_clean(&t, text == NULL ? "" : text);
-    json_t *made = json_string(text_get(&t));
-    text_release(&t);
-    return made;
-}
-
 static json_t *rules_json(void)
 {
     size_t count;
@@ -106,10 +96,11 @@ static json_t *result_json(const struct report *report, const struct judged *d)
     if (has_line)
         add_place(to, "relatedLocations", d->asked_by);
     if (d->accepted != NULL && d->accepted->stands)
-        json_object_set_new(to, "suppressions",
-                            json_pack("[{s:s, s:s, s:o}]", "kind", "external", "status", "accepted",
-                                      "justification",
-                                      clean(accepted_print(d->accepted, said, sizeof(said)))));
+        json_object_set_new(
+            to, "suppressions",
+            json_pack("[{s:s, s:s, s:o}]", "kind", "external", "status", "accepted",
+                      "justification",
+                      report_clean_json(accepted_print(d->accepted, said, sizeof(said)))));
     return to;
 }
 
@@ -136,9 +127,9 @@ static bool write(const struct report *report, FILE *to, struct error *err)
         "driver", "name", "meshproof", "version", report->version, "rules", rules_json(),
         "columnKind", "unicodeCodePoints", "invocations", "executionSuccessful", code <= 2,
         "exitCode", code, "exitCodeDescription", report_outcome(code), "properties", "run",
-        clean(report_run_text(report->journal, "run")), "target",
-        clean(report_policy_text(report->journal, "target")), "outcome", report_outcome(code),
-        "results", results_json(report));
+        report_clean_json(report_run_text(report->journal, "run")), "target",
+        report_clean_json(report_policy_text(report->journal, "target")), "outcome",
+        report_outcome(code), "results", results_json(report));
     json_t *all =
         json_pack("{s:s, s:s, s:[o]}", "$schema", SARIF_SCHEMA, "version", "2.1.0", "runs", run);
     bool ok = all != NULL && json_dumpf(all, to, JSON_INDENT(1)) == 0 && fputc('\n', to) != EOF;

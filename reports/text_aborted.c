@@ -5,22 +5,6 @@
 #define MARK_COLUMN 76
 #define EDGES_MOST 16
 
-static const struct journal_event *event_of(const struct journal *j, const char *what)
-{
-    for (size_t i = 0; i < j->event_count; i++) {
-        const char *arm = json_string_value(json_object_get(j->events[i].json, "arm"));
-        if (strcmp(j->events[i].what, what) == 0 && (arm == NULL || strcmp(arm, "subject") == 0))
-            return &j->events[i];
-    }
-    return NULL;
-}
-
-static const char *text_of(const struct journal_event *e, const char *key)
-{
-    const char *text = e == NULL ? NULL : json_string_value(json_object_get(e->json, key));
-    return text == NULL ? "" : text;
-}
-
 /* In its midst, or while it was paused. */
 static bool is_cut(const struct judged_phase *p)
 {
@@ -31,24 +15,25 @@ static bool is_cut(const struct judged_phase *p)
 void aborted_add_stop(const struct report *report, const struct judged_phase *phase,
                       struct text *to)
 {
-    const struct journal_event *trip = event_of(report->journal, "guard_trip");
-    const struct journal_event *abort = event_of(report->journal, "abort");
+    const struct journal_event *trip = report_event(report->journal, "guard_trip");
+    const struct journal_event *abort = report_event(report->journal, "abort");
     size_t start = to->len;
     if (!is_cut(phase) || abort == NULL)
         return;
     text_add(to, trip != NULL ? "  STOPPED by " : "  STOPPED: ");
-    report_add_clean(to, trip != NULL ? text_of(trip, "guard") : text_of(abort, "why"));
-    if (text_of(trip, "where")[0] != '\0') {
+    report_add_clean(to, trip != NULL ? report_event_text(trip, "guard")
+                                      : report_event_text(abort, "why"));
+    if (report_event_text(trip, "where")[0] != '\0') {
         while (to->len - start < MARK_COLUMN)
             text_add(to, " ");
         text_add(to, "   ");
-        report_add_clean(to, text_of(trip, "where"));
+        report_add_clean(to, report_event_text(trip, "where"));
     }
     text_add(to, "\n");
-    if (text_of(trip, "note")[0] == '\0')
+    if (report_event_text(trip, "note")[0] == '\0')
         return;
     text_add(to, "          \"");
-    report_add_clean(to, text_of(trip, "note"));
+    report_add_clean(to, report_event_text(trip, "note"));
     text_add(to, "\"\n");
 }
 
@@ -65,7 +50,7 @@ bool aborted_is_cut(const struct report *report, uint32_t scenario)
 
 const char *aborted_by(const struct report *report)
 {
-    return event_of(report->journal, "guard_trip") != NULL ? " by guard" : "";
+    return report_event(report->journal, "guard_trip") != NULL ? " by guard" : "";
 }
 
 static bool has_run(const struct judgement *g, uint32_t scenario, uint32_t ordinal)
@@ -198,8 +183,8 @@ static uint64_t started_ns(const struct journal *j)
 void aborted_add_end(const struct report *report, struct text *to)
 {
     const struct journal *j = report->journal;
-    const struct journal_event *abort = event_of(j, "abort");
-    const struct journal_event *trip = event_of(j, "guard_trip");
+    const struct journal_event *abort = report_event(j, "abort");
+    const struct journal_event *trip = report_event(j, "guard_trip");
     if (report_ending(j) != ENDED_ABORTED || abort == NULL)
         return;
     uint64_t trip_ns = trip != NULL ? trip->t_ns : abort->t_ns;

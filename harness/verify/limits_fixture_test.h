@@ -192,6 +192,13 @@ static inline const struct verdict *limits_judge(struct limits *l, const char *i
 }
 
 /* Judges, says what it must be, and frees all. */
+static inline void limits_close(struct limits *l)
+{
+    judgement_free(l->judgement);
+    journal_free(l->j);
+    plan_free(l->plan);
+}
+
 static inline void limits_are(struct limits *l, const char *id, enum verdict_kind kind,
                               enum why why, const char *text)
 {
@@ -200,9 +207,7 @@ static inline void limits_are(struct limits *l, const char *id, enum verdict_kin
         fail_msg("%s is %d, why %d: %s", id, v->kind, v->why, v->text);
     if (kind == VERDICT_INCONCLUSIVE)
         assert_non_null(v->needs);
-    judgement_free(l->judgement);
-    journal_free(l->j);
-    plan_free(l->plan);
+    limits_close(l);
 }
 
 #endif

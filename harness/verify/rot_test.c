@@ -4,19 +4,12 @@
 
 static const char *const no_keys[] = {NULL};
 
-static void forget(struct limits *l)
-{
-    judgement_free(l->judgement);
-    journal_free(l->j);
-    plan_free(l->plan);
-}
-
 static void is_not_judged(struct limits *l, const char *id)
 {
     const struct verdict *v = limits_judge(l, id);
     if (v->kind != VERDICT_NOT_APPLICABLE)
         fail_msg("%s is %d: %s", id, v->kind, v->text);
-    forget(l);
+    limits_close(l);
 }
 
 /* The steps of a right order: add root-b at 2 s, leaves at 6 s, the mesh's at 10 s, drop at 14 s.
@@ -258,7 +251,7 @@ static void a_skew_that_no_new_handshake_met_decides_nothing(void **state)
     shakes_run(&l, (struct shake_row){.at_us = LIMITS_MS}, 9, 100 * LIMITS_MS);
     const struct verdict *v = limits_judge(&l, "rot.R6");
     assert_int_equal(v->kind, VERDICT_INCONCLUSIVE);
-    forget(&l);
+    limits_close(&l);
     shakes_open(&l, "rotation", no_keys);
     shakes_at(&l, 4 * LIMITS_S, "issue",
               (const char *const[]){"to", "payments/1", "root", "root-b", NULL});
