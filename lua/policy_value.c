@@ -178,12 +178,11 @@ static json_t *resolve(struct build *b, const struct scenario *s, const struct s
     if (!plain_keys(u, err))
         return NULL;
     if (n == NULL) {
-        error_set(err, ERROR_INPUT,
-                  "field is \"%.20s\"; there is attempts per_try_timeout timeout interval "
-                  "base_ejection_time consecutive_errors max_ejection_percent "
-                  "accrual_max_failures requests_per_second max_connections "
-                  "max_pending_requests max_requests",
-                  field == NULL ? "" : field);
+        char names[200] = "";
+        for (size_t i = 0, used = 0; i < COUNT_OF(numbers) && used < sizeof(names); i++)
+            used += (size_t)snprintf(names + used, sizeof(names) - used, " %s", numbers[i].name);
+        error_set(err, ERROR_INPUT, "field is \"%.20s\"; there is%s", field == NULL ? "" : field,
+                  names);
         return NULL;
     }
     if (!find_edge(b, u, step, &on, err) || !read_policy(b, s, err))

@@ -52,15 +52,6 @@ json_t *otlp_scope(const struct report *report)
     return json_pack("{s:s, s:s}", "name", "meshproof", "version", report->version);
 }
 
-uint64_t otlp_end_ns(const struct journal *j)
-{
-    uint64_t last = report_zero_ns(j);
-    for (size_t i = 0; i < j->phase_count; i++)
-        if (j->phases[i].t1_ns != UINT64_MAX && j->phases[i].t1_ns > last)
-            last = j->phases[i].t1_ns;
-    return last;
-}
-
 bool otlp_write(json_t *take, FILE *to, struct error *err)
 {
     bool ok = take != NULL && json_dumpf(take, to, JSON_COMPACT) == 0 && fputc('\n', to) != EOF;

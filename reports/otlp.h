@@ -16,8 +16,6 @@ json_t *otlp_time(const struct journal *j, uint64_t at_ns);
 json_t *otlp_resource(const struct report *report);
 /* {"name": "meshproof", "version": ...} */
 json_t *otlp_scope(const struct report *report);
-/* When the last phase ended. */
-uint64_t otlp_end_ns(const struct journal *j);
 bool otlp_write(json_t *take, FILE *to, struct error *err);
 
 #endif

@@ -9,7 +9,7 @@ static json_t *point(const struct report *report, uint64_t value, json_t *take_a
     char number[24];
     snprintf(number, sizeof(number), "%" PRIu64, value);
     return json_pack("{s:o, s:s, s:o}", "timeUnixNano",
-                     otlp_time(report->journal, otlp_end_ns(report->journal)), "asInt", number,
+                     otlp_time(report->journal, report_end_ns(report->journal)), "asInt", number,
                      "attributes", take_attributes);
 }
 

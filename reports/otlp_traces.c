@@ -193,7 +193,7 @@ static void add_phase(struct trace *t, const struct journal_phase *p)
         add_witness(t, d, s.id);
     }
     s.from_ns = p->t0_ns;
-    s.to_ns = p->t1_ns == UINT64_MAX ? otlp_end_ns(t->j) : p->t1_ns;
+    s.to_ns = p->t1_ns == UINT64_MAX ? report_end_ns(t->j) : p->t1_ns;
     s.attributes = json_pack("[o, o]", otlp_text("meshproof.phase", p->name),
                              otlp_text("meshproof.ended_by", p->why == NULL ? "never" : p->why));
     s.events = events_of(t, p->phase);
@@ -208,7 +208,7 @@ static void add_run(struct trace *t)
                      .kind = KIND_INTERNAL,
                      .status = code == 0 ? STATUS_OK : STATUS_ERROR,
                      .from_ns = report_zero_ns(t->j),
-                     .to_ns = otlp_end_ns(t->j),
+                     .to_ns = report_end_ns(t->j),
                      .why = code == 0 ? NULL : report_outcome(code)};
     snprintf(s.id, sizeof(s.id), "%s", t->root);
     s.attributes = json_pack("[o, o]", otlp_text("meshproof.outcome", report_outcome(code)),

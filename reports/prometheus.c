@@ -7,9 +7,6 @@
  * outcome, each claim, and what was done. Names and labels are for alerts and dashboards, so they
  * stay as they are. */
 
-static const char *const outcomes[] = {"PASS",    "FAIL",         "INCONCLUSIVE",
-                                       "ABORTED", "SURROUNDINGS", NULL};
-
 static void head(struct text *to, const char *name, const char *type, const char *help)
 {
     text_add(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -33,15 +30,6 @@ static uint64_t wall_ns(const struct journal *j)
     return (uint64_t)json_integer_value(json_object_get(j->run, "wall_ns"));
 }
 
-static uint64_t last_ns(const struct journal *j)
-{
-    uint64_t last = report_zero_ns(j);
-    for (size_t i = 0; i < j->phase_count; i++)
-        if (j->phases[i].t1_ns != UINT64_MAX && j->phases[i].t1_ns > last)
-            last = j->phases[i].t1_ns;
-    return last;
-}
-
 static void add_run(const struct report *report, struct text *to)
 {
     const struct journal *j = report->journal;
@@ -56,10 +44,10 @@ static void add_run(const struct report *report, struct text *to)
     label(to, "version", report->version, false);
     text_add(to, "} 1\n");
     head(to, "meshproof_run_outcome", "gauge", "1 for the outcome of the run, 0 for the others.");
-    for (size_t i = 0; outcomes[i] != NULL; i++) {
+    for (int i = 0; i < REPORT_OUTCOMES; i++) {
         text_add(to, "meshproof_run_outcome");
-        label(to, "outcome", outcomes[i], true);
-        text_add(to, "} %d\n", strcmp(outcomes[i], report_outcome(code)) == 0);
+        label(to, "outcome", report_outcome(i), true);
+        text_add(to, "} %d\n", i == code);
     }
     head(to, "meshproof_run_exit_code", "gauge", "The exit code of the run.");
     text_add(to, "meshproof_run_exit_code %d\n", code);
@@ -67,7 +55,7 @@ static void add_run(const struct report *report, struct text *to)
     text_add(to, "meshproof_run_start_time_seconds %" PRIu64 "\n", wall_ns(j) / NS_PER_S);
     head(to, "meshproof_run_duration_seconds", "gauge",
          "From the first phase to the last one's end.");
-    uint64_t ms = (last_ns(j) - report_zero_ns(j)) / NS_PER_MS;
+    uint64_t ms = (report_end_ns(j) - report_zero_ns(j)) / NS_PER_MS;
     text_add(to, "meshproof_run_duration_seconds %" PRIu64 ".%03" PRIu64 "\n", ms / 1000,
              ms % 1000);
 }

@@ -63,7 +63,8 @@ int report_exit(const struct report *report)
 
 const char *report_outcome(int exit_code)
 {
-    static const char *const names[] = {"PASS", "FAIL", "INCONCLUSIVE", "ABORTED", "SURROUNDINGS"};
+    static const char *const names[REPORT_OUTCOMES] = {"PASS", "FAIL", "INCONCLUSIVE", "ABORTED",
+                                                       "SURROUNDINGS"};
     INVARIANT(exit_code >= 0 && (size_t)exit_code < COUNT_OF(names));
     return names[exit_code];
 }
@@ -91,6 +92,15 @@ uint64_t report_zero_ns(const struct journal *j)
             zero = j->phases[i].t0_ns;
     }
     return zero == UINT64_MAX ? 0 : zero;
+}
+
+uint64_t report_end_ns(const struct journal *j)
+{
+    uint64_t last = report_zero_ns(j);
+    for (size_t i = 0; i < j->phase_count; i++)
+        if (j->phases[i].t1_ns != UINT64_MAX && j->phases[i].t1_ns > last)
+            last = j->phases[i].t1_ns;
+    return last;
 }
 
 void report_add_clean(struct text *to, const char *from)

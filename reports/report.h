@@ -35,6 +35,7 @@ enum report_ending { ENDED_COMPLETE, ENDED_ABORTED, ENDED_BROKEN, ENDED_NOT };
 enum report_ending report_ending(const struct journal *j);
 /* 0 pass, 1 fail, 2 inconclusive, 3 aborted, 4 surroundings; of several the first of 1 3 2 4 0. */
 int report_exit(const struct report *report);
+#define REPORT_OUTCOMES 5
 const char *report_outcome(int exit_code); /* "PASS", "FAIL", ... */
 const char *verdict_kind_name(enum verdict_kind kind);
 
@@ -52,6 +53,8 @@ bool sequence_print(const struct report *report, uint64_t id_hi, uint64_t id_lo,
 
 /* Zero time of the run (the first phase's start), for MM:SS.mmm. */
 uint64_t report_zero_ns(const struct journal *j);
+/* When the last phase ended. */
+uint64_t report_end_ns(const struct journal *j);
 /* Appends only printable characters of ${from}; all others as '?'. */
 void report_add_clean(struct text *to, const char *from);
 /* ${from} as a JSON text, of its printable characters; NULL reads as "". The caller's. */

@@ -123,18 +123,6 @@ void svg_text(struct svg *s, const char *class, int32_t x, int32_t y, const char
     text_add(s->to, "</text>");
 }
 
-void svg_group(struct svg *s, const char *class)
-{
-    text_add(s->to, "<g");
-    add_class(s->to, class);
-    text_add(s->to, ">");
-}
-
-void svg_group_end(struct svg *s)
-{
-    text_add(s->to, "</g>");
-}
-
 void svg_use(struct svg *s, const char *symbol, const char *class, int32_t x, int32_t y,
              int32_t size)
 {

@@ -46,9 +46,6 @@ void svg_circle(struct svg *s, const char *class, int32_t x, int32_t y, int32_t 
 void svg_text(struct svg *s, const char *class, int32_t x, int32_t y, const char *text);
 /* The same with a name that html_cut may cut; its title is then the whole of it. */
 void svg_name(struct svg *s, const char *class, int32_t x, int32_t y, const char *name);
-/* A group of many elements of one class. */
-void svg_group(struct svg *s, const char *class);
-void svg_group_end(struct svg *s);
 /* One of the page's symbols: "v-pass", "v-fail", "v-inc", "v-warn", "v-abort" (html_page.h). */
 void svg_use(struct svg *s, const char *symbol, const char *class, int32_t x, int32_t y,
              int32_t size);

@@ -171,6 +171,14 @@ const char *arguments_get(const struct arguments *a, const char *name)
     return NULL;
 }
 
+bool arguments_given(const struct arguments *a, const char *name)
+{
+    for (size_t i = 0; i < a->given_count; i++)
+        if (strcmp(a->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
 bool arguments_has(const struct arguments *a, const char *name)
 {
     return arguments_get(a, name) != NULL;

@@ -28,6 +28,8 @@ bool arguments_parse(struct arguments *a, const struct command *command, int arg
 void arguments_release(struct arguments *a);
 /* The last value given, the environment's, the file's, or the fallback; NULL: none. */
 const char *arguments_get(const struct arguments *a, const char *name);
+/* It stands on the line itself: not in the environment, not in the file, not by default. */
+bool arguments_given(const struct arguments *a, const char *name);
 bool arguments_has(const struct arguments *a, const char *name);
 /* All values of a repeated option, comma lists not cut; returns how many there are. */
 size_t arguments_all(const struct arguments *a, const char *name, const char **ret, size_t most);

@@ -84,8 +84,6 @@ static void refuse(struct control_peer *p, const char *why)
     json_decref(answer);
 }
 
-static void be_patient(struct control_peer *p);
-
 static void on_impatient(struct hold *h, uint64_t now_ns)
 {
     struct control_peer *p =

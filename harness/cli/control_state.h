@@ -33,7 +33,7 @@ void control_state_init(struct control_state *s);
 void control_state_release(struct control_state *s);
 void control_state_row(struct control_state *s, const struct record_source *from,
                        enum record_kind kind, const void *record);
-/* {"state", "phase", "phases": [begun so far], "faults": [{"text", "on", "name"}], "why",
+/* {"state", "phase", "phases": [begun so far], "faults": [{"text", "on", "name", "word"}], "why",
  *  "faults_off", "off_ms", "changes", "undone", "not_back"}. */
 json_t *control_state_json(const struct control_state *s);
 

@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/folders.h"
 #include "cli/live_note.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
@@ -75,9 +76,8 @@ static bool path_of(const struct arguments *args, const struct prepared *p, char
                     struct error *err)
 {
     const char *given = arguments_get(args, "output");
-    if (given == NULL && ((mkdir(".meshproof", 0777) != 0 && errno != EEXIST) ||
-                          (mkdir(RUNS_FOLDER, 0777) != 0 && errno != EEXIST)))
-        return error_system(err, errno, "%s", RUNS_FOLDER);
+    if (given == NULL && !folders_make(RUNS_FOLDER "/", err))
+        return false;
     if (given == NULL)
         snprintf(to, size, RUNS_FOLDER "/%s.db", p->run);
     else

@@ -55,6 +55,20 @@ static void print_end(const struct halting *h, int exits)
     printf("   exit %d\n", exits);
 }
 
+/* It was refused: for it is ending already, or for what was asked. */
+static bool goes_on(struct halting *h)
+{
+    struct error err = {0};
+    json_t *state = NULL;
+    char word[20];
+    if (!control_client_ask(&h->client, json_pack("{ss}", "verb", "status"), &state, &err))
+        return false; /* its last word came meanwhile, or it is gone: the watch tells */
+    control_client_text(state, "state", word, sizeof(word));
+    json_decref(state);
+    return strcmp(word, "starting") == 0 || strcmp(word, "running") == 0 ||
+           strcmp(word, "paused") == 0;
+}
+
 /* What the run answered to being asked to end. */
 static void take_answer(struct halting *h, enum control_read read, json_t *take_answer)
 {
@@ -69,7 +83,7 @@ static void take_answer(struct halting *h, enum control_read read, json_t *take_
     }
     if (read == CONTROL_LINE && json_is_false(json_object_get(take_answer, "ok"))) {
         control_client_text(take_answer, "error", why, sizeof(why));
-        h->refused = strstr(why, "ending already") == NULL;
+        h->refused = goes_on(h);
         fprintf(stderr, "meshproof: run %s: %s\n", h->note->run, why);
     }
     if (read == CONTROL_LATE)

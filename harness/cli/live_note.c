@@ -1,5 +1,6 @@
 #include "cli/live_note.h"
 
+#include "cli/folders.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "journal/record.h"
@@ -14,14 +15,6 @@
 
 #define TAIL ".json"
 #define REASON_MOST_BYTES 160
-
-static bool make_folder(struct error *err)
-{
-    if ((mkdir(".meshproof", 0777) != 0 && errno != EEXIST) ||
-        (mkdir(LIVE_FOLDER, 0777) != 0 && errno != EEXIST))
-        return error_system(err, errno, "%s", LIVE_FOLDER);
-    return true;
-}
 
 static void path_of(const char *run, char *to, size_t size)
 {
@@ -100,7 +93,7 @@ bool live_note_write(const struct live_note *note, struct error *err)
     struct live_note there;
     char path[64];
     bool gone;
-    if (!make_folder(err))
+    if (!folders_make(LIVE_FOLDER "/", err))
         return false;
     path_of(note->run, path, sizeof(path));
     if (read_note(path, &there, &gone) && !gone)
@@ -187,7 +180,7 @@ bool live_lock(const char *reason, const char *who, struct error *err)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)reason[i] < 0x20 || reason[i] == 0x7f)
             return error_set(err, ERROR_USAGE, "--lock has a control character");
-    if (!make_folder(err))
+    if (!folders_make(LIVE_FOLDER "/", err))
         return false;
     json_t *json = json_pack("{ss ss sI}", "reason", reason, "who", who, "wall_ns",
                              (json_int_t)clock_wall_ns());

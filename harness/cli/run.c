@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/folders.h"
 #include "cli/control.h"
 #include "cli/exception_file.h"
 #include "cli/live_view.h"
@@ -47,7 +48,9 @@ static const struct option run_options[] = {
     {"html", 0, "FILE", NULL, "Results", "one page that shows it all, for a browser", NULL, false},
     {"sarif", 0, "FILE", NULL, "Results", "SARIF 2.1.0, for code hosts", NULL, false},
     {"report", 0, "FORMAT=FILE", NULL, "Results",
-     "another report: text, json, junit, markdown, html; FILE - is standard output", NULL, true},
+     "another report: text, json, junit, markdown, html, sarif, prometheus, otlp-traces or "
+     "otlp-metrics; FILE - is standard output",
+     NULL, true},
     {"verdict-file", 0, "FILE", NULL, "Results", "one word: PASS, FAIL, ...", NULL, false},
     {"termination-log", 0, "FILE", NULL, "Results",
      "the outcome as JSON, at most 2 KiB; in a pod: " TERMINATION_LOG, NULL, false},
@@ -79,11 +82,8 @@ static int make_path(const struct arguments *args, const struct prepared *p, cha
         }
         return EXIT_PASS;
     }
-    if ((mkdir(".meshproof", 0777) != 0 && errno != EEXIST) ||
-        (mkdir(RUNS_FOLDER, 0777) != 0 && errno != EEXIST)) {
-        error_system(&err, errno, "%s", RUNS_FOLDER);
+    if (!folders_make(RUNS_FOLDER "/", &err))
         return command_fail(&err);
-    }
     snprintf(to, size, RUNS_FOLDER "/%s.db", p->run);
     return EXIT_PASS;
 }
@@ -213,6 +213,15 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
     return code;
 }
 
+/* mesh { ignore = { "a.rule" } }: the suite accepts it; it stays among the findings. */
+static bool is_ignored(const struct mesh_plan *mesh, const char *rule)
+{
+    for (size_t i = 0; i < mesh->ignore_count; i++)
+        if (strcmp(mesh->ignore[i], rule) == 0)
+            return true;
+    return false;
+}
+
 /* An error finding of the policy reader ends a scenario before it begins, unless the suite says
  * otherwise. */
 static int lint_gate(const struct prepared *p, struct exception_file *exceptions)
@@ -234,7 +243,8 @@ static int lint_gate(const struct prepared *p, struct exception_file *exceptions
         for (size_t k = 0; k < results.count; k++) {
             const struct finding *f = &results.rows[k].finding;
             char mark[300], line[900];
-            if (f->severity != SEVERITY_ERROR || results.rows[k].accepted != NULL)
+            if (f->severity != SEVERITY_ERROR || results.rows[k].accepted != NULL ||
+                is_ignored(&s->mesh, f->rule))
                 continue;
             source_format(f->source, true, mark, sizeof(mark));
             snprintf(line, sizeof(line), "%s: error %s: %s", mark, f->rule, f->text);
@@ -416,15 +426,6 @@ static const char *const said_anew[] = {"output",   "junit",  "markdown",       
                                         "sarif",    "report", "on-inconclusive", "listen",
                                         "token-env"};
 
-/* Not by a default. */
-static bool is_given(const struct arguments *a, const char *name)
-{
-    for (size_t i = 0; i < a->given_count; i++)
-        if (strcmp(a->given[i].option->name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool is_dropped(const char *word, const struct arguments *given, bool *ret_value_follows)
 {
     static const char *const always[] = {"-o", "--output", "--run", "--seed", "--rerun"};
@@ -433,7 +434,7 @@ static bool is_dropped(const char *word, const struct arguments *given, bool *re
         char option[40];
         if (k < COUNT_OF(always))
             snprintf(option, sizeof(option), "%s", always[k]);
-        else if (is_given(given, said_anew[k - COUNT_OF(always)]))
+        else if (arguments_given(given, said_anew[k - COUNT_OF(always)]))
             snprintf(option, sizeof(option), "--%s", said_anew[k - COUNT_OF(always)]);
         else
             continue;
@@ -452,7 +453,7 @@ static size_t add_anew(const struct arguments *given, char **argv)
     size_t kept = 0;
     for (size_t k = 0; k < COUNT_OF(said_anew); k++) {
         const char *values[16];
-        size_t n = is_given(given, said_anew[k])
+        size_t n = arguments_given(given, said_anew[k])
                        ? arguments_all(given, said_anew[k], values, COUNT_OF(values))
                        : 0;
         for (size_t i = 0; i < n && i < COUNT_OF(values) && kept < ANEW_MOST; i++) {

@@ -32,21 +32,12 @@ static bool token_of(struct run_page *p, const char **ret, struct error *err)
     return true;
 }
 
-/* The environment and the file may say it for another command's sake. */
-static bool is_on_the_line(const struct arguments *args, const char *name)
-{
-    for (size_t i = 0; i < args->given_count; i++)
-        if (strcmp(args->given[i].option->name, name) == 0)
-            return true;
-    return false;
-}
-
 bool run_page_init(struct run_page *p, const struct arguments *args, struct error *err)
 {
     const char *asked = arguments_get(args, "listen"), *token;
     *p = (struct run_page){.token_name = arguments_get(args, "token-env")};
     if (asked == NULL)
-        return !is_on_the_line(args, "token-env") ||
+        return !arguments_given(args, "token-env") ||
                error_set(err, ERROR_USAGE, "--token-env is for the page of --listen");
     if (!token_of(p, &token, err) || !page_gate_init(&p->gate, asked, token, err))
         return false;

@@ -21,8 +21,7 @@ struct run_page {
     struct page_server *server; /* while a run goes on */
 };
 /* --listen and --token-env. The address is tried, so that a port in use is an error before anything
- * runs, and told once on stderr, with the token: never in the journal, and not by command_say,
- * whose first line is kept. ERROR_USAGE: beyond loopback without a token, or it is short. */
+ * runs. ERROR_USAGE: beyond loopback without a token, or it is short. */
 bool run_page_init(struct run_page *p, const struct arguments *args, struct error *err) WARN_UNUSED;
 void run_page_release(struct run_page *p);
 /* Adds itself where a page is asked for; ${view} is borrowed until the run's on_end. When the first

@@ -108,6 +108,7 @@ const struct command command_serve = {
     .options = serve_options,
     .option_count = COUNT_OF(serve_options),
     .exits = "0 stopped by a signal  4 surroundings  64 usage",
-    .example = "MESHPROOF_TOKEN=... meshproof serve --listen :7480 --token-env MESHPROOF_TOKEN",
+    .example =
+        "MESHPROOF_TOKEN=... meshproof serve --listen 0.0.0.0:7480 --token-env MESHPROOF_TOKEN",
     .run = run,
 };

@@ -1,10 +1,11 @@
 #include "cli/serve_job.h"
 
 #include "cli/command.h"
+#include "cli/folders.h"
 #include "cli/live_note.h"
+#include "cli/prepare.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,34 +23,20 @@ static void on_child_exit(void *cookie, const struct error *why)
     j->on_end(j->cookie, j->latest);
 }
 
-static bool make_folders(struct error *err)
-{
-    if ((mkdir(".meshproof", 0777) != 0 && errno != EEXIST) ||
-        (mkdir(RUNS_FOLDER, 0777) != 0 && errno != EEXIST))
-        return error_system(err, errno, "%s", RUNS_FOLDER);
-    return true;
-}
-
-static void name_run(char to[9])
-{
-    uint8_t bytes[4];
-    INVARIANT(RAND_bytes(bytes, sizeof(bytes)) == 1);
-    snprintf(to, 9, "%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3]);
-}
-
 bool serve_job_start(struct serve_job *j, const struct serve_ask *ask, bool *ret_busy,
                      struct error *err)
 {
     char journal[64], told[64], log[64];
     const char *argv[ARGV_MOST] = {"/proc/self/exe", "run", ask->suite, "--plain", "--quiet"};
     size_t n = 5;
+    uint64_t unused;
     *ret_busy = j->runs || !live_may_run(err);
     if (*ret_busy)
         return j->runs ? error_set(err, ERROR_INPUT, "run %s goes on: one at a time", j->run)
                        : false;
-    if (!make_folders(err))
+    if (!folders_make(RUNS_FOLDER "/", err))
         return false;
-    name_run(j->run);
+    seed_of_text(NULL, j->run, &unused);
     j->halted = false;
     snprintf(journal, sizeof(journal), RUNS_FOLDER "/%s.db", j->run);
     snprintf(told, sizeof(told), RUNS_FOLDER "/%s.json", j->run);

@@ -3,7 +3,7 @@
 
 /* What `serve` has run: one run at a time, a child of the same program, and what became of it and
  * of those before. A run writes its outcome itself (--termination-log), as .meshproof/runs/ID.json,
- * so that it is known after `serve` was started anew. */
+ * so that GET /v1/runs/ID knows it after `serve` was started anew (/v1/verdict/latest does not). */
 
 #include "cli/run_find.h"
 #include "mesh/child.h"

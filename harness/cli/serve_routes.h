@@ -30,7 +30,7 @@ bool serve_routes_open(const struct serve_routes_config *config, struct serve_ro
                        struct error *err) WARN_UNUSED;
 void serve_routes_free(struct serve_routes *s);
 const char *serve_routes_address(const struct serve_routes *s);
-/* No new run; one that goes on is halted. ${on_end} is called when none does. */
-void serve_routes_drain(struct serve_routes *s, void (*on_end)(void *cookie), void *cookie);
+/* No new run; one that goes on is halted. ${on_drained} is called when none does. */
+void serve_routes_drain(struct serve_routes *s, void (*on_drained)(void *cookie), void *cookie);
 
 #endif

@@ -1,5 +1,7 @@
 #include "cli/starter.h"
 
+#include "cli/folders.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,21 +17,6 @@ size_t starter_there(const struct starter_file *files, size_t count, const char 
         if (lstat(files[i].path, &st) == 0)
             ret[there++] = files[i].path;
     return there;
-}
-
-static bool make_folders(const char *path, struct error *err)
-{
-    char folder[4096];
-    if ((size_t)snprintf(folder, sizeof(folder), "%s", path) >= sizeof(folder))
-        return error_set(err, ERROR_LIMIT, "%.80s...: longer than the %zu bytes allowed", path,
-                         sizeof(folder));
-    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-            return error_system(err, errno, "%s", folder);
-        *slash = '/';
-    }
-    return true;
 }
 
 static bool write_all(int fd, struct bytes content)
@@ -49,7 +36,7 @@ static bool write_all(int fd, struct bytes content)
 bool starter_write(const struct starter_file *files, size_t count, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!make_folders(files[i].path, err))
+        if (!folders_make(files[i].path, err))
             return false;
         int fd = open(files[i].path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         bool ok = fd >= 0 && write_all(fd, files[i].content);

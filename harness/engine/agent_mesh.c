@@ -117,10 +117,9 @@ static bool setup_certs(struct mesh_agent *m, const json_t *tls, struct error *e
                            err);
 }
 
-static void on_cut_changed(void *cookie, unsigned mask)
+static void on_cut_changed(void *cookie)
 {
     struct mesh_agent *m = cookie;
-    (void)mask;
     if (m->config.certs != NULL && !m->ending)
         mesh_certs_cut_changed(&m->certs);
 }

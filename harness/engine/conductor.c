@@ -455,14 +455,13 @@ static void look_on(struct conductor *c)
 {
     c->steer = steer_new(&conductor_steer_acts, c);
     asker_serve(c->asker, c->steer);
-    c->looked_on = true;
     if (c->options->on_begin != NULL)
         c->options->on_begin(c->options->cookie, c->steer, c->loop);
 }
 
 static void release(struct conductor *c)
 {
-    if (c->looked_on && c->options->on_end != NULL)
+    if (c->steer != NULL && c->options->on_end != NULL)
         c->options->on_end(c->options->cookie);
     steer_free(c->steer);
     if (c->loop != NULL) {

@@ -35,7 +35,6 @@ struct conductor {
     bool nothing_done;          /* ... because no guard held before the first fault */
     struct host host;
     struct steer *steer;
-    bool looked_on; /* on_begin was called */
     bool paused;
     uint64_t paused_ns;
     struct hold pause_hold; /* the longest pause */

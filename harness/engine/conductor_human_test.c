@@ -138,19 +138,6 @@ static void ran(struct stage *s, enum engine_outcome outcome, const char *closin
     assert_int_equal(count_events(&s->rig, "question_closed"), count_events(&s->rig, "question"));
 }
 
-/* "ARM 1,ARM": what the proxy was told to arm. Between two agents there is no order. */
-static void proxy_was_told(struct stage *s, const char *want)
-{
-    char told[200] = "", *next = NULL;
-    for (char *line = strtok_r(s->rig.lines, "\n", &next); line != NULL;
-         line = strtok_r(NULL, "\n", &next)) {
-        size_t used = strlen(told);
-        if (strncmp(line, "proxy ARM", 9) == 0)
-            snprintf(told + used, sizeof(told) - used, "%s%s", used == 0 ? "" : ",", line + 6);
-    }
-    assert_string_equal(told, want);
-}
-
 static void nothing_begins_before_an_approval(void **state)
 {
     struct stage s;
@@ -247,7 +234,7 @@ static void an_await_goes_on_when_one_of_the_role_says_yes(void **state)
         "{\"kind\":\"await\",\"missing\":0,\"number\":1,\"ok\":true,\"state\":\"answered\"}\n");
     assert_string_equal(s.rig.read->phases[0].why, "event");
     assert_int_equal(count_events(&s.rig, "answer"), 2);
-    proxy_was_told(&s, "ARM 1,ARM");
+    rig_proxy_was_told(&s.rig, "ARM 1,ARM");
     rig_release(&s.rig);
 }
 
@@ -261,7 +248,7 @@ static void faults_that_are_held_come_back_after_the_answer(void **state)
              (const char *const[]){"fault", "abort payments/2", "within", "60s", NULL});
     s.says[1] = "{\"verb\":\"answer\",\"answer\":\"yes\",\"who\":\"bob\"}";
     ran(&s, ENGINE_COMPLETE, "1 answered");
-    proxy_was_told(&s, "ARM 1,ARM,ARM 1,ARM");
+    rig_proxy_was_told(&s.rig, "ARM 1,ARM,ARM 1,ARM");
     rig_release(&s.rig);
 }
 

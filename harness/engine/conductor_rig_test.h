@@ -157,6 +157,20 @@ static inline void assert_trace(const struct rig *r, const char *want)
     assert_string_equal(r->lines, want);
 }
 
+/* "ARM 1,ARM": what the proxy was told to arm. Between two agents there is no order. Once: it cuts
+ * the lines. */
+static inline void rig_proxy_was_told(struct rig *r, const char *want)
+{
+    char told[200] = "", *next = NULL;
+    for (char *line = strtok_r(r->lines, "\n", &next); line != NULL;
+         line = strtok_r(NULL, "\n", &next)) {
+        size_t used = strlen(told);
+        if (strncmp(line, "proxy ARM", 9) == 0)
+            snprintf(told + used, sizeof(told) - used, "%s%s", used == 0 ? "" : ",", line + 6);
+    }
+    assert_string_equal(told, want);
+}
+
 static inline size_t count_events(const struct rig *r, const char *what)
 {
     size_t n = 0;

@@ -152,11 +152,11 @@ static void on_scraped(void *cookie, bool ok)
         end_late(c, ok && all_taken(c));
         return; /* what waited has counters of its own to read first */
     }
-    if (c->letting_in)
+    if (c->letting_in) {
         look_at(c, now_ns + LOOK_NS);
-    else if (c->doing == NULL)
         return;
-    if (c->letting_in || c->doing == NULL)
+    }
+    if (c->doing == NULL)
         return;
     if (c->written && ((ok && all_taken(c)) || now_ns >= c->give_up_ns)) {
         finish(c, ok && all_taken(c));

@@ -29,7 +29,7 @@ static void on_seen(void *cookie, bool seen)
     struct mesh_cut *c = cookie;
     c->busy = false;
     if (c->on_change != NULL)
-        c->on_change(c->cookie, c->mask);
+        c->on_change(c->cookie);
     if (wanted(c) == c->mask)
         answer(c, seen);
     go_on(c);

@@ -26,7 +26,7 @@ struct mesh_cut {
     uint16_t generation;
     struct hold expiry_hold;
     /* ${mask} has changed, and the mesh shows it (or does not, within its time). */
-    void (*on_change)(void *cookie, unsigned mask);
+    void (*on_change)(void *cookie);
     void *cookie;
 };
 

@@ -14,7 +14,6 @@
 struct walk;
 
 #define QUESTIONS_MOST 1000 /* of one run */
-#define QUESTION_PEOPLE_MOST 20
 
 /* One of `roles` in .meshproof.yaml. */
 struct role {
@@ -54,7 +53,7 @@ struct question {
     struct question_ask asked;
     enum question_state state;
     uint64_t asked_ns;
-    char agreed[QUESTION_PEOPLE_MOST][HUMAN_NAME_MOST + 1]; /* who has said yes to an approval */
+    char agreed[HUMAN_PEOPLE_MOST][HUMAN_NAME_MOST + 1]; /* who has said yes to an approval */
     size_t agreed_count;
 };
 struct human_answer {

@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct field field = {BYTES("host"), (struct bytes){line.at, space}};
     const char *why = NULL;
-    (void)admin_check((struct fields){&field, 1}, NULL, &why);
+    (void)access_check((struct fields){&field, 1}, NULL, &why);
     ask(loop, (struct bytes){line.at, space},
         (struct bytes){line.at + space + 1, line.len - space - 1}, body);
     read_proxy(body);

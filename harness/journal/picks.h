@@ -32,7 +32,7 @@ void picks_release(struct picks *p);
 /* ${now_ns}: when the record came. Endpoints beyond the count are left alone. */
 void picks_add(struct picks *p, const struct attempt_record *attempt, uint64_t now_ns);
 /* Nothing comes to endpoint ${number} while others are served: for >= 0.5 s beyond what a held call
- * explains, with the picks elsewhere that verifier.md 2.3 asks for, or, at a low rate, 12 of them
+ * explains, with the picks elsewhere that verifier.md 2.3 asks for, or, at a low rate, 16 of them
  * and 4 of its mean gaps. */
 bool picks_silent(const struct picks *p, uint32_t number, uint64_t now_ns);
 

@@ -18,8 +18,9 @@ struct store_proc {
     uint32_t proc, names;
     char *arm; /* NULL: not told yet, so its rows have no phase */
     uint64_t counts[RECORD_KINDS], rows, digest;
-    uint64_t newest_ns; /* latest first time of its records */
-    bool changed;       /* since its checksum was written */
+    uint64_t newest_ns;       /* latest first time of its records */
+    bool changed;             /* since its checksum was written */
+    struct tap_names *tapped; /* NULL: nothing of it was shown yet */
 };
 
 struct store_phase {
@@ -156,6 +157,14 @@ static struct store_proc *proc_of(struct store *s, uint32_t proc, struct error *
     return &s->procs[*at];
 }
 
+/* Its names, for who looks on. */
+static struct tap_names *tapped(struct store *s, struct store_proc *p)
+{
+    if (p->tapped == NULL)
+        p->tapped = tap_names_new(s->tap, p->proc);
+    return p->tapped;
+}
+
 static void count_row(struct store_proc *p, uint64_t digest)
 {
     p->rows++;
@@ -184,7 +193,7 @@ static bool add_name(struct store *s, struct store_proc *p, struct bytes body, s
     p->names++;
     count_row(p, digest_frame(id, RECORD_NAME, text, len));
     if (s->tap != NULL)
-        tap_name(s->tap, p->proc, text, len);
+        tap_name(s->tap, tapped(s, p), text, len);
     return step(s, i, err);
 }
 
@@ -268,7 +277,7 @@ bool store_frame(struct store *s, uint32_t proc, uint32_t seq, uint8_t kind, str
     if (!step(s, i, err))
         return false;
     if (s->tap != NULL)
-        tap_record(s->tap, proc, (enum record_kind)kind, record);
+        tap_record(s->tap, tapped(s, p), (enum record_kind)kind, record);
     return true;
 }
 
@@ -374,7 +383,7 @@ bool store_proc(struct store *s, uint32_t proc, const char *role, const char *ar
                  err))
         return false;
     if (s->tap != NULL)
-        tap_proc(s->tap,
+        tap_proc(s->tap, tapped(s, p),
                  &(struct journal_proc){proc, cells[1].text, cells[2].text, cells[3].text, pid});
     return true;
 }

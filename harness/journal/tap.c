@@ -1,12 +1,9 @@
 #include "journal/tap.h"
 
-#include "base/map.h"
-
 #include <stdlib.h>
 
 /* The arena counts its own overhead: a name is never refused for want of it. */
 #define ARENA_MOST_BYTES (TAP_NAME_BYTES * 4)
-#define PROCS_MOST 4096 /* as the store */
 
 struct tap_names {
     struct record_source source;
@@ -18,7 +15,6 @@ struct tap_names {
 struct tap {
     tap_on_row *on_row;
     void *cookie;
-    struct map index; /* process: its place */
     struct tap_names **procs;
     size_t proc_count, name_bytes;
     struct arena arena;
@@ -40,7 +36,6 @@ struct tap *tap_new(tap_on_row *on_row, void *cookie)
     struct tap *t = check_alloc_zero(1, sizeof(*t));
     t->on_row = on_row;
     t->cookie = cookie;
-    map_init(&t->index, PROCS_MOST);
     arena_init(&t->arena, ARENA_MOST_BYTES);
     return t;
 }
@@ -56,25 +51,18 @@ void tap_free(struct tap *t)
         free(t->procs[i]);
     }
     free(t->procs);
-    map_release(&t->index);
     arena_release(&t->arena);
     free(t);
 }
 
-static struct tap_names *proc_of(struct tap *t, uint32_t proc)
+struct tap_names *tap_names_new(struct tap *t, uint32_t proc)
 {
-    bool is_new;
-    uint64_t *at = map_at(&t->index, (struct map_key){1, proc}, &is_new);
-    INVARIANT(at != NULL); /* the store has refused it before */
-    if (is_new) {
-        struct tap_names *p = check_alloc_zero(1, sizeof(*p));
-        p->source = (struct record_source){
-            .proc = proc, .role = "", .arm = "", .service = "", .name = find_name, .names = p};
-        t->procs = check_realloc(t->procs, (t->proc_count + 1) * sizeof(*t->procs));
-        *at = t->proc_count;
-        t->procs[t->proc_count++] = p;
-    }
-    return t->procs[*at];
+    struct tap_names *p = check_alloc_zero(1, sizeof(*p));
+    p->source = (struct record_source){
+        .proc = proc, .role = "", .arm = "", .service = "", .name = find_name, .names = p};
+    t->procs = check_realloc(t->procs, (t->proc_count + 1) * sizeof(*t->procs));
+    t->procs[t->proc_count++] = p;
+    return p;
 }
 
 static void own_row(struct tap *t, enum record_kind kind, const void *row)
@@ -82,9 +70,8 @@ static void own_row(struct tap *t, enum record_kind kind, const void *row)
     t->on_row(t->cookie, &(struct record_source){.role = "", .arm = "", .service = ""}, kind, row);
 }
 
-void tap_proc(struct tap *t, const struct journal_proc *proc)
+void tap_proc(struct tap *t, struct tap_names *p, const struct journal_proc *proc)
 {
-    struct tap_names *p = proc_of(t, proc->proc);
     const char *words[] = {proc->role, proc->arm, proc->service};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         free(p->words[i]);
@@ -96,9 +83,8 @@ void tap_proc(struct tap *t, const struct journal_proc *proc)
     own_row(t, RECORD_PROC, proc);
 }
 
-void tap_name(struct tap *t, uint32_t proc, const char *text, size_t len)
+void tap_name(struct tap *t, struct tap_names *p, const char *text, size_t len)
 {
-    struct tap_names *p = proc_of(t, proc);
     bool room = t->name_bytes + len <= TAP_NAME_BYTES;
     if ((p->count & (p->count - 1)) == 0) /* doubles at each power of two */
         p->texts = check_realloc(p->texts, (p->count * 2 + 1) * sizeof(*p->texts));
@@ -106,9 +92,9 @@ void tap_name(struct tap *t, uint32_t proc, const char *text, size_t len)
     t->name_bytes += room ? len : 0;
 }
 
-void tap_record(struct tap *t, uint32_t proc, enum record_kind kind, const void *record)
+void tap_record(struct tap *t, const struct tap_names *p, enum record_kind kind, const void *record)
 {
-    t->on_row(t->cookie, &proc_of(t, proc)->source, kind, record);
+    t->on_row(t->cookie, &p->source, kind, record);
 }
 
 void tap_phase(struct tap *t, const struct journal_phase *phase)

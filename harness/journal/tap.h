@@ -42,9 +42,13 @@ typedef void tap_on_row(void *cookie, const struct record_source *from, enum rec
 struct tap;
 struct tap *tap_new(tap_on_row *on_row, void *cookie);
 void tap_free(struct tap *t); /* NULL is fine */
-void tap_proc(struct tap *t, const struct journal_proc *proc);
-void tap_name(struct tap *t, uint32_t proc, const char *text, size_t len); /* ids count from 1 */
-void tap_record(struct tap *t, uint32_t proc, enum record_kind kind, const void *record);
+/* One for each process, kept by whoever knows the processes, and the tap's to free. */
+struct tap_names;
+struct tap_names *tap_names_new(struct tap *t, uint32_t proc);
+void tap_proc(struct tap *t, struct tap_names *p, const struct journal_proc *proc);
+void tap_name(struct tap *t, struct tap_names *p, const char *text, size_t len); /* from id 1 on */
+void tap_record(struct tap *t, const struct tap_names *p, enum record_kind kind,
+                const void *record);
 void tap_phase(struct tap *t, const struct journal_phase *phase);
 void tap_event(struct tap *t, uint32_t phase, uint64_t t_ns, const char *what, const char *json);
 void tap_end(struct tap *t, const struct journal_end *end);

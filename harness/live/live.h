@@ -8,7 +8,7 @@
  *
  * It judges nothing. What is seen of ejection (`out`) are silences: others of the service have
  * tries and this endpoint has none (journal/picks.h), the rule of await.ejected; verdicts come from
- * the judge, by live_verdicts. Text of a journal or a plan is hostile: all text of a snapshot is
+ * the judge, by live_judged. Text of a journal or a plan is hostile: all text of a snapshot is
  * valid UTF-8 without control characters (live_clean).
  *
  * Times of a snapshot are ns since the first phase began (before it: 0), as reports count them. */
@@ -172,10 +172,9 @@ void live_record(struct live *l, const struct record_source *from, enum record_k
                  const void *record, uint64_t now_ns);
 /* Silences show by the passing of time: call it once a second or so. */
 void live_tick(struct live *l, uint64_t now_ns);
-/* A judgement of what there is so far (judge_options.partial), as it was at ${as_of_ns}. */
-void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t as_of_ns);
-/* The same in two steps, for a judge in another process: rows without pointers. ${ret} has room for
- * ${most}; what does not gate or does not apply is left out. Returns the count. */
+/* A judgement of what there is so far (judge_options.partial), as it was at ${as_of_ns}, in two
+ * steps, for a judge in another process: rows without pointers. ${ret} has room for ${most}; what
+ * does not gate or does not apply is left out. Returns the count. */
 #define LIVE_JUDGED_MOST 2000
 struct live_judged {
     struct live_verdict shown;
@@ -190,7 +189,7 @@ void live_snapshot(const struct live *l, uint64_t now_ns, struct live_snapshot *
 /* ${from} without control characters, cut to fit between two characters; bytes that are not UTF-8,
  * and characters that would turn the direction of text or have no width, become '?'. */
 void live_clean(char *to, size_t size, const char *from);
-/* For a page and for `status --json`: one object without a line break, at most LIVE_JSON_BYTES.
+/* For a page: one object without a line break, at most LIVE_JSON_BYTES.
  * Where all would not fit, older events, then PASS verdicts, then lanes are left out. Keys as the
  * fields above; enums are their words; times in ms; of a lane "answered" and "failed" are arrays
  * and "kind" is a text. */

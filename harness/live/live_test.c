@@ -143,17 +143,17 @@ static void verdicts_so_far_come_worst_first(void **state)
     replay_open(&r, REPLAY_JOURNAL);
     assert_true(judge_run(r.journal, &options, &judgement, &err));
     replay_until(&r, 10 * NS_PER_S);
-    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 10 * NS_PER_S);
+    replay_verdicts(r.live, judgement, replay_zero_ns(&r) + 10 * NS_PER_S);
     replay_show(&r, 10 * NS_PER_S, &s);
     assert_int_equal(s.inconclusive + s.pass, 1); /* of the first phase: it alone is over */
     replay_until(&r, 21500 * NS_PER_MS);
-    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 21500 * NS_PER_MS);
+    replay_verdicts(r.live, judgement, replay_zero_ns(&r) + 21500 * NS_PER_MS);
     replay_show(&r, 21500 * NS_PER_MS, &s);
     assert_int_equal(s.fail, 0); /* its phase ended 0.5 s ago: records may be missing */
     assert_false(has_event(&s, "claim.verdict", "retry.max"));
     replay_until(&r, 24400 * NS_PER_MS);
-    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 25000 * NS_PER_MS);
-    live_verdicts(r.live, judgement, replay_zero_ns(&r) + 25000 * NS_PER_MS);
+    replay_verdicts(r.live, judgement, replay_zero_ns(&r) + 25000 * NS_PER_MS);
+    replay_verdicts(r.live, judgement, replay_zero_ns(&r) + 25000 * NS_PER_MS);
     replay_show(&r, 25000 * NS_PER_MS, &s);
     assert_int_equal(s.fail, 1);
     assert_int_equal(s.fail + s.inconclusive + s.pass, 16);

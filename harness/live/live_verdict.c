@@ -109,10 +109,3 @@ void live_judged(struct live *l, const struct live_judged *rows, size_t count, u
         }
     }
 }
-
-void live_verdicts(struct live *l, const struct judgement *so_far, uint64_t as_of_ns)
-{
-    struct live_judged *rows = check_alloc_zero(LIVE_JUDGED_MOST, sizeof(*rows));
-    live_judged(l, rows, live_judged_of(so_far, rows, LIVE_JUDGED_MOST), as_of_ns);
-    free(rows);
-}

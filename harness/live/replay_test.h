@@ -160,4 +160,12 @@ static void replay_show(const struct replay *r, uint64_t since_ns, struct live_s
     live_snapshot(r->live, replay_zero_ns(r) + since_ns, ret);
 }
 
+static inline void replay_verdicts(struct live *l, const struct judgement *so_far,
+                                   uint64_t as_of_ns)
+{
+    struct live_judged *rows = check_alloc_zero(LIVE_JUDGED_MOST, sizeof(*rows));
+    live_judged(l, rows, live_judged_of(so_far, rows, LIVE_JUDGED_MOST), as_of_ns);
+    free(rows);
+}
+
 #endif

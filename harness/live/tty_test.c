@@ -83,7 +83,7 @@ static void judge(struct replay *r, uint64_t since_ns)
     struct error err = {0};
     if (!judge_run(r->journal, &options, &judgement, &err))
         fail_msg("%s", err.text);
-    live_verdicts(r->live, judgement, replay_zero_ns(r) + since_ns);
+    replay_verdicts(r->live, judgement, replay_zero_ns(r) + since_ns);
     judgement_free(judgement);
 }
 

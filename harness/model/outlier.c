@@ -142,7 +142,6 @@ void outlier_add(struct outlier *o, size_t host, enum outlier_result result, uin
     }
 }
 
-/* Envoy: DetectorImpl::checkHostForUneject. */
 void outlier_forget(struct outlier *o, size_t host)
 {
     INVARIANT(host < o->hosts);
@@ -150,6 +149,7 @@ void outlier_forget(struct outlier *o, size_t host)
     o->host[host] = (struct outlier_host){0};
 }
 
+/* Envoy: DetectorImpl::checkHostForUneject. */
 static void sweep_host(struct outlier *o, struct outlier_host *h, uint64_t now_ns)
 {
     const struct outlier_config *c = &o->config;

@@ -64,3 +64,17 @@ bool access_bearer(struct fields fields, const char *token)
         return false;
     return access_is_secret(bytes_trim((struct bytes){value.at + 7, value.len - 7}), token);
 }
+
+uint16_t access_check(struct fields fields, const char *token, const char **ret_why)
+{
+    struct bytes value = {0};
+    if (token != NULL) {
+        *ret_why = "a bearer token is needed: authorization: Bearer TOKEN";
+        return access_bearer(fields, token) ? 0 : 401;
+    }
+    *ret_why = "without a token, host must be a loopback name";
+    if (access_field(fields, "host", &value) != 1 || !access_is_loopback_host(value))
+        return 403;
+    *ret_why = "without a token, no origin is allowed: this is not for pages of a browser";
+    return access_field(fields, "origin", NULL) > 0 ? 403 : 0;
+}

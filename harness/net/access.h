@@ -21,5 +21,9 @@ bool access_is_loopback_host(struct bytes host);
 bool access_is_secret(struct bytes given, const char *secret);
 /* `authorization: Bearer TOKEN`, once (RFC 6750 2.1). */
 bool access_bearer(struct fields fields, const char *token);
+/* Whether the head alone allows it: 0, or the status of the refusal, with the reason. Without a
+ * token a browser on this host could be made to ask: Host must be a loopback name (DNS rebinding),
+ * and no Origin may be given (RFC 6454 7). ${token}: RFC 6750 2.1, compared in constant time. */
+uint16_t access_check(struct fields fields, const char *token, const char **ret_why);
 
 #endif

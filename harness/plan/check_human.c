@@ -6,8 +6,6 @@
 
 /* What people are asked and told: await.human, expect.human, guard.approval and notify.*. */
 
-#define PEOPLE_MOST 20
-
 static bool check_ask(const char *ask, struct error *err)
 {
     if (ask == NULL || ask[0] == '\0')
@@ -41,9 +39,9 @@ bool check_approval(const struct guard_plan *g, struct error *err)
 {
     bool good = check_ask(g->ask, err) && check_role(g->role, err);
     /* Of a saved plan: a suite's rows have looked. */
-    if (good && (g->people == 0 || g->people > PEOPLE_MOST || g->within_ns == 0))
-        good =
-            error_set(err, ERROR_INPUT, "count must be 1 to %d, and within above 0", PEOPLE_MOST);
+    if (good && (g->people == 0 || g->people > HUMAN_PEOPLE_MOST || g->within_ns == 0))
+        good = error_set(err, ERROR_INPUT, "count must be 1 to %d, and within above 0",
+                         HUMAN_PEOPLE_MOST);
     if (!good)
         error_prefix(err, "guard.approval: ");
     return good;

@@ -1,3 +1,4 @@
+#include "plan/human.h"
 #include "plan/row_macros.h"
 
 /* The rows of guard.* and probe.* (scenario-language.md section 2), in the language's order. */
@@ -113,7 +114,7 @@ static const struct row guard_rows[] = {
      .only = "guard.approval",
      .fallback = "1",
      .least = 1,
-     .most = 20},
+     .most = HUMAN_PEOPLE_MOST},
     {.name = "within",
      TIME(GUARD, within_ns),
      BOTH,

@@ -11,6 +11,7 @@
 #define HUMAN_ASK_MOST 300                           /* bytes of a question */
 #define HUMAN_ANSWER_MOST 200                        /* bytes of an answer that is a text */
 #define HUMAN_WITHIN_NS (UINT64_C(600) * 1000000000) /* of expect.human, when it says nothing */
+#define HUMAN_PEOPLE_MOST 20                         /* who agree to one approval */
 #define HUMAN_NAME_MOST 63                           /* bytes of a person's name, and of a role's */
 
 enum human_kind { HUMAN_APPROVAL, HUMAN_AWAIT, HUMAN_EXPECT };

@@ -12,20 +12,6 @@ struct admin_server {
     char *token;
 };
 
-uint16_t admin_check(struct fields fields, const char *token, const char **ret_why)
-{
-    struct bytes value = {0};
-    if (token != NULL) {
-        *ret_why = "a bearer token is needed: authorization: Bearer TOKEN";
-        return access_bearer(fields, token) ? 0 : 401;
-    }
-    *ret_why = "without a token, host must be a loopback name";
-    if (access_field(fields, "host", &value) != 1 || !access_is_loopback_host(value))
-        return 403;
-    *ret_why = "without a token, no origin is allowed: this is not for pages of a browser";
-    return access_field(fields, "origin", NULL) > 0 ? 403 : 0;
-}
-
 static void answer(struct http_exchange *x, struct admin_reply *reply)
 {
     char *text = NULL;
@@ -62,7 +48,7 @@ static void on_request(void *cookie, struct http_exchange *x, const struct http_
     const char *why = NULL;
     text_init(&reply.text, ADMIN_ANSWER_MOST_BYTES);
     bool open = bytes_equal(request->target, BYTES("/healthz"));
-    uint16_t refused = open ? 0 : admin_check(request->fields, s->token, &why);
+    uint16_t refused = open ? 0 : access_check(request->fields, s->token, &why);
     if (refused != 0)
         admin_reply_error(&reply, refused, "%s", why);
     else

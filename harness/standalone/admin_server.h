@@ -28,9 +28,5 @@ bool admin_server_open(struct loop *loop, const struct admin_server_config *conf
                        struct admin_server **ret, struct error *err) WARN_UNUSED;
 void admin_server_free(struct admin_server *s);
 const char *admin_server_address(const struct admin_server *s);
-/* Whether the head alone allows it: 0, or the status of the refusal, with the reason. Without a
- * token a browser on this host could be made to ask: Host must be a loopback name (DNS rebinding),
- * and no Origin may be given (RFC 6454 7). ${token}: RFC 6750 2.1, compared in constant time. */
-uint16_t admin_check(struct fields fields, const char *token, const char **ret_why);
 
 #endif

@@ -15,7 +15,7 @@ static uint16_t check(const char *token, const char *name, const char *value, co
     const char *why = NULL;
     if (name2 != NULL)
         field[1] = (struct field){bytes_of(name2), bytes_of(value2)};
-    uint16_t status = admin_check((struct fields){field, name2 == NULL ? 1 : 2}, token, &why);
+    uint16_t status = access_check((struct fields){field, name2 == NULL ? 1 : 2}, token, &why);
     assert_true(status == 0 || why != NULL);
     return status;
 }

@@ -10,7 +10,6 @@
 
 #define REQUESTS_LEAST 50
 #define PPM 1000000
-#define STATUS_LIMITED 429
 
 static bool applies(const struct edge_policy *edge)
 {

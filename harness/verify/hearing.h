@@ -55,9 +55,9 @@ const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scen
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
                                          const char *arm, const struct phase *phase, bool again,
                                          size_t part);
-/* Two parts' verdicts on one claim; ${parts}: how many there are. */
 /* Whether a phase of the scenario was paused in this arm. */
 bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm);
+/* Two parts' verdicts on one claim; ${parts}: how many there are. */
 void hearing_merge_parts(const struct claim_type *type, struct verdict *so_far,
                          const struct verdict *next, size_t parts, struct arena *arena);
 /* From the first phase of the arm's walk to its last. */

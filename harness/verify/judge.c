@@ -106,22 +106,11 @@ static bool window_of(const struct stand *st, const struct step *asked,
     return true;
 }
 
-/* Claims whose FAIL is a witness: records that are missing cannot make one. */
-static bool fails_by_witness(const struct claim_type *type)
-{
-    return strcmp(type->id, "retry.max") == 0 || strcmp(type->id, "retry.only") == 0 ||
-           strcmp(type->id, "retry.started") == 0 || strcmp(type->id, "success") == 0 ||
-           strcmp(type->id, "amplify") == 0 || strcmp(type->id, "tls.plaintext") == 0 ||
-           strcmp(type->id, "tls.client_identity") == 0 ||
-           strncmp(type->id, "tls.refuse[", 11) == 0 ||
-           (strncmp(type->id, "rot.R", 5) == 0 && type->class == CLAIM_DETERMINISTIC);
-}
-
 static void mind_lost(struct hearing *h, const struct claim_type *type, const struct window *w,
                       struct verdict *v)
 {
     if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
-        (v->kind == VERDICT_FAIL && fails_by_witness(type)))
+        (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)))
         return;
     const char *was = v->text;
     verdict_open(v, WHY_LOST, &h->g->arena,
@@ -159,6 +148,11 @@ static void mind_journal(const struct stand *st, const struct claim_type *type,
     mind_hooks(st->h, st, w, v);
 }
 
+static bool ended_early(const struct journal_phase *run)
+{
+    return run->why == NULL || strcmp(run->why, "abort") == 0 || strcmp(run->why, "pause") == 0;
+}
+
 static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
                      struct verdict *v)
 {
@@ -175,11 +169,9 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
                        (part = hearing_part(h, st->scenario, st->arm, st->phase, false, n)) != NULL;
          n++)
         run = part; /* the last: none comes after a pause that was not ended */
-    bool cut = run != NULL && (run->why == NULL || strcmp(run->why, "abort") == 0 ||
-                               strcmp(run->why, "pause") == 0);
-    if (cut && v->kind != VERDICT_INCONCLUSIVE &&
+    if (run != NULL && ended_early(run) && v->kind != VERDICT_INCONCLUSIVE &&
         !(v->kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC &&
-          fails_by_witness(type))) {
+          claim_type_fails_by_witness(type))) {
         verdict_open(v, WHY_NOT_ENDED, &h->g->arena, "the phase was cut short: %s",
                      h->journal->end_how);
         v->needs = "a run that is not aborted";
@@ -316,8 +308,8 @@ static void mind_pause(const struct stand *st, const struct claim_type *type, st
 {
     bool paused = hearing_paused(st->h, st->scenario, st->arm);
     if (!paused || v->kind == VERDICT_INCONCLUSIVE || v->kind == VERDICT_NOT_APPLICABLE ||
-        (v->kind == VERDICT_FAIL && fails_by_witness(type)) || strcmp(type->word, "lint") == 0 ||
-        strcmp(type->word, "human") == 0)
+        (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)) ||
+        strcmp(type->word, "lint") == 0 || strcmp(type->word, "human") == 0)
         return;
     const char *was = v->text;
     verdict_open(v, WHY_INSTRUMENT, &st->h->g->arena,

@@ -11,7 +11,6 @@
 #define LEFT_AT_THE_END_NS (5 * NS_PER_MS)
 #define TRY_MARGIN_NS (20 * NS_PER_MS)
 #define HOSTS_MOST 64
-#define STATUS_LIMITED 429
 
 static void sure(struct metrics_bounds *b, uint64_t n)
 {

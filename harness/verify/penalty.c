@@ -6,7 +6,6 @@
 #define LATE_NS (100 * NS_PER_MS)
 #define WAIT_MOST_NS (10 * NS_PER_S) /* of a request, for an endpoint */
 #define STALE_LOOK_BACK 64
-#define STATUS_LIMITED 429
 #define PPM 1000000
 /* Defaults of linkerd2-proxy (policy-semantics.md D5). */
 #define FAILURES 7

@@ -10,7 +10,6 @@
 #define LENGTH_NS (5 * NS_PER_S)
 #define EARLY_LEAST 3  /* refusals that nothing explains */
 #define SAFE_SHARE 0.8 /* of the burst: so much is left to the timing of arrivals */
-#define STATUS_LIMITED 429
 
 static bool applies(const struct edge_policy *edge)
 {

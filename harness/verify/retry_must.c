@@ -19,7 +19,6 @@
 /* Larger bodies are not retried: Envoy's default buffer, exact; Linkerd's, exact (measured). */
 #define ENVOY_BODY_MOST 1048576
 #define LINKERD_BODY_MOST 65536
-#define STATUS_LIMITED 429
 /* An Envoy fires its per-try timer up to 4.5 ms early: a cut from here on is that timer's. */
 #define EARLY_NS (15 * NS_PER_MS)
 /* How often a retry may meet a second dead host by chance (same host again: 0.3 % measured, 4 % for

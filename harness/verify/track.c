@@ -210,9 +210,7 @@ static void tie(struct track *t)
         const uint64_t *at = map_find(&ids, (struct map_key){x->r->id_hi, x->r->id_lo});
         /* The span of a left try of 1 ns or less: the mesh had gone when we read it. */
         x->late_read = x->left_ns != 0 && x->left_ns <= x->head_ns + 1;
-        if (at == NULL)
-            t->untied++;
-        else
+        if (at != NULL)
             tie_try(t, i, &t->requests[*at - 1]);
     }
     map_release(&ids);

@@ -91,7 +91,6 @@ struct track {
                            UINT64_MAX: never */
     uint64_t try_timeout_ns, request_timeout_ns;
     uint32_t retries;
-    uint64_t untied;
     bool same_clock;             /* times of client and endpoints may be subtracted */
     struct attempt_record *made; /* stand-ins of failed connections */
 };

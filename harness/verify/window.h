@@ -48,6 +48,8 @@ const struct try *window_last(const struct window *w, const struct request *r);
 uint32_t window_tries(const struct request *r);
 uint32_t window_tries_most(const struct request *r, uint32_t most);
 
+#define STATUS_LIMITED 429 /* RFC 6585 section 4: what a rate limit answers */
+
 /* How a try ended, as policies speak of it. */
 enum failure_kind { FAILURE_NONE, FAILURE_CAUSE, FAILURE_STARTED, FAILURE_UNKNOWN };
 /* How a stream of HTTP/2 was lost before its head, where that is known: only window_ended says. */
