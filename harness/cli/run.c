@@ -100,7 +100,7 @@ struct watched {
 /* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
  * more. */
 static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
-                      uint32_t *ret_ordinals, size_t most)
+                      uint32_t done, uint32_t *ret_ordinals, size_t most)
 {
     struct live_view *view = ((struct watched *)cookie)->view;
     struct journal *journal = NULL;
@@ -109,7 +109,7 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, const c
     size_t count = 0;
     struct error err = {0};
     if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
-        count = judge_repeats(judgement, scenario, arm, ret_ordinals, most);
+        count = judge_repeats(judgement, scenario, arm, done, ret_ordinals, most);
     if (count > 0)
         live_view_say(
             view, strcmp(arm, "subject") == 0

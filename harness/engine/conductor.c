@@ -181,17 +181,16 @@ static void finish(struct conductor *c, struct walk *w)
     walk_finish(w);
 }
 
-/* The phases of a walk are over: some may be asked for again, once (the confirmation stage). */
+/* The phases of a walk are over: some may be asked for again (the confirmation stage). */
 static void on_idle(struct conductor *c, struct walk *w)
 {
     uint32_t ordinals[REPEATS_MOST];
     size_t count = 0;
-    if (!w->asked_repeats && c->options->repeats != NULL && c->stopping == STOPPING_NOT) {
-        w->asked_repeats = true;
+    if (c->options->repeats != NULL && c->stopping == STOPPING_NOT) {
         write_own(c);
         if (commit(c))
             count = c->options->repeats(c->options->cookie, c->options->journal, c->scenario,
-                                        w->plan->arm, ordinals, REPEATS_MOST);
+                                        w->plan->arm, w->repeats, ordinals, REPEATS_MOST);
         c->away_ns = clock_now_ns();
     }
     if (count > 0)

@@ -122,8 +122,8 @@ static void drawn_endpoints_depend_on_the_seed_alone(void **state)
     json_decref(drawn[1]);
 }
 
-static size_t ask_once(void *cookie, const char *journal, uint32_t scenario, const char *arm,
-                       uint32_t *ret, size_t most)
+static size_t ask_twice(void *cookie, const char *journal, uint32_t scenario, const char *arm,
+                        uint32_t done, uint32_t *ret, size_t most)
 {
     struct rig *r = cookie;
     struct journal *read;
@@ -132,25 +132,28 @@ static size_t ask_once(void *cookie, const char *journal, uint32_t scenario, con
     assert_string_equal(arm, "subject");
     assert_true(most > 0);
     assert_true(journal_open(journal, &read, &err)); /* it is committed and can be read meanwhile */
-    assert_int_equal(read->request_count, 5);
+    assert_int_equal(read->request_count, 5 * (done + 1));
+    assert_int_equal(done, r->repeats_asked);
     journal_free(read);
     r->repeats_asked++;
     ret[0] = 0;
-    return 1;
+    return done < 2;
 }
 
-static void a_phase_is_repeated_once_when_asked(void **state)
+static void a_phase_is_repeated_while_it_is_asked_for(void **state)
 {
     struct rig r;
     (void)state;
     rig_init(&r);
-    r.options.repeats = ask_once;
+    r.options.repeats = ask_twice;
     add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
     rig_run(&r);
-    assert_int_equal(r.repeats_asked, 1);
-    assert_int_equal(r.read->phase_count, 2);
+    assert_int_equal(r.repeats_asked, 3);
+    assert_int_equal(r.read->phase_count, 3);
     assert_string_equal(r.read->phases[1].name, "calm (again)");
+    assert_string_equal(r.read->phases[2].name, "calm (again, 2)");
     assert_int_equal(r.read->phases[1].ordinal, 0);
+    assert_int_equal(r.read->phases[2].ordinal, 0);
     rig_release(&r);
 }
 
@@ -196,7 +199,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(during_arms_and_disarms_within_the_phase),
         cmocka_unit_test(to_end_of_carries_a_fault_over),
         cmocka_unit_test(drawn_endpoints_depend_on_the_seed_alone),
-        cmocka_unit_test(a_phase_is_repeated_once_when_asked),
+        cmocka_unit_test(a_phase_is_repeated_while_it_is_asked_for),
         cmocka_unit_test(a_phase_settles_as_it_says_and_not_as_its_scenario_does),
         cmocka_unit_test(what_cannot_be_walked_starts_nothing),
     };

@@ -75,11 +75,11 @@ struct engine_options {
     /* Each row as it goes into the journal, ours and the agents', as tap.h says. From before
      * on_begin (the conductor's own process) until before on_end. Not to steer from. */
     tap_on_row *on_record;
-    /* Asked of each walk once, when its phases are done: ordinals to repeat with a fresh seed (the
-     * confirmation stage). ${arm} as in its walk_plan. The journal is committed when it is called.
-     * NULL: never. */
+    /* Asked of each walk when its phases are done, and when their repetitions are (${done} of
+     * them): ordinals to repeat with a fresh seed (the confirmation stage). ${arm} as in its
+     * walk_plan. The journal is committed when it is called. NULL: never. */
     size_t (*repeats)(void *cookie, const char *journal, uint32_t scenario, const char *arm,
-                      uint32_t *ret_ordinals, size_t most);
+                      uint32_t done, uint32_t *ret_ordinals, size_t most);
     void *cookie;
 };
 enum engine_outcome {

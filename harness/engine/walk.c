@@ -260,13 +260,14 @@ void walk_begin(struct walk *w)
 void walk_repeat(struct walk *w, const uint32_t *ordinals, size_t count)
 {
     INVARIANT(w->state == WALK_IDLE);
+    w->repeats++;
     for (size_t i = 0; i < count && w->run_count < RUNS_MOST; i++) {
         if (ordinals[i] >= w->scenario->phase_count)
             continue;
-        struct rng rng =
-            rng_for(w->context->options->seed, 0x616761696e, w->plan->scenario, ordinals[i], 1);
+        struct rng rng = rng_for(w->context->options->seed, 0x616761696e, w->plan->scenario,
+                                 ordinals[i], w->repeats);
         w->runs[w->run_count++] =
-            (struct walk_run){.ordinal = ordinals[i], .again = true, .seed = rng_next(&rng)};
+            (struct walk_run){.ordinal = ordinals[i], .again = w->repeats, .seed = rng_next(&rng)};
     }
     walk_phase_next(w);
 }

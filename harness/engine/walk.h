@@ -81,7 +81,7 @@ struct walk_mesh {
 };
 struct walk_run { /* a phase to be run */
     uint32_t ordinal;
-    bool again;
+    uint32_t again; /* which repetition; 0: none */
     uint64_t seed;
 };
 
@@ -118,7 +118,7 @@ struct walk {
     const struct scenario *scenario;
     enum walk_state state;
     bool subject;
-    bool asked_repeats;  /* by the conductor */
+    uint32_t repeats;    /* how often its phases were repeated, some of them */
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
     bool hasty;          /* aborted: do not wait for calls under way */
@@ -158,7 +158,8 @@ bool walk_open(struct walk_context *context, const struct walk_plan *plan, struc
 void walk_free(struct walk *w);
 /* From WALK_READY: the first phase. */
 void walk_begin(struct walk *w);
-/* From WALK_IDLE: runs these phases once more ("NAME (again)", fresh seed). */
+/* From WALK_IDLE: runs these phases once more ("NAME (again)", then "NAME (again, 2)", with a fresh
+ * seed each time). */
 void walk_repeat(struct walk *w, const uint32_t *ordinals, size_t count);
 /* From WALK_IDLE: drains the agents. */
 void walk_finish(struct walk *w);

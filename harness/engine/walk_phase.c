@@ -164,9 +164,13 @@ static bool parse_awaits(struct walk *w, const struct phase *phase, struct error
 static bool begin_row(struct walk *w, const struct walk_run *run, const char *which,
                       uint64_t now_ns, struct error *err)
 {
-    char name[256];
+    char name[256], again[24] = "";
+    if (run->again == 1)
+        snprintf(again, sizeof(again), " (again)");
+    else if (run->again > 1)
+        snprintf(again, sizeof(again), " (again, %u)", run->again);
     w->phase_id = ++w->context->next_phase;
-    snprintf(name, sizeof(name), "%s%s%s", w->phase->name, run->again ? " (again)" : "", which);
+    snprintf(name, sizeof(name), "%s%s%s", w->phase->name, again, which);
     if (!store_phase_begin(w->context->store, w->phase_id, w->plan->scenario, w->plan->arm, name,
                            run->ordinal, now_ns, err))
         return false;
@@ -349,7 +353,7 @@ void walk_phase_end(struct walk *w, const char *why)
         return;
     }
     walk_tell(w, "phase.end", "%s (%s)", w->phase->name, why);
-    if (w->subject && !w->runs[w->run_next - 1].again &&
+    if (w->subject && w->runs[w->run_next - 1].again == 0 &&
         !asker_expects(w->context->asker, w, &err)) {
         walk_break(w, &err);
         return;

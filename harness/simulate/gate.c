@@ -113,22 +113,26 @@ static void end_walk(struct scene *s)
     s->journal->end_ns = s->now_ns;
 }
 
-/* The confirmation stage, as the conductor does it: after the walk, once. */
+/* The confirmation stage, as the conductor does it: after the walk, until nothing is asked for. */
 static bool repeat(struct scene *s, struct gate *g, const struct judge_options *judge,
                    struct error *err)
 {
     uint32_t ordinals[REPEATS_MOST];
-    size_t count = judge_repeats(g->judgement, 0, SUBJECT, ordinals, REPEATS_MOST);
-    if (count == 0)
-        return true;
-    g->repeated = true;
-    scene_add(s, EVENT_SCRAPE, 0, 0, s->now_ns + NS_PER_MS); /* the last one is of now */
-    for (size_t i = 0; i < count && i < REPEATS_MOST; i++)
-        scene_walk(s, ordinals[i], true);
-    end_walk(s);
-    judgement_free(g->judgement);
-    g->judgement = NULL;
-    return judge_run(g->journal, judge, &g->judgement, err);
+    size_t count;
+    for (uint32_t done = 0;
+         (count = judge_repeats(g->judgement, 0, SUBJECT, done, ordinals, REPEATS_MOST)) > 0;
+         done++) {
+        g->repeated = true;
+        scene_add(s, EVENT_SCRAPE, 0, 0, s->now_ns + NS_PER_MS); /* the last one is of now */
+        for (size_t i = 0; i < count && i < REPEATS_MOST; i++)
+            scene_walk(s, ordinals[i], done + 1);
+        end_walk(s);
+        judgement_free(g->judgement);
+        g->judgement = NULL;
+        if (!judge_run(g->journal, judge, &g->judgement, err))
+            return false;
+    }
+    return true;
 }
 
 bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)

@@ -78,13 +78,15 @@ static void run_awaits(struct scene *s, const struct phase *p)
             return; /* `late = go_on`: the phase is over */
 }
 
-void scene_walk(struct scene *s, uint32_t ordinal, bool again)
+void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again)
 {
     const struct phase *p = &s->scenario->phases[ordinal];
     bool by_clock = p->ends == PHASE_BY_CLOCK;
     uint64_t t0_ns = s->now_ns, end_ns = by_clock ? t0_ns + p->lasting_ns : t0_ns + LONGEST_NS;
+    static const char *const looks[] = {"", " (again)", " (again, 2)"};
     char name[256];
-    snprintf(name, sizeof(name), "%s%s", p->name, again ? " (again)" : "");
+    INVARIANT(again < COUNT_OF(looks));
+    snprintf(name, sizeof(name), "%s%s", p->name, looks[again]);
     s->phase = p;
     s->phase_id++;
     rigs_add(&s->rigs, s->journal, p, t0_ns);

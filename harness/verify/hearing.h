@@ -9,7 +9,7 @@
 
 #define SUBJECT "subject"
 #define RIGHT "right"
-#define AGAIN " (again)"
+#define LOOKS_MOST 3 /* at a phase: its walk, and two repetitions (ADR 0009) */
 #define RESUMED " (resumed)"
 
 struct arm_edge {
@@ -47,13 +47,14 @@ const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenari
                                        const struct step *s);
 const struct track *hearing_track(struct hearing *h, uint32_t scenario, const char *arm,
                                   const char *service, const struct edge_policy *edge);
-/* The run of a planned phase by an arm; ${again}: its repetition. NULL: it did not run. */
+/* The run of a planned phase by an arm; ${again}: which repetition, 0 the walk itself. NULL: it did
+ * not run. */
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
-                                          const char *arm, const struct phase *phase, bool again);
+                                          const char *arm, const struct phase *phase, uint32_t again);
 /* hearing_part.c: a run that was paused is in parts, each a row of the journal: what lies between
  * is no evidence (scenario-language.md 2.6). Part 0 is hearing_phase. NULL: there is none. */
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
-                                         const char *arm, const struct phase *phase, bool again,
+                                         const char *arm, const struct phase *phase, uint32_t again,
                                          size_t part);
 /* Whether a phase of the scenario was paused in this arm. */
 bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm);

@@ -2,7 +2,7 @@
 #include "verify/hearing.h"
 
 static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
-                      const struct phase *phase, bool again, size_t part)
+                      const struct phase *phase, uint32_t again, size_t part)
 {
     struct judgement *g = h->g;
     const struct journal_phase *run = hearing_part(h, scenario, SUBJECT, phase, again, part);
@@ -217,13 +217,13 @@ static void sum_up(struct hearing *h)
 static size_t count_runs(const struct hearing *h, uint32_t scenario, const struct phase *phase)
 {
     size_t count = 0;
-    for (int again = 0; again < 2; again++)
-        for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again != 0, n) != NULL; n++)
+    for (uint32_t again = 0; again < LOOKS_MOST; again++)
+        for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again, n) != NULL; n++)
             count++;
     return count;
 }
 
-static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, bool again,
+static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, uint32_t again,
                        size_t faults_most)
 {
     const struct scenario *s = &h->plan->scenarios[scenario];
@@ -271,8 +271,8 @@ void hearing_list(struct hearing *h)
     for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
         track_unasked(h, i);
         for (uint32_t k = 0; k < h->plan->scenarios[i].phase_count; k++) {
-            list_phase(h, i, k, false, steps);
-            list_phase(h, i, k, true, steps);
+            for (uint32_t again = 0; again < LOOKS_MOST; again++)
+                list_phase(h, i, k, again, steps);
         }
     }
     sum_up(h);

@@ -3,31 +3,28 @@
 
 #define PARTS_MOST 64 /* of one run of a phase; what comes later is no evidence */
 
-static bool ends_in(const char *name, size_t len, const char *tail)
-{
-    size_t n = strlen(tail);
-    return len > n && strncmp(name + len - n, tail, n) == 0;
-}
+/* As the engine names them (walk_phase.c). */
+static const char *const looks[LOOKS_MOST] = {"", " (again)", " (again, 2)"};
 
-/* "storm", "storm (again)", and either with " (resumed)" behind it. */
-static bool is_run_of(const char *name, const struct phase *phase, bool again, bool resumed)
+/* "storm", "storm (again)", "storm (again, 2)", and each with " (resumed)" behind it. */
+static bool is_run_of(const char *name, const struct phase *phase, uint32_t again, bool resumed)
 {
-    size_t len = strlen(name);
-    if (ends_in(name, len, RESUMED) != resumed)
-        return false;
-    len -= resumed ? strlen(RESUMED) : 0;
-    if (ends_in(name, len, AGAIN) != again)
-        return false;
-    len -= again ? strlen(AGAIN) : 0;
-    return strlen(phase->name) == len && strncmp(phase->name, name, len) == 0;
+    const char *tails[] = {phase->name, looks[again], resumed ? RESUMED : ""};
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        size_t len = strlen(tails[i]);
+        if (strncmp(name, tails[i], len) != 0)
+            return false;
+        name += len;
+    }
+    return *name == '\0';
 }
 
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
-                                         const char *arm, const struct phase *phase, bool again,
+                                         const char *arm, const struct phase *phase, uint32_t again,
                                          size_t part)
 {
     size_t seen = 1; /* the first that was resumed is part 1 */
-    if (part >= PARTS_MOST)
+    if (part >= PARTS_MOST || again >= LOOKS_MOST)
         return NULL;
     for (size_t i = 0; i < h->journal->phase_count; i++) {
         const struct journal_phase *p = &h->journal->phases[i];
@@ -53,7 +50,8 @@ bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm)
 }
 
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
-                                          const char *arm, const struct phase *phase, bool again)
+                                          const char *arm, const struct phase *phase,
+                                          uint32_t again)
 {
     return hearing_part(h, scenario, arm, phase, again, 0);
 }

@@ -248,7 +248,7 @@ static void a_timing_failure_asks_for_its_phase_once_more(void **state)
     s.mesh.p_ns = s.mesh.p_ns * 6 / 5;
     sim_run(&s);
     struct judgement *g = judged(&s);
-    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 1);
+    assert_int_equal(judge_repeats(g, 0, "subject", 0, ordinals, COUNT_OF(ordinals)), 1);
     assert_int_equal(ordinals[0], ordinal_of(&s, "mixed"));
     judgement_free(g);
     sim_close(&s);
@@ -280,6 +280,78 @@ static void a_failure_that_does_not_repeat_is_open(void **state)
     sim_close(&s);
 }
 
+/* Stalls, 20 ms of every 100, in the runs of "mixed" whose name is ${name}. */
+static void starve(struct sim *s, const char *name)
+{
+    for (size_t i = 0; i < s->j->phase_count; i++) {
+        const struct journal_phase *p = &s->j->phases[i];
+        if (strcmp(p->name, name) != 0)
+            continue;
+        for (uint64_t at_ns = p->t0_ns; at_ns < p->t1_ns; at_ns += 100 * NS_PER_MS) {
+            struct stall_record r = {.at = at_ns, .fired = 20 * NS_PER_MS};
+            journal_add(s->j, SIM_PROXY, RECORD_STALL, &r);
+        }
+    }
+}
+
+/* The walk is starved; so is its repetition, where ${starved}. ${p_ns}: the mesh's time-out of a
+ * try in the first repetition and in the second. Returns what the last one is asked for. */
+static size_t three_looks(struct sim *s, bool starved, uint64_t first_p_ns, uint64_t second_p_ns)
+{
+    uint32_t ordinals[16];
+    struct judgement *g;
+    size_t count = 0;
+    sim_run(s);
+    starve(s, "mixed");
+    for (uint32_t done = 0; done < 2; done++) {
+        g = judged(s);
+        is(g, "timeout.try", VERDICT_INCONCLUSIVE,
+           done == 0 || starved ? WHY_STALLED : WHY_NOT_REPEATED, "");
+        count = judge_repeats(g, 0, "subject", done, ordinals, COUNT_OF(ordinals));
+        judgement_free(g);
+        s->mesh.p_ns = done == 0 ? first_p_ns : second_p_ns;
+        for (size_t i = 0; i < count; i++)
+            sim_phase(s, ordinals[i], done == 0 ? " (again)" : " (again, 2)");
+        while (s->heap_count > 0)
+            sim_step(s);
+        if (done == 0 && starved)
+            starve(s, "mixed (again)");
+    }
+    return count;
+}
+
+static void a_third_look_decides_what_two_did_not_see(void **state)
+{
+    struct sim s;
+    uint32_t ordinals[16];
+    (void)state;
+    right(&s, 30);
+    assert_true(three_looks(&s, true, s.mesh.p_ns, s.mesh.p_ns) > 0);
+    struct judgement *g = judged(&s);
+    is(g, "timeout.try", VERDICT_PASS, WHY_NONE, "in the repeated phase");
+    assert_int_equal(judge_repeats(g, 0, "subject", 2, ordinals, COUNT_OF(ordinals)), 0);
+    judgement_free(g);
+    sim_close(&s);
+}
+
+static void what_the_second_look_refuses_the_third_must_confirm(void **state)
+{
+    for (int heals = 0; heals < 2; heals++) {
+        struct sim s;
+        (void)state;
+        right(&s, 31);
+        uint64_t right_ns = s.mesh.p_ns, late_ns = right_ns * 6 / 5;
+        assert_true(three_looks(&s, false, late_ns, heals ? right_ns : late_ns) > 0);
+        struct judgement *g = judged(&s);
+        if (heals)
+            is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NOT_REPEATED, "seen once");
+        else
+            is(g, "timeout.try", VERDICT_FAIL, WHY_NONE, "cut late");
+        judgement_free(g);
+        sim_close(&s);
+    }
+}
+
 static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void **state)
 {
     struct sim s;
@@ -289,7 +361,7 @@ static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void 
     s.mesh.c++;
     sim_run(&s);
     struct judgement *g = judged(&s);
-    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 3);
+    assert_int_equal(judge_repeats(g, 0, "subject", 0, ordinals, COUNT_OF(ordinals)), 3);
     assert_int_equal(ordinals[0], ordinal_of(&s, "quiet"));
     assert_int_equal(ordinals[1], ordinal_of(&s, "trip"));
     assert_int_equal(ordinals[2], ordinal_of(&s, "length"));
@@ -299,7 +371,7 @@ static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void 
     sim_phase(&s, ordinal_of(&s, "healed"), " (again)");
     g = judged(&s);
     is(g, "eject.late", VERDICT_FAIL, WHY_NONE, "1 more try after 5");
-    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 0);
+    assert_int_equal(judge_repeats(g, 0, "subject", 1, ordinals, COUNT_OF(ordinals)), 0);
     judgement_free(g);
     sim_close(&s);
 }
@@ -402,7 +474,7 @@ static void a_broken_control_that_is_caught_is_not_asked_again(void **state)
     s.mesh.p_ns = s.mesh.p_ns * 6 / 5;
     sim_run(&s);
     assert_true(judge_run(s.j, &during, &g, &err));
-    assert_int_equal(judge_repeats(g, 0, "one_retry_more", ordinals, COUNT_OF(ordinals)), 0);
+    assert_int_equal(judge_repeats(g, 0, "one_retry_more", 0, ordinals, COUNT_OF(ordinals)), 0);
     is(g, "timeout.try", VERDICT_PASS, WHY_NONE, ""); /* the subject's, and nobody doubts it yet */
     judgement_free(g);
     sim_close(&s);
@@ -447,8 +519,8 @@ static void a_starved_right_control_is_asked_once_more(void **state)
     struct judgement *g = judged(&s);
     assert_false(g->controls[0].as_it_must);
     is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_INSTRUMENT, "the right mesh beside it");
-    assert_int_equal(judge_repeats(g, 0, "subject", ordinals, COUNT_OF(ordinals)), 0);
-    size_t count = judge_repeats(g, 0, "right", ordinals, COUNT_OF(ordinals));
+    assert_int_equal(judge_repeats(g, 0, "subject", 0, ordinals, COUNT_OF(ordinals)), 0);
+    size_t count = judge_repeats(g, 0, "right", 0, ordinals, COUNT_OF(ordinals));
     assert_true(count > 0);
     judgement_free(g);
     for (size_t i = 0; i < count; i++)
@@ -553,6 +625,8 @@ int main(void)
         cmocka_unit_test(controls_that_do_as_they_must_change_nothing),
         cmocka_unit_test(a_broken_control_that_passes_puts_the_claim_in_doubt),
         cmocka_unit_test(a_starved_right_control_is_asked_once_more),
+        cmocka_unit_test(a_third_look_decides_what_two_did_not_see),
+        cmocka_unit_test(what_the_second_look_refuses_the_third_must_confirm),
         cmocka_unit_test(a_broken_control_that_is_caught_is_not_asked_again),
         cmocka_unit_test(a_right_control_that_fails_puts_the_claim_in_doubt),
         cmocka_unit_test(one_claim_alone_may_be_asked),

@@ -3,21 +3,12 @@
 #include "verify/claims.h"
 #include "verify/hearing.h"
 #include "verify/protocols.h"
+#include "verify/stand.h"
 
 #include <stdlib.h>
 
 #define ARENA_MOST ((size_t)256 * 1024 * 1024)
 #define ARMS_MOST 64
-#define CONFIRM_ALPHA 1e-3 /* of the repeated phase (spec/verifier.md 5.5) */
-
-/* Where an expectation stands, while its claims are judged. */
-struct stand {
-    struct hearing *h;
-    uint32_t scenario, ordinal; /* UINT32_MAX: the whole scenario */
-    const struct phase *phase;
-    const char *arm;
-    struct span within; /* of the phase's own time: `during` */
-};
 
 static uint64_t later(uint64_t t_ns, uint64_t span_ns)
 {
@@ -25,7 +16,7 @@ static uint64_t later(uint64_t t_ns, uint64_t span_ns)
 }
 
 /* Ejection of a generated plan is one story over several phases. */
-static struct span story_of(const struct stand *st, const struct step *asked, bool again,
+static struct span story_of(const struct stand *st, const struct step *asked, uint32_t again,
                             struct span own)
 {
     const struct scenario *s = &st->h->plan->scenarios[st->scenario];
@@ -50,7 +41,7 @@ static struct span story_of(const struct stand *st, const struct step *asked, bo
 
 /* The span of a part of the phase's run that ${st} is about; false: there is none. The phase's own
  * time stood still between its parts. */
-static bool span_of_part(const struct stand *st, bool again, size_t part, struct span *ret)
+static bool span_of_part(const struct stand *st, uint32_t again, size_t part, struct span *ret)
 {
     const struct journal_phase *p = NULL;
     uint64_t elapsed_ns = 0;
@@ -70,9 +61,8 @@ static bool span_of_part(const struct stand *st, bool again, size_t part, struct
     return true;
 }
 
-/* The window of one run of the phase, or of a part of it; false: it did not run. */
-static bool window_of(const struct stand *st, const struct step *asked,
-                      const struct edge_policy *edge, bool again, size_t part, struct window *ret)
+bool stand_window(const struct stand *st, const struct step *asked, const struct edge_policy *edge,
+                  uint32_t again, size_t part, struct window *ret)
 {
     struct hearing *h = st->h;
     struct span span = hearing_span(h, st->scenario, st->arm);
@@ -91,7 +81,7 @@ static bool window_of(const struct stand *st, const struct step *asked,
         .policy = edge,
         .span = span,
         .wide = story_of(st, asked, again, span),
-        .alpha = again ? CONFIRM_ALPHA : h->alpha,
+        .alpha = h->alpha,
         .strict = h->options->strict,
         .baselines = h->options->baselines,
     };
@@ -138,9 +128,8 @@ static void mind_hooks(struct hearing *h, const struct stand *st, const struct w
     }
 }
 
-/* What the journal itself says of its window. */
-static void mind_journal(const struct stand *st, const struct claim_type *type,
-                         const struct window *w, struct verdict *v)
+void stand_mind_journal(const struct stand *st, const struct claim_type *type,
+                        const struct window *w, struct verdict *v)
 {
     if (v->kind == VERDICT_NOT_APPLICABLE)
         return;
@@ -178,91 +167,6 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
     }
 }
 
-/* A FAIL of class P or T stands when the phase's repetition, where there is one, agrees. */
-static void confirm(const struct stand *st, const struct claim_type *type, const struct step *asked,
-                    const struct edge_policy *edge, struct verdict *v)
-{
-    struct window again;
-    struct arena *arena = &st->h->g->arena;
-    if (v->kind != VERDICT_FAIL || type->class == CLAIM_DETERMINISTIC ||
-        !window_of(st, asked, edge, true, 0, &again))
-        return;
-    struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
-    type->judge(edge, &again, arena, &second);
-    if (second.kind == VERDICT_FAIL) {
-        v->certain = arena_printf(arena, "%s; the phase was repeated, and said the same",
-                                  v->certain == NULL ? "" : v->certain);
-        return;
-    }
-    const char *first = v->text, *then = second.text;
-    verdict_open(v, WHY_NOT_REPEATED, arena, "seen once, not repeated: %s (then: %s)", first,
-                 then == NULL ? "nothing" : then);
-    v->needs = "another run";
-}
-
-static bool wants_more(const struct verdict *v)
-{
-    return v->kind == VERDICT_INCONCLUSIVE &&
-           (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED || v->why == WHY_STALLED);
-}
-
-/* Neither look saw enough, both together did. */
-static void add_up(const struct claim_type *type, const struct verdict *first,
-                   struct verdict *second, struct arena *arena)
-{
-    uint64_t sum = first->eligible + second->eligible;
-    if (!type->adds || !wants_more(second) || first->why == WHY_STALLED ||
-        second->why == WHY_STALLED || first->wrong + second->wrong > 0 || sum < first->needed ||
-        sum < second->needed)
-        return;
-    second->eligible = sum;
-    second->needs = NULL;
-    verdict_pass(second, arena, "%llu %s, in this phase and its repetition",
-                 (unsigned long long)sum, second->unit);
-    second->certain = verdict_excludes(sum, arena);
-}
-
-/* The repetition was paused, or ended early: what came after is not looked at, and may say
- * otherwise.
- */
-static bool was_cut_short(const struct stand *st)
-{
-    const struct journal_phase *p =
-        st->phase == NULL ? NULL : hearing_part(st->h, st->scenario, st->arm, st->phase, true, 0);
-    return p != NULL &&
-           (p->why == NULL || strcmp(p->why, "pause") == 0 || strcmp(p->why, "abort") == 0);
-}
-
-/* Undecided for want of instances, and the phase was repeated: the second look decides. What it
- * sees by time or chance would need a third, so such a FAIL is left open. */
-static void look_again(const struct stand *st, const struct claim_type *type,
-                       const struct step *asked, const struct edge_policy *edge, struct verdict *v)
-{
-    struct window again;
-    struct arena *arena = &st->h->g->arena;
-    if (!wants_more(v) || !window_of(st, asked, edge, true, 0, &again))
-        return;
-    struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
-    again.alpha = st->h->alpha;
-    type->judge(edge, &again, arena, &second);
-    bool witnessed = second.kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC;
-    if (was_cut_short(st) && !witnessed)
-        return;
-    /* A broken control is there to be caught: one look at the defect is enough. */
-    bool broken = strcmp(st->arm, SUBJECT) != 0 && strcmp(st->arm, RIGHT) != 0;
-    if (second.kind == VERDICT_PASS)
-        second.text = arena_printf(arena, "%s (in the repeated phase)", second.text);
-    else if (second.kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC && !broken) {
-        verdict_open(&second, WHY_NOT_REPEATED, arena, "seen in the repeated phase alone: %s",
-                     second.text);
-        second.needs = "another run";
-    } else if (second.kind == VERDICT_INCONCLUSIVE)
-        add_up(type, v, &second, arena);
-    mind_journal(st, type, &again, &second);
-    if (second.kind != VERDICT_INCONCLUSIVE || second.why == WHY_NOT_REPEATED)
-        *v = second;
-}
-
 #define ASK_SHOWN 64 /* bytes of a question in a line of a report */
 
 /* What tells an expectation from its neighbours: its place, or its question; NULL: neither. */
@@ -290,11 +194,11 @@ static void judge_parts(const struct stand *st, const struct claim_type *type,
     for (size_t n = from; n < parts; n++) {
         struct verdict next = {.kind = VERDICT_INCONCLUSIVE};
         struct window w;
-        if (!window_of(st, asked, edge, false, n, &w))
+        if (!stand_window(st, asked, edge, false, n, &w))
             continue;
         w.alpha /= (double)parts;
         type->judge(edge, &w, &h->g->arena, &next);
-        mind_journal(st, type, &w, &next);
+        stand_mind_journal(st, type, &w, &next);
         /* What looks beyond its part sees the same instances in each of them. */
         struct claim_type once = *type;
         once.adds = type->adds && w.wide.from_ns == w.span.from_ns && w.wide.to_ns == w.span.to_ns;
@@ -333,9 +237,9 @@ static bool first_window(const struct stand *st, const struct step *asked,
                          struct window *ret)
 {
     size_t n = 0;
-    bool found = window_of(st, asked, edge, false, n, ret);
+    bool found = stand_window(st, asked, edge, false, n, ret);
     while (!found && ++n < parts)
-        found = window_of(st, asked, edge, false, n, ret);
+        found = stand_window(st, asked, edge, false, n, ret);
     *ret_part = n;
     return found;
 }
@@ -352,15 +256,13 @@ static bool decide(const struct stand *st, const struct claim_type *type, const 
     if (st->phase == NULL)
         mind_pause(st, type, v);
     if (parts > 1) {
-        mind_journal(st, type, w, v);
+        stand_mind_journal(st, type, w, v);
         judge_parts(st, type, asked, edge, first + 1, parts, v);
     }
-    bool again_helps = wants_more(v) && h->plan->scenarios[st->scenario].from_policy;
-    confirm(st, type, asked, edge, v);
-    look_again(st, type, asked, edge, v);
+    bool open = stand_look_again(st, type, asked, edge, v);
     if (parts <= 1)
-        mind_journal(st, type, w, v);
-    return again_helps;
+        stand_mind_journal(st, type, w, v);
+    return open && h->plan->scenarios[st->scenario].from_policy;
 }
 
 /* A scenario whose needs were not met was not walked; the policy row says which. */
@@ -535,16 +437,12 @@ void judgement_free(struct judgement *g)
     free(g);
 }
 
-static bool is_again(const char *name)
-{
-    size_t len = strlen(name), tail = strlen(AGAIN);
-    return len > tail && strcmp(name + len - tail, AGAIN) == 0;
-}
-
 /* A broken control is asked again only while its defect is neither caught nor passed. */
-static bool asks_again(const struct judgement *g, const struct judged *d)
+static bool asks_again(const struct judgement *g, const struct judged *d, uint32_t done)
 {
-    bool failed = d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC;
+    /* What was repeated is confirmed, or will not be. */
+    bool failed =
+        d->verdict.kind == VERDICT_FAIL && d->claim->class != CLAIM_DETERMINISTIC && done == 0;
     for (size_t i = 0; i < g->control_count; i++) {
         const struct judged_control *c = &g->controls[i];
         if (c->claim != NULL && strcmp(c->name, d->arm) == 0)
@@ -553,20 +451,16 @@ static bool asks_again(const struct judgement *g, const struct judged *d)
     return failed || d->again_helps;
 }
 
-size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm,
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm, uint32_t done,
                      uint32_t *ret_ordinals, size_t most)
 {
     size_t count = 0;
+    if (done + 1 >= LOOKS_MOST)
+        return 0;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
         if (d->scenario != scenario || d->ordinal == UINT32_MAX || strcmp(d->arm, arm) != 0 ||
-            !asks_again(g, d))
-            continue;
-        bool again = false;
-        for (size_t k = 0; k < g->phase_count && strcmp(arm, SUBJECT) == 0; k++)
-            again = again || (g->phases[k].scenario == scenario &&
-                              g->phases[k].ordinal == d->ordinal && is_again(g->phases[k].name));
-        if (again)
+            !asks_again(g, d, done))
             continue;
         /* An ejection is told from its quiet beginning on, until enough picks have shown it. */
         uint32_t from = d->ordinal, to = d->ordinal;

@@ -28,15 +28,15 @@ struct judged {
 struct judged_fault {
     uint32_t scenario, ordinal;
     uint16_t fault;
-    bool again;            /* in the repeated phase */
+    uint32_t again;        /* as its judged_phase */
     uint32_t part;         /* as its judged_phase */
     const char *text, *on; /* "abort 503", "payments/2" */
     uint64_t fired, guarded, eligible;
 };
 struct judged_phase {
     uint32_t scenario, ordinal;
-    bool again;    /* the confirmation stage's repeat */
-    uint32_t part; /* of a phase that was paused, from 0; */
+    uint32_t again; /* which repetition (the confirmation stage); 0: the walk itself */
+    uint32_t part;  /* of a phase that was paused, from 0; */
     uint32_t parts;
     const char *name, *why;
     uint64_t t0_ns, t1_ns, requests, tries, tainted_ppm;
@@ -76,11 +76,11 @@ struct judge_options {
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;
 void judgement_free(struct judgement *g);
-/* The phases (ordinals of ${scenario}) that ${arm}, the subject or a control, is to walk
- * once more: those of a FAIL of class P or T, to
- * confirm it (5.5), and those that stalls or chance left undecided in a generated plan (ADR 0009).
+/* The phases (ordinals of ${scenario}) that ${arm}, the subject or a control, is to walk once more,
+ * when that was done ${done} times: those of a FAIL of class P or T, to confirm it (5.5), and those
+ * that stalls or chance left undecided in a generated plan (ADR 0009). None after the second time.
  * Returns the count. */
-size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm,
+size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm, uint32_t done,
                      uint32_t *ret_ordinals, size_t most);
 
 #endif
