@@ -9,6 +9,7 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 pkg_check_modules(NL REQUIRED IMPORTED_TARGET libnl-3.0)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.77)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 pkg_check_modules(LLHTTP IMPORTED_TARGET libllhttp>=9.3)
@@ -32,4 +33,5 @@ endif()
 
 add_library(third INTERFACE)
 target_link_libraries(third INTERFACE PkgConfig::EVENT PkgConfig::FYAML PkgConfig::JANSSON PkgConfig::SQLITE
-  PkgConfig::LUA PkgConfig::SSL PkgConfig::CRYPTO PkgConfig::NGHTTP2 PkgConfig::NL llhttp m)
+  PkgConfig::LUA PkgConfig::SSL PkgConfig::CRYPTO PkgConfig::NGHTTP2 PkgConfig::NL PkgConfig::CURL
+  llhttp m)

@@ -1,0 +1,59 @@
+#ifndef KUBE_LEASE_H
+#define KUBE_LEASE_H
+
+/* The lock on a service of a namespace: a Lease `meshproof-SERVICE` (spec/kubernetes.md 2.1), as a
+ * chore. No clock of another machine is ever read: a contender counts its own monotonic time since
+ * it last saw the resourceVersion change, and takes over after 2 x the duration; a holder that
+ * could not renew for LEASE_LOST_NS says so before others may take over. Each write carries a new
+ * microsecond renewTime and holderIdentity, for a PUT with an unchanged body does not move the
+ * resourceVersion, and two would win (trap 3). */
+
+#include "kube/chore.h"
+
+#define LEASE_DURATION_S 15
+#define LEASE_RENEW_NS (UINT64_C(5) * 1000000000)
+#define LEASE_LOST_NS (UINT64_C(10) * 1000000000)
+#define LEASE_TAKE_NS (UINT64_C(30) * 1000000000)
+
+enum lease_state {
+    LEASE_ASKING,  /* not yet known who has it */
+    LEASE_WAITING, /* another has it; its silence is counted (only with ${wait}) */
+    LEASE_HELD,
+    LEASE_LOST,     /* not renewed for LEASE_LOST_NS, or another has it: disarm now */
+    LEASE_RELEASED, /* deleted by us, or gone */
+    LEASE_REFUSED,  /* another run is alive, or the API said no: ${err} */
+};
+
+struct lease {
+    struct chore chore;              /* first */
+    enum lease_state state;          /* read only */
+    struct error err;                /* of REFUSED and LOST */
+    const char *namespace, *service; /* borrowed */
+    char name[80];                   /* "meshproof-payments" */
+    char holder[128];                /* ours: RUN/POD-UID */
+    bool wait; /* another holder's silence is waited for; else its first sight refuses */
+    /* The holder that was taken over from, "" if none: its run wants `recover` before anything
+     * else. */
+    char former[128];
+    uint64_t transitions; /* the fencing token: agents refuse a lower one */
+    char other[128];      /* who has it, of WAITING and REFUSED */
+    /* Inside. */
+    uint64_t (*wall_ns)(void);
+    uint64_t seen_ns, renewed_ns, sent_ns, wake_ns, wall_last_us;
+    char seen_version[32], version[32], uid[40];
+    int doing;
+    bool leave;
+    json_t *body;
+};
+
+/* ${run} is 8 hex digits, ${pod_uid} the pod's (any unique text outside of a cluster). ${wall_ns}
+ * NULL: the wall clock; it is only printed. */
+void lease_init(struct lease *l, const char *namespace, const char *service, const char *run,
+                const char *pod_uid, bool wait, uint64_t (*wall_ns)(void));
+void lease_release(struct lease *l);
+/* From now on the chore deletes it and ends; poke its runner. */
+void lease_leave(struct lease *l);
+/* When a holder must be disarmed, if no renewal is answered before: for the loop's own hold. */
+uint64_t lease_lost_at_ns(const struct lease *l);
+
+#endif
