@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "net/socket.h"
 #include "world/process.h"
 
 #include <errno.h>
@@ -389,8 +390,30 @@ static void end_child(struct actor *a)
     a->reaped = true;
 }
 
+void actor_keep_ports(struct actor *a)
+{
+    struct error err = {0};
+    actor_drop_ports(a);
+    if (a->netns_fd >= 0 || a->address_count == 0)
+        return;
+    a->kept = check_alloc_zero(a->address_count, sizeof(*a->kept));
+    for (size_t i = 0; i < a->address_count; i++)
+        if (socket_reserve(a->addresses[i], &a->kept[a->kept_count], &err))
+            a->kept_count++;
+}
+
+void actor_drop_ports(struct actor *a)
+{
+    for (size_t i = 0; i < a->kept_count; i++)
+        close(a->kept[i]);
+    free(a->kept);
+    a->kept = NULL;
+    a->kept_count = 0;
+}
+
 void actor_release(struct actor *a)
 {
+    actor_drop_ports(a);
     stop_clocks(a);
     link_close(&a->link);
     link_release(&a->link);
@@ -449,10 +472,14 @@ bool actor_start_again(struct actor *a, const struct starter *starter, const cha
         former = a->addresses;
         count = a->address_count;
     }
+    int *kept = a->kept;
+    size_t kept_count = a->kept_count;
     bool ok = actor_open(a, a->loop, a->store, starter, a->role, a->service, a->netns_fd, arm, proc,
                          a->beat_ns, a->events, a->cookie, err);
     a->former = former;
     a->former_count = count;
+    a->kept = kept;
+    a->kept_count = kept_count;
     return ok;
 }
 

@@ -66,6 +66,8 @@ struct actor {
     size_t address_count;
     char **former; /* of the life before actor_start_again: where it must listen again */
     size_t former_count;
+    int *kept; /* sockets that keep its ports while it is down (actor_keep_ports) */
+    size_t kept_count;
     uint64_t *edges; /* hash of name ${id}, by id (load and stub agents: names of edges) */
     size_t edge_count;
     uint32_t last_seq;
@@ -100,6 +102,10 @@ bool actor_kill(struct actor *a, struct error *err) WARN_UNUSED;
  * that end. */
 bool actor_start_again(struct actor *a, const struct starter *starter, const char *arm,
                        uint32_t proc, struct error *err) WARN_UNUSED;
+/* While it is down, its ports are given to nobody else; as far as they are in our own network
+ * namespace, and can be had. */
+void actor_keep_ports(struct actor *a);
+void actor_drop_ports(struct actor *a);
 /* SIGCHLD came: a child that ended without BYE breaks the run. */
 void actor_reap(struct actor *a);
 /* True when the name ${id} of this agent is the text with that map_hash. */

@@ -132,6 +132,7 @@ static bool kill_actor(struct walk_target *t, struct error *err)
     t->state = TARGET_DOWN; /* from the promise on */
     if (!actor_kill(t->actor, err) || !undo_done(t->walk->context->undo, t->entry, err))
         return false;
+    actor_keep_ports(t->actor);
     walk_target_journal(t, STEP_DONE, "up", "killed", true, since_ns);
     return true;
 }
@@ -349,6 +350,7 @@ bool walk_world_on_ready(struct walk *w, struct actor *a)
     uint64_t since_ns = clock_now_ns();
     if (t == NULL)
         return false;
+    actor_drop_ports(a);
     if (!is_back(w, t, &err) || !undo_confirm(w->context->undo, t->entry, &err)) {
         walk_break(w, &err);
         return true;
@@ -377,6 +379,7 @@ bool walk_world_on_ended(struct walk *w, struct actor *a)
     if (t == NULL)
         return false;
     t->state = TARGET_DOWN;
+    actor_keep_ports(a);
     if (!undo_done(w->context->undo, t->entry, &err))
         walk_break(w, &err);
     walk_target_journal(t, STEP_DONE, "up", "ended", true, clock_now_ns());

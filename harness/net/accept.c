@@ -233,9 +233,14 @@ static void on_accept(struct watch *w, unsigned what)
 
 bool listener_open(struct endpoint *e, const char *address, struct error *err)
 {
-    int fd = -1;
-    if (e->proxy->shared ? !socket_listen_shared(address, &fd, err)
-                         : !socket_listen(address, &fd, NULL, err))
+    int fd = e->kept_fd;
+    e->kept_fd = -1;
+    if (fd >= 0 && listen(fd, SOMAXCONN) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0 && (e->proxy->shared ? !socket_listen_shared(address, &fd, err)
+                                    : !socket_listen(address, &fd, NULL, err)))
         return false;
     if (!loop_watch_add_level(e->proxy->loop, &e->watch, fd, on_accept, err)) {
         close(fd);
@@ -247,10 +252,23 @@ bool listener_open(struct endpoint *e, const char *address, struct error *err)
 
 void listener_close(struct endpoint *e)
 {
+    listener_refuse(e);
+    if (e->kept_fd >= 0)
+        close(e->kept_fd);
+    e->kept_fd = -1;
+}
+
+/* On Linux a listener that is shut down for reading is bound and closed: a SYN is answered by RST,
+ * what is in its queue is reset, and nobody is given its port. */
+void listener_refuse(struct endpoint *e)
+{
     if (!listener_is_open(e))
         return;
     loop_hold_remove(e->proxy->loop, &e->accept_again);
     loop_watch_remove(&e->watch);
-    close(e->watch.fd);
+    if (shutdown(e->watch.fd, SHUT_RD) == 0)
+        e->kept_fd = e->watch.fd;
+    else
+        close(e->watch.fd);
     e->watch.fd = -1;
 }

@@ -21,6 +21,7 @@ struct endpoint {
     struct socket_address upstream;
 
     struct watch watch; /* of the listener; fd -1: refused */
+    int kept_fd;        /* of a refused listener: it has its port, and does not listen; -1: none */
     struct hold accept_again;
     uint64_t accepted, accept_failures;
     bool renews; /* every client connection lives for one answer */
@@ -92,6 +93,8 @@ void endpoint_settle_drain(struct proxy *p);
 
 bool listener_open(struct endpoint *e, const char *address, struct error *err) WARN_UNUSED;
 void listener_close(struct endpoint *e);
+/* Refuses, and keeps the port from everybody else: listener_open has it back. */
+void listener_refuse(struct endpoint *e);
 static inline bool listener_is_open(const struct endpoint *e)
 {
     return e->watch.fd >= 0;

@@ -87,7 +87,7 @@ bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy
     p->endpoints = check_alloc_zero(config->endpoint_count + 1, sizeof(*p->endpoints));
     for (size_t i = 0; i < p->endpoint_count; i++) {
         p->endpoints[i].proxy = p;
-        p->endpoints[i].watch.fd = -1;
+        p->endpoints[i].watch.fd = p->endpoints[i].kept_fd = -1;
     }
     for (size_t i = 0; i < p->endpoint_count; i++) {
         if (!open_endpoint(&p->endpoints[i], &config->endpoints[i], err)) {
@@ -327,7 +327,7 @@ bool proxy_refuse(struct proxy *p, uint16_t number, bool refuse, uint16_t fault,
     record.what = endpoint_name(e, refuse ? BYTES("listener_down") : BYTES("listener_up"));
     record.place = endpoint_name(e, bytes_of(p->service));
     if (refuse)
-        listener_close(e);
+        listener_refuse(e);
     else if (!open_there(e, err))
         return false;
     record.after = clock_now_ns() - record.at;

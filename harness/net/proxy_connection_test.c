@@ -183,6 +183,24 @@ static void refusing_closes_the_port_and_opens_it_again(void **state)
     rig_close(rig);
 }
 
+/* A gate of two on one machine ended so: "127.0.0.1:35807 is in use", when its port was to listen
+ * again; a client of the other gate had been given it. */
+static void a_refused_port_is_nobody_elses(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_open();
+    struct error err = {0};
+    struct socket_address at;
+    assert_true(proxy_refuse(rig->proxy, 1, true, 7, &err));
+    assert_true(socket_parse(rig->proxy_address, &at, &err));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at.storage, at.len), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    close(fd);
+    assert_true(proxy_refuse(rig->proxy, 1, false, 7, &err));
+    rig_close(rig);
+}
+
 static void a_moved_endpoint_has_another_port_and_its_peers_are_reset(void **state)
 {
     (void)state;
@@ -369,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_pooled_connection_that_died_is_dialled_once_more),
         cmocka_unit_test(an_idle_backend_connection_that_speaks_or_ends_is_closed),
         cmocka_unit_test(refusing_closes_the_port_and_opens_it_again),
+        cmocka_unit_test(a_refused_port_is_nobody_elses),
         cmocka_unit_test(draining_ends_what_is_open_and_says_when),
         cmocka_unit_test(affinity_ties_one_backend_connection_to_each_client),
         cmocka_unit_test(a_relayed_request_costs_four_system_calls),

@@ -74,6 +74,34 @@ static int open_stream(int family)
     return fd;
 }
 
+/* A port of the kernel's choice is bound to by its number, beside the socket that it was chosen
+ * for: only so the kernel keeps it for a listener that is shut down (listener_refuse). */
+static int bind_to(int fd, struct socket_address *at)
+{
+    int on = 1, chosen = -1;
+    const void *raw = &at->storage;
+    const struct sockaddr_in *v4 = raw;
+    const struct sockaddr_in6 *v6 = raw;
+    if ((at->storage.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port) == 0) {
+        chosen = open_stream(at->storage.ss_family);
+        if (chosen < 0)
+            return -1;
+        (void)setsockopt(chosen, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (bind(chosen, (struct sockaddr *)&at->storage, at->len) != 0 ||
+            getsockname(chosen, (struct sockaddr *)&at->storage, &at->len) != 0) {
+            int sys = errno;
+            close(chosen);
+            errno = sys;
+            return -1;
+        }
+    }
+    int failed = bind(fd, (struct sockaddr *)&at->storage, at->len), sys = errno;
+    if (chosen >= 0)
+        close(chosen);
+    errno = sys;
+    return failed;
+}
+
 static bool listen_on(const char *address, bool shared, int *ret_fd, uint16_t *ret_port,
                       struct error *err)
 {
@@ -87,7 +115,7 @@ static bool listen_on(const char *address, bool shared, int *ret_fd, uint16_t *r
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (shared)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&at.storage, at.len) != 0 || listen(fd, SOMAXCONN) != 0) {
+    if (bind_to(fd, &at) != 0 || listen(fd, SOMAXCONN) != 0) {
         int sys = errno;
         close(fd);
         if (sys == EADDRINUSE) {
@@ -108,6 +136,24 @@ static bool listen_on(const char *address, bool shared, int *ret_fd, uint16_t *r
         const struct sockaddr_in6 *v6 = raw;
         *ret_port = ntohs(at.storage.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
     }
+    return true;
+}
+
+bool socket_reserve(const char *address, int *ret_fd, struct error *err)
+{
+    struct socket_address at;
+    if (!socket_parse(address, &at, err))
+        return false;
+    int on = 1, fd = open_stream(at.storage.ss_family);
+    if (fd < 0)
+        return error_system(err, errno, "a socket to keep %s with", address);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&at.storage, at.len) != 0) {
+        int sys = errno;
+        close(fd);
+        return error_system(err, sys, "keeping %s", address);
+    }
+    *ret_fd = fd;
     return true;
 }
 

@@ -22,6 +22,9 @@ bool socket_dial(const struct socket_address *address, int *ret_fd, struct error
 /* socket_listen with SO_REUSEPORT: each process of a user's that listens so on one address gets its
  * part of the connections. */
 bool socket_listen_shared(const char *address, int *ret_fd, struct error *err) WARN_UNUSED;
+/* Nobody else is given its port, and connections there are refused, until ${ret_fd} is closed; a
+ * listener of ours (SO_REUSEADDR) may have it meanwhile. */
+bool socket_reserve(const char *address, int *ret_fd, struct error *err) WARN_UNUSED;
 /* The address that ${fd} is bound to. */
 bool socket_own_address(int fd, struct socket_address *ret, struct error *err) WARN_UNUSED;
 /* The error that is waiting on ${fd} (SO_ERROR; reading clears it); 0: none. */
