@@ -44,6 +44,7 @@ struct api_request {
     const json_t
         *body;       /* POST, PUT, PATCH; of DELETE: see uid. The anchor's journal, a Lease ... */
     const char *uid; /* API_DELETE: precondition. Required: else it could hit another object */
+    const char *version;     /* API_DELETE: resourceVersion precondition too; NULL: none */
     const char *propagation; /* API_DELETE: "Background" (NULL), "Foreground", "Orphan" */
     bool dry_run;            /* ?dryRun=All */
     bool once;               /* no second try, whatever comes (the caller has a rule of its own) */

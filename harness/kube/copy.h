@@ -9,18 +9,22 @@
 #include "kube/objects.h"
 #include "policy/yaml.h"
 
-/* The tree as JSON, by Kubernetes' reading of scalars. NULL: past ${max_nodes}, or a number that
- * JSON has not. */
-json_t *copy_json(const struct yaml_node *node, struct error *err);
+/* The tree as JSON, by Kubernetes' reading of scalars. */
+json_t *copy_json(const struct yaml_node *node);
 
 struct copy_names {
     const char *service, *namespace; /* the target's: "payments", "shop" */
-    const char *canary;              /* the Service of the run: "mp-7f3a91c2-payments" */
-    uint16_t port;                   /* of the canary's Service; 0: ports stay */
+    /* Linkerd's Servers that select the target's pods: rate limits name those. NULL-terminated;
+     * NULL: none. */
+    const char *const *servers;
 };
-/* A copy of ${object} for the run; NULL with an empty ${err}: the object says nothing of the
- * service, or is of a kind that is not copied. Other hosts that it names stay as they are. */
+/* A copy of ${object} for the run, named mp-RUN-NAME. NULL: the object says nothing of the service,
+ * or is of a kind that is not copied. Other hosts that it names stay as they are. Labels by which
+ * a GitOps tool would take the copy for its own are left out. */
 json_t *copy_policy(const struct objects_run *r, const json_t *object,
-                    const struct copy_names *names, struct error *err);
+                    const struct copy_names *names);
+/* The annotations of the target's Service that a mesh reads as policy, for the canary's. A new
+ * reference, perhaps to an empty object. */
+json_t *copy_annotations(const json_t *service);
 
 #endif

@@ -8,8 +8,9 @@
 
 #include "base/bytes.h"
 
-#define CREDENTIALS_FILE_MOST_BYTES ((size_t)1 << 20) /* kubeconfig, ca.crt, token, exec's answer \
-                                                       */
+#define CREDENTIALS_FILE_MOST_BYTES \
+    ((size_t)1 << 20) /* kubeconfig, ca.crt, token, exec's answer \
+                       */
 #define CREDENTIALS_TOKEN_MOST_BYTES ((size_t)64 * 1024)
 #define CREDENTIALS_EXEC_MOST_NS (UINT64_C(30) * 1000000000) /* how long a plug-in may take */
 #define CREDENTIALS_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -43,7 +44,8 @@ struct credentials_options {
  * are refused with a sentence. */
 bool credentials_open(const struct credentials_options *options, struct credentials **ret,
                       struct error *err) WARN_UNUSED;
-/* From bytes, for tests and the fuzz target: ${folder} is where relative paths begin. Runs no
+/* From bytes, for tests and the fuzz target: ${folder} is where relative paths begin; ${file} is
+ * what marks say and must outlive ${err}. Runs no
  * plug-in and reads no file. */
 bool credentials_parse(struct bytes kubeconfig, const char *file, const char *folder,
                        const struct credentials_options *options, struct credentials **ret,

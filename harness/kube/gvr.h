@@ -27,6 +27,8 @@ const struct gvr *gvr_get(enum gvr_id id);
 const struct gvr *gvr_find(const char *group, const char *resource);
 /* By an object's apiVersion and kind. Another version of the same group and kind is not found. */
 const struct gvr *gvr_of(const char *api_version, const char *kind);
+/* The same whatever the version: a user's file may have an older one. */
+const struct gvr *gvr_of_kind(const char *api_version, const char *kind);
 /* "v1", "apps/v1". Returns ${to}. */
 const char *gvr_api_version(const struct gvr *g, char *to, size_t size);
 /* "/apis/apps/v1/namespaces/NS/deployments/NAME/SUB". ${name} and ${subresource} may be NULL;

@@ -24,36 +24,44 @@ enum lease_state {
     LEASE_REFUSED,  /* another run is alive, or the API said no: ${err} */
 };
 
+struct lease_options {
+    const char *namespace, *service; /* of the target; borrowed */
+    const char *run;                 /* 8 hex digits */
+    const char *pod_uid;             /* any unique text outside of a cluster */
+    bool wait;  /* another holder's silence is waited for; else its sight refuses */
+    bool again; /* a former try of this run has certainly ended (a Job's second pod): it is
+                   taken over from at once */
+    uint64_t (*wall_ns)(void); /* NULL: the wall clock; it is only printed */
+};
+
 struct lease {
-    struct chore chore;              /* first */
-    enum lease_state state;          /* read only */
-    struct error err;                /* of REFUSED and LOST */
-    const char *namespace, *service; /* borrowed */
-    char name[80];                   /* "meshproof-payments" */
-    char holder[128];                /* ours: RUN/POD-UID */
-    bool wait; /* another holder's silence is waited for; else its first sight refuses */
+    struct chore chore;     /* first */
+    enum lease_state state; /* read only */
+    struct error err;       /* of REFUSED and LOST, and of RELEASED when it could not be deleted */
+    char name[80];          /* "meshproof-payments" */
+    char holder[128];       /* ours: RUN/POD-UID */
     /* The holder that was taken over from, "" if none: its run wants `recover` before anything
      * else. */
     char former[128];
     uint64_t transitions; /* the fencing token: agents refuse a lower one */
     char other[128];      /* who has it, of WAITING and REFUSED */
     /* Inside. */
-    uint64_t (*wall_ns)(void);
+    struct lease_options options;
     uint64_t seen_ns, renewed_ns, sent_ns, wake_ns, wall_last_us;
-    char seen_version[32], version[32], uid[40];
+    char seen_version[40], version[40], uid[64], acquired[40];
     int doing;
     bool leave;
     json_t *body;
 };
 
-/* ${run} is 8 hex digits, ${pod_uid} the pod's (any unique text outside of a cluster). ${wall_ns}
- * NULL: the wall clock; it is only printed. */
-void lease_init(struct lease *l, const char *namespace, const char *service, const char *run,
-                const char *pod_uid, bool wait, uint64_t (*wall_ns)(void));
+void lease_init(struct lease *l, const struct lease_options *options);
 void lease_release(struct lease *l);
-/* From now on the chore deletes it and ends; poke its runner. */
+/* From now on the chore deletes it, if it is ours, and ends. Poke its runner, or start the chore
+ * again where it was over (LOST). */
 void lease_leave(struct lease *l);
 /* When a holder must be disarmed, if no renewal is answered before: for the loop's own hold. */
 uint64_t lease_lost_at_ns(const struct lease *l);
+/* Seen by that hold: HELD becomes LOST. */
+void lease_check(struct lease *l, uint64_t now_ns);
 
 #endif

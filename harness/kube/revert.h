@@ -33,38 +33,47 @@ struct revert_entry {
 
 struct revert_journal;
 
-/* Of a new run: the anchor was just made, and ${anchor} is the server's answer. */
-bool revert_journal_new(const json_t *anchor, struct revert_journal **ret,
-                        struct error *err) WARN_UNUSED;
-/* Of the anchor as it is now: an anchor without the key has an empty journal. Bytes of a cluster:
- * all of it is checked. */
-#define revert_journal_read revert_journal_new
+/* Of the anchor as the server answers it, new or found: one without the key has an empty journal.
+ * Bytes of a cluster: all of it is checked. */
+bool revert_journal_read(const json_t *anchor, struct revert_journal **ret,
+                         struct error *err) WARN_UNUSED;
 void revert_journal_free(struct revert_journal *j);
 size_t revert_journal_count(const struct revert_journal *j);
 const struct revert_entry *revert_journal_entry(const struct revert_journal *j, size_t at);
-/* Entries that are neither reverted nor (still) untouched: what `recover` has to do. */
+/* Entries that are not reverted: what `recover` has to look at. */
 size_t revert_outstanding(const struct revert_journal *j);
 /* journal.json's text; for tests and `recover --list`. The caller's to free. */
 char *revert_journal_print(const struct revert_journal *j);
 
-/* An edit: GET, entry `intended` (PATCH of the anchor, and its 200), the change with the
- * resourceVersion read, entry `done`. ${new} is taken over. ${path} must lead through maps and end
- * below /spec or /metadata/annotations. */
+/* A write of the anchor under way: with its resourceVersion, and read again where somebody else has
+ * put a mark on it in between. Inside of revert*.c only. */
+struct revert_write {
+    char *text; /* journal.json as it will be */
+    bool looking;
+    unsigned tries;
+    uint64_t wake_ns;
+    json_t *body;
+};
+
+/* An edit: GET; the change with dryRun=All, for the server fills defaults in and the journal must
+ * know what will be there; entry `intended` (PATCH of the anchor, and its 200); the change with the
+ * resourceVersion read; entry `done`. 409: from the beginning, REVERT_TRIES_MOST times. */
 struct revert_edit {
     struct chore chore; /* first */
-    bool over, made;    /* read only: it ended; the object is as ${new} */
+    bool over, made;    /* read only: it ended; the object is as it was asked */
     struct error err;
-    struct revert_journal *journal;
-    struct revert_entry *entry; /* of the journal; NULL before it is written there */
     /* Inside. */
-    const struct gvr *gvr;
-    char *namespace, *name, *path;
+    struct revert_journal *journal;
+    struct revert_entry *entry; /* of the journal once it is written there */
+    bool entered;
     json_t *wanted, *body;
-    enum revert_verb verb;
     int doing;
     unsigned tries;
     uint64_t wake_ns;
+    struct revert_write write;
 };
+/* ${path} must lead through maps and end below /spec or /metadata/annotations; JSON pointer (RFC
+ * 6901), no index of a list: a list is changed whole. */
 bool revert_edit_patch(struct revert_edit *e, struct revert_journal *j, const struct gvr *gvr,
                        const char *namespace, const char *name, const char *path, json_t *take_new,
                        struct error *err) WARN_UNUSED;
@@ -79,13 +88,15 @@ struct revert_all {
     bool over;
     size_t reverted, gone, diverged, failed; /* so far; diverged + failed > 0: exit 5 */
     struct error err;                        /* the first */
-    struct revert_journal *journal;
     /* Inside. */
-    size_t at;
+    struct revert_journal *journal;
+    size_t left; /* entries not yet looked at */
     int doing;
     unsigned tries;
     uint64_t wake_ns;
     json_t *body;
+    char version[40], uid[64];
+    struct revert_write write;
 };
 void revert_all_init(struct revert_all *r, struct revert_journal *j);
 void revert_all_release(struct revert_all *r);
