@@ -110,6 +110,8 @@ static const char *why_name(enum why why)
         return "not repeated";
     case WHY_EXPIRED:
         return "expired";
+    case WHY_FAULT_EXPIRED:
+        return "fault expired";
     }
     UNREACHABLE();
 }

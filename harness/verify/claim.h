@@ -8,6 +8,8 @@
 #include "plan/plan.h"
 #include "policy/policy.h"
 
+#define LOOKS_MOST 3 /* at a phase: its walk, and two repetitions (ADR 0009) */
+
 enum claim_class { CLAIM_DETERMINISTIC, CLAIM_TIMING, CLAIM_PROBABILISTIC };
 enum verdict_kind { VERDICT_PASS, VERDICT_INCONCLUSIVE, VERDICT_FAIL, VERDICT_NOT_APPLICABLE };
 /* Why nothing could be decided: named in every report (scenario-language.md 8.11). */
@@ -21,7 +23,8 @@ enum why {
     WHY_LOST,
     WHY_NOT_ENDED,
     WHY_NOT_REPEATED,
-    WHY_EXPIRED,
+    WHY_EXPIRED, /* the time of an await or of a question */
+    WHY_FAULT_EXPIRED,
 };
 
 /* A verdict with its evidence. Text lives in the judgement's arena. */

@@ -9,7 +9,6 @@
 
 #define SUBJECT "subject"
 #define RIGHT "right"
-#define LOOKS_MOST 3 /* at a phase: its walk, and two repetitions (ADR 0009) */
 #define RESUMED " (resumed)"
 
 struct arm_edge {

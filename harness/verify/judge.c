@@ -1,6 +1,7 @@
 #include "verify/judge.h"
 
 #include "verify/claims.h"
+#include "verify/expiry.h"
 #include "verify/hearing.h"
 #include "verify/protocols.h"
 #include "verify/stand.h"
@@ -259,9 +260,15 @@ static bool decide(const struct stand *st, const struct claim_type *type, const 
         stand_mind_journal(st, type, w, v);
         judge_parts(st, type, asked, edge, first + 1, parts, v);
     }
+    const char *said = v->text;
     bool open = stand_look_again(st, type, asked, edge, v);
     if (parts <= 1)
         stand_mind_journal(st, type, w, v);
+    struct window last;
+    if (parts > 1 && stand_window(st, asked, edge, 0, parts - 1, &last))
+        w->span.to_ns = last.span.to_ns;
+    if (v->text == said) /* no other look has decided */
+        expiry_mind(st, type, w, v);
     return open && h->plan->scenarios[st->scenario].from_policy;
 }
 

@@ -1,5 +1,5 @@
 /* What the repetitions of a phase say of a verdict (spec/verifier.md 5.5, ADR 0009). */
-#include "verify/stand.h"
+#include "verify/expiry.h"
 
 #define CONFIRM_ALPHA 1e-3 /* of a repetition that is to confirm (spec/verifier.md 5.5) */
 
@@ -90,6 +90,7 @@ static bool look(const struct stand *st, const struct claim_type *type, const st
     } else if (next.kind == VERDICT_INCONCLUSIVE)
         add_up(type, v, &next, arena);
     stand_mind_journal(st, type, again, &next);
+    expiry_mind(st, type, again, &next);
     if (next.kind == VERDICT_INCONCLUSIVE && next.why != WHY_NOT_REPEATED)
         return false;
     *v = next;
