@@ -6,16 +6,21 @@
 #include <stdlib.h>
 
 /* The load role: each START begins the loads of a phase anew; those before it send nothing more,
- * and what they have under way ends by itself. */
+ * and what they have under way ends by itself. One that is calm sends a single request of each load
+ * that it names. */
 
 #define LOADS_MOST 4096 /* opened in one run */
 #define DONE_TICK_NS (20 * NS_PER_MS)
-/* Loads of this process share one range of ids: each has its own upper half. */
+#define CALM_WARMUP_NS (3600 * NS_PER_S)
+/* Loads of this process share one range of ids: each has its own upper half. Calm requests lie
+ * above all others, so that what a seed draws does not depend on how many were needed. */
 #define SEQ_SHIFT 32
+#define CALM_NUMBER 0x10000u
 
 struct running {
     struct load_agent *owner;
     const struct load_plan *plan;
+    struct load_plan calm; /* ${plan}, where the suite's is not what is sent */
     struct load *load;
     char *edge;
     bool stopping, done;
@@ -27,6 +32,7 @@ struct load_agent {
     const json_t *addresses;
     struct running *loads[LOADS_MOST];
     size_t count, current;        /* current: the first of the last START */
+    uint32_t numbered, calmed;    /* how many of each kind were opened: ids */
     uint64_t phase, tags_sent_ns; /* sent: when the last tag of the phase was, 0: not yet */
     bool draining;
     uint32_t inflight_most;
@@ -60,7 +66,7 @@ static void running_free(struct running *r)
     free(r);
 }
 
-/* Loads that have ended go, but for the places in the list: their numbers make the ids. */
+/* Loads that have ended go, but for their places in the list. */
 static void sweep(struct load_agent *l)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -99,7 +105,22 @@ static void stop_all(struct load_agent *l, uint64_t most_ns)
     }
 }
 
-static bool open_load(struct load_agent *l, const struct load_plan *plan, uint64_t seed,
+/* One request at once, as the load would send it, and the next in an hour. It is warm-up, so no
+ * claim reads it. */
+static struct load_plan calm_load(const struct load_plan *plan)
+{
+    struct load_plan calm = *plan;
+    calm.closed = calm.poisson = calm.enough = false;
+    calm.rate_per_h = 1;
+    calm.ramp_ns = 0;
+    calm.warmup_ns = CALM_WARMUP_NS;
+    calm.connections = calm.clients = 1;
+    calm.reuse = REUSE_EACH;
+    calm.tagged_count = 0;
+    return calm;
+}
+
+static bool open_load(struct load_agent *l, const struct load_plan *plan, bool calm, uint64_t seed,
                       struct error *err)
 {
     struct agent *a = l->agent;
@@ -116,14 +137,18 @@ static bool open_load(struct load_agent *l, const struct load_plan *plan, uint64
     struct running *r = check_alloc_zero(1, sizeof(*r));
     r->owner = l;
     r->plan = plan;
+    if (calm) {
+        r->calm = calm_load(plan);
+        r->plan = &r->calm;
+    }
     r->edge = check_strdup(edge);
     struct load_config config = {
-        .plan = plan,
+        .plan = r->plan,
         .address = address,
         .edge = r->edge,
         .run = a->run,
         .proc = (uint16_t)a->proc,
-        .first_seq = (uint64_t)l->count << SEQ_SHIFT,
+        .first_seq = (uint64_t)(calm ? CALM_NUMBER + l->calmed++ : l->numbered++) << SEQ_SHIFT,
         .seed = seed,
         .inflight_most = l->inflight_most,
         .pace = l->pace,
@@ -170,8 +195,43 @@ static void on_done_tick(struct hold *h, uint64_t now_ns)
     agent_send(l->agent, CONTROL_DONE, json_pack("{sI}", "phase", (json_int_t)l->phase));
 }
 
+static const struct load_plan *load_at(const struct load_agent *l, const json_t *one)
+{
+    const struct scenario *s = l->scenario;
+    bool own = json_object_get(one, "phase") != NULL;
+    uint64_t ordinal = control_number(one, "phase"), at = control_number(one, "load");
+    if (!json_is_integer(json_object_get(one, "load")))
+        return NULL;
+    if (!own)
+        return at < s->load_count ? &s->loads[at] : NULL;
+    return ordinal < s->phase_count && at < s->phases[ordinal].load_count
+               ? &s->phases[ordinal].loads[at]
+               : NULL;
+}
+
+static bool take_calm(struct load_agent *l, const json_t *body, struct error *err)
+{
+    const json_t *wanted = json_object_get(body, "calm");
+    uint64_t seed = control_number(body, "seed"), now_ns = loop_now_ns(l->agent->loop);
+    size_t first = l->count;
+    for (size_t i = 0; i < json_array_size(wanted); i++) {
+        const struct load_plan *plan = load_at(l, json_array_get(wanted, i));
+        if (plan == NULL)
+            return error_set(err, ERROR_PEER, "START: calm names a load that the plan has not");
+        if (!open_load(l, plan, true, seed, err))
+            return false;
+    }
+    for (size_t i = first; i < l->count; i++)
+        load_start(l->loads[i]->load, now_ns);
+    return true;
+}
+
 static bool take_start(struct load_agent *l, const json_t *body, struct error *err)
 {
+    if (json_object_get(body, "calm") != NULL) {
+        sweep(l);
+        return take_calm(l, body, err);
+    }
     uint64_t ordinal = control_number(body, "ordinal"), seed = control_number(body, "seed");
     if (ordinal >= l->scenario->phase_count)
         return error_set(err, ERROR_PEER, "START: phase %llu; the plan has %zu",
@@ -185,7 +245,7 @@ static bool take_start(struct load_agent *l, const json_t *body, struct error *e
     l->current = l->count;
     l->tags_sent_ns = 0;
     for (size_t i = 0; i < count; i++)
-        if (!open_load(l, &plans[i], rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
+        if (!open_load(l, &plans[i], false, rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
             return false;
     uint64_t now_ns = loop_now_ns(l->agent->loop);
     for (size_t i = l->current; i < l->count; i++)

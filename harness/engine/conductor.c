@@ -294,17 +294,32 @@ static void look_at_trouble(struct conductor *c)
     }
 }
 
+/* Rule 1 of scenario-language.md 2: the last of it is that each edge answers. Controls are ours: a
+ * judge's matter. */
+static void begin(struct conductor *c)
+{
+    bool calm = true;
+    for (size_t i = 0; i < c->walk_count; i++) {
+        if (!c->walks[i]->subject || c->walks[i]->is_calm)
+            continue;
+        calm = false;
+        walk_calm(c->walks[i]);
+    }
+    if (!calm)
+        return;
+    c->begun = true;
+    for (size_t i = 0; i < c->walk_count; i++)
+        walk_begin(c->walks[i]);
+}
+
 /* After any walk changed: at the end of the turn, so that no walk is in the middle of something. */
 static void on_step(struct loop_task *t)
 {
     struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
     look_at_trouble(c);
     if (!c->begun && !c->paused && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
-        guard_watch_ready(c->guards) && asker_approved(c->asker)) {
-        c->begun = true;
-        for (size_t i = 0; i < c->walk_count; i++)
-            walk_begin(c->walks[i]);
-    }
+        guard_watch_ready(c->guards) && asker_approved(c->asker))
+        begin(c);
     for (size_t i = 0; i < c->walk_count && !c->paused; i++)
         if (c->walks[i]->state == WALK_IDLE)
             on_idle(c, c->walks[i]);

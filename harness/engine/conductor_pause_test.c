@@ -111,7 +111,7 @@ static void a_pause_takes_faults_out_and_stops_the_phases_clock(void **state)
     struct pauser p;
     (void)state;
     init(&p);
-    p.pause_at = 5;
+    p.pause_at = 6;
     struct phase *phase = add_phase(&p.rig, "drags", PHASE_BY_CLOCK, 400 * NS_PER_MS);
     phase->settle_ns = 60 * NS_PER_MS;
     add_step(&p.rig, phase, STEP_FAULT, "abort", "payments/2", abort_keys);
@@ -158,7 +158,7 @@ static void an_awaits_time_stands_still(void **state)
     struct pauser p;
     (void)state;
     init(&p);
-    p.pause_at = 5;
+    p.pause_at = 6;
     p.stand_ns = 300 * NS_PER_MS;
     add_step(&p.rig, add_phase(&p.rig, "never", PHASE_BY_AWAITS, 0), STEP_AWAIT, "ejected",
              "payments/2", never);
@@ -197,7 +197,7 @@ static void the_longest_pause_ends_in_an_abort(void **state)
     struct pauser p;
     (void)state;
     init(&p);
-    p.pause_at = 5;
+    p.pause_at = 6;
     p.stand_ns = UINT64_MAX;
     p.rig.options.pause_most_ns = 150 * NS_PER_MS;
     add_phase(&p.rig, "calm", PHASE_BY_CLOCK, 60 * NS_PER_S);
@@ -213,7 +213,7 @@ static void an_abort_ends_a_pause(void **state)
     struct pauser p;
     (void)state;
     init(&p);
-    p.pause_at = 5;
+    p.pause_at = 6;
     p.abort = true;
     struct phase *phase = add_phase(&p.rig, "drags", PHASE_BY_CLOCK, 60 * NS_PER_S);
     add_step(&p.rig, phase, STEP_FAULT, "abort", "payments/2", abort_keys);

@@ -25,6 +25,8 @@ struct fake {
     uint32_t seq;
     unsigned requests, attempts;
     bool stop, hushed; /* hushed: the clock is not answered any more */
+    bool calm;         /* the last START was */
+    bool named;        /* the edge has its name */
 };
 
 static inline bool fake_is(const struct fake *f, const char *role, const char *fault)
@@ -132,8 +134,28 @@ static inline void fake_cert(struct fake *f, const json_t *body)
               json_pack("{sI}", "step", (json_int_t)control_number(body, "step")));
 }
 
+/* One answer on the edge of the rig's load. */
+static inline void fake_calm(struct fake *f)
+{
+    static const char name[] = "\1\0\0\0client -> payments";
+    struct request_record r = {.due = clock_now_ns(), .done = 1, .edge = 1, .status = 200};
+    if (fake_is(f, "load", "restless") || (fake_is(f, "load", "wakes") && f->requests < 2))
+        r.status = 503;
+    trace(f, "CALM");
+    if (!f->named)
+        record(f, RECORD_NAME, name, sizeof(name) - 1);
+    f->named = true;
+    record(f, RECORD_REQUEST, &r, sizeof(r));
+    f->requests++;
+}
+
 static inline void fake_start(struct fake *f, const json_t *body)
 {
+    f->calm = json_object_get(body, "calm") != NULL;
+    if (f->calm) {
+        fake_calm(f);
+        return;
+    }
     trace(f, "START %d", (int)control_number(body, "ordinal"));
     if (fake_is(f, "load", "nonsense"))
         reply(f, CONTROL_DONE, json_pack("[i]", 1));
@@ -168,7 +190,7 @@ static inline bool fake_frame(void *cookie, const struct frame *frame, struct by
         fake_cert(f, body);
     if (frame->kind == CONTROL_START)
         fake_start(f, body);
-    if (frame->kind == CONTROL_STOP)
+    if (frame->kind == CONTROL_STOP && !f->calm) /* beside what the others are told by then */
         trace(f, "STOP");
     if (frame->kind == CONTROL_CLOCK && !f->hushed) {
         uint64_t now_ns = clock_now_ns();

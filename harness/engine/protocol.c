@@ -55,7 +55,7 @@ static const struct control_type control_types[] = {
     {"START",
      CONTROL_START,
      FROM_CONDUCTOR,
-     {{"phase", 'u', true}, {"ordinal", 'u', true}, {"seed", 'i', true}}},
+     {{"phase", 'u', true}, {"ordinal", 'u', true}, {"seed", 'i', true}, {"calm", 'a', false}}},
     {"STOP", CONTROL_STOP, FROM_CONDUCTOR, {{NULL, 0, false}}},
     {"ARM",
      CONTROL_ARM,

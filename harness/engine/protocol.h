@@ -16,7 +16,8 @@ enum control {
     CONTROL_SETUP = 2,  /* conductor: its part of the plan */
     CONTROL_READY = 3,  /* agent: it works; its addresses */
     CONTROL_FAILED = 4, /* agent: it cannot, or can no more; ends the run */
-    CONTROL_START = 5,  /* conductor to load: the loads of a phase, instead of what runs now */
+    CONTROL_START = 5,  /* conductor to load: the loads of a phase, instead of what runs now; or
+                           (calm) one request of each of these */
     CONTROL_STOP = 6,   /* conductor to load: no new requests */
     CONTROL_ARM = 7,    /* conductor to proxy and mesh: all faults that are in force from now on, in
                            declared order */

@@ -15,8 +15,9 @@
 
 enum walk_state {
     WALK_SETUP,
-    WALK_READY,  /* all agents are; walk_begin */
-    WALK_ARMING, /* a phase has begun; its faults are on their way */
+    WALK_READY,   /* all agents are; walk_calm (of the subject), then walk_begin */
+    WALK_CALMING, /* one request on each edge is on its way */
+    WALK_ARMING,  /* a phase has begun; its faults are on their way */
     WALK_RUNNING,
     WALK_DISARMING, /* the phase has ended */
     WALK_SETTLING,
@@ -112,12 +113,14 @@ struct walk_context {
 };
 
 struct walk_certs; /* walk_certs.c */
+struct walk_calm;  /* walk_calm.c */
 struct walk {
     struct walk_context *context;
     const struct walk_plan *plan;
     const struct scenario *scenario;
     enum walk_state state;
     bool subject;
+    bool is_calm;        /* each edge has answered one request well */
     uint32_t repeats;    /* how often its phases were repeated, some of them */
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
@@ -128,6 +131,7 @@ struct walk {
     struct walk_mesh *meshes; /* none: external, and its counters are nowhere */
     size_t mesh_count;
     struct walk_certs *certs;         /* NULL: the lab speaks plaintext */
+    struct walk_calm *calm;           /* NULL: not asked yet. Of ${arena} */
     struct netns *hub, *client_netns; /* NULL: the lab is not isolated */
     struct walk_service *services;
     size_t service_count;
@@ -156,6 +160,8 @@ struct walk {
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
                struct error *err) WARN_UNUSED;
 void walk_free(struct walk *w);
+/* From WALK_READY, and back to it with ${is_calm}; or broken: an edge was not answered well. */
+void walk_calm(struct walk *w);
 /* From WALK_READY: the first phase. */
 void walk_begin(struct walk *w);
 /* From WALK_IDLE: runs these phases once more ("NAME (again)", then "NAME (again, 2)", with a fresh
@@ -194,6 +200,8 @@ bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err) W
 bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
 struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint);
 bool walk_is_http2(const char *protocol); /* grpc too */
+/* walk_calm.c: in WALK_CALMING a request has ended. */
+void walk_calm_on_request(struct walk *w, const struct actor *from, const struct request_record *r);
 /* walk_mesh.c */
 void walk_mesh_collect(struct walk *w);
 bool walk_mesh_folders(struct walk *w, struct error *err) WARN_UNUSED;

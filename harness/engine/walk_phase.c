@@ -427,6 +427,10 @@ static void see_request(struct walk *w, struct actor *a, struct bytes body)
     struct await *await = current_await(w);
     char edge[160];
     memcpy(&r, body.at, sizeof(r));
+    if (w->state == WALK_CALMING) {
+        walk_calm_on_request(w, a, &r);
+        return;
+    }
     w->context->on_request(w->context->cookie, w, a, &r);
     if (await == NULL || (await->kind != AWAIT_STEADY && await->kind != AWAIT_REQUESTS))
         return;
