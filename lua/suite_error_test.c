@@ -119,6 +119,20 @@ static const struct golden guards[] = {
      "unit.lua:3: guard.stop: above is \"5\"; it must be a share such as \"30%\""},
     {"range.lua", GUARDED("guard.stop { probe = probe.tcp { address = \"127.0.0.1:1\" } }", ""),
      "range.lua:3: guard.stop needs above or below"},
+    {"blind.lua",
+     GUARDED("guard.stop { probe = probe.tcp { address = \"127.0.0.1:1\", timeout = \"5s\" }, "
+             "below = 1, over = \"3s\" }",
+             ""),
+     "blind.lua:3: guard.stop: over is 3s, and its probe waits up to its timeout of 5s for a "
+     "sample: it would be blind for longer than that; give the probe a timeout of at most 3s, or a "
+     "longer over"},
+    {"blind_named.lua",
+     GUARDED("guard.stop { probe = \"up\", below = 1, over = \"1s\" } },\n probes = { up = "
+             "probe.http { url = \"http://127.0.0.1:1/\" }",
+             ""),
+     "blind_named.lua:3: guard.stop: over is 1s, and its probe waits up to its timeout of 2s for a "
+     "sample: it would be blind for longer than that; give the probe a timeout of at most 1s, or a "
+     "longer over"},
     {"secret.lua",
      GUARDED("guard.stop { probe = probe.http { url = \"http://me:pw@h/x\" }, below = 1 }", ""),
      "secret.lua:3: probe.http: url holds a user or a password, which would be in the journal"},

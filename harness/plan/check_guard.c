@@ -1,5 +1,6 @@
 #include "plan/check.h"
 
+#include "base/units.h"
 #include "plan/probe.h"
 #include "plan/window.h"
 
@@ -104,6 +105,22 @@ static bool check_range(const struct probe_plan *p, const struct guard_plan *g, 
     return check_bound(p, "above", g->above, err) && check_bound(p, "below", g->below, err);
 }
 
+/* One sample that is waited for longer than what it is to notice may last: a guard that is blind.
+ * Our own load answers at once. */
+static bool check_sight(const struct probe_plan *p, const struct guard_plan *g, struct error *err)
+{
+    char timeout[32], over[32];
+    if (p->kind == PROBE_CLIENT || p->timeout_ns <= g->over_ns)
+        return true;
+    units_print_duration(p->timeout_ns, timeout, sizeof(timeout));
+    units_print_duration(g->over_ns, over, sizeof(over));
+    return error_set(err, ERROR_INPUT,
+                     "over is %s, and its probe waits up to its timeout of %s for a sample: it "
+                     "would be blind for longer than that; give the probe a timeout of at most %s, "
+                     "or a longer over",
+                     over, timeout, over);
+}
+
 static void check_stop(const struct scenario *s, const struct guard_plan *g, struct errors *errors)
 {
     struct error err = {0};
@@ -111,7 +128,7 @@ static void check_stop(const struct scenario *s, const struct guard_plan *g, str
     if (p == NULL)
         error_set(&err, ERROR_INPUT, "probe names no probe of the scenario: \"%.60s\"", g->probe);
     else if (g->probe != NULL || check_probe(s, p, errors))
-        (void)!check_range(p, g, &err);
+        (void)!(check_range(p, g, &err) && check_sight(p, g, &err));
     if (err.kind == ERROR_NONE)
         return;
     error_prefix(&err, strncmp(err.text, "needs", 5) == 0 ? "guard.stop " : "guard.stop: ");
