@@ -11,7 +11,7 @@ function F.scenario(name, of)
       service "payments" { endpoints = 3, work = "1ms" } },
     load = load.open { on = F.front, rate = "120/s", warmup = "500ms" }, settle = "0ms",
     phase "calm" { lasting = param "calm" { default = "4s" }, good },
-    phase "broken" { lasting = "4s", of.broken, expect.fallback { on = F.front, within = of.within or "700ms" } },
+    phase "broken" { lasting = param "span" { default = "4s" }, of.broken, expect.fallback { on = F.front, within = of.within or "700ms" } },
     phase "healed" { lasting = "4s", good },
   }
 end
