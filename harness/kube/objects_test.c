@@ -1,0 +1,311 @@
+#include "kube/objects.h"
+
+#include "kube/copy.h"
+#include "kube/gvr.h"
+#include "kube/manifest.h"
+#include "kube/selector.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "reports/good_file_test.h"
+
+#define GOOD(name) SOURCE_ROOT "/harness/kube/good/" name
+
+static struct objects_run run_of(enum objects_mesh mesh, enum objects_mode mode)
+{
+    return (struct objects_run){.run = "7f3a91c2",
+                                .namespace = "meshproof",
+                                .image = "registry.example/meshproof:0.1.0",
+                                .conductor = "10.77.0.2:7400",
+                                .mesh = mesh,
+                                .mode = mode,
+                                .deadline_s = 1860};
+}
+
+static const struct objects_service payments = {
+    .name = "payments", .endpoints = 2, .port = 80, .port_name = "http", .app_protocol = "http"};
+
+static const char *text_at(const json_t *map, const char *key)
+{
+    const char *found = json_string_value(json_object_get(map, key));
+    return found != NULL ? found : "";
+}
+
+static const json_t *meta(const json_t *object)
+{
+    return json_object_get(object, "metadata");
+}
+
+/* --- manifests --- */
+
+static json_t *policies(const struct objects_run *r)
+{
+    struct copy_names names = {.service = "payments", .namespace = "shop"};
+    json_t *all = json_array();
+    json_t *rule =
+        json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:{s:{s:i, s:s}}}}", "apiVersion",
+                  "networking.istio.io/v1", "kind", "DestinationRule", "metadata", "name",
+                  "payments", "namespace", "shop", "spec", "host", "payments", "trafficPolicy",
+                  "outlierDetection", "consecutive5xxErrors", 5, "interval", "1s");
+    json_array_append_new(all, copy_policy(r, rule, &names));
+    json_decref(rule);
+    return all;
+}
+
+static void good_of(enum objects_mesh mesh, const char *path)
+{
+    struct objects_run r = run_of(mesh, OBJECTS_CANARY);
+    struct text out;
+    json_t *copies = policies(&r);
+    json_t *all = objects_in_order(&r, &payments, 1, copies, 1, "00112233445566778899aabbccddeeff");
+    text_init(&out, MANIFEST_MOST_BYTES);
+    manifest_print_all(all, r.run, &out);
+    assert_false(out.full);
+    good_file_is(path, text_get(&out));
+    text_release(&out);
+    json_decref(all);
+    json_decref(copies);
+}
+
+static void manifests_are_what_they_were(void **state)
+{
+    (void)state;
+    good_of(OBJECTS_ISTIO, GOOD("istio-sidecar.good"));
+    good_of(OBJECTS_AMBIENT, GOOD("istio-ambient.good"));
+    good_of(OBJECTS_LINKERD, GOOD("linkerd.good"));
+}
+
+static void the_job_is_what_it_was(void **state)
+{
+    static const char *const args[] = {
+        "run", "/suite/suite.lua", "--on=kubernetes", "--mode", "canary", "-o", "/data/run.db",
+        NULL};
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_CANARY);
+    struct text out;
+    json_t *job = objects_job(&r, args, 1800, "meshproof-suite");
+    (void)state;
+    text_init(&out, MANIFEST_MOST_BYTES);
+    manifest_print(job, &out);
+    good_file_is(GOOD("job.good"), text_get(&out));
+    /* Trap 7: a sidecar's label must be on the template's pods; trap 6: named after the run. */
+    const json_t *template = json_object_get(json_object_get(job, "spec"), "template");
+    assert_string_equal(
+        text_at(json_object_get(meta(template), "labels"), "sidecar.istio.io/inject"), "false");
+    assert_string_equal(text_at(meta(job), "name"), "meshproof-7f3a91c2");
+    text_release(&out);
+    json_decref(job);
+}
+
+static void texts_that_yaml_would_take_for_something_else_are_quoted(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } rows[] = {{"plain-1.2/x_y", "plain-1.2/x_y"},
+                {"", "\"\""},
+                {"true", "\"true\""},
+                {"No", "\"No\""},
+                {"12", "\"12\""},
+                {"1e5", "\"1e5\""},
+                {"0.0.0.0:8080", "\"0.0.0.0:8080\""},
+                {"-x", "\"-x\""},
+                {"a: b", "\"a: b\""},
+                {"a #b", "\"a #b\""},
+                {"x:", "\"x:\""},
+                {"two\nlines \"quoted\"", "\"two\\nlines \\\"quoted\\\"\""},
+                {"\xc3\xa9t\xc3\xa9", "\"\\u00E9t\\u00E9\""},
+                {"$(POD_IP):8081", "\"$(POD_IP):8081\""},
+                {"run", "run"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct text out;
+        char want[200];
+        json_t *object = json_pack("{s:s}", "a", rows[i].text);
+        text_init(&out, 1000);
+        manifest_print(object, &out);
+        snprintf(want, sizeof(want), "a: %s\n", rows[i].want);
+        assert_string_equal(text_get(&out), want);
+        text_release(&out);
+        json_decref(object);
+    }
+}
+
+/* What is printed is what would be sent: read again by the policy layer's YAML, it is equal. */
+static void what_is_printed_reads_back(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_CANARY);
+    struct arena arena;
+    struct error err = {0};
+    struct text out;
+    size_t nodes = YAML_MAX_NODES, count;
+    const struct yaml_node **documents;
+    json_t *copies = policies(&r);
+    json_t *all = objects_in_order(&r, &payments, 1, copies, 2, "aa");
+    (void)state;
+    text_init(&out, MANIFEST_MOST_BYTES);
+    manifest_print_all(all, r.run, &out);
+    arena_init(&arena, (size_t)64 << 20);
+    assert_true(
+        yaml_parse(bytes_of(text_get(&out)), "m", &nodes, &arena, &documents, &count, &err));
+    assert_int_equal(count, json_array_size(all));
+    for (size_t i = 0; i < count; i++) {
+        json_t *read = copy_json(documents[i]);
+        assert_true(json_equal(read, json_array_get(all, i)));
+        json_decref(read);
+    }
+    arena_release(&arena);
+    text_release(&out);
+    json_decref(all);
+    json_decref(copies);
+}
+
+/* --- owners, names, labels --- */
+
+static void the_anchor_controls_the_pods_and_the_job_does_not_control_the_anchor(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_INTERPOSE);
+    const json_t *owner, *object;
+    size_t i;
+    (void)state;
+    r.anchor_uid = "uid-anchor";
+    r.job_name = "meshproof-7f3a91c2";
+    r.job_uid = "uid-job";
+    json_t *anchor = objects_anchor(&r);
+    owner = json_array_get(json_object_get(meta(anchor), "ownerReferences"), 0);
+    assert_string_equal(text_at(owner, "uid"), "uid-job");
+    assert_true(json_is_false(json_object_get(owner, "controller"))); /* trap 2 */
+    assert_true(json_is_false(json_object_get(owner, "blockOwnerDeletion")));
+    json_t *all = objects_in_order(&r, &payments, 1, NULL, 1, "aa");
+    json_array_remove(all, 0);
+    json_array_foreach(all, i, object)
+    {
+        owner = json_array_get(json_object_get(meta(object), "ownerReferences"), 0);
+        assert_string_equal(text_at(owner, "uid"), "uid-anchor");
+        assert_true(json_is_true(json_object_get(owner, "controller"))); /* trap 1 */
+        assert_string_equal(objects_run_of(object), "7f3a91c2");
+    }
+    json_decref(all);
+    json_decref(anchor);
+}
+
+static void an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_INTERPOSE);
+    struct objects_service s = payments;
+    json_t *selector = json_pack("{s:s, s:s}", "app", "payments", "pod-template-hash", "5f6d");
+    (void)state;
+    s.selector = selector;
+    s.dial = "mp-7f3a91c2-payments-direct:80";
+    json_t *pod = objects_endpoint_pod(&r, &s, 1);
+    const json_t *labels = json_object_get(meta(pod), "labels");
+    assert_string_equal(text_at(labels, "app"), "payments");
+    assert_null(json_object_get(labels, "pod-template-hash"));
+    assert_string_equal(text_at(labels, "sidecar.istio.io/inject"), "false");
+    json_decref(pod);
+    pod = objects_direct_service(&r, &s, true);
+    assert_null(json_object_get(json_object_get(pod, "spec"), "selector"));
+    json_decref(pod);
+    json_decref(selector);
+}
+
+static void names_fit_and_differ(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_CANARY);
+    char a[OBJECTS_NAME_MOST + 1], b[OBJECTS_NAME_MOST + 1];
+    (void)state;
+    assert_string_equal(objects_name(&r, NULL, 0, a, sizeof(a)), "mp-7f3a91c2");
+    assert_string_equal(objects_name(&r, "payments", 12, a, sizeof(a)), "mp-7f3a91c2-payments-12");
+    objects_name(&r, "a-service-whose-name-is-as-long-as-a-dns-label-may-be-12345678-a", 100, a,
+                 sizeof(a));
+    objects_name(&r, "a-service-whose-name-is-as-long-as-a-dns-label-may-be-12345678-b", 100, b,
+                 sizeof(b));
+    assert_int_equal(strlen(a), OBJECTS_NAME_MOST);
+    assert_string_not_equal(a, b);
+    assert_string_equal(a + OBJECTS_NAME_MOST - 4, "-100");
+}
+
+static void a_slice_refuses_loopback(void **state)
+{
+    static const char *const bad[] = {"127.0.0.1", "127.9.9.9", "::1"};
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_INTERPOSE);
+    struct error err = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct objects_address a = {.ip = bad[i], .ready = true};
+        err = (struct error){0};
+        assert_null(objects_slice(&r, "payments", 1, 8081, "http", &a, 1, &err));
+        assert_non_null(strstr(err.text, "is a loopback address"));
+    }
+    struct objects_address a = {.ip = "10.77.0.9", .pod = "p", .pod_uid = "u", .ready = true};
+    json_t *slice = objects_slice(&r, "payments", 1, 8081, "http", &a, 1, &err);
+    assert_string_equal(text_at(slice, "addressType"), "IPv4");
+    assert_string_equal(
+        text_at(json_object_get(meta(slice), "labels"), "kubernetes.io/service-name"), "payments");
+    json_decref(slice);
+}
+
+static void a_result_is_nobodys(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_CANARY);
+    (void)state;
+    r.anchor_uid = "u";
+    json_t *data = json_pack("{s:s}", "verdict", "PASS"), *result = objects_result(&r, data);
+    assert_null(json_object_get(meta(result), "ownerReferences"));
+    assert_string_equal(text_at(meta(result), "name"), "mp-7f3a91c2-result");
+    json_decref(result);
+    json_decref(data);
+}
+
+static void selectors_are_read_as_kubernetes_reads_them(void **state)
+{
+    static const struct {
+        const char *selector;
+        bool takes;
+    } rows[] = {
+        {"{}", true},
+        {"{\"matchLabels\":{\"a\":\"1\"}}", true},
+        {"{\"matchLabels\":{\"a\":\"2\"}}", false},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"0\",\"1\"]}]}",
+         true},
+        {"{\"matchExpressions\":[{\"key\":\"z\",\"operator\":\"In\",\"values\":[\"1\"]}]}", false},
+        {"{\"matchExpressions\":[{\"key\":\"z\",\"operator\":\"NotIn\",\"values\":[\"1\"]}]}",
+         true},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"1\"]}]}",
+         false},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}", true},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"DoesNotExist\"}]}", false},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Gt\"}]}", false},
+        {"[]", false},
+    };
+    json_t *labels = json_pack("{s:s}", "a", "1");
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        json_t *selector = json_loads(rows[i].selector, 0, NULL);
+        assert_int_equal(selector_takes(selector, labels), rows[i].takes);
+        json_decref(selector);
+    }
+    assert_false(selector_takes(NULL, labels));
+    json_t *none = json_object();
+    assert_false(selector_takes_map(none, labels));
+    json_decref(none);
+    json_decref(labels);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(manifests_are_what_they_were),
+        cmocka_unit_test(the_job_is_what_it_was),
+        cmocka_unit_test(texts_that_yaml_would_take_for_something_else_are_quoted),
+        cmocka_unit_test(what_is_printed_reads_back),
+        cmocka_unit_test(the_anchor_controls_the_pods_and_the_job_does_not_control_the_anchor),
+        cmocka_unit_test(an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash),
+        cmocka_unit_test(names_fit_and_differ),
+        cmocka_unit_test(a_slice_refuses_loopback),
+        cmocka_unit_test(a_result_is_nobodys),
+        cmocka_unit_test(selectors_are_read_as_kubernetes_reads_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
