@@ -2,6 +2,7 @@
 
 #include "kube/gvr.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 /* Whether a text needs no quotes: what a YAML 1.1 reader could take for something else has them. */
@@ -15,6 +16,9 @@ static bool plain(const char *text)
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (strcasecmp(text, words[i]) == 0)
             return false;
+    /* An option. */
+    if (strncmp(text, "--", 2) == 0 && isalpha((unsigned char)text[2]))
+        return plain(text + 2);
     /* A number, a date, 1e5, 0x1f, .5, 1_000, "=", "<<". */
     if (strchr("0123456789+-.=<", text[0]) != NULL)
         return false;
