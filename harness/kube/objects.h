@@ -50,7 +50,6 @@ struct objects_service {
     const json_t *annotations; /* of the target's Service that the mesh reads (canary); may be NULL
                                 */
     const char *waypoint;      /* istio.io/use-waypoint of the target; NULL: none */
-    const char *dial; /* interpose: "HOST:PORT" that the proxy relays to; NULL: a stub behind it */
 };
 
 /* "mp-7f3a91c2-payments-1": ${service} NULL: the anchor's; ${n} 0: without. Where it would pass

@@ -172,10 +172,6 @@ json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_s
     snprintf(listen, sizeof(listen), "0.0.0.0:%u", OBJECTS_LISTEN_PORT);
     json_t *args =
         json_pack("[s, s, s, s, s, s]", "agent", "proxy", "--id", id, "--listen", listen);
-    if (s->dial != NULL) {
-        json_array_append_new(args, json_string("--dial"));
-        json_array_append_new(args, json_string(s->dial));
-    }
     json_t *one = container(r, args), *spec = spec_of(r, "meshproof-agent");
     set_new(spec, "readinessGates", json_pack("[{s:s}]", "conditionType", OBJECTS_ARMED_GATE));
     set_new(spec, "securityContext", objects_pod_security(false));
@@ -217,7 +213,8 @@ json_t *objects_guardian_pod(const struct objects_run *r)
     char name[OBJECTS_NAME_MOST + 1];
     json_t *pod = pod_head(r, objects_name(r, "guardian", 0, name, sizeof(name)), "guardian", NULL);
     objects_outside(r, pod);
-    json_t *one = container(r, json_pack("[s, s, s, s]", "agent", "guardian", "--run", r->run));
+    json_t *one =
+        container(r, json_pack("[s, s, s, s]", "agent", "guardian", "--id", "guardian/1"));
     /* The only agent with a right: it deletes the anchor when the conductor is lost. */
     json_t *spec = spec_of(r, "meshproof-conductor");
     set_new(spec, "securityContext", objects_pod_security(true));

@@ -197,7 +197,6 @@ static void an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash(v
     json_t *selector = json_pack("{s:s, s:s}", "app", "payments", "pod-template-hash", "5f6d");
     (void)state;
     s.selector = selector;
-    s.dial = "mp-7f3a91c2-payments-direct:80";
     json_t *pod = objects_endpoint_pod(&r, &s, 1);
     const json_t *labels = json_object_get(meta(pod), "labels");
     assert_string_equal(text_at(labels, "app"), "payments");
