@@ -80,7 +80,10 @@ json_t *objects_slice(const struct objects_run *r, const char *service, uint32_t
                       struct error *err);
 /* Not owned: it outlives the run. ${data}: name to text; borrowed. */
 json_t *objects_result(const struct objects_run *r, const json_t *data);
-/* The conductor's Job, named after the run (trap 6). ${args}: of `meshproof`, NULL-terminated. */
+/* The conductor's Job, named after the run (trap 6). ${args}: of `meshproof`, NULL-terminated; with
+ * --deadline at most ${deadline_s} less two graces, for the Job's own takes the pod away with its
+ * message (trap 4). */
+#define OBJECTS_JOB_GRACE_S 60
 json_t *objects_job(const struct objects_run *r, const char *const *args, uint32_t deadline_s,
                     const char *suite_config_map);
 /* The strategic merge patch of pods/status that opens (closes) the readiness gate. */

@@ -3,8 +3,6 @@
 /* The Job of spec/kubernetes.md 1.2. The name of its container is fixed: podFailurePolicy reads its
  * exit code by that name, so that an injected sidecar's never counts. */
 
-#define GRACE_S 60
-
 json_t *objects_api_volume(void)
 {
     json_t *sources = json_array(), *token = json_object(), *volume = json_object();
@@ -95,7 +93,7 @@ static json_t *pod_template(const struct objects_run *r, const char *const *args
     set_true(spec, "automountServiceAccountToken", false);
     set_true(spec, "enableServiceLinks", false);
     set_text(spec, "restartPolicy", "Never");
-    set_count(spec, "terminationGracePeriodSeconds", GRACE_S);
+    set_count(spec, "terminationGracePeriodSeconds", OBJECTS_JOB_GRACE_S);
     set_new(spec, "securityContext", objects_pod_security(true));
     json_array_append_new(containers, conductor(r, args));
     set_new(spec, "containers", containers);
