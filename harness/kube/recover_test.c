@@ -1,0 +1,223 @@
+#include "kube/recover.h"
+
+#include "kube/build.h"
+#include "kube/fake_live_test.h"
+#include "kube/halt.h"
+#include "kube/lease.h"
+#include "kube/result.h"
+#include "kube/sweep.h"
+
+static const struct objects_service services[] = {
+    {.name = "payments", .endpoints = 1, .port = 80, .port_name = "http", .app_protocol = "http"},
+    {.name = "orders", .endpoints = 1, .port = 80, .port_name = "http", .app_protocol = "http"}};
+static const struct build_plan plan = {.run = {.run = "7f3a91c2",
+                                               .namespace = "meshproof",
+                                               .image = "image",
+                                               .conductor = "10.77.0.2:7400",
+                                               .deadline_s = 1860},
+                                       .services = services,
+                                       .service_count = 2,
+                                       .loads = 1,
+                                       .psk = "7f3a91c2:00",
+                                       .guardian = true};
+
+static json_t *put_lease(struct fake *f, const char *name, const char *holder)
+{
+    return fake_put(
+        f, "leases",
+        json_pack("{s{ss} s{ss}}", "metadata", "name", name, "spec", "holderIdentity", holder));
+}
+
+static void build_all(struct fake *f)
+{
+    struct build b;
+    fake_open(f);
+    build_init(&b, &plan);
+    assert_true(fake_do(f, &b.chore));
+    build_release(&b);
+}
+
+static void test_dead_run(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
+    put_lease(&f, "meshproof-orders", "0badcafe/pod"); /* another's by now */
+    recover_init(&r, "meshproof", "7f3a91c2");
+    assert_true(fake_do(&f, &r.chore));
+    assert_false(r.lives);
+    assert_true(teardown_clean(&r.teardown));
+    assert_int_equal(r.unlocked, 1);
+    assert_null(fake_get(&f, "leases", "meshproof-payments"));
+    assert_non_null(fake_get(&f, "leases", "meshproof-orders"));
+    assert_int_equal(json_object_size(f.objects), 1);
+    recover_release(&r);
+    /* again: nothing, at once */
+    uint64_t before_ns = f.now_ns;
+    recover_init(&r, "meshproof", "7f3a91c2");
+    assert_true(fake_do(&f, &r.chore));
+    assert_true(teardown_clean(&r.teardown) && r.err.kind == ERROR_NONE);
+    assert_true(f.now_ns - before_ns < FAKE_S);
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void renew(struct fake *f, const char *call)
+{
+    (void)call;
+    fake_touch(f, f->cookie);
+}
+
+static void test_live_run_is_left_alone(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    f.cookie = put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
+    f.before = renew;
+    size_t before = json_object_size(f.objects);
+    recover_init(&r, "meshproof", "7f3a91c2");
+    assert_true(fake_do(&f, &r.chore));
+    assert_true(r.lives);
+    assert_int_equal(json_object_size(f.objects), before);
+    assert_null(fake_called(&f, "DELETE", 0));
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void test_cluster_refuses(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    f.rules[f.rule_count++] = (struct fake_rule){
+        .verb = "GET", .outcome = API_FORBIDDEN, .sentence = "may not get configmaps"};
+    recover_init(&r, "meshproof", "7f3a91c2");
+    assert_true(fake_do(&f, &r.chore));
+    assert_non_null(strstr(r.err.text, "may not get configmaps"));
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void obey(struct fake *f, const char *call)
+{
+    const json_t *anchor = fake_get(f, "configmaps", "mp-7f3a91c2");
+    const json_t *marks = json_object_get(fake_meta(anchor), "annotations");
+    unsigned *asked = f->cookie;
+    (void)call;
+    if (json_object_get(marks, OBJECTS_HALT_ANNOTATION) != NULL && ++*asked == 8)
+        json_object_del(f->objects, "configmaps/mp-7f3a91c2");
+}
+
+static void test_halt(void **state)
+{
+    struct fake f;
+    struct halt h;
+    unsigned asked = 0;
+    (void)state;
+    build_all(&f);
+    f.before = obey;
+    f.cookie = &asked;
+    halt_init(&h, "meshproof", "7f3a91c2", "alice");
+    assert_true(fake_do(&f, &h.chore));
+    assert_true(h.found && h.gone);
+    halt_release(&h);
+    /* idempotent */
+    halt_init(&h, "meshproof", "7f3a91c2", "alice");
+    assert_true(fake_do(&f, &h.chore));
+    assert_true(!h.found && h.gone);
+    halt_release(&h);
+    fake_close(&f);
+}
+
+static void test_halt_is_not_obeyed(void **state)
+{
+    struct fake f;
+    struct halt h;
+    (void)state;
+    build_all(&f);
+    uint64_t begun_ns = f.now_ns;
+    halt_init(&h, "meshproof", "7f3a91c2", "alice");
+    assert_true(fake_do(&f, &h.chore));
+    assert_true(h.found && !h.gone);
+    assert_in_range(f.now_ns - begun_ns, HALT_WITHIN_NS, HALT_WITHIN_NS + 2 * FAKE_S);
+    halt_release(&h);
+    fake_close(&f);
+}
+
+static json_t *data_of(const char *verdict)
+{
+    return json_pack("{ss}", "verdict", verdict);
+}
+
+static void test_result(void **state)
+{
+    struct fake f;
+    struct result r;
+    char name[40];
+    (void)state;
+    fake_open(&f);
+    for (int i = 0; i < 25; i++) {
+        snprintf(name, sizeof(name), "mp-%08x-result", i);
+        fake_put(&f, "configmaps",
+                 json_pack("{s{ss s{ss} so}}", "metadata", "name", name, "labels",
+                           "meshproof.io/result", "true", "creationTimestamp",
+                           json_sprintf("2026-11-%02dT10:00:00Z", i + 1)));
+    }
+    result_init(&r, &plan.run, data_of("PASS"), false);
+    assert_true(fake_do(&f, &r.chore));
+    assert_true(r.written);
+    assert_int_equal(r.pruned, 6);
+    assert_int_equal(json_object_size(f.objects), RESULT_KEPT_MOST);
+    assert_null(fake_get(&f, "configmaps", "mp-00000005-result"));
+    assert_non_null(fake_get(&f, "configmaps", "mp-00000006-result"));
+    result_release(&r);
+    /* the last word is the conductor's */
+    result_init(&r, &plan.run, data_of("FAIL"), false);
+    assert_true(fake_do(&f, &r.chore));
+    const json_t *result = fake_get(&f, "configmaps", "mp-7f3a91c2-result");
+    assert_string_equal(fake_text(json_object_get(result, "data"), "verdict"), "FAIL");
+    result_release(&r);
+    f.rules[f.rule_count++] = (struct fake_rule){
+        .verb = "POST", .outcome = API_FORBIDDEN, .sentence = "may not create configmaps"};
+    result_init(&r, &plan.run, data_of("PASS"), false);
+    assert_true(fake_do(&f, &r.chore));
+    assert_false(r.written);
+    assert_non_null(strstr(r.err.text, "may not create configmaps"));
+    result_release(&r);
+    fake_close(&f);
+}
+
+static void test_sweep(void **state)
+{
+    struct fake f;
+    struct sweep s;
+    (void)state;
+    build_all(&f);
+    sweep_init(&s, &plan.run);
+    assert_true(fake_do(&f, &s.chore));
+    assert_true(s.clean);
+    assert_null(fake_get(&f, "pods", "mp-7f3a91c2-payments-1"));
+    assert_non_null(fake_get(&f, "pods", "mp-7f3a91c2-guardian"));
+    assert_non_null(fake_get(&f, "services", "mp-7f3a91c2-payments"));
+    sweep_release(&s);
+    fake_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dead_run),
+        cmocka_unit_test(test_live_run_is_left_alone),
+        cmocka_unit_test(test_cluster_refuses),
+        cmocka_unit_test(test_halt),
+        cmocka_unit_test(test_halt_is_not_obeyed),
+        cmocka_unit_test(test_result),
+        cmocka_unit_test(test_sweep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

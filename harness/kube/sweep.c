@@ -1,0 +1,79 @@
+#include "kube/sweep.h"
+
+#include <string.h>
+
+static const json_t *meta_of(const struct sweep *s)
+{
+    return json_object_get(json_array_get(s->items, s->at), "metadata");
+}
+
+static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
+{
+    struct sweep *s = (struct sweep *)c;
+    if (s->until_ns == 0)
+        s->until_ns = now_ns + SWEEP_BUDGET_NS;
+    if (!s->over && s->items == NULL && now_ns >= s->until_ns) {
+        error_set(&s->err, ERROR_PEER, "pods of run %s did not go in time", s->run->run);
+        s->over = true;
+    }
+    ret->want = s->over ? CHORE_OVER : now_ns < s->wake_ns ? CHORE_WAIT : CHORE_CALL;
+    ret->wake_ns = s->wake_ns;
+    ret->request = (struct api_request){
+        .verb = API_LIST, .gvr = gvr_get(GVR_PODS), .namespace = s->run->namespace};
+    if (s->items == NULL) {
+        ret->request.selector = s->selector;
+        return;
+    }
+    ret->request.verb = API_DELETE;
+    ret->request.name = json_string_value(json_object_get(meta_of(s), "name"));
+    ret->request.uid = json_string_value(json_object_get(meta_of(s), "uid"));
+}
+
+/* Those that nobody has deleted yet; all are gone: over. */
+static void take_list(struct sweep *s, uint64_t now_ns, const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    const json_t *all = json_object_get(list, "items");
+    s->clean = s->over = json_array_size(all) == 0;
+    s->items = json_array();
+    s->at = 0;
+    json_array_foreach(all, i, item)
+    {
+        if (json_object_get(json_object_get(item, "metadata"), "deletionTimestamp") == NULL)
+            json_array_append(s->items, item);
+    }
+    if (json_array_size(s->items) == 0) {
+        json_decref(s->items);
+        s->items = NULL;
+        s->wake_ns = now_ns + SWEEP_POLL_NS;
+    }
+}
+
+static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *answer)
+{
+    struct sweep *s = (struct sweep *)c;
+    if (s->items == NULL && answer->outcome == API_DONE) {
+        take_list(s, now_ns, answer->body);
+    } else if (s->items == NULL) {
+        s->over = true;
+        api_answer_error(answer, &s->err);
+    } else if (++s->at >= json_array_size(s->items)) { /* refused or not, the list will tell */
+        json_decref(s->items);
+        s->items = NULL;
+        s->wake_ns = now_ns + SWEEP_POLL_NS;
+    }
+}
+
+void sweep_init(struct sweep *s, const struct objects_run *run)
+{
+    *s = (struct sweep){.chore = {next, answered}, .run = run};
+    snprintf(s->selector, sizeof(s->selector),
+             OBJECTS_RUN_LABEL "=%s," OBJECTS_ROLE_LABEL " in (endpoint,load)", run->run);
+}
+
+void sweep_release(struct sweep *s)
+{
+    json_decref(s->items);
+    s->items = NULL;
+}
