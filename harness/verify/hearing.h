@@ -49,7 +49,8 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
 /* The run of a planned phase by an arm; ${again}: which repetition, 0 the walk itself. NULL: it did
  * not run. */
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
-                                          const char *arm, const struct phase *phase, uint32_t again);
+                                          const char *arm, const struct phase *phase,
+                                          uint32_t again);
 /* hearing_part.c: a run that was paused is in parts, each a row of the journal: what lies between
  * is no evidence (scenario-language.md 2.6). Part 0 is hearing_phase. NULL: there is none. */
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
