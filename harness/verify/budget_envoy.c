@@ -94,7 +94,6 @@ static void look(const struct edge_policy *edge, const struct flight *f, struct 
         if (x->head_ns < w->span.from_ns || x->head_ns >= w->span.to_ns ||
             !flight_retry(f, x, &taken))
             continue;
-        s->retries++;
         uint64_t bound = allowed(edge, active_most(edge, f, &heads, &taken)) * f->proxies;
         /* Itself is not among those that were out before it was taken. */
         uint64_t now = intervals_covering(&out, taken.from_ns, taken.to_ns);
@@ -179,6 +178,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         if (!window_has(w, r))
             continue;
         s.requests++;
+        s.retries += window_retries(r);
         s.refused += was_refused(edge, &f, r);
     }
     ret->seen = s.requests;

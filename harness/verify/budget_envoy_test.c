@@ -146,6 +146,19 @@ static void a_wish_is_a_census_of_retries(void **state)
                "15 retries of 50 requests; wish: at most 29%");
 }
 
+/* Retries of a request that is not asked are no part of it: its warm-up's, or that of another match.
+ */
+static void a_wish_is_of_the_requests_that_are_asked(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 6, 3, (const char *const[]){"atmost", "30%", NULL});
+    for (size_t i = 0; i < USERS; i++)
+        l.j->requests[i].r.flags |= REQUEST_WARMUP;
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "35 refused");
+}
+
 static void it_is_asked_where_envoy_limits_retries(void **state)
 {
     const struct claim_type *claim = claim_type_find("budget.envoy");
@@ -200,6 +213,7 @@ int main(void)
         cmocka_unit_test(with_an_interval_its_tries_count_as_well),
         cmocka_unit_test(what_was_never_met_or_seldom_refused_stays_open),
         cmocka_unit_test(a_wish_is_a_census_of_retries),
+        cmocka_unit_test(a_wish_is_of_the_requests_that_are_asked),
         cmocka_unit_test(it_is_asked_where_envoy_limits_retries),
         cmocka_unit_test(only_a_failure_that_is_retried_can_be_refused),
     };

@@ -54,18 +54,21 @@ static void gather(const struct edge_policy *edge, const struct flight *f, struc
         const struct try *x = &w->track->tries[i];
         const struct request *r = x->request == TRACK_NONE ? NULL : &w->track->requests[x->request];
         struct span taken;
-        if (flight_retry(f, x, &taken)) {
+        if (flight_retry(f, x, &taken))
             intervals_add(&t->retries, taken.from_ns, taken.to_ns, i);
-            t->retried += x->head_ns >= w->span.from_ns && x->head_ns < w->span.to_ns;
-        }
         if (is_retryable(edge, x))
             intervals_add(&t->failures, x->out_ns, x->out_ns, i);
         else
             intervals_add(&t->oks, x->out_ns != 0 ? x->out_ns : x->head_ns,
                           r != NULL && r->done_ns > x->head_ns ? r->done_ns : UINT64_MAX, i);
     }
-    for (uint32_t i = w->from; i < w->to; i++)
-        t->requests += window_has(w, &w->track->requests[i]);
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        if (!window_has(w, r))
+            continue;
+        t->requests++;
+        t->retried += window_retries(r);
+    }
     gather_refused(edge, w, t);
     intervals_index(&t->retries);
     intervals_index(&t->oks);

@@ -97,6 +97,29 @@ static void a_budget_that_nothing_stressed_stays_open(void **state)
                "never under stress: 4 failures within 1s of a bound of 11");
 }
 
+/* A wish is a census of the requests that are asked: the warm-up's retries are no part of it. */
+static void a_wish_is_of_the_requests_that_are_asked(void **state)
+{
+    struct edge_policy edge = profile();
+    (void)state;
+    for (uint64_t retried = 12; retried <= 13; retried++) {
+        struct limits l;
+        limits_open(&l, &edge, 6 * LIMITS_S, "budget",
+                    (const char *const[]){"atmost", "20%", NULL});
+        for (uint64_t i = 0; i < 70; i++) {
+            bool again = (i < 10 && i % 2 == 0) || i % 5 == 0 || (retried == 13 && i == 11);
+            failing(&l, LIMITS_S + i * 60 * LIMITS_MS, again ? 1 : 0);
+        }
+        for (size_t i = 0; i < 10; i++)
+            l.j->requests[i].r.flags |= REQUEST_WARMUP;
+        if (retried == 12)
+            limits_are(&l, "budget.linkerd", VERDICT_PASS, WHY_NONE, "");
+        else
+            limits_are(&l, "budget.linkerd", VERDICT_FAIL, WHY_NONE,
+                       "13 retries of 60 requests; wish: at most 20%");
+    }
+}
+
 #define RATE 20
 
 static struct edge_policy limited(void)
@@ -167,6 +190,7 @@ int main(void)
         cmocka_unit_test(more_retries_than_tokens_fail),
         cmocka_unit_test(answers_of_the_time_before_pay),
         cmocka_unit_test(what_a_rate_limit_refuses_pays_too),
+        cmocka_unit_test(a_wish_is_of_the_requests_that_are_asked),
         cmocka_unit_test(a_budget_that_nothing_stressed_stays_open),
         cmocka_unit_test(the_rate_and_refusals_above_it_are_right),
         cmocka_unit_test(more_than_burst_and_rate_fails),

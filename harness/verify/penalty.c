@@ -33,7 +33,7 @@ uint64_t penalty_least_ns(const struct penalty_rule *rule, uint32_t j)
 {
     uint64_t base_ns = rule->least_ns;
     for (uint32_t i = 0; i < j && base_ns < rule->most_ns; i++)
-        base_ns = base_ns < rule->most_ns / 2 ? base_ns * 2 : rule->most_ns;
+        base_ns = base_ns <= rule->most_ns / 2 ? base_ns * 2 : rule->most_ns;
     return base_ns < rule->most_ns ? base_ns : rule->most_ns;
 }
 

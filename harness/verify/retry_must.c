@@ -394,11 +394,13 @@ static bool exceeds_chance(const struct tally *tally, double level)
            exact_binom_tail_ge(tally->wrong, tally->eligible, CHANCE_OF_DEAD_HOST) <= level;
 }
 
+/* A phase that leaves it open is looked at again, by what it showed (leaves_open), and no look
+ * confirms the other: each has its part of the alpha. */
 static bool is_wrong(const struct window *w, const struct tally *tally)
 {
     if (tally->swapped > 0)
         return true;
-    return tally->by_share ? exceeds_chance(tally, w->alpha) : tally->wrong > 0;
+    return tally->by_share ? exceeds_chance(tally, w->alpha / LOOKS_MOST) : tally->wrong > 0;
 }
 
 static void fail(const struct window *w, const struct tally *tally, struct arena *arena,

@@ -2,6 +2,8 @@
 
 #include "verify/limits_fixture_test.h"
 
+#include "stats/exact.h"
+
 #define MS LIMITS_MS
 #define S LIMITS_S
 
@@ -67,6 +69,22 @@ static void between_chance_and_certainty_it_is_open(void **state)
     dead_end(&l, true, 27);
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
                "11 of 38 requests that met refuse were not retried: too many for chance");
+}
+
+/* What a phase leaves open its repetitions may decide: chance has three tries to make a FAIL of it.
+ */
+static void each_look_spends_its_part_of_the_alpha(void **state)
+{
+    double tail = exact_binom_tail_ge(18, 38, 0.1);
+    struct limits l;
+    (void)state;
+    dead_end(&l, true, 20);
+    l.plan->false_alarms = 2.5 * tail; /* of this claim alone */
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
+               "18 of 38 requests that met refuse were not retried: too many for chance");
+    dead_end(&l, true, 20);
+    l.plan->false_alarms = 3.5 * tail;
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "18 of 38");
 }
 
 /* ${count} requests at once whose only retry of two is not seen; the client has their own 503. */
@@ -194,7 +212,7 @@ static void a_limit_of_retries_explains_those_that_met_a_dead_end_at_once(void *
         dead_end(&l, true, 38);
         if (limited == 1)
             l.edge.pool.max_retries = limits_value(3);
-        for (uint64_t i = 0; i < 20; i++) {
+        for (uint64_t i = 0; i < 22; i++) {
             limits_request(&l, 2 * S + 10 * MS, 2 * S + 15 * MS, 503, false);
             l.j->requests[l.j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
         }
@@ -202,7 +220,7 @@ static void a_limit_of_retries_explains_those_that_met_a_dead_end_at_once(void *
             limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
         else
             limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE,
-                       "20 of 58 requests that met refuse were not retried");
+                       "22 of 60 requests that met refuse were not retried");
     }
 }
 
@@ -237,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_refused_request_is_retried_on_the_endpoint_that_lives),
         cmocka_unit_test(where_the_other_may_be_out_there_is_nowhere_to_retry),
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
+        cmocka_unit_test(each_look_spends_its_part_of_the_alpha),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
         cmocka_unit_test(an_answer_that_was_passed_on_is_no_timers),

@@ -65,6 +65,12 @@ uint32_t window_tries(const struct request *r)
     return r->n_mesh > tries ? r->n_mesh : tries;
 }
 
+uint32_t window_retries(const struct request *r)
+{
+    uint32_t tries = window_tries(r);
+    return tries > 1 ? tries - 1 : 0;
+}
+
 uint32_t window_tries_most(const struct request *r, uint32_t most)
 {
     uint32_t tries = window_tries(r);

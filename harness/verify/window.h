@@ -47,6 +47,8 @@ const struct try *window_last(const struct window *w, const struct request *r);
  */
 uint32_t window_tries(const struct request *r);
 uint32_t window_tries_most(const struct request *r, uint32_t most);
+/* Those after the first, at least. */
+uint32_t window_retries(const struct request *r);
 
 #define STATUS_LIMITED 429 /* RFC 6585 section 4: what a rate limit answers */
 
