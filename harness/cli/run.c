@@ -1,7 +1,9 @@
 #include "cli/arguments.h"
 #include "cli/folders.h"
+#include "cli/confirmation.h"
 #include "cli/control.h"
 #include "cli/exception_file.h"
+#include "cli/lint_gate.h"
 #include "cli/live_view.h"
 #include "cli/notifier.h"
 #include "cli/needs.h"
@@ -97,27 +99,16 @@ struct watched {
     struct run_page *page;
 };
 
-/* The confirmation stage (verifier.md 5.5): what FAILed by time or by chance is asked for once
- * more. */
 static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
                       uint32_t done, uint32_t *ret_ordinals, size_t most)
 {
-    struct live_view *view = ((struct watched *)cookie)->view;
-    struct journal *journal = NULL;
-    struct judgement *judgement = NULL;
-    struct judge_options options = {.partial = true};
-    size_t count = 0;
-    struct error err = {0};
-    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
-        count = judge_repeats(judgement, scenario, arm, done, ret_ordinals, most);
+    size_t count = confirmation_asks(path, scenario, arm, done, ret_ordinals, most);
     if (count > 0)
         live_view_say(
-            view, strcmp(arm, "subject") == 0
-                      ? "phases whose claims are undecided, or to be confirmed, are walked once "
-                        "more"
-                      : "a control walks its undecided phases once more");
-    judgement_free(judgement);
-    journal_free(journal);
+            ((struct watched *)cookie)->view,
+            strcmp(arm, "subject") == 0
+                ? "phases whose claims are undecided, or to be confirmed, are walked once more"
+                : "a control walks its undecided phases once more");
     return count;
 }
 
@@ -210,52 +201,6 @@ static int judge_and_report(const struct arguments *args, struct exception_file 
             code = command_worse(command_fail(&err), code);
     }
     run_close(&o);
-    return code;
-}
-
-/* mesh { ignore = { "a.rule" } }: the suite accepts it; it stays among the findings. */
-static bool is_ignored(const struct mesh_plan *mesh, const char *rule)
-{
-    for (size_t i = 0; i < mesh->ignore_count; i++)
-        if (strcmp(mesh->ignore[i], rule) == 0)
-            return true;
-    return false;
-}
-
-/* An error finding of the policy reader ends a scenario before it begins, unless the suite says
- * otherwise. */
-static int lint_gate(const struct prepared *p, struct exception_file *exceptions)
-{
-    int code = EXIT_PASS;
-    for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        const struct scenario *s = &p->plan->scenarios[i];
-        size_t count;
-        const struct finding *findings = policy_findings(p->scenarios[i].policy, &count);
-        struct lint_exceptions all;
-        struct lint_results results;
-        struct error err = {0};
-        if (s->lint != NULL && strcmp(s->lint, "fail") != 0)
-            continue;
-        if (!exception_file_findings(exceptions, s, &all, &err))
-            return command_fail(&err);
-        lint_exceptions_apply(&all, exceptions->today, findings, count, &exceptions->arena,
-                              &results);
-        for (size_t k = 0; k < results.count; k++) {
-            const struct finding *f = &results.rows[k].finding;
-            char mark[300], line[900];
-            if (f->severity != SEVERITY_ERROR || results.rows[k].accepted != NULL ||
-                is_ignored(&s->mesh, f->rule))
-                continue;
-            source_format(f->source, true, mark, sizeof(mark));
-            snprintf(line, sizeof(line), "%s: error %s: %s", mark, f->rule, f->text);
-            command_say(line);
-            code = EXIT_FAIL;
-        }
-    }
-    if (code != EXIT_PASS)
-        fputs("FAIL: the policy has errors, so nothing was run (lint = \"report\" in the scenario "
-              "runs it all the same)\n",
-              stderr);
     return code;
 }
 

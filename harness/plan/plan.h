@@ -207,6 +207,8 @@ bool plan_lab_tls(const struct scenario *s);
 const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint);
 /* An ordinary suite to copy from (`plan --as lua`). */
 void plan_print_lua(const struct plan *p, struct text *to);
+/* The same without its first lines, for a writer who says where it came from himself. */
+void plan_print_suite(const struct plan *p, struct text *to);
 /* The dry run as people read it (scenario-language.md 2.8, situation 10), but for its last line:
  * the hash and the seed are the command's to print. */
 void plan_print_text(const struct plan *p, struct text *to);

@@ -277,6 +277,11 @@ void plan_print_lua(const struct plan *p, struct text *to)
              "folder: keep it\n"
              "-- beside %s.\n",
              p->suite != NULL ? p->suite : "its policy");
+    plan_print_suite(p, to);
+}
+
+void plan_print_suite(const struct plan *p, struct text *to)
+{
     const char *exceptions = common_exceptions(p);
     if (p->scenario_count == 1 && p->false_alarms == 1e-6 && exceptions == NULL) {
         text_add(to, "return ");

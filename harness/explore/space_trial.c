@@ -1,0 +1,70 @@
+#include "explore/space.h"
+
+/* A schedule as a plan that is walked, judged and printed like any other. */
+
+static struct phase *make_phase(const struct space *space, const struct schedule *s, struct plan *p)
+{
+    struct phase *phase = ARENA_ARRAY(&p->arena, struct phase, 1);
+    *phase = (struct phase){.name = TRIAL_PHASE,
+                            .source = space->base->source,
+                            .ends = PHASE_BY_CLOCK,
+                            .lasting_ns = s->lasting_ns};
+    phase->step_count = s->count + space->expect_count;
+    phase->steps = ARENA_ARRAY(&p->arena, struct step, phase->step_count);
+    const struct step *faults = schedule_steps(s, p, space->base->source);
+    for (size_t i = 0; i < s->count; i++)
+        phase->steps[i] = faults[i];
+    for (size_t i = 0; i < space->expect_count; i++) {
+        phase->steps[s->count + i] = space->expects[i];
+        json_array_append(p->owned, space->expects[i].keys);
+    }
+    return phase;
+}
+
+/* What a scenario made of a policy alone has, and an ordinary one has not. */
+static void make_ordinary(struct scenario *s)
+{
+    s->from_policy = false;
+    s->edges = s->claims = s->except = s->methods = NULL;
+    s->edge_count = s->claim_count = s->except_count = s->method_count = 0;
+    s->budget_ns = s->patience_ns = 0;
+    s->depth = DEPTH_FULL;
+    s->controls = CONTROLS_NONE;
+}
+
+struct plan *space_trial(const struct space *space, const struct schedule *s, const char *name)
+{
+    struct plan *p = plan_new();
+    p->suite = space->plan->suite;
+    p->false_alarms = space->plan->false_alarms;
+    json_array_extend(p->files, space->plan->files);
+    json_object_update(p->params, space->plan->params);
+    p->scenarios = ARENA_ARRAY(&p->arena, struct scenario, 1);
+    p->scenario_count = 1;
+    struct scenario *to = &p->scenarios[0];
+    *to = *space->base;
+    make_ordinary(to);
+    to->name = arena_strdup(&p->arena, name);
+    to->about = NULL;
+    to->tags = NULL;
+    to->tag_count = 0;
+    to->steps = NULL;
+    to->step_count = 0;
+    to->notifies = NULL; /* nobody is told of each trial */
+    to->notify_count = 0;
+    to->loads = space->loads;
+    to->load_count = space->load_count;
+    to->settle_ns = 0;
+    to->phases = make_phase(space, s, p);
+    to->phase_count = 1;
+    plan_number_faults(to);
+    return p;
+}
+
+bool space_fits(const struct space *space, const struct schedule *s, struct error *err)
+{
+    struct plan *p = space_trial(space, s, "trial");
+    bool fits = plan_check(p, err);
+    plan_free(p);
+    return fits;
+}
