@@ -81,9 +81,6 @@ static void take_signals(void)
 static bool take_words(struct exploration *x, struct error *err)
 {
     const char *list = arguments_get(x->args, "faults");
-    struct text said;
-    if (list == NULL)
-        x->word_count = 0;
     for (const char *p = list; p != NULL && *p != '\0';) {
         size_t len = strcspn(p, ",");
         const char *word = arena_strndup(&x->prepared.arena, p, len);
@@ -97,13 +94,6 @@ static bool take_words(struct exploration *x, struct error *err)
     }
     if (list != NULL && x->word_count == 0)
         return error_set(err, ERROR_USAGE, "--faults is empty; it must be like abort,latency");
-    const char *usual[DRAWABLE_WORDS_MOST];
-    size_t count = list == NULL ? drawable_words(usual, true) : x->word_count;
-    text_init(&said, 1024);
-    for (size_t i = 0; i < count; i++)
-        text_add(&said, "%s%s", i == 0 ? "" : ",", list == NULL ? usual[i] : x->words[i]);
-    x->says.words = arena_strdup(&x->prepared.arena, text_get(&said));
-    text_release(&said);
     return true;
 }
 
@@ -216,6 +206,30 @@ static bool make_spaces(struct exploration *x, struct error *err)
     return false;
 }
 
+static bool may_be_drawn(const struct exploration *x, const char *word)
+{
+    for (size_t i = 0; i < x->space_count; i++)
+        for (size_t k = 0; k < x->spaces[i].service_count; k++) {
+            const struct space_service *service = &x->spaces[i].services[k];
+            for (size_t d = 0; d < service->drawable_count; d++)
+                if (strcmp(service->drawables[d]->word, word) == 0)
+                    return true;
+        }
+    return false;
+}
+
+/* Those that mean something here, as in --faults. */
+static const char *drawn_words(struct exploration *x)
+{
+    const char *all[DRAWABLE_WORDS_MOST], *list = "";
+    size_t count = drawable_words(all, false);
+    for (size_t i = 0; i < count; i++)
+        if (may_be_drawn(x, all[i]))
+            list =
+                arena_printf(&x->prepared.arena, "%s%s%s", list, *list == '\0' ? "" : ",", all[i]);
+    return list;
+}
+
 static int end_code(const struct exploration *x, const struct search_result *r)
 {
     switch (r->end) {
@@ -253,8 +267,9 @@ static int save(struct exploration *x, const struct search_result *r, struct tex
     struct error err = {0};
     const struct trial t = {.claim = r->failed.claim, .on = r->failed.on};
     if (!explore_file_print(&x->spaces[r->space], &r->smallest,
-                            explore_name(&t, name, sizeof(name)), head_of(x, r), x->output, suite,
-                            &err) ||
+                            explore_name(&t, name, sizeof(name)),
+                            (struct space_asked){r->failed.word, r->failed.on}, head_of(x, r),
+                            x->output, suite, &err) ||
         !explore_file_write(x->output, text_get(suite), &err))
         return command_fail(&err);
     return EXIT_PASS;
@@ -314,6 +329,7 @@ static int explore(struct exploration *x)
     take_mesh(x);
     if (!prepare_names(&x->prepared, &err) || !make_spaces(x, &err))
         return command_fail(&err);
+    x->says.words = drawn_words(x);
     x->says.budget_ns = x->budget_ns;
     x->says.replays = (uint32_t)x->replays;
     make_again(x);

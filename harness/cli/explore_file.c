@@ -59,9 +59,10 @@ static bool move_policy(struct plan *p, const char *path, struct error *err)
 }
 
 bool explore_file_print(const struct space *space, const struct schedule *s, const char *name,
-                        const char *head, const char *path, struct text *to, struct error *err)
+                        struct space_asked asked, const char *head, const char *path,
+                        struct text *to, struct error *err)
 {
-    struct plan *p = space_trial(space, s, name);
+    struct plan *p = space_trial(space, s, name, asked);
     p->suite = NULL; /* its folder would be taken off the paths */
     p->scenarios[0].exceptions = NULL;
     bool ok = move_policy(p, path, err);

@@ -76,12 +76,14 @@ static void saved_and_loaded(const struct space *space, uint64_t trial, const ch
     struct schedule s;
     struct text text;
     struct error err = {0};
+    const struct space_asked asked = {trial % 2 == 0 ? "retries" : NULL, "client -> payments"};
     text_init(&text, EXPLORE_SUITE_MOST_BYTES);
     if (!draw_schedule(space, 5, trial, &s, &err) ||
-        !explore_file_print(space, &s, "explored: retry.max", "-- found\n", path, &text, &err) ||
+        !explore_file_print(space, &s, "explored: retry.max", asked, "-- found\n", path, &text,
+                            &err) ||
         !explore_file_write(path, text_get(&text), &err))
         fail_msg("%s", err.text);
-    struct plan *before = space_trial(space, &s, "explored: retry.max"), *after = load(path);
+    struct plan *before = space_trial(space, &s, "explored: retry.max", asked), *after = load(path);
     before->scenarios[0].exceptions = NULL;
     json_t *one = without_marks(plan_to_json(before)), *two = without_marks(plan_to_json(after));
     if (!json_equal(one, two))

@@ -71,7 +71,6 @@ static void count_claims(struct explore_lab *lab, const struct judgement *g)
 
 static void show(const struct judged *d, struct explore_evidence *to)
 {
-    snprintf(to->word, sizeof(to->word), "%s", d->claim->word);
     snprintf(to->policy, sizeof(to->policy), "%s",
              d->verdict.policy == NULL ? "" : d->verdict.policy);
     snprintf(to->seen, sizeof(to->seen), "%s", d->verdict.text == NULL ? "" : d->verdict.text);
@@ -109,6 +108,7 @@ static void conclude(struct explore_lab *lab, const struct trial *t, const struc
     if (failure == NULL)
         return;
     snprintf(ret->claim, sizeof(ret->claim), "%s", failure->claim->id);
+    snprintf(ret->word, sizeof(ret->word), "%s", failure->claim->word);
     snprintf(ret->on, sizeof(ret->on), "%s", on_of(failure));
     ret->right_fails = right_failed(g, failure);
     ret->doubted = ret->right_fails &&

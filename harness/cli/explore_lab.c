@@ -240,7 +240,8 @@ void explore_lab_judge(void *cookie, const struct trial *t, struct trial_result 
     snprintf(seed, sizeof(seed), "%08llx", (unsigned long long)(t->seed >> 32));
     seed_of_text(seed, w.seed_text, &w.seed);
     explore_journal(w.run, w.journal, sizeof(w.journal));
-    w.plan = space_trial(&lab->spaces[t->space], t->schedule, explore_name(t, name, sizeof(name)));
+    w.plan = space_trial(&lab->spaces[t->space], t->schedule, explore_name(t, name, sizeof(name)),
+                         (struct space_asked){t->word, t->on});
     walk(lab, t, beside_right, &w);
     lab->approved = lab->approved || w.outcome == ENGINE_COMPLETE;
     if (w.ok && w.outcome == ENGINE_COMPLETE) {

@@ -22,7 +22,7 @@ struct explore_claim {
 /* A run that FAILed: its id ("": none), its seed, and the verdict's words. */
 struct explore_evidence {
     char run[9], seed[9];
-    char word[32], policy[300], mark[300], seen[500];
+    char policy[300], mark[300], seen[500];
 };
 struct explore_lab {
     const struct arguments *args;

@@ -140,9 +140,10 @@ static json_t *found_json(const struct explore_says *s, const struct explore_end
     const struct explore_evidence *v = explore_evidence_of(e->lab);
     char journal[600];
     explore_journal(v->run, journal, sizeof(journal));
-    json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "claim", r->failed.claim, "word",
-                          v->word, "on", r->failed.on, "policy", report_clean_json(v->policy),
-                          "mark", v->mark, "seen", report_clean_json(v->seen));
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "claim", r->failed.claim, "word",
+                  r->failed.word, "on", r->failed.on, "policy", report_clean_json(v->policy),
+                  "mark", v->mark, "seen", report_clean_json(v->seen));
     json_object_update_new(
         j, json_pack("{s:b, s:I, s:b, s:b, s:I, s:I, s:o, s:o, s:s, s:s, s:s}", "again",
                      r->end == SEARCH_FOUND, "replays", (json_int_t)s->replays, "minimal",
@@ -214,7 +215,8 @@ static void add_found(const struct explore_says *s, const struct explore_end *e,
     const struct explore_evidence *v = explore_evidence_of(e->lab);
     char journal[600];
     explore_journal(v->run, journal, sizeof(journal));
-    text_add(t, "FAIL  %s  %s   (%s)\n      policy   ", v->word, r->failed.on, r->failed.claim);
+    text_add(t, "FAIL  %s  %s   (%s)\n      policy   ", r->failed.word, r->failed.on,
+             r->failed.claim);
     report_add_clean(t, v->policy);
     text_add(t, "%s%s\n      seen     ", v->mark[0] == '\0' ? "" : "   ", v->mark);
     report_add_clean(t, v->seen);

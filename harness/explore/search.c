@@ -149,6 +149,7 @@ static bool look_closer(struct search *s, const struct trial *t, const struct tr
     keep(s, EVIDENCE_NEWEST, EVIDENCE_CLOSER);
     r.trial.stage = TRIAL_REPLAY;
     r.trial.claim = result->failed.claim;
+    r.trial.word = result->failed.word;
     r.trial.on = result->failed.on;
     if (stands(s, &r, &result->drawn)) {
         make_smaller(s, &r);

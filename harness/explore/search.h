@@ -23,7 +23,7 @@ struct trial {
     uint32_t replay;   /* from 1 */
     bool beside_right; /* a right mesh, known to follow the policy, under the same faults beside it
                         */
-    const char *claim, *on; /* that must FAIL again; NULL while drawn */
+    const char *claim, *word, *on; /* that must FAIL again; NULL while drawn */
 };
 enum trial_end {
     TRIAL_PASS,         /* nothing FAILed, something was decided */
@@ -34,7 +34,8 @@ enum trial_end {
 };
 struct trial_result {
     enum trial_end end;
-    char claim[48], on[200]; /* FAIL: the claim's id, and its place; "" where it has none */
+    /* FAIL: the claim's id, its expectation's word, and its place; "" where it has none. */
+    char claim[48], word[32], on[200];
     /* The right mesh beside it FAILed too: what was seen is not the mesh's fault, and where the
      * claim follows from the policy, it is the judge's (${doubted}). */
     bool right_fails, doubted;

@@ -49,6 +49,7 @@ static void judge(void *cookie, const struct trial *t, struct trial_result *ret)
     if (ret->end != TRIAL_FAIL)
         return;
     snprintf(ret->claim, sizeof(ret->claim), "retry.max");
+    snprintf(ret->word, sizeof(ret->word), "retries");
     snprintf(ret->on, sizeof(ret->on), "client -> payments");
     ret->right_fails = t->beside_right && w->right_fails;
     ret->doubted = t->beside_right && w->doubted;

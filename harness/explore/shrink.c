@@ -104,9 +104,9 @@ static bool shorter_phase(struct shrinker *k)
         uint64_t begins = k->best.faults[i].from_ns / SCHEDULE_GRID_NS + 1;
         low = begins > low ? begins : low;
     }
+    uint64_t middle = low; /* most failures show at once */
     while (!k->stopped && low < high && !is_near(low, high)) {
         struct schedule s = k->best;
-        uint64_t middle = low + (high - low) / 2;
         s.lasting_ns = middle * SCHEDULE_GRID_NS;
         for (size_t i = 0; i < s.count; i++)
             if (s.faults[i].to_ns >= s.lasting_ns)
@@ -115,6 +115,7 @@ static bool shorter_phase(struct shrinker *k)
         any = any || failed;
         high = failed ? middle : high;
         low = failed ? low : middle + 1;
+        middle = low + (high - low) / 2;
     }
     return any;
 }

@@ -66,7 +66,11 @@ bool space_word_check(const char *word, struct error *err) WARN_UNUSED;
  * and probes, the load, the claims, and the faults. Borrows from the suite's plan and from the
  * space; plan_free it before them. */
 #define TRIAL_PHASE "explored"
-struct plan *space_trial(const struct space *space, const struct schedule *s, const char *name);
+struct space_asked {
+    const char *word, *on; /* of all expectations only this one; word NULL: all; on "": wherever */
+};
+struct plan *space_trial(const struct space *space, const struct schedule *s, const char *name,
+                         struct space_asked asked);
 /* The whole language's checks, guard.limits among them (plan_check), for such a plan. */
 bool space_fits(const struct space *space, const struct schedule *s, struct error *err) WARN_UNUSED;
 

@@ -7,8 +7,9 @@
  * something. Its own faults are left out: the drawn ones take their place. */
 
 #define WARMUP_NS (500 * NS_PER_MS)
-#define RATE_PER_H (UINT64_C(200) * 3600) /* where the suite says "enough", or is a policy alone \
-                                           */
+#define RATE_PER_H \
+    (UINT64_C(200) * 3600) /* where the suite says "enough", or is a policy alone \
+                            */
 
 /* Of these a trial says something; `wish`: the suite's own number, which holds under its own
  * faults. Others want a story of their own (recovery, rotation, tail), a person or a reader. */

@@ -89,7 +89,7 @@ static inline void fixture_init(struct fixture *f)
 }
 
 static inline bool fixture_space(struct fixture *f, const char *const *words, size_t count,
-                          struct error *err)
+                                 struct error *err)
 {
     const struct space_options options = {.words = words, .word_count = count};
     return space_init(&f->space, f->plan, &f->plan->scenarios[0], &f->edge, 1, &options, &f->arena,

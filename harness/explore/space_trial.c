@@ -2,20 +2,30 @@
 
 /* A schedule as a plan that is walked, judged and printed like any other. */
 
-static struct phase *make_phase(const struct space *space, const struct schedule *s, struct plan *p)
+static bool is_asked(const struct step *expect, struct space_asked asked)
+{
+    return asked.word == NULL ||
+           (strcmp(expect->word, asked.word) == 0 &&
+            (!expect->has_on || asked.on[0] == '\0' || strcmp(expect->on.text, asked.on) == 0));
+}
+
+static struct phase *make_phase(const struct space *space, const struct schedule *s,
+                                struct space_asked asked, struct plan *p)
 {
     struct phase *phase = ARENA_ARRAY(&p->arena, struct phase, 1);
     *phase = (struct phase){.name = TRIAL_PHASE,
                             .source = space->base->source,
                             .ends = PHASE_BY_CLOCK,
                             .lasting_ns = s->lasting_ns};
-    phase->step_count = s->count + space->expect_count;
-    phase->steps = ARENA_ARRAY(&p->arena, struct step, phase->step_count);
+    phase->step_count = s->count;
+    phase->steps = ARENA_ARRAY(&p->arena, struct step, s->count + space->expect_count);
     const struct step *faults = schedule_steps(s, p, space->base->source);
     for (size_t i = 0; i < s->count; i++)
         phase->steps[i] = faults[i];
     for (size_t i = 0; i < space->expect_count; i++) {
-        phase->steps[s->count + i] = space->expects[i];
+        if (!is_asked(&space->expects[i], asked))
+            continue;
+        phase->steps[phase->step_count++] = space->expects[i];
         json_array_append(p->owned, space->expects[i].keys);
     }
     return phase;
@@ -32,7 +42,8 @@ static void make_ordinary(struct scenario *s)
     s->controls = CONTROLS_NONE;
 }
 
-struct plan *space_trial(const struct space *space, const struct schedule *s, const char *name)
+struct plan *space_trial(const struct space *space, const struct schedule *s, const char *name,
+                         struct space_asked asked)
 {
     struct plan *p = plan_new();
     p->suite = space->plan->suite;
@@ -55,7 +66,7 @@ struct plan *space_trial(const struct space *space, const struct schedule *s, co
     to->loads = space->loads;
     to->load_count = space->load_count;
     to->settle_ns = 0;
-    to->phases = make_phase(space, s, p);
+    to->phases = make_phase(space, s, asked, p);
     to->phase_count = 1;
     plan_number_faults(to);
     return p;
@@ -63,7 +74,7 @@ struct plan *space_trial(const struct space *space, const struct schedule *s, co
 
 bool space_fits(const struct space *space, const struct schedule *s, struct error *err)
 {
-    struct plan *p = space_trial(space, s, "trial");
+    struct plan *p = space_trial(space, s, "trial", (struct space_asked){0});
     bool fits = plan_check(p, err);
     plan_free(p);
     return fits;

@@ -38,7 +38,7 @@ static void a_trial_has_the_faults_and_the_claims(void **unused)
     (void)unused;
     fixture_init(&f);
     assert_true(fixture_space(&f, NULL, 0, &err));
-    struct plan *p = space_trial(&f.space, &s, "trial 1");
+    struct plan *p = space_trial(&f.space, &s, "trial 1", (struct space_asked){0});
     assert_true(plan_check(p, &err));
     const struct scenario *t = &p->scenarios[0];
     assert_int_equal(t->phase_count, 1);
@@ -56,6 +56,11 @@ static void a_trial_has_the_faults_and_the_claims(void **unused)
     assert_string_equal(phase->steps[2].word, "retries");
     assert_string_equal(phase->steps[3].word, "success");
     assert_int_equal(phase->steps[1].steps[0].fault, 2);
+    plan_free(p);
+
+    p = space_trial(&f.space, &s, "found", (struct space_asked){"success", "client -> payments"});
+    assert_int_equal(p->scenarios[0].phases[0].step_count, 3);
+    assert_string_equal(p->scenarios[0].phases[0].steps[2].word, "success");
     plan_free(p);
 
     struct text line;

@@ -135,9 +135,40 @@ static void an_answer_of_a_limit_is_no_swap(void **state)
     }
 }
 
+/* Twelve answers cut after their head, whose second try is answered. */
+static void cut(struct fixture *f, uint16_t status)
+{
+    begin(f, retries(2, 0));
+    for (int i = 0; i < 12; i++) {
+        struct made tries[] = {{50 * i + 0.1, 50 * i + 0.3, 0, 1, status},
+                               {50 * i + 10, 50 * i + 10.2, 0, 2, 200}};
+        add_request(f, 50 * i, 50 * i + 11, 200, BODY_OWN, tries, 2);
+        f->j->attempts[2 * i].r.outcome = OUTCOME_CLOSED_BY_FAULT;
+    }
+}
+
+static void an_answer_that_began_is_not_retried(void **state)
+{
+    struct fixture f;
+    (void)state;
+    cut(&f, 200);
+    is(&f, "retry.started", VERDICT_FAIL, "12 of 12 answers cut after their head were retried");
+}
+
+/* fault.malformed: bytes without a status, then the end. No mesh has a head of them. */
+static void bytes_that_are_no_head_may_be_retried(void **state)
+{
+    struct fixture f;
+    (void)state;
+    cut(&f, 0);
+    is(&f, "retry.started", VERDICT_INCONCLUSIVE, "answers cut after their head");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_that_began_is_not_retried),
+        cmocka_unit_test(bytes_that_are_no_head_may_be_retried),
         cmocka_unit_test(an_unlisted_answer_reaches_the_client),
         cmocka_unit_test(another_status_than_the_endpoints_is_a_witness),
         cmocka_unit_test(a_try_that_we_did_not_see_may_have_been_answered_so),

@@ -99,7 +99,9 @@ struct failure window_failure(const struct try *x)
         f.kind = FAILURE_CAUSE;
         f.cause = fin ? CAUSE_FIN : CAUSE_RESET;
     } else if (r->outcome != OUTCOME_ANSWERED && r->outcome != OUTCOME_LEFT) {
-        f.kind = FAILURE_STARTED;
+        /* Bytes went out that have no status, as fault.malformed sends them: whether a mesh takes
+         * them for an answer's head, or for none, is not known here. */
+        f.kind = r->status == 0 ? FAILURE_UNKNOWN : FAILURE_STARTED;
     } else if (r->status >= 400 || r->grpc_status > 1) {
         f.kind = FAILURE_CAUSE;
         f.grpc = r->grpc_status > 1 ? r->grpc_status : 0;
