@@ -76,6 +76,16 @@ static bool add(struct arguments *a, const struct option *row, const char *value
     return true;
 }
 
+/* The word after an option that may go without: an address shows that it is one; any other is meant
+ * for it once a position is there, as in `show last --first-fail retries`. */
+static bool is_optional_value(const struct arguments *a, const struct option *row, const char *next)
+{
+    if (next[0] == '-')
+        return false;
+    return strcmp(row->argument, "[ADDRESS]") == 0 ? strchr(next, ':') != NULL
+                                                   : a->position_count > 0;
+}
+
 /* One option at argv[*at]; moves *at over its value. */
 static bool take(struct arguments *a, int *at, struct error *err)
 {
@@ -105,8 +115,7 @@ static bool take(struct arguments *a, int *at, struct error *err)
     }
     if (value == NULL && row->argument[0] == '[') {
         const char *next = *at + 1 < a->argc ? a->argv[*at + 1] : "-";
-        bool is_address = next[0] != '-' && strchr(next, ':') != NULL;
-        return add(a, row, is_address ? a->argv[++*at] : "", err);
+        return add(a, row, is_optional_value(a, row, next) ? a->argv[++*at] : "", err);
     }
     if (value == NULL) {
         if (*at + 1 >= a->argc)

@@ -2,8 +2,10 @@
 #define CLI_ARGUMENTS_H
 
 /* The command line, cut by a command's option rows: options anywhere, "--" ends them, long ones may
- * be shortened while unique, "--name value" and "--name=value" alike; what the line lacks comes
- * from MESHPROOF_<OPTION>, then from .meshproof.yaml, then from the row's fallback. */
+ * be shortened while unique, "--name value" and "--name=value" alike; a value that may go without
+ * is taken from the next word when that is an address ("[ADDRESS]"), or a position stands before
+ * it; what the line lacks comes from MESHPROOF_<OPTION>, then from .meshproof.yaml, then from the
+ * row's fallback. */
 
 #include "base/arena.h"
 #include "cli/config.h"

@@ -7,9 +7,10 @@
 #include "base/text.h"
 
 struct option {
-    const char *name;     /* "seed": --seed */
-    char letter;          /* 'o': -o; 0: none */
-    const char *argument; /* "TEXT"; NULL: takes none; "[ADDRESS]": may go without: "" */
+    const char *name; /* "seed": --seed */
+    char letter;      /* 'o': -o; 0: none */
+    const char
+        *argument; /* "TEXT"; NULL: takes none; "[ADDRESS]": may go without: "" (arguments.h) */
     const char *fallback; /* printed in brackets, and used when not given; NULL: none */
     const char *group;    /* of --help: "Choose", "Where", ... */
     const char *help;

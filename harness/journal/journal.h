@@ -148,5 +148,16 @@ void journal_add_event(struct journal *j, uint32_t phase, uint64_t t_ns, const c
 bool journal_save(const struct journal *j, const char *path, struct error *err) WARN_UNUSED;
 /* One JSON object a line, in order of time: `show --json`. */
 bool journal_print_ndjson(const struct journal *j, FILE *to, struct error *err) WARN_UNUSED;
+/* Some of them: the processes, then what is picked. */
+struct ndjson_pick {
+    uint64_t kinds; /* NDJSON_KIND of each kind of record that is meant */
+    bool phases, events;
+    /* Of a record of those kinds: a struct NAME_row, whether it is meant; NULL: each is. */
+    bool (*keeps)(const void *cookie, enum record_kind kind, const void *row);
+    const void *cookie;
+};
+#define NDJSON_KIND(kind) (UINT64_C(1) << (kind))
+bool journal_print_picked(const struct journal *j, const struct ndjson_pick *pick, FILE *to,
+                          struct error *err) WARN_UNUSED;
 
 #endif

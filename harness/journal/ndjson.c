@@ -149,10 +149,9 @@ static bool print_document(const char *kind, json_t *json, FILE *to, struct erro
     return json == NULL || print_line(json_pack("{s:s, s:O}", "kind", kind, kind, json), to, err);
 }
 
-static bool print_head(const struct journal *j, FILE *to, struct error *err)
+static bool print_procs(const struct journal *j, FILE *to, struct error *err)
 {
-    bool ok = print_document("run", j->run, to, err) && print_document("plan", j->plan, to, err) &&
-              print_document("policy", j->policy, to, err);
+    bool ok = true;
     for (size_t i = 0; i < j->proc_count && ok; i++) {
         const struct journal_proc *p = &j->procs[i];
         ok = print_line(json_pack("{s:s, s:I, s:s, s:s, s:s, s:I}", "kind", "proc", "proc",
@@ -175,8 +174,16 @@ static bool print_tail(const struct journal *j, FILE *to, struct error *err)
     return print_line(o, to, err);
 }
 
-/* All that has a time; the caller frees. */
-static struct line *lines_of(const struct journal *j, size_t *ret_count)
+static bool keeps(const struct ndjson_pick *pick, const struct record_type *type,
+                  const uint8_t *row)
+{
+    return (pick->kinds & NDJSON_KIND(type->kind)) != 0 &&
+           (pick->keeps == NULL || pick->keeps(pick->cookie, (enum record_kind)type->kind, row));
+}
+
+/* All that has a time and is picked; the caller frees. */
+static struct line *lines_of(const struct journal *j, const struct ndjson_pick *pick,
+                             size_t *ret_count)
 {
     size_t kinds, count, total = 2 * j->phase_count + j->event_count, n = 0;
     const struct record_type *types = record_types(&kinds);
@@ -184,32 +191,34 @@ static struct line *lines_of(const struct journal *j, size_t *ret_count)
         rows_of(j, types[i].kind, &count);
         total += count;
     }
-    struct line *lines = check_alloc(total * sizeof(*lines));
-    for (size_t i = 0; i < j->phase_count; i++) {
+    struct line *lines = check_alloc((total + 1) * sizeof(*lines));
+    for (size_t i = 0; i < j->phase_count && pick->phases; i++) {
         lines[n++] = (struct line){.t_ns = j->phases[i].t0_ns, .at = i, .kind = LINE_PHASE};
         if (j->phases[i].why != NULL)
             lines[n++] = (struct line){.t_ns = j->phases[i].t1_ns, .at = i, .kind = LINE_PHASE_END};
     }
-    for (size_t i = 0; i < j->event_count; i++)
+    for (size_t i = 0; i < j->event_count && pick->events; i++)
         lines[n++] = (struct line){.t_ns = j->events[i].t_ns, .at = i, .kind = LINE_EVENT};
     for (size_t i = 0; i < kinds; i++) {
         const uint8_t *row = rows_of(j, types[i].kind, &count);
         for (size_t k = 0; k < count; k++, row += rows_bytes(&types[i]))
-            lines[n++] = (struct line){.t_ns = record_get(&types[i].fields[0], row),
-                                       .at = k,
-                                       .kind = LINE_RECORD,
-                                       .type = &types[i]};
+            if (keeps(pick, &types[i], row))
+                lines[n++] = (struct line){.t_ns = record_get(&types[i].fields[0], row),
+                                           .at = k,
+                                           .kind = LINE_RECORD,
+                                           .type = &types[i]};
     }
     qsort(lines, n, sizeof(*lines), compare_lines);
     *ret_count = n;
     return lines;
 }
 
-bool journal_print_ndjson(const struct journal *j, FILE *to, struct error *err)
+bool journal_print_picked(const struct journal *j, const struct ndjson_pick *pick, FILE *to,
+                          struct error *err)
 {
     size_t count;
-    bool ok = print_head(j, to, err);
-    struct line *lines = lines_of(j, &count);
+    bool ok = print_procs(j, to, err);
+    struct line *lines = lines_of(j, pick, &count);
     for (size_t i = 0; i < count && ok; i++) {
         const struct line *l = &lines[i];
         json_t *o = l->kind == LINE_RECORD ? record_line(j, l)
@@ -219,5 +228,13 @@ bool journal_print_ndjson(const struct journal *j, FILE *to, struct error *err)
         ok = print_line(o, to, err);
     }
     free(lines);
-    return ok && print_tail(j, to, err);
+    return ok;
+}
+
+bool journal_print_ndjson(const struct journal *j, FILE *to, struct error *err)
+{
+    static const struct ndjson_pick all = {.kinds = UINT64_MAX, .phases = true, .events = true};
+    return print_document("run", j->run, to, err) && print_document("plan", j->plan, to, err) &&
+           print_document("policy", j->policy, to, err) && journal_print_picked(j, &all, to, err) &&
+           print_tail(j, to, err);
 }
