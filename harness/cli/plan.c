@@ -1,4 +1,6 @@
 #include "cli/needs.h"
+#include "cli/plan_params.h"
+#include "cli/plan_ports.h"
 #include "cli/prepare.h"
 
 #include <stdlib.h>
@@ -10,9 +12,13 @@ static const struct option plan_rows[] = {
 #include "cli/plan_options.def"
     {"as", 0, "FORM", "text", "Results", "text, json (run takes it) or lua (a suite to copy from)",
      forms, false},
+    {"params", 0, NULL, NULL, "Results", "only what --set can change, with what it is now", NULL,
+     false},
+    {"ports", 0, NULL, NULL, "Results",
+     "choose the lab's ports and print them; --as json keeps them for run", NULL, false},
 };
 
-static int print(const struct arguments *args, const struct prepared *p)
+static int print(const struct arguments *args, const char *suite, const struct prepared *p)
 {
     const char *form = arguments_get(args, "as");
     char hash[65];
@@ -29,6 +35,8 @@ static int print(const struct arguments *args, const struct prepared *p)
         fputs(text_get(&t), stdout);
     } else {
         plan_print_text(p->plan, &t);
+        if (arguments_has(args, "ports"))
+            plan_ports_print(p, suite, &t);
         fputs(text_get(&t), stdout);
         plan_hash(p->plan, hash);
         printf("plan hash %.8s   seed %s   nothing was changed\n", hash, p->seed_text);
@@ -37,24 +45,33 @@ static int print(const struct arguments *args, const struct prepared *p)
     return EXIT_PASS;
 }
 
-static int run(const struct arguments *args)
+static int plan_one(const struct arguments *args, const char *suite)
 {
     struct prepared p;
+    struct error err = {0};
+    if (arguments_has(args, "params"))
+        return plan_params_print(args, suite, strcmp(arguments_get(args, "as"), "json") == 0);
+    int code = prepare(args, suite, &p);
+    if (code == EXIT_PASS)
+        needs_look(&p, args);
+    if (code == EXIT_PASS && arguments_has(args, "ports") && !plan_ports_fix(&p, &err))
+        code = command_fail(&err);
+    if (code == EXIT_PASS)
+        code = print(args, suite, &p);
+    prepared_release(&p);
+    return code;
+}
+
+static int run(const struct arguments *args)
+{
     struct error err = {0};
     int code = EXIT_PASS;
     if (args->position_count == 0) {
         error_set(&err, ERROR_USAGE, "plan needs a suite: meshproof plan suites/seed/payments.lua");
         return command_fail(&err);
     }
-    for (size_t i = 0; i < args->position_count; i++) {
-        int one = prepare(args, args->positions[i], &p);
-        if (one == EXIT_PASS)
-            needs_look(&p, args);
-        if (one == EXIT_PASS)
-            one = print(args, &p);
-        prepared_release(&p);
-        code = command_worse(one, code);
-    }
+    for (size_t i = 0; i < args->position_count; i++)
+        code = command_worse(plan_one(args, args->positions[i]), code);
     return code;
 }
 

@@ -113,6 +113,7 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
     s->step_count = 0;
     s->lab.driver = DRIVER_BUILTIN;
     s->lab.external = NULL;
+    s->lab.ports = NULL; /* the subject's */
     s->lab.tls = NULL; /* the builtin mesh has no TLS */
     generate_control_policy(&ps->edges[0], edge);
     if (!prepare_generate_options(args, s, p->seed, &options, err) ||

@@ -97,6 +97,10 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
                 const struct engine_options *options, enum engine_outcome *ret_outcome,
                 struct error *err) WARN_UNUSED;
 
+/* Each endpoint of ${caller} has a mesh proxy of its own in that scenario, for a fault is for one
+ * of them. */
+bool engine_proxies_apart(const struct scenario *s, const char *caller);
+
 /* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. ${hooks} is the runtime of
  * fault.hook, which lies above us; NULL: the fault is refused. Returns the exit code. */
 struct hook_engine;

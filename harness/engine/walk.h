@@ -193,6 +193,8 @@ void walk_event(struct walk *w, const char *what, json_t *take_json, uint64_t t_
 size_t walk_find_service(const struct walk *w, const char *name); /* SIZE_MAX: none */
 /* walk_setup.c */
 bool walk_setup_check(const struct walk *w, struct error *err) WARN_UNUSED;
+/* Where a listener of that name must be (lab.ports of a saved plan); NULL: the kernel chooses. */
+const char *walk_port_of(const struct walk *w, const char *name);
 void walk_setup_step(struct walk *w);
 /* SETUP to an agent that has said HELLO, and ROUTE to a stub that is ready: also to one that was
  * started again. */

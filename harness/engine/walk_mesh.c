@@ -47,11 +47,13 @@ static const struct step *find_apart(const struct step *steps, size_t count, con
 }
 
 /* The first step that is for the proxy of one of its endpoints; NULL: none is. */
-static const struct step *apart_by(const struct walk *w, const char *caller)
+static const struct step *apart_by(const struct scenario *s, const char *caller)
 {
-    size_t service = walk_find_service(w, caller);
-    const struct scenario *s = w->scenario;
-    if (service == SIZE_MAX || w->services[service].plan->endpoints < 2)
+    const struct service_plan *service = NULL;
+    for (size_t i = 0; i < s->lab.service_count; i++)
+        if (strcmp(s->lab.services[i].name, caller) == 0)
+            service = &s->lab.services[i];
+    if (service == NULL || service->endpoints < 2)
         return NULL;
     const struct step *found = find_apart(s->steps, s->step_count, caller);
     for (size_t i = 0; i < s->phase_count && found == NULL; i++)
@@ -59,9 +61,14 @@ static const struct step *apart_by(const struct walk *w, const char *caller)
     return found;
 }
 
+bool engine_proxies_apart(const struct scenario *s, const char *caller)
+{
+    return apart_by(s, caller) != NULL;
+}
+
 bool walk_mesh_is_apart(const struct walk *w, const char *caller)
 {
-    return apart_by(w, caller) != NULL;
+    return engine_proxies_apart(w->scenario, caller);
 }
 
 static bool check_steps(const struct walk *w, const struct step *steps, size_t count,
@@ -76,7 +83,7 @@ static bool check_steps(const struct walk *w, const struct step *steps, size_t c
         for (size_t k = 0; asks && s->has_on && k < w->plan->mesh_edge_count; k++) {
             const struct edge_policy *edge = &w->plan->mesh_edges[k];
             const struct step *why =
-                strcmp(edge->to, s->on.to.service) == 0 ? apart_by(w, edge->from) : NULL;
+                strcmp(edge->to, s->on.to.service) == 0 ? apart_by(w->scenario, edge->from) : NULL;
             if (why != NULL)
                 return error_at(err, s->source, ERROR_USAGE,
                                 "expect.%s on %s: each endpoint of %s has a proxy of its own here, "
@@ -236,8 +243,21 @@ static const char *driver_name(enum driver driver)
     return driver == DRIVER_BUILTIN ? "builtin" : driver == DRIVER_EXTERNAL ? "external" : "envoy";
 }
 
+/* What the plan says of a proxy's listener: of the caller's, or of that of one of its endpoints. */
+static const char *fixed_port(const struct walk *w, const struct walk_mesh *m,
+                              const struct edge_policy *edge)
+{
+    char name[200];
+    if (m->endpoint == 0)
+        snprintf(name, sizeof(name), "%.80s -> %.80s", edge->from, edge->to);
+    else
+        snprintf(name, sizeof(name), "%.80s/%u -> %.80s", edge->from, m->endpoint, edge->to);
+    return walk_port_of(w, name);
+}
+
 /* ${former}: where it listened before it was started again. */
-static json_t *edge_setup(const struct walk *w, const struct edge_policy *edge, const char *former)
+static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m,
+                          const struct edge_policy *edge, const char *former)
 {
     size_t service = walk_find_service(w, edge->to);
     const struct walk_service *to = service == SIZE_MAX ? NULL : &w->services[service];
@@ -245,7 +265,9 @@ static json_t *edge_setup(const struct walk *w, const struct edge_policy *edge, 
     for (size_t k = 0; to != NULL && k < to->proxy->address_count; k++)
         json_array_append_new(endpoints, json_string(to->proxy->addresses[k]));
     char own[WALK_LISTEN_BYTES];
-    const char *listen = former != NULL ? former : walk_place_listen(w, edge->from, 0, own);
+    const char *listen = former != NULL ? former : fixed_port(w, m, edge);
+    if (listen == NULL)
+        listen = walk_place_listen(w, edge->from, 0, own);
     if (w->plan->driver == DRIVER_EXTERNAL)
         listen = json_string_value(
             json_object_get(json_object_get(w->scenario->lab.external, "to"), edge->to));
@@ -260,7 +282,7 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
     json_t *edges = json_array(), *defects = json_array();
     for (size_t i = 0; i < m->edge_count; i++)
         json_array_append_new(edges,
-                              edge_setup(w, &w->plan->mesh_edges[m->edges[i]],
+                              edge_setup(w, m, &w->plan->mesh_edges[m->edges[i]],
                                          i < m->actor->former_count ? m->actor->former[i] : NULL));
     for (size_t i = 0; i < w->plan->defect_count; i++)
         json_array_append_new(defects, json_string(w->plan->defects[i]));

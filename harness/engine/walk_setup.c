@@ -44,6 +44,11 @@ static bool has_edge(const struct walk *w, const char *from, const char *to)
     return false;
 }
 
+const char *walk_port_of(const struct walk *w, const char *name)
+{
+    return json_string_value(json_object_get(w->scenario->lab.ports, name));
+}
+
 static const char *external_text(const struct walk *w, const char *table, const char *key)
 {
     return json_string_value(
@@ -220,8 +225,8 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
     json_t *endpoints = json_array();
     for (uint32_t n = 1; n <= s->plan->endpoints; n++) {
         snprintf(key, sizeof(key), "%s/%u", s->plan->name, n);
-        const char *given =
-            w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "endpoint", key) : NULL;
+        const char *given = w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "endpoint", key)
+                                                               : walk_port_of(w, key);
         char listen[WALK_LISTEN_BYTES];
         walk_place_listen(w, s->plan->name, n, listen);
         json_array_append_new(endpoints, json_pack("{sI ss ss so*}", "number", (json_int_t)n,

@@ -119,6 +119,10 @@ struct lab_plan {
     size_t defect_count;
     json_t *external; /* {"to": {"payments": "127.0.0.1:15001"}, "endpoint": {"payments/1":
                          "127.0.0.11:18080"}} or NULL */
+    /* Of a saved plan alone (`plan --ports`): listeners whose ports do not change,
+     * {"payments/1": "127.0.0.1:40001", "client -> payments": ...}, and "checkout/1 -> payments"
+     * where each endpoint of the caller has a proxy of its own. NULL: it chooses them all. */
+    json_t *ports;
 };
 struct mesh_plan {
     const char *word; /* istio, istio_ambient, linkerd, gateway_api, none */

@@ -1,5 +1,6 @@
 #include "plan/check.h"
 
+#include "net/access.h"
 #include "plan/row.h"
 
 /* Everything about a plan that needs no policy, no cluster and no machine. */
@@ -236,6 +237,29 @@ static void check_external(const struct lab_plan *lab, struct errors *errors)
     }
 }
 
+static void check_ports(const struct lab_plan *lab, struct errors *errors)
+{
+    const char *name;
+    json_t *value;
+    if (lab->ports == NULL)
+        return;
+    if (!json_is_object(lab->ports) || lab->netns)
+        errors_add(errors, lab->source, ERROR_INPUT, "lab: ports %s",
+                   lab->netns ? "are the host's own: with isolation = \"netns\" each service has "
+                                "those of its namespace"
+                              : "must be addresses by name");
+    json_object_foreach(lab->ports, name, value)
+    {
+        bool loopback = false;
+        if (!json_is_string(value) ||
+            !access_is_loopback(json_string_value(value), &loopback, NULL) || !loopback)
+            errors_add(errors, lab->source, ERROR_INPUT,
+                       "lab: ports: \"%.60s\" must be an address of this host's loopback such as "
+                       "\"127.0.0.1:40001\"",
+                       name);
+    }
+}
+
 static void check_lab(const struct scenario *s, struct errors *errors)
 {
     const struct lab_plan *lab = &s->lab;
@@ -254,6 +278,7 @@ static void check_lab(const struct scenario *s, struct errors *errors)
                    "lab: isolation = \"netns\" cannot hold the proxies of driver = \"external\": "
                    "they are where their owner put them");
     check_external(lab, errors);
+    check_ports(lab, errors);
     check_lab_tls(s, errors);
 }
 

@@ -87,6 +87,7 @@ static const struct row lab_rows[] = {
     {.name = "tls", TEXT(struct lab_plan, tls), BOTH, .words = tls_modes},
     {.name = "external", .kind = ROW_JSON, AT(struct lab_plan, external), BOTH},
     {.name = "defects", TEXTS(struct lab_plan, defects, defect_count), BOTH},
+    {.name = "ports", .kind = ROW_JSON, AT(struct lab_plan, ports), SAVED},
     {.name = "isolation", WORD(struct lab_plan, netns, isolations), BOTH, .fallback = "none"},
     UNBUILT("proxies"),
     {.name = "services",
