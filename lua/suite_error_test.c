@@ -136,9 +136,13 @@ static const struct golden guards[] = {
     {"secret.lua",
      GUARDED("guard.stop { probe = probe.http { url = \"http://me:pw@h/x\" }, below = 1 }", ""),
      "secret.lua:3: probe.http: url holds a user or a password, which would be in the journal"},
-    {"https.lua",
-     GUARDED("guard.stop { probe = probe.http { url = \"https://h/\" }, below = 1 }", ""),
-     "https.lua:3: probe.http: url is https, which probes do not speak yet"},
+    {"plain_ca.lua",
+     GUARDED("guard.stop { probe = probe.http { url = \"http://h/\", ca = \"r.pem\" }, below = 1 }",
+             ""),
+     "plain_ca.lua:3: probe.http: ca is for a url of https://"},
+    {"ftp.lua", GUARDED("guard.stop { probe = probe.http { url = \"ftp://h/\" }, below = 1 }", ""),
+     "ftp.lua:3: probe.http: url is \"ftp://h/\"; it must be such as "
+     "\"http://127.0.0.1:9090/ready\""},
     {"window.lua", GUARDED("guard.window { allow = { \"weekdays\" } }", ""),
      "window.lua:3: guard.window: allow is \"weekdays\"; it must be such as \"Mon-Fri "
      "09:00-17:00\" or \"2026-12-20..2027-01-03\""},

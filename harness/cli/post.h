@@ -1,9 +1,9 @@
 #ifndef CLI_POST_H
 #define CLI_POST_H
 
-/* One POST to an address of somebody else's, over HTTP/1.1, plain or TLS with the system's roots.
- * It blocks, up to a limit, so it is for a process of its own (teller.h). No proxy, no redirect is
- * followed. What the peer says is foreign: of its answer the status alone is read. */
+/* One POST to an address of somebody else's (net/web.h), with the system's roots. It blocks, up to
+ * a limit, so it is for a process of its own (teller.h). What the peer says is foreign: of its
+ * answer the status alone is read. */
 
 #include "base/error.h"
 
@@ -13,6 +13,7 @@
 #define POST_URL_MOST 2048
 
 struct post_target {
+    const char *url; /* as it was given */
     bool tls;
     char host[256], port[6];
     const char *path; /* into the address; "" reads as "/" */

@@ -42,8 +42,8 @@ struct probe {
     struct hold next, late;
     uint64_t asked_ns;
     bool asking;
-    char address[80], host[256], path[2048]; /* numeric; of the Host field; of the request line */
-    const char *token;                       /* of the environment; never told */
+    char address[80], host[256]; /* numeric; as it was written, with its port */
+    const char *token;           /* of the environment; never told */
     void *own;
 };
 void probe_answer(struct probe *p, double value);

@@ -1,20 +1,21 @@
 #include "engine/probe.h"
 
 #include "base/clock.h"
-#include "net/http_client.h"
+#include "net/web.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-/* probe.http and probe.promql: an HTTP/1 GET, and what its answer says. */
+/* probe.http and probe.promql: a GET over HTTP/1.1, plain or TLS, and what its answer says. */
 
 #define ANSWER_MOST_BYTES ((size_t)1024 * 1024)
 #define PROMETHEUS "MESHPROOF_PROMETHEUS"
 
 struct asker {
-    struct http_client *client;
-    struct http_call *call;
+    struct web *web;
+    char url[2400], why[160];
 };
 
 static void add_encoded(struct text *to, const char *text)
@@ -27,37 +28,53 @@ static void add_encoded(struct text *to, const char *text)
     }
 }
 
-/* "http://host:port/path": the host's port, where it has none, is 80. */
+/* "/path?query" of the request. */
+static bool add_path(const struct probe *p, const char *path, struct text *to)
+{
+    text_add(to, "%s", *path == '\0' && p->plan->kind == PROBE_HTTP ? "/" : path);
+    if (p->plan->kind == PROBE_PROMQL) {
+        bool slash = to->len > 0 && text_get(to)[to->len - 1] == '/';
+        text_add(to, "%sapi/v1/query?query=", slash ? "" : "/");
+        add_encoded(to, p->plan->query);
+    }
+    return !to->full;
+}
+
+/* "https://host:port/path"; the host's address is asked for here, once. */
 static bool take_url(struct probe *p, const char *url, struct error *err)
 {
-    static const char scheme[] = "http://";
+    struct asker *a = p->own;
     char address[256];
-    if (strncmp(url, scheme, sizeof(scheme) - 1) != 0 || strchr(url, '@') != NULL)
-        return error_at(err, p->plan->source, ERROR_INPUT,
-                        "the address of a probe must begin with http://, without a user");
-    const char *host = url + sizeof(scheme) - 1, *path = host + strcspn(host, "/");
+    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0 || strchr(url, '@') != NULL)
+        return error_at(
+            err, p->plan->source, ERROR_INPUT,
+            "the address of a probe must begin with http:// or https://, without a user");
+    const char *host = url + scheme, *path = host + strcspn(host, "/");
     size_t len = (size_t)(path - host);
     if (len == 0 || len > 200)
         return error_at(err, p->plan->source, ERROR_INPUT, "the address of a probe has no host");
     snprintf(address, sizeof(address), "%.*s", (int)len, host);
     const char *colon = strrchr(address, ':');
     if (colon == NULL || strchr(colon, ']') != NULL)
-        snprintf(address + len, sizeof(address) - len, ":80");
+        snprintf(address + len, sizeof(address) - len, scheme == 7 ? ":80" : ":443");
     struct text to;
-    text_init(&to, sizeof(p->path) - 1);
-    text_add(&to, "%s", *path == '\0' && p->plan->kind == PROBE_HTTP ? "/" : path);
-    if (p->plan->kind == PROBE_PROMQL) {
-        bool slash = to.len > 0 && text_get(&to)[to.len - 1] == '/';
-        text_add(&to, "%sapi/v1/query?query=", slash ? "" : "/");
-        add_encoded(&to, p->plan->query);
-    }
-    snprintf(p->path, sizeof(p->path), "%s", text_get(&to));
-    bool full = to.full;
+    text_init(&to, sizeof(a->url) - 1);
+    text_add(&to, "%.*s%.*s", (int)scheme, url, (int)len, host);
+    bool fits = add_path(p, path, &to);
+    snprintf(a->url, sizeof(a->url), "%s", text_get(&to));
     text_release(&to);
-    if (full)
+    if (!fits)
         return error_at(err, p->plan->source, ERROR_LIMIT,
-                        "the request of a probe is longer than %zu bytes", sizeof(p->path) - 1);
+                        "the request of a probe is longer than %zu bytes", sizeof(a->url) - 1);
     return probe_resolve(p, address, err);
+}
+
+static bool take_ca(const struct probe *p, struct error *err)
+{
+    return p->plan->ca == NULL || access(p->plan->ca, R_OK) == 0 ||
+           error_at(err, p->plan->source, ERROR_SYSTEM, "probe.http: ca: %.120s cannot be read",
+                    p->plan->ca);
 }
 
 static bool take_token(struct probe *p, struct error *err)
@@ -88,8 +105,8 @@ static bool http_open(struct probe *p, struct error *err)
     if (url == NULL)
         return error_at(err, p->plan->source, ERROR_SYSTEM,
                         "probe.promql has no url, and " PROMETHEUS " is unset");
-    return take_url(p, url, err) && take_token(p, err) &&
-           http_client_new(p->loop, 1, &a->client, err);
+    return take_url(p, url, err) && take_token(p, err) && take_ca(p, err) &&
+           web_new(p->loop, &a->web, err);
 }
 
 static bool number_of(const json_t *value, double *ret)
@@ -144,7 +161,7 @@ static const json_t *of_prometheus(const json_t *answer, const char **ret_why)
     return NULL;
 }
 
-static void tell_json(struct probe *p, const struct http_answer *answer)
+static void tell_json(struct probe *p, const struct web_answer *answer)
 {
     double value;
     const char *why = "its JSON pointer names no number";
@@ -179,17 +196,18 @@ static bool body_matches(struct bytes body, const char *glob)
     return matches;
 }
 
-static void on_end(void *cookie, struct http_call *call, const struct http_answer *answer)
+static void on_end(void *cookie, const struct web_answer *answer)
 {
     struct probe *p = cookie;
     struct asker *a = p->own;
     bool numeric = p->plan->kind == PROBE_PROMQL || p->plan->value != NULL;
     uint16_t wanted = p->plan->kind == PROBE_PROMQL ? 200 : p->plan->status;
-    bool good = answer->end == HTTP_END_COMPLETE && answer->status == wanted &&
+    bool good = answer->status == wanted &&
                 (p->plan->body == NULL || body_matches(answer->body, p->plan->body));
-    (void)call;
-    a->call = NULL;
-    if (!numeric)
+    snprintf(a->why, sizeof(a->why), "%s", answer->why);
+    if (answer->refused) /* it may be well: it is we who do not trust it */
+        probe_missing(p, a->why);
+    else if (!numeric)
         probe_answer(p, good ? 1 : 0);
     else if (good)
         tell_json(p, answer);
@@ -200,29 +218,21 @@ static void on_end(void *cookie, struct http_call *call, const struct http_answe
 static void http_ask(struct probe *p)
 {
     struct asker *a = p->own;
-    struct text head;
-    text_init(&head, 16384);
-    text_add(&head, "GET %s HTTP/1.1\r\nhost: %s\r\nuser-agent: meshproof\r\naccept: */*\r\n",
-             p->path, p->host);
-    if (p->token != NULL)
-        text_add(&head, "authorization: Bearer %s\r\n", p->token);
-    text_add(&head, "\r\n");
-    a->call =
-        http_client_call(a->client, &(struct http_call_config){.address = p->address,
-                                                               .head = bytes_of(text_get(&head)),
-                                                               .verb = VERB_GET,
-                                                               .body_most_bytes = ANSWER_MOST_BYTES,
-                                                               .on_end = on_end,
-                                                               .cookie = p});
-    text_release(&head);
+    web_start(a->web,
+              &(struct web_ask){.url = a->url,
+                                .address = p->address,
+                                .token = p->token,
+                                .ca = p->plan->ca,
+                                .within_ns = p->plan->timeout_ns + NS_PER_S, /* ours is first */
+                                .body_most_bytes = ANSWER_MOST_BYTES},
+              on_end, p);
 }
 
 static void http_stop(struct probe *p)
 {
     struct asker *a = p->own;
-    if (a->call != NULL)
-        http_call_cancel(a->call);
-    a->call = NULL;
+    if (a->web != NULL)
+        web_cancel(a->web);
 }
 
 static void http_close(struct probe *p)
@@ -230,8 +240,7 @@ static void http_close(struct probe *p)
     struct asker *a = p->own;
     if (a == NULL)
         return;
-    http_stop(p);
-    http_client_free(a->client);
+    web_free(a->web);
     free(a);
 }
 

@@ -11,14 +11,13 @@ static const char *const words[] = {"client", "grpc_health", "http", "promql", "
 /* A password in an address would be in the plan, and so in every journal. */
 static bool check_url(const char *url, struct error *err)
 {
-    static const char plain[] = "http://", sealed[] = "https://";
-    if (strncmp(url, sealed, sizeof(sealed) - 1) == 0)
-        return error_set(err, ERROR_INPUT, "url is https, which probes do not speak yet");
-    if (strncmp(url, plain, sizeof(plain) - 1) != 0 || url[sizeof(plain) - 1] == '\0')
+    const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
+                       : strncmp(url, "https://", 8) == 0 ? url + 8
+                                                          : "";
+    if (*host == '\0')
         return error_set(err, ERROR_INPUT,
                          "url is \"%.60s\"; it must be such as \"http://127.0.0.1:9090/ready\"",
                          url);
-    const char *host = url + sizeof(plain) - 1;
     if (memchr(host, '@', strcspn(host, "/")) != NULL)
         return error_set(err, ERROR_INPUT,
                          "url holds a user or a password, which would be in the journal");
@@ -42,8 +41,8 @@ static bool check_kind(const struct scenario *s, const struct probe_plan *p, str
                              p->on.text);
         return check_place(s, "on", &p->on, err);
     case PROBE_HTTP:
-        if (p->ca != NULL)
-            return error_set(err, ERROR_INPUT, "ca is for https, which probes do not speak yet");
+        if (p->ca != NULL && p->url != NULL && strncmp(p->url, "https://", 8) != 0)
+            return error_set(err, ERROR_INPUT, "ca is for a url of https://");
         if (p->value != NULL && p->value[0] != '/')
             return error_set(err, ERROR_INPUT,
                              "value is \"%.60s\"; it must be a JSON pointer such as \"/orders\"",
