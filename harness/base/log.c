@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/outlet.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,7 +23,7 @@ static void print(enum log_level level, const char *name, const char *module, co
     if (n < 0)
         return;
     vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
-    fprintf(stderr, "%s\n", line);
+    outlet_line(STDERR_FILENO, line);
 }
 
 #define LOG_FUNCTION(function, level) \

@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include "base/outlet.h"
+
 #define GROUP(name)
 #define COMMAND(name) extern const struct command command_##name;
 #include "cli/commands.def"
@@ -117,7 +119,7 @@ static void keep_first(const char *line)
 void command_say(const char *line)
 {
     keep_first(line);
-    fprintf(stderr, "%s\n", line);
+    outlet_line(STDERR_FILENO, line);
 }
 
 const char *command_first_said(void)
@@ -130,7 +132,11 @@ int command_fail(const struct error *err)
     char line[600];
     error_format(err, line, sizeof(line));
     keep_first(line);
-    fprintf(stderr, "meshproof: %s\n", line);
+    struct text said;
+    text_init(&said, sizeof(line) + 20);
+    text_add(&said, "meshproof: %s", line);
+    outlet_line(STDERR_FILENO, text_get(&said));
+    text_release(&said);
     switch (err->kind) {
     case ERROR_USAGE:
     case ERROR_INPUT:

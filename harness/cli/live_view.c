@@ -1,6 +1,7 @@
 #include "cli/live_view.h"
 
 #include "base/clock.h"
+#include "base/outlet.h"
 #include "base/units.h"
 #include "reports/report.h"
 
@@ -13,6 +14,7 @@
 #define JUDGE_EVERY_NS (10 * NS_PER_S)
 #define JUDGE_SHARE \
     20 /* so many times as long as it took, it rests: it uses up our CPU quota too */
+#define SETTLE_MS 1000          /* for what nobody has read yet when the run ends */
 #define JUDGE_AFTER_NS NS_PER_S /* the records of a phase are there by then */
 
 static void on_live_event(void *cookie, const struct live_event *event)
@@ -95,6 +97,7 @@ static void on_tick(struct hold *h, uint64_t now_ns)
     struct live_view *v = (struct live_view *)((char *)h - offsetof(struct live_view, tick));
     loop_hold_add(v->loop, h, now_ns + TICK_NS, on_tick);
     look(v, now_ns);
+    outlet_flush();
     if (v->screen != NULL)
         live_view_screen_draw(v);
     if (v->shows != LIVE_VIEW_JSON && !v->on_screen && now_ns >= v->line_ns + LINE_EVERY_NS) {
@@ -127,6 +130,7 @@ static void on_end(void *cookie)
     v->on_screen = false;
     v->loop = NULL;
     v->steer = NULL;
+    outlet_settle(STDERR_FILENO, SETTLE_MS);
 }
 
 static void on_record(void *cookie, const struct record_source *from, enum record_kind kind,
@@ -156,6 +160,8 @@ void live_view_end(struct live_view *v, int exit_code)
 {
     if (v->shows == LIVE_VIEW_JSON)
         live_view_json_end(v, exit_code);
+    outlet_settle(STDERR_FILENO, SETTLE_MS);
+    outlet_settle(STDOUT_FILENO, -1); /* all is done: it may take its time */
     json_decref(v->verdicts);
     v->verdicts = NULL;
     aside_end(v->aside);

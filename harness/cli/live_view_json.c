@@ -2,6 +2,7 @@
 #include "cli/live_view.h"
 
 #include "base/clock.h"
+#include "base/outlet.h"
 #include "reports/report.h"
 
 #include <stdlib.h>
@@ -16,8 +17,7 @@ static void print(uint64_t t_ns, const char *event, json_t *take_rest)
     json_object_update(json, take_rest);
     char *text = json_dumps(json, JSON_COMPACT);
     INVARIANT(text != NULL);
-    printf("%s\n", text);
-    fflush(stdout);
+    outlet_line(STDOUT_FILENO, text);
     free(text);
     json_decref(json);
     json_decref(take_rest);
@@ -121,8 +121,11 @@ void live_view_json_end(struct live_view *v, int exit_code)
 {
     live_snapshot(v->live, clock_now_ns(), &v->snapshot);
     json_t *verdicts = v->verdicts == NULL ? json_array() : json_incref(v->verdicts);
-    print(v->snapshot.since_start_ns, "run.end",
-          json_pack("{ss si so so ss ss}", "outcome", outcome_word(exit_code), "exit", exit_code,
-                    "verdicts", verdicts, "journal", clean_text(v->journal), "run",
-                    v->prepared->run, "ended", v->snapshot.end));
+    uint64_t left_out = outlet_left_out(STDOUT_FILENO);
+    json_t *rest = json_pack("{ss si so so ss ss}", "outcome", outcome_word(exit_code), "exit",
+                             exit_code, "verdicts", verdicts, "journal", clean_text(v->journal),
+                             "run", v->prepared->run, "ended", v->snapshot.end);
+    if (left_out > 0) /* nobody read them, and the run did not wait */
+        json_object_set_new(rest, "lines_left_out", json_integer((json_int_t)left_out));
+    print(v->snapshot.since_start_ns, "run.end", rest);
 }

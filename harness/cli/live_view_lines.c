@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/outlet.h"
 #include "base/units.h"
 
 /* The plain log (ui.md 9): one line an event, "time kind text", on stderr; nothing is overwritten.
@@ -11,8 +12,7 @@ static void print(const struct live_view *v, const char *line)
 {
     if (v->quiet)
         return;
-    fprintf(stderr, "%s\n", line);
-    fflush(stderr);
+    outlet_line(STDERR_FILENO, line);
 }
 
 void live_view_say(struct live_view *v, const char *text)
@@ -30,6 +30,7 @@ void live_view_begin(struct live_view *v)
     char hash[65], span[40], line[800];
     uint64_t total = 0;
     size_t controls = 0;
+    outlet_hurry();
     if (v->shows == LIVE_VIEW_JSON) {
         live_view_json_begin(v);
         return;

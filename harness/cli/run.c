@@ -302,10 +302,10 @@ static void look_on(struct watched *w, struct engine_options *options)
 
 static void watched_end(struct watched *w, int code, const char *journal)
 {
-    live_view_end(w->view, code);
-    free(w->view);
     control_close(w->control, code);
     notifier_end(w->notifier, outcome_word(code), code, journal);
+    live_view_end(w->view, code); /* last: it waits for whoever reads us */
+    free(w->view);
 }
 
 static int run_suite(const struct arguments *args, struct exception_file *exceptions,

@@ -152,6 +152,14 @@ static void flush(struct screen *s)
     }
     text_clear(&s->frame);
     s->written = 0;
+    terminal.shown = s->shown;
+}
+
+/* Behind what is on its way, and without waiting: a terminal may be stopped. */
+static void queue(struct screen *s, const char *text)
+{
+    text_add(&s->frame, "%s", text);
+    flush(s);
 }
 
 /* Where the sequence at ${at}, an ESC, is over: CSI, SS3, or Alt and a key. An ESC alone is a key.
@@ -279,10 +287,7 @@ void screen_hide(struct screen *s)
     if (!s->shown)
         return;
     s->shown = false;
-    text_clear(&s->frame);
-    s->written = 0;
-    write_now(leave_text, sizeof(leave_text) - 1);
-    terminal.shown = 0;
+    queue(s, leave_text);
 }
 
 void screen_back(struct screen *s)
@@ -291,7 +296,7 @@ void screen_back(struct screen *s)
         return;
     s->shown = true;
     terminal.shown = 1;
-    write_now(enter_text, sizeof(enter_text) - 1);
+    queue(s, enter_text);
 }
 
 void screen_show(struct screen *s, const char *lines)

@@ -1,6 +1,7 @@
 #include "engine/agent.h"
 
 #include "base/clock.h"
+#include "base/outlet.h"
 #include "engine/engine.h"
 #include "net/socket.h"
 
@@ -305,6 +306,7 @@ int agent_main(const char *role, int fd, const struct hook_engine *hooks)
                 role);
         return 64;
     }
+    outlet_hurry(); /* whoever reads our lines may have stopped to */
     if (!open_parts(&a, &err) || !loop_run(a.loop, &err)) {
         fprintf(stderr, "meshproof agent %s: %s\n", role, err.text);
         a.exit_code = 1;
