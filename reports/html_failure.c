@@ -1,6 +1,7 @@
 #include "reports/html.h"
 
 #include "base/clock.h"
+#include "reports/cause.h"
 #include "reports/scene.h"
 #include "reports/tries.h"
 #include "verify/backoff.h"
@@ -112,6 +113,19 @@ static void add_steps(struct html *h, const struct tries *t)
     text_add(h->to, "</ol>\n");
 }
 
+/* A sentence of its own, in words alone: nothing of the journal is in it. */
+static void add_cause(struct html *h)
+{
+    struct text cause;
+    text_init(&cause, 512);
+    if (h->report->scene != NULL && cause_add(h->report->scene, h->shown, &cause)) {
+        text_add(h->to, " ");
+        html_text(h->to, text_get(&cause));
+        text_add(h->to, ".");
+    }
+    text_release(&cause);
+}
+
 static void add_head(struct html *h, const char *name)
 {
     const struct judged *d = h->shown;
@@ -123,7 +137,9 @@ static void add_head(struct html *h, const char *name)
     html_where(h, d);
     text_add(h->to, ": ");
     html_text(h->to, d->verdict.text);
-    text_add(h->to, ".</p><pre><code>meshproof show ");
+    text_add(h->to, ".");
+    add_cause(h);
+    text_add(h->to, "</p><pre><code>meshproof show ");
     html_text(h->to, report_run_text(h->report->journal, "run"));
     text_add(h->to, " --request ");
     html_text(h->to, name);
