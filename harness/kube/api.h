@@ -112,6 +112,10 @@ const struct credentials *api_credentials(const struct api *a);
  * none. False with api_answer_error's ${err} for all but API_DONE; ${ret_outcome} may be NULL. */
 bool api_call(struct api *a, const struct api_request *request, json_t **ret_body,
               enum api_outcome *ret_outcome, struct error *err) WARN_UNUSED;
+/* The same with the whole answer, whose sentence may be longer than an error's; ${on_answer} is
+ * called before it returns. */
+void api_ask(struct api *a, const struct api_request *request,
+             void (*on_answer)(void *cookie, const struct api_answer *answer), void *cookie);
 /* Waits without a call, at most until ${until_ns} of CLOCK_MONOTONIC. The blocking form. */
 void api_wait(struct api *a, uint64_t until_ns);
 

@@ -155,8 +155,29 @@ void api_wait(struct api *a, uint64_t until_ns)
     pump_until(a, until_ns, &never);
 }
 
-struct blocking {
+struct asking {
     bool done;
+    void (*on_answer)(void *cookie, const struct api_answer *answer);
+    void *cookie;
+};
+
+static void on_asked(void *cookie, const struct api_answer *answer)
+{
+    struct asking *asking = cookie;
+    asking->on_answer(asking->cookie, answer);
+    asking->done = true;
+}
+
+void api_ask(struct api *a, const struct api_request *request,
+             void (*on_answer)(void *cookie, const struct api_answer *answer), void *cookie)
+{
+    struct asking asking = {false, on_answer, cookie};
+    INVARIANT(a->loop == NULL);
+    api_start(a, request, on_asked, &asking);
+    pump_until(a, UINT64_MAX, &asking.done);
+}
+
+struct blocking {
     json_t *body;
     enum api_outcome outcome;
     struct error *err;
@@ -165,7 +186,6 @@ struct blocking {
 static void on_blocking(void *cookie, const struct api_answer *answer)
 {
     struct blocking *b = cookie;
-    b->done = true;
     b->outcome = answer->outcome;
     b->body = json_incref((json_t *)(uintptr_t)answer->body);
     api_answer_error(answer, b->err);
@@ -175,9 +195,7 @@ bool api_call(struct api *a, const struct api_request *request, json_t **ret_bod
               enum api_outcome *ret_outcome, struct error *err)
 {
     struct blocking b = {.err = err};
-    INVARIANT(a->loop == NULL);
-    api_start(a, request, on_blocking, &b);
-    pump_until(a, UINT64_MAX, &b.done);
+    api_ask(a, request, on_blocking, &b);
     if (ret_outcome != NULL)
         *ret_outcome = b.outcome;
     if (ret_body != NULL)

@@ -2,26 +2,27 @@
 
 #include "base/clock.h"
 
+static void on_told(void *cookie, const struct api_answer *answer)
+{
+    struct chore *c = cookie;
+    c->answer(c, clock_now_ns(), answer);
+}
+
 void chore_do(struct chore *c, struct api *a)
 {
     for (;;) {
         struct chore_step step = {0};
         c->next(c, clock_now_ns(), &step);
-        if (step.want == CHORE_OVER)
-            return;
-        if (step.want == CHORE_WAIT) {
+        switch (step.want) {
+        case CHORE_CALL:
+            api_ask(a, &step.request, on_told, c);
+            break;
+        case CHORE_WAIT:
             api_wait(a, step.wake_ns);
-            continue;
+            break;
+        case CHORE_OVER:
+            return;
         }
-        struct error err = {0};
-        struct api_answer answer = {0};
-        json_t *body = NULL;
-        if (!api_call(a, &step.request, &body, &answer.outcome, &err))
-            INVARIANT(answer.outcome != API_DONE);
-        answer.body = body;
-        answer.sentence = err.text;
-        c->answer(c, clock_now_ns(), &answer);
-        json_decref(body);
     }
 }
 
