@@ -29,21 +29,32 @@ static void add_try(struct limits *l, uint64_t request, uint16_t k, uint64_t hea
                                            .conn = (uint32_t)request * 2 + k});
 }
 
-/* ${rounds} of ten requests, half a second apart; of each the first ${retried} are retried, one
- * after the other, and until the last of these was taken all ten are under way. */
-static void open_rounds(struct limits *l, const struct edge_policy *edge, uint64_t rounds,
-                        uint64_t retried, const char *const *keys)
+/* Ten requests from ${at_us} on, of which the first ${retried} are retried, one after the other,
+ * ${gap_us} after they failed; until the last of these was taken all ten are under way. */
+static void add_round(struct limits *l, uint64_t at_us, uint64_t retried, uint64_t gap_us)
+{
+    for (uint64_t u = 0; u < USERS; u++) {
+        uint64_t at = at_us + u * 10 * MS, end = at + (u < retried ? 240u : 82u) * MS;
+        uint64_t id = limits_request(l, at, end, 503, false);
+        add_try(l, id, 1, at + MS, at + 81 * MS);
+        if (u < retried)
+            add_try(l, id, 2, at + 81 * MS + gap_us, at + 239 * MS);
+    }
+}
+
+static void open_empty(struct limits *l, const struct edge_policy *edge, const char *const *keys)
 {
     limits_open(l, edge, 6 * S, "budget", keys);
     limits_workers(l, 1);
+}
+
+/* ${rounds}, half a second apart. */
+static void open_rounds(struct limits *l, const struct edge_policy *edge, uint64_t rounds,
+                        uint64_t retried, const char *const *keys)
+{
+    open_empty(l, edge, keys);
     for (uint64_t i = 0; i < rounds; i++)
-        for (uint64_t u = 0; u < USERS; u++) {
-            uint64_t at = (i + 1) * S / 2 + u * 10 * MS, end = at + (u < retried ? 240u : 82u) * MS;
-            uint64_t id = limits_request(l, at, end, 503, false);
-            add_try(l, id, 1, at + MS, at + 81 * MS);
-            if (u < retried)
-                add_try(l, id, 2, at + 83 * MS, at + 239 * MS);
-        }
+        add_round(l, (i + 1) * S / 2, retried, 2 * MS);
 }
 
 static void a_share_of_what_is_under_way_may_be_retried_at_once(void **state)
@@ -146,7 +157,8 @@ static void a_wish_is_a_census_of_retries(void **state)
                "15 retries of 50 requests; wish: at most 29%");
 }
 
-/* Retries of a request that is not asked are no part of it: its warm-up's, or that of another match.
+/* Retries of a request that is not asked are no part of it: its warm-up's, or that of another
+ * match.
  */
 static void a_wish_is_of_the_requests_that_are_asked(void **state)
 {
@@ -157,6 +169,94 @@ static void a_wish_is_of_the_requests_that_are_asked(void **state)
     for (size_t i = 0; i < USERS; i++)
         l.j->requests[i].r.flags |= REQUEST_WARMUP;
     limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "35 refused");
+}
+
+static void of_several_the_most_at_once_is_told(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 5, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE,
+               "5 retries at once, at most 3 can be then, first at");
+}
+
+/* Without an interval what is under way counts, not what began just then: of ten, not of twelve. */
+static void without_an_interval_tries_that_begin_do_not_count(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(500000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 6, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE,
+               "6 retries at once, at most 5 can be then");
+    open_rounds(&l, &edge, 5, 3, NULL); /* one more would have been let through */
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
+               "limit never reached: not distinguished (3 retries at once of 5)");
+}
+
+/* The tries of the interval, and none from before it. */
+static void an_interval_forgets(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
+    (void)state;
+    for (uint64_t last = 6; last <= USERS; last += 4) {
+        open_empty(&l, &edge, NULL);
+        for (uint64_t i = 0; i < 5; i++)
+            add_round(&l, (i + 1) * S / 2, i == 4 ? last : 0, 2 * MS);
+        if (last == 6)
+            limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 6 retries at once");
+        else
+            limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "10 retries at once");
+    }
+}
+
+/* Taken in the instant in which the try before it ended: it was not out before itself. */
+static void a_retry_is_not_counted_against_itself(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    for (uint64_t retried = 3; retried <= 4; retried++) {
+        open_empty(&l, &edge, NULL);
+        for (uint64_t i = 0; i < 5; i++)
+            add_round(&l, (i + 1) * S / 2, retried, 0);
+        if (retried == 3)
+            limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 3 retries at once");
+        else
+            limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "4 retries at once");
+    }
+}
+
+static void what_comes_after_the_phase_is_another_ones(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 5, 3, NULL);
+    add_round(&l, 7 * S, USERS, 2 * MS);
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 3 retries at once");
+}
+
+/* Its own timer may have ended each of them: then no retry was refused. */
+static void what_a_timer_may_have_ended_was_not_refused(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    edge.request_timeout = limits_value(85 * NS_PER_MS);
+    open_rounds(&l, &edge, 5, 3, NULL);
+    limits_are(&l, "budget.envoy", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
+static void a_wish_wants_fifty_requests(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 0);
+    (void)state;
+    open_rounds(&l, &edge, 4, 3, (const char *const[]){"atmost", "29%", NULL});
+    limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "28 refused");
 }
 
 static void it_is_asked_where_envoy_limits_retries(void **state)
@@ -214,6 +314,13 @@ int main(void)
         cmocka_unit_test(what_was_never_met_or_seldom_refused_stays_open),
         cmocka_unit_test(a_wish_is_a_census_of_retries),
         cmocka_unit_test(a_wish_is_of_the_requests_that_are_asked),
+        cmocka_unit_test(of_several_the_most_at_once_is_told),
+        cmocka_unit_test(without_an_interval_tries_that_begin_do_not_count),
+        cmocka_unit_test(an_interval_forgets),
+        cmocka_unit_test(a_retry_is_not_counted_against_itself),
+        cmocka_unit_test(what_comes_after_the_phase_is_another_ones),
+        cmocka_unit_test(what_a_timer_may_have_ended_was_not_refused),
+        cmocka_unit_test(a_wish_wants_fifty_requests),
         cmocka_unit_test(it_is_asked_where_envoy_limits_retries),
         cmocka_unit_test(only_a_failure_that_is_retried_can_be_refused),
     };
