@@ -32,6 +32,11 @@ static char *query_of(const struct api_request *r)
     }
     if (r->dry_run && r->verb != API_DELETE)
         text_add(&t, "&dryRun=All");
+    /* Half a selector would be another one: it is not sent. */
+    if (t.full) {
+        text_release(&t);
+        return NULL;
+    }
     return t.at != NULL ? text_take(&t) : check_strdup("");
 }
 
@@ -351,6 +356,8 @@ static const char *refusal(const struct api *a, const struct api_call *c)
         return "more than 512 calls of the API server are waiting";
     if (!part_ok(r->namespace) || !part_ok(r->name) || !part_ok(r->subresource))
         return "a name for the API server has other characters than a name may have";
+    if (c->query == NULL)
+        return "a label selector for the API server has more than 16 KiB";
     if (c->body != NULL && strlen(c->body) > API_SENT_MOST_BYTES)
         return "a request to the API server has more than 2 MiB";
     return NULL;

@@ -104,7 +104,7 @@ struct api_call; /* one that was started; gone once its callback has returned */
 
 /* Makes no connection yet. On failure the credentials stay the caller's. */
 bool api_open(const struct api_options *options, struct api **ret, struct error *err) WARN_UNUSED;
-/* Drops what was started without a callback. */
+/* Drops what was started without a callback. Not within one. */
 void api_close(struct api *a);
 const struct credentials *api_credentials(const struct api *a);
 
@@ -119,7 +119,8 @@ void api_ask(struct api *a, const struct api_request *request,
 /* Waits without a call, at most until ${until_ns} of CLOCK_MONOTONIC. The blocking form. */
 void api_wait(struct api *a, uint64_t until_ns);
 
-/* The form on the loop. Never calls back before it returns. Within the callback others may be
+/* The form on the loop (a kubeconfig's credential plug-in blocks it while it runs; a pod has none).
+ * Never calls back before it returns. Within the callback others may be
  * started and cancelled. */
 struct api_call *api_start(struct api *a, const struct api_request *request,
                            void (*on_answer)(void *cookie, const struct api_answer *answer),

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define CONTINUE_MOST_BYTES ((size_t)8 * 1024) /* it goes into an URL */
+
 bool list_again(struct api_call *c)
 {
     bool before = c->restarted;
@@ -35,6 +37,11 @@ enum list_step list_page(struct api_call *c, json_t *take_page, struct text *why
         text_add(why, "the list of %s has more than %u pages or 64 MiB",
                  c->request.gvr != NULL ? c->request.gvr->resource : c->request.path,
                  API_PAGES_MOST);
+        return LIST_BAD;
+    }
+    if (more != NULL && strlen(more) > CONTINUE_MOST_BYTES) {
+        json_decref(take_page);
+        text_add(why, "the API server's continuation of a list has more than 8 KiB");
         return LIST_BAD;
     }
     char *next = more != NULL && *more != '\0' ? check_strdup(more) : NULL;

@@ -371,7 +371,49 @@ static void a_token_that_cannot_be_read_is_said_without_a_call(void **state)
     struct api_request odd = of(API_GET, GVR_PODS, "../secrets");
     assert_false(api_call(r.api, &odd, NULL, &outcome, &err));
     assert_int_equal(outcome, API_NOT_SENT);
+    /* Half a selector would list other objects. */
+    char *wide = check_alloc_zero(20000, 1);
+    memset(wide, 'a', 19999);
+    struct api_request list = of(API_LIST, GVR_PODS, NULL);
+    list.selector = wide;
+    err = (struct error){0};
+    assert_false(api_call(r.api, &list, NULL, &outcome, &err));
+    assert_int_equal(outcome, API_NOT_SENT);
+    free(wide);
     rig_close(&r);
+}
+
+/* Who we are by a certificate; whoever has none is not let in. */
+static void a_client_certificate_is_shown(void **state)
+{
+    static const struct api_server_step steps[] = {{"GET /version", 200, "{}"}};
+    static const char *const users[] = {"{}", "{client-certificate: server.crt, client-key: "
+                                              "server.key}"};
+    static char path[300];
+    struct api_server *server = api_server_open(state, steps, 1);
+    SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    assert_int_equal(SSL_CTX_load_verify_locations(server->ctx, server->ca_path, NULL), 1);
+    snprintf(path, sizeof(path), "%s", scratch_path(state, "config"));
+    for (size_t i = 0; i < COUNT_OF(users); i++) {
+        struct credentials_options options = {.kubeconfig = path};
+        struct api_options how = {0};
+        struct api *api;
+        struct error err = {0};
+        char config[900];
+        snprintf(config, sizeof(config),
+                 "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
+                 "clusters: [{name: c, cluster: {server: 'https://%s', certificate-authority: "
+                 "ca.crt}}]\nusers: [{name: u, user: %s}]\n",
+                 server->address, users[i]);
+        scratch_write(state, "config", config);
+        assert_true(credentials_open(&options, &how.credentials, &err));
+        assert_true(api_open(&how, &api, &err));
+        struct api_request once = version;
+        once.once = true;
+        assert_int_equal(api_call(api, &once, NULL, NULL, &err), i == 1);
+        api_close(api);
+    }
+    api_server_close(server);
 }
 
 /* --- on the loop --- */
@@ -518,6 +560,7 @@ int main(void)
         TEST(another_authority_is_not_trusted),
         TEST(a_server_that_is_not_there_is_named_with_the_policy_that_may_hide_it),
         TEST(a_token_that_cannot_be_read_is_said_without_a_call),
+        TEST(a_client_certificate_is_shown),
         TEST(calls_on_the_loop_come_back_in_their_order_on_one_connection),
         TEST(an_urgent_call_passes_one_that_hangs),
         TEST(a_cancelled_call_is_not_heard_of_again),

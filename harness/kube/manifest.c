@@ -3,6 +3,7 @@
 #include "kube/gvr.h"
 
 #include <ctype.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 /* Whether a text needs no quotes: what a YAML 1.1 reader could take for something else has them. */
@@ -169,4 +170,17 @@ void manifest_print_all(const json_t *objects, const char *run, struct text *to)
         text_add(to, "---\n");
         manifest_print(object, to);
     }
+}
+
+void manifest_hash(const json_t *objects, char to[65])
+{
+    uint8_t digest[32];
+    unsigned len = 0;
+    char *text = json_dumps(objects, JSON_COMPACT | JSON_SORT_KEYS);
+    INVARIANT(text != NULL);
+    INVARIANT(EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL) == 1 &&
+              len == sizeof(digest));
+    free(text);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        snprintf(to + 2 * i, 3, "%02x", digest[i]);
 }

@@ -257,6 +257,39 @@ static void a_result_is_nobodys(void **state)
     json_decref(data);
 }
 
+static void a_gate_is_one_condition_of_the_pods_status(void **state)
+{
+    (void)state;
+    json_t *patch = objects_gate(true, "2026-11-18T11:06:40Z");
+    char *text = json_dumps(patch, JSON_COMPACT);
+    assert_string_equal(text, "{\"status\":{\"conditions\":[{\"type\":\"meshproof.io/armed\","
+                              "\"status\":\"True\",\"lastTransitionTime\":"
+                              "\"2026-11-18T11:06:40Z\"}]}}");
+    free(text);
+    json_decref(patch);
+}
+
+static void a_changed_plan_has_another_hash(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_CANARY);
+    struct objects_service more = payments;
+    char a[65], b[65], c[65];
+    (void)state;
+    json_t *one = objects_in_order(&r, &payments, 1, NULL, 1, "k");
+    json_t *same = objects_in_order(&r, &payments, 1, NULL, 1, "k");
+    more.endpoints++;
+    json_t *other = objects_in_order(&r, &more, 1, NULL, 1, "k");
+    manifest_hash(one, a);
+    manifest_hash(same, b);
+    manifest_hash(other, c);
+    assert_string_equal(a, b);
+    assert_string_not_equal(a, c);
+    assert_int_equal(strlen(a), 64);
+    json_decref(one);
+    json_decref(same);
+    json_decref(other);
+}
+
 static void selectors_are_read_as_kubernetes_reads_them(void **state)
 {
     static const struct {
@@ -304,6 +337,8 @@ int main(void)
         cmocka_unit_test(names_fit_and_differ),
         cmocka_unit_test(a_slice_refuses_loopback),
         cmocka_unit_test(a_result_is_nobodys),
+        cmocka_unit_test(a_gate_is_one_condition_of_the_pods_status),
+        cmocka_unit_test(a_changed_plan_has_another_hash),
         cmocka_unit_test(selectors_are_read_as_kubernetes_reads_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

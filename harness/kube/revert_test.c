@@ -64,6 +64,24 @@ static struct revert_edit edit_of(struct rig *r)
     return e;
 }
 
+/* To its end; the caller releases it. */
+static struct revert_all revert_now(struct rig *r, struct revert_journal *j)
+{
+    struct revert_all all;
+    revert_all_init(&all, j);
+    fake_run(&r->f, &all.chore, 60 * NS_PER_S);
+    assert_true(all.over);
+    return all;
+}
+
+static struct revert_edit edit_now(struct rig *r)
+{
+    struct revert_edit e = edit_of(r);
+    fake_run(&r->f, &e.chore, 60 * NS_PER_S);
+    assert_true(e.over);
+    return e;
+}
+
 static bool is_as_before(struct rig *r)
 {
     return json_equal(json_object_get(find_service(r), "spec"), r->before);
@@ -74,8 +92,7 @@ static void an_edit_is_promised_before_it_is_made_and_comes_back(void **state)
     struct rig r;
     (void)state;
     rig_open(&r);
-    struct revert_edit e = edit_of(&r);
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+    struct revert_edit e = edit_now(&r);
     assert_true(e.over && e.made);
     assert_string_equal(r.f.trace, "GET payments 0\n"        /* what is there */
                                    "PATCH payments 0\n"      /* dry run */
@@ -95,10 +112,7 @@ static void an_edit_is_promised_before_it_is_made_and_comes_back(void **state)
 
     /* By another process, from what the cluster has. */
     struct revert_journal *found = journal_of(&r);
-    struct revert_all all;
-    revert_all_init(&all, found);
-    fake_run(&r.f, &all.chore, 60 * NS_PER_S);
-    assert_true(all.over);
+    struct revert_all all = revert_now(&r, found);
     assert_int_equal(all.reverted, 1);
     assert_int_equal(all.diverged + all.failed, 0);
     assert_true(is_as_before(&r));
@@ -126,10 +140,7 @@ static void killed_between_any_two_steps_it_comes_back(void **state)
         for (unsigned i = 0; i < steps; i++)
             assert_true(fake_step(&r.f, &e.chore, UINT64_MAX));
         struct revert_journal *found = journal_of(&r);
-        struct revert_all all;
-        revert_all_init(&all, found);
-        fake_run(&r.f, &all.chore, 60 * NS_PER_S);
-        assert_true(all.over);
+        struct revert_all all = revert_now(&r, found);
         assert_int_equal(all.diverged + all.failed, 0);
         assert_true(is_as_before(&r));
         assert_int_equal(revert_outstanding(found), 0);
@@ -148,8 +159,7 @@ static void a_revert_that_is_killed_goes_on_later(void **state)
     for (unsigned steps = 0; steps <= 4; steps++) {
         struct rig r;
         rig_open(&r);
-        struct revert_edit e = edit_of(&r);
-        fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+        struct revert_edit e = edit_now(&r);
         struct revert_all all;
         revert_all_init(&all, r.journal);
         for (unsigned i = 0; i < steps; i++)
@@ -203,20 +213,20 @@ static void meddle(struct fake_cluster *f, const struct api_request *q, void *co
     }
 }
 
-static struct revert_all revert_with(struct rig *r, struct meddler *m)
+static void meddle_with(struct rig *r, struct meddler *m)
 {
-    struct revert_edit e = edit_of(r);
-    struct revert_all all;
-    fake_run(&r->f, &e.chore, 60 * NS_PER_S);
-    assert_true(e.made);
-    revert_edit_release(&e);
     m->rig = r;
     r->f.before = meddle;
     r->f.cookie = m;
-    revert_all_init(&all, r->journal);
-    fake_run(&r->f, &all.chore, 60 * NS_PER_S);
-    assert_true(all.over);
-    return all;
+}
+
+static struct revert_all revert_with(struct rig *r, struct meddler *m)
+{
+    struct revert_edit e = edit_now(r);
+    assert_true(e.made);
+    revert_edit_release(&e);
+    meddle_with(r, m);
+    return revert_now(r, r->journal);
 }
 
 /* Trap 5: the strict patch is refused although the field is ours; so it is read again. */
@@ -278,11 +288,8 @@ static void the_anchors_halt_annotation_does_not_stop_the_journal(void **state)
     struct meddler m = {.times = 2, .what = "anchor"};
     (void)state;
     rig_open(&r);
-    m.rig = &r;
-    r.f.before = meddle;
-    r.f.cookie = &m;
-    struct revert_edit e = edit_of(&r);
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+    meddle_with(&r, &m);
+    struct revert_edit e = edit_now(&r);
     assert_true(e.made);
     assert_int_equal(e.err.kind, ERROR_NONE);
     assert_int_equal(m.times, 0);
@@ -296,12 +303,8 @@ static void a_second_writer_of_the_journal_is_refused_and_nothing_is_edited(void
     struct meddler m = {.times = 1, .what = "journal"};
     (void)state;
     rig_open(&r);
-    m.rig = &r;
-    r.f.before = meddle;
-    r.f.cookie = &m;
-    struct revert_edit e = edit_of(&r);
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
-    assert_true(e.over);
+    meddle_with(&r, &m);
+    struct revert_edit e = edit_now(&r);
     assert_false(e.made);
     assert_string_equal(e.err.text, "somebody else has written the journal of mp-7f3a91c2");
     assert_true(is_as_before(&r));
@@ -314,14 +317,11 @@ static void an_object_that_was_made_again_is_not_touched(void **state)
     struct rig r;
     (void)state;
     rig_open(&r);
-    struct revert_edit e = edit_of(&r);
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+    struct revert_edit e = edit_now(&r);
     revert_edit_release(&e);
     json_t *other = json_deep_copy(find_service(&r));
     fake_put(&r.f, GVR_SERVICES, other);
-    struct revert_all all;
-    revert_all_init(&all, r.journal);
-    fake_run(&r.f, &all.chore, 60 * NS_PER_S);
+    struct revert_all all = revert_now(&r, r.journal);
     assert_int_equal(all.gone, 1);
     assert_false(is_as_before(&r));
     revert_all_release(&all);
@@ -347,9 +347,7 @@ static void a_made_object_goes_again_whenever_the_run_died(void **state)
         for (unsigned i = 0; i < steps; i++)
             fake_step(&r.f, &e.chore, UINT64_MAX);
         struct revert_journal *found = journal_of(&r);
-        struct revert_all all;
-        revert_all_init(&all, found);
-        fake_run(&r.f, &all.chore, 60 * NS_PER_S);
+        struct revert_all all = revert_now(&r, found);
         assert_int_equal(all.failed + all.diverged, 0);
         assert_null(fake_find(&r.f, GVR_ENDPOINTSLICES, "shop", "mp-slice"));
         revert_all_release(&all);
@@ -367,9 +365,7 @@ static void a_made_object_goes_again_whenever_the_run_died(void **state)
         fake_step(&r.f, &e.chore, UINT64_MAX);
     fake_put(&r.f, GVR_ENDPOINTSLICES,
              json_pack("{s:{s:s, s:s}}", "metadata", "namespace", "shop", "name", "mp-slice"));
-    struct revert_all all;
-    revert_all_init(&all, r.journal);
-    fake_run(&r.f, &all.chore, 60 * NS_PER_S);
+    struct revert_all all = revert_now(&r, r.journal);
     assert_non_null(fake_find(&r.f, GVR_ENDPOINTSLICES, "shop", "mp-slice"));
     assert_int_equal(all.gone, 1);
     revert_all_release(&all);
@@ -395,9 +391,7 @@ static void many_edits_come_back_newest_first(void **state)
     }
     json_t *all_of_it = json_object_get(fake_meta(find_service(&r)), "annotations");
     assert_string_equal(json_string_value(json_object_get(all_of_it, "mesh.io/retry")), "two");
-    struct revert_all all;
-    revert_all_init(&all, r.journal);
-    fake_run(&r.f, &all.chore, 60 * NS_PER_S);
+    struct revert_all all = revert_now(&r, r.journal);
     assert_int_equal(all.reverted, 2);
     all_of_it = json_object_get(fake_meta(find_service(&r)), "annotations");
     assert_null(json_object_get(all_of_it, "mesh.io/retry"));
