@@ -2,8 +2,8 @@
 
 #include "verify/judge.h"
 
-size_t confirmation_asks(const char *path, uint32_t scenario, const char *arm,
-                         uint32_t done, uint32_t *ret_ordinals, size_t most)
+size_t confirmation_asks(const char *path, uint32_t scenario, const char *arm, uint32_t done,
+                         uint32_t *ret_ordinals, size_t most)
 {
     struct journal *journal = NULL;
     struct judgement *judgement = NULL;

@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 /* The ordinals of ${scenario} that ${arm} is to walk once more, by the judge's look at the journal
- * at ${path} so far, which has walked ${done} repeats; at most ${most}. 0 too when it cannot be read. */
-size_t confirmation_asks(const char *path, uint32_t scenario, const char *arm,
-                         uint32_t done, uint32_t *ret_ordinals, size_t most);
+ * at ${path} so far, which has walked ${done} repeats; at most ${most}. 0 too when it cannot be
+ * read. */
+size_t confirmation_asks(const char *path, uint32_t scenario, const char *arm, uint32_t done,
+                         uint32_t *ret_ordinals, size_t most);
 
 #endif

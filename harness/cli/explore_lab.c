@@ -117,10 +117,10 @@ static struct engine_options options_of(const struct explore_lab *lab, const str
 }
 
 static size_t repeats(void *cookie, const char *path, uint32_t scenario, const char *arm,
-                      uint32_t *ret_ordinals, size_t most)
+                      uint32_t done, uint32_t *ret_ordinals, size_t most)
 {
     (void)cookie;
-    return confirmation_asks(path, scenario, arm, ret_ordinals, most);
+    return confirmation_asks(path, scenario, arm, done, ret_ordinals, most);
 }
 
 static void walk(struct explore_lab *lab, const struct trial *t, bool beside_right,
