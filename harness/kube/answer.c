@@ -186,24 +186,23 @@ static void no_kind_sentence(const struct answer_asked *asked, struct text *to)
 static void invalid(uint32_t status, const json_t *body, struct text *to)
 {
     const json_t *causes = json_object_get(json_object_get(body, "details"), "causes"), *cause;
-    size_t i;
-    if (json_array_size(causes) == 0) {
-        add_message(to, status, body);
-        return;
-    }
+    size_t i, said = 0;
     json_array_foreach(causes, i, cause)
     {
-        if (i == ANSWER_CAUSES_MOST) {
-            text_add(to, "\nand %zu more", json_array_size(causes) - i);
+        const char *field = text_at(cause, "field"), *message = text_at(cause, "message");
+        if (*field == '\0' && *message == '\0')
+            continue;
+        text_add(to, "%s", said > 0 ? "\n" : "");
+        if (said++ == ANSWER_CAUSES_MOST) {
+            text_add(to, "and %zu more", json_array_size(causes) - i);
             return;
         }
-        text_add(to, "%s", i > 0 ? "\n" : "");
-        if (*text_at(cause, "field") != '\0') {
-            add_theirs(to, text_at(cause, "field"));
-            text_add(to, ": ");
-        }
-        add_theirs(to, text_at(cause, "message"));
+        add_theirs(to, field);
+        text_add(to, "%s", *field != '\0' ? ": " : "");
+        add_theirs(to, message);
     }
+    if (said == 0)
+        add_message(to, status, body);
 }
 
 static void overloaded(const struct answer_asked *asked, uint32_t status, struct text *to)

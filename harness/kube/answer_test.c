@@ -102,6 +102,10 @@ static const struct row rows[] = {
     {API_POST, GVR_PODS, NULL, 400,
      "{\"message\":\"strict decoding error: unknown field \\\"spec.foo\\\"\"}", API_INVALID,
      "strict decoding error: unknown field \"spec.foo\""},
+    /* Found by fuzzing: causes that say nothing. */
+    {API_POST, GVR_PODS, NULL, 422,
+     "{\"message\":\"bad\",\"details\":{\"causes\":[{},7,{\"reason\":\"x\"}]}}", API_INVALID,
+     "bad"},
     {API_GET, GVR_PODS, NULL, 429, NULL, API_OVERLOADED,
      "the API server is overloaded (4 answers of 429 in 12s)"},
     {API_GET, GVR_PODS, NULL, 401, NULL, API_UNAUTHORISED,
