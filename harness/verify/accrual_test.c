@@ -219,6 +219,36 @@ static void a_refusal_by_a_rate_limit_ends_the_series(void **state)
     }
 }
 
+static void add_change(struct fixture *f, double from_ms, double length_ms)
+{
+    struct world_record r = {.at = T(from_ms), .after = (uint64_t)(length_ms * 1e6)};
+    journal_add(f->j, 2, RECORD_WORLD, &r);
+}
+
+/* An endpoint that came back meanwhile has a new gate. What changed before or afterwards is nothing
+ * to it. */
+static void a_change_of_the_world_ends_the_series(void **state)
+{
+    static const double same_again[] = {1310, 2320, 3330};
+    static const struct {
+        double from_ms, length_ms;
+        bool ends;
+    } rows[] = {{-5000, 10, false},
+                {5000, 10, false},
+                {800, 10, true},
+                {100, 400, true},
+                {1200, 400, true}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture f;
+        shut_again(&f, 4000, same_again, 3);
+        for (int k = rows[i].from_ms < 0; k < 2; k++)
+            add_change(&f, 20000 * k + rows[i].from_ms, rows[i].length_ms);
+        is(&f, "accrual", rows[i].ends ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           rows[i].ends ? "no runs of 3 failures" : "2 of 2 penalties after a failed probe");
+    }
+}
+
 /* A probe of which nobody knows how it ended proves nothing of the next penalty. */
 static void a_probe_that_may_have_gone_well_ends_the_series(void **state)
 {
@@ -242,18 +272,19 @@ static void one_that_is_too_long_is_left_open(void **state)
 {
     static const double lengthy[] = {1950, 4000};
     static const struct {
-        double from_ms; /* until 1949: a request that no endpoint gets; 0: none */
+        double from_ms, until_ms; /* a request that no endpoint gets; 0: none */
         enum verdict_kind kind;
-    } rows[] = {{0, VERDICT_PASS},
-                {1700, VERDICT_INCONCLUSIVE},
-                {1850, VERDICT_PASS}, /* it came late, and was not kept for long */
-                {1905, VERDICT_INCONCLUSIVE}};
+    } rows[] = {{0, 0, VERDICT_PASS},
+                {1700, 1949, VERDICT_INCONCLUSIVE},
+                {1850, 1949, VERDICT_PASS}, /* it came late, and was not kept for long */
+                {1860, 2900, VERDICT_PASS}, /* nor by that one, which had let others by */
+                {1905, 1949, VERDICT_INCONCLUSIVE}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct fixture f;
         shut_again(&f, 4000, lengthy, 2);
         if (rows[i].from_ms > 0)
-            add_request(&f, rows[i].from_ms, 1949, 504, BODY_OWN, NULL, 0);
+            add_request(&f, rows[i].from_ms, rows[i].until_ms, 504, BODY_OWN, NULL, 0);
         is(&f, "accrual", rows[i].kind,
            rows[i].kind == VERDICT_PASS
                ? "2 times"
@@ -330,6 +361,7 @@ int main(void)
         cmocka_unit_test(penalties_that_do_not_grow_fail),
         cmocka_unit_test(an_answer_to_an_older_request_ends_the_series),
         cmocka_unit_test(a_refusal_by_a_rate_limit_ends_the_series),
+        cmocka_unit_test(a_change_of_the_world_ends_the_series),
         cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),
         cmocka_unit_test(one_that_is_too_long_is_left_open),
         cmocka_unit_test(a_run_before_the_window_is_another_ones),
