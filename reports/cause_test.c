@@ -76,16 +76,22 @@ static const int lost_and_over[] = {LOST, BAD, BAD, BAD}, over[] = {BAD, BAD, BA
                  over_by_two[] = {BAD, BAD, BAD, BAD, BAD}, stopped[] = {BAD, BAD, BAD},
                  lost_and_stopped[] = {BAD, LOST, BAD}, good[] = {OK};
 
+/* Five that go over with a try that timed out, and five that stop where they must. */
+static void open_with_both(struct limits *l)
+{
+    open(l);
+    for (int i = 0; i < 5; i++) {
+        add(l, lost_and_over, COUNT_OF(lost_and_over));
+        add(l, stopped, COUNT_OF(stopped));
+        add(l, good, COUNT_OF(good));
+    }
+}
+
 static void what_all_witnesses_share_and_no_other_has(void **state)
 {
     struct limits l;
     (void)state;
-    open(&l);
-    for (int i = 0; i < 5; i++) {
-        add(&l, lost_and_over, COUNT_OF(lost_and_over));
-        add(&l, stopped, COUNT_OF(stopped));
-        add(&l, good, COUNT_OF(good));
-    }
+    open_with_both(&l);
     ends_with(&l, "In all 5 cases one of the tries had timed out; 5 requests without such a try "
                   "stopped at 2 retries. The likely cause: a try that times out is not counted");
 }
@@ -94,11 +100,7 @@ static void what_another_has_too_is_no_cause(void **state)
 {
     struct limits l;
     (void)state;
-    open(&l);
-    for (int i = 0; i < 5; i++) {
-        add(&l, lost_and_over, COUNT_OF(lost_and_over));
-        add(&l, stopped, COUNT_OF(stopped));
-    }
+    open_with_both(&l);
     add(&l, lost_and_stopped, COUNT_OF(lost_and_stopped));
     ends_with(&l, NULL);
 }
@@ -107,11 +109,7 @@ static void what_one_witness_has_not_is_no_cause(void **state)
 {
     struct limits l;
     (void)state;
-    open(&l);
-    for (int i = 0; i < 5; i++) {
-        add(&l, lost_and_over, COUNT_OF(lost_and_over));
-        add(&l, stopped, COUNT_OF(stopped));
-    }
+    open_with_both(&l);
     add(&l, over, COUNT_OF(over));
     ends_with(&l, NULL);
 }
