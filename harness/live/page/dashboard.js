@@ -43,7 +43,7 @@
     root.dataset.end = aborted ? "aborted" : done ? "done" : "";
     say("state", done && aborted ? "aborted" : s.state);
     $("state-g").setAttribute("href", "#s-" + (done && aborted ? "aborted" : s.state));
-    say("edge", s.edge || s.scenario || "a run of meshproof");
+    say("edge", s.edge.replace(" -> ", " \u2192 ") || s.scenario || "a run of meshproof");
     say("suite", [s.edge ? s.scenario : "", s.suite, s.seed && "seed " + s.seed, s.target].filter(Boolean).join(", "));
     say("total", s.expected_total_ms > 0 ? " of " + clock(s.expected_total_ms) : "");
     $("stop").hidden = $("pause").hidden = $("resume").hidden = undoing || done;
