@@ -2,9 +2,11 @@
 #include "plan/probe.h"
 #include "reports/listing.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #define PROBES_MOST 64
+#define SLOW_NS (100 * NS_PER_MS) /* an answer that took so long says so */
 
 /* A probe, and the guard that stops a run by it. */
 struct sampled {
@@ -118,8 +120,9 @@ static void add_sample(const struct scene *s, const struct sampled *p,
     text_add(to, "%12s", value);
     if ((p->has_above && r->value > p->above) || (p->has_below && r->value < p->below))
         text_add(to, "  beyond");
-    else if (r->answer > UINT64_C(100000000))
-        text_add(to, "  took %s", units_print_duration(r->answer, span, sizeof(span)));
+    else if (r->answer > SLOW_NS)
+        text_add(to, "  took %s",
+                 units_print_duration(r->answer / NS_PER_MS * NS_PER_MS, span, sizeof(span)));
     text_add(to, "\n");
 }
 
