@@ -14,6 +14,7 @@
 #include "cli/recover.h"
 #include "cli/run_find.h"
 #include "cli/run_page.h"
+#include "cli/run_place.h"
 #include "world/undo.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ extern const struct command command_run;
 
 static const struct option run_options[] = {
 #include "cli/plan_options.def"
+#include "cli/place_options.def"
     {"only-phase", 0, "NAME", NULL, "Choose",
      "walk this phase alone; claims of others are not judged", NULL, false},
     {"plan-hash", 0, "HASH", NULL, "Safety", "run only this plan (8 hex digits or more)", NULL,
@@ -343,6 +345,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
     options.journal = path;
     options.program = program;
     options.policy_json = policy_json;
+    ok = ok && run_place_open(args, program, &options, &err);
     if (ok) {
         live_view_begin(watched.view);
         ok = engine_run(p.plan, p.walks, p.walk_count, &options, &outcome, &err);
@@ -359,6 +362,7 @@ static int run_suite(const struct arguments *args, struct exception_file *except
         code = command_worse(EXIT_NOT_UNDONE, code);
     }
     watched_end(&watched, code, path);
+    run_place_close(&options);
     free(policy_json);
     prepared_release(&p);
     return code;

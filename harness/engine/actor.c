@@ -1,4 +1,4 @@
-#include "engine/actor.h"
+#include "engine/actor_inside.h"
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -19,17 +19,31 @@
 
 const char *actor_print(const struct actor *a, char *to, size_t size)
 {
-    if (a->service[0] == '\0')
+    if (a->id != NULL)
+        snprintf(to, size, "%s agent %s", a->role, a->id);
+    else if (a->service[0] == '\0')
         snprintf(to, size, "%s agent", a->role);
     else
         snprintf(to, size, "%s agent of %s", a->role, a->service);
     return to;
 }
 
-static void stop_clocks(struct actor *a)
+void actor_stop_clocks(struct actor *a)
 {
+    loop_hold_remove(a->loop, &a->back_hold);
     loop_hold_remove(a->loop, &a->clock_hold);
     loop_hold_remove(a->loop, &a->drain_hold);
+}
+
+void actor_put_lost(struct actor *a, struct lost_record lost)
+{
+    struct error err = {0};
+    lost.first_seq = 1;
+    lost.last_seq = a->last_seq;
+    a->last_seq++;
+    if (!store_frame(a->store, a->proc, a->last_seq, RECORD_LOST,
+                     (struct bytes){(const uint8_t *)&lost, sizeof(lost)}, &err))
+        a->events->on_broken(a->cookie, a, &err);
 }
 
 /* The records that it said it had sent and that did not come: `lost`, so that no claim counts on
@@ -37,27 +51,18 @@ static void stop_clocks(struct actor *a)
 static void note_lost(struct actor *a, uint8_t kind, uint64_t count)
 {
     uint64_t now_ns = clock_now_ns();
-    struct lost_record lost = {.at = now_ns,
-                               .to = now_ns,
-                               .first_seq = 1,
-                               .last_seq = a->last_seq,
-                               .count = count,
-                               .kind = kind};
-    struct error err = {0};
-    a->last_seq++;
-    if (!store_frame(a->store, a->proc, a->last_seq, RECORD_LOST,
-                     (struct bytes){(const uint8_t *)&lost, sizeof(lost)}, &err))
-        a->events->on_broken(a->cookie, a, &err);
+    actor_put_lost(a,
+                   (struct lost_record){.at = now_ns, .to = now_ns, .count = count, .kind = kind});
 }
 
-static void broken(struct actor *a, const struct error *why)
+void actor_broken(struct actor *a, const struct error *why)
 {
     char who[96];
     struct error err = {0};
     if (a->state == ACTOR_ENDED)
         return;
     a->state = ACTOR_ENDED;
-    stop_clocks(a);
+    actor_stop_clocks(a);
     link_close(&a->link);
     if (!a->reaped && a->pid > 0) /* so that it ends its own children too */
         kill(a->pid, SIGTERM);
@@ -75,17 +80,21 @@ static void send_clock(struct actor *a)
         json_object_set_new(body, "hi", json_integer((json_int_t)a->clock_hi));
     }
     if (!actor_send(a, CONTROL_CLOCK, body, &err))
-        broken(a, &err);
+        actor_broken(a, &err);
 }
 
 static void fall_silent(struct actor *a)
 {
     struct error err = {0};
     char span[32];
+    if (a->id != NULL) { /* a connection that nobody ended, as when a node is gone */
+        actor_go_away(a);
+        return;
+    }
     units_print_duration(BEATS_UNHEARD_MOST * a->beat_ns, span, sizeof(span));
     error_set(&err, ERROR_PEER, "has said nothing for %s", span);
     note_lost(a, RECORD_LOST, 1);
-    broken(a, &err);
+    actor_broken(a, &err);
 }
 
 /* Silence is counted in exchanges that were not answered, not in time: after a stall of our own,
@@ -98,9 +107,23 @@ static void on_clock_hold(struct hold *h, uint64_t now_ns)
         fall_silent(a);
         return;
     }
-    a->unheard += a->on_ns == UINT64_MAX ? 0 : 1;
     loop_hold_add(a->loop, h, now_ns + a->beat_ns, on_clock_hold);
+    if (a->away)
+        return;
+    a->unheard += a->on_ns == UINT64_MAX ? 0 : 1;
     send_clock(a);
+}
+
+void actor_start_clock(struct actor *a)
+{
+    loop_hold_remove(a->loop, &a->clock_hold);
+    loop_hold_add(a->loop, &a->clock_hold, clock_now_ns(), on_clock_hold);
+}
+
+static void become_ready(struct actor *a)
+{
+    a->state = ACTOR_READY;
+    a->events->on_ready(a->cookie, a);
 }
 
 /* Its clock less ours lies within [t3 - t4, t2 - t1]. */
@@ -109,10 +132,17 @@ static void take_clock(struct actor *a, const json_t *body)
     uint64_t t4 = clock_now_ns();
     a->clock_lo = control_number(body, "t3") - t4;
     a->clock_hi = control_number(body, "t2") - control_number(body, "t1");
-    if (a->clock_known)
-        return;
+    link_acknowledged(&a->link, control_number(body, "took"));
+    uint64_t trip_ns = a->clock_hi - a->clock_lo; /* without what it took to answer */
+    a->fastest_ns = a->rounds == 0 || trip_ns < a->fastest_ns ? trip_ns : a->fastest_ns;
+    a->slowest_ns = trip_ns > a->slowest_ns ? trip_ns : a->slowest_ns;
+    a->rounds++;
+    bool first = !a->clock_known;
     a->clock_known = true;
-    send_clock(a); /* the first bounds are journalled at once */
+    if (a->state == ACTOR_SETTING_UP && a->rounds == ACTOR_ROUNDS)
+        become_ready(a);
+    else if (first || a->state == ACTOR_SETTING_UP)
+        send_clock(a); /* the first bounds are journalled at once */
 }
 
 static void free_texts(char **texts, size_t count)
@@ -167,15 +197,27 @@ static bool take_bye(struct actor *a, const json_t *bye, struct error *err)
 {
     if (!compare_counts(a, bye, err))
         return false;
+    if (a->state != ACTOR_DRAINING && a->id != NULL) { /* a pod that is evicted */
+        actor_lose(a, "left by itself");
+        return true;
+    }
     if (a->state != ACTOR_DRAINING) /* it was told to end by someone else */
         return error_set(err, ERROR_PEER, "left by itself");
     a->bye = true;
+    if (a->id == NULL)
+        return true; /* its exit says how it ended */
+    a->state = ACTOR_ENDED;
+    actor_stop_clocks(a);
+    link_close(&a->link);
+    a->events->on_ended(a->cookie, a);
     return true;
 }
 
 static bool take_hello(struct actor *a, const json_t *hello, struct error *err)
 {
     if (a->state != ACTOR_STARTED && a->state != ACTOR_DRAINING)
+        return error_set(err, ERROR_PEER, "said HELLO twice");
+    if (a->id != NULL)
         return error_set(err, ERROR_PEER, "said HELLO twice");
     if (!hello_check(hello, a->role, a->pid, err))
         return false;
@@ -190,13 +232,14 @@ static bool take_ready(struct actor *a, const json_t *ready, struct error *err)
 {
     if (a->state == ACTOR_DRAINING)
         return true;
-    if (a->state != ACTOR_SETTING_UP)
+    if (a->state != ACTOR_SETTING_UP || a->addressed)
         return error_set(err, ERROR_PEER, "said READY without being asked");
     if (!take_addresses(a, ready, err))
         return false;
-    a->state = ACTOR_READY;
-    loop_hold_add(a->loop, &a->clock_hold, clock_now_ns(), on_clock_hold);
-    a->events->on_ready(a->cookie, a, ready);
+    actor_start_clock(a);
+    a->addressed = a->id != NULL; /* then it is ready when its clock is known well */
+    if (!a->addressed)
+        become_ready(a);
     return true;
 }
 
@@ -223,7 +266,7 @@ static bool take_control(struct actor *a, uint8_t kind, const json_t *body, stru
         return error_set(err, ERROR_PEER, "failed: %.200s", control_text(body, "error"));
     if (kind == CONTROL_READY)
         return take_ready(a, body, err);
-    if (a->state < ACTOR_READY)
+    if (a->state < ACTOR_READY && !(kind == CONTROL_CLOCK && a->addressed))
         return error_set(err, ERROR_PEER, "sent %s before READY", control_name(kind));
     if (kind == CONTROL_CLOCK && json_object_get(body, "t2") == NULL)
         return error_set(err, ERROR_PEER, "sent CLOCK without its times");
@@ -302,7 +345,7 @@ static bool take_record(struct actor *a, const struct frame *frame, struct bytes
     return true;
 }
 
-static bool on_frame(void *cookie, const struct frame *frame, struct bytes body, struct error *err)
+bool actor_on_frame(void *cookie, const struct frame *frame, struct bytes body, struct error *err)
 {
     struct actor *a = cookie;
     json_t *json;
@@ -323,10 +366,14 @@ static void on_drain_late(struct hold *h, uint64_t now_ns)
     struct actor *a = (struct actor *)((char *)h - offsetof(struct actor, drain_hold));
     struct error err = {0};
     (void)now_ns;
+    if (a->id != NULL) {
+        actor_give_up(a);
+        return;
+    }
     kill(a->pid, SIGKILL);
     error_set(&err, ERROR_PEER, "did not end in time and was killed");
     note_lost(a, RECORD_LOST, 1);
-    broken(a, &err);
+    actor_broken(a, &err);
 }
 
 /* The end of the socket comes before the child can be reaped, most often; its death says more, so
@@ -337,7 +384,7 @@ static void on_gone(void *cookie, const struct error *why)
     if (a->state == ACTOR_ENDED)
         return;
     if (why->kind != ERROR_NONE) {
-        broken(a, why);
+        actor_broken(a, why);
         return;
     }
     if (hold_is_idle(&a->drain_hold))
@@ -359,14 +406,13 @@ bool actor_open(struct actor *a, struct loop *loop, struct store *store,
                         .store = store,
                         .events = events,
                         .cookie = cookie,
-                        .link = {.fd = -1},
                         .state = ACTOR_ENDED,
                         .reaped = true};
     if (!starter->start(starter->cookie, role, service, netns_fd, &child, err))
         return false;
     a->pid = child.pid;
     a->reaped = false;
-    if (!link_open(&a->link, loop, child.fd, on_frame, on_gone, a, err))
+    if (!link_open(&a->link, loop, carrier_plain(child.fd), actor_on_frame, on_gone, a, err))
         return false;
     a->state = ACTOR_STARTED;
     return store_proc(store, proc, role, arm, service, child.pid, err);
@@ -414,7 +460,7 @@ void actor_drop_ports(struct actor *a)
 void actor_release(struct actor *a)
 {
     actor_drop_ports(a);
-    stop_clocks(a);
+    actor_stop_clocks(a);
     link_close(&a->link);
     link_release(&a->link);
     end_child(a);
@@ -453,7 +499,7 @@ bool actor_kill(struct actor *a, struct error *err)
                          actor_print(a, who, sizeof(who)));
     a->reaped = true;
     a->state = ACTOR_ENDED; /* so that the end of its socket is no news */
-    stop_clocks(a);
+    actor_stop_clocks(a);
     link_drain(&a->link);
     link_close(&a->link);
     return true;
@@ -513,7 +559,7 @@ void actor_drain(struct actor *a, uint64_t within_ns)
     loop_hold_add(a->loop, &a->drain_hold, clock_now_ns() + within_ns + DRAIN_GRACE_NS,
                   on_drain_late);
     if (!actor_send(a, CONTROL_DRAIN, json_pack("{sI}", "within_ns", (json_int_t)within_ns), &err))
-        broken(a, &err);
+        actor_broken(a, &err);
 }
 
 void actor_reap(struct actor *a)
@@ -531,11 +577,11 @@ void actor_reap(struct actor *a)
         return;
     if (!a->bye || strcmp(how, "exit 0") != 0) {
         error_set(&err, ERROR_PEER, "ended: %s", how);
-        broken(a, &err);
+        actor_broken(a, &err);
         return;
     }
     a->state = ACTOR_ENDED;
-    stop_clocks(a);
+    actor_stop_clocks(a);
     link_close(&a->link);
     a->events->on_ended(a->cookie, a);
 }

@@ -1,10 +1,11 @@
 #ifndef ENGINE_ACTOR_H
 #define ENGINE_ACTOR_H
 
-/* An agent as the conductor knows it: a child, its link, its state, the clock between us, and the
- * count of its records at the end. It passes records to the journal first and to its walk after.
- * What to tell it is the walk's business. */
+/* An agent as the conductor knows it: a child, or one that dialled in (actor_dial.c), its link, its
+ * state, the clock between us, and the count of its records at the end. It passes records to the
+ * journal first and to its walk after. What to tell it is the walk's business. */
 
+#include "engine/intake.h"
 #include "engine/link.h"
 #include "engine/place_local.h"
 #include "engine/protocol.h"
@@ -22,7 +23,7 @@ enum actor_state {
 struct actor;
 struct actor_events {
     void (*on_hello)(void *cookie, struct actor *a);
-    void (*on_ready)(void *cookie, struct actor *a, const json_t *ready);
+    void (*on_ready)(void *cookie, struct actor *a);
     void (*on_armed)(void *cookie, struct actor *a, const json_t *armed);
     void (*on_done)(void *cookie, struct actor *a, const json_t *done);
     void (*on_cert_set)(void *cookie, struct actor *a, const json_t *set);
@@ -31,6 +32,13 @@ struct actor_events {
     void (*on_ended)(void *cookie, struct actor *a);
     /* It died, failed, or spoke nonsense; ${why} names role and service. Once, last. */
     void (*on_broken)(void *cookie, struct actor *a, const struct error *why);
+    /* Of those that dial in; NULL where there are none. Its channel has ended without BYE: it has
+     * disarmed and (load) stopped by itself, and may be back. */
+    void (*on_away)(void *cookie, struct actor *a);
+    /* It is back, with all that it had recorded; what it was told meanwhile is on its way. */
+    void (*on_back)(void *cookie, struct actor *a);
+    /* It is not, and will not be. Last. ${why}: "the proxy agent payments/1 was lost: ...". */
+    void (*on_lost)(void *cookie, struct actor *a, const struct error *why);
 };
 
 /* How children come to be: place_local, or a test's. ${role} and ${service} ("" when it has none)
@@ -75,6 +83,17 @@ struct actor {
     uint16_t generation;        /* of the last ARM */
     uint16_t armed;             /* of the last ARMED */
     uint32_t certs, certs_set;  /* CERT sent; CERT_SET heard */
+    uint32_t done;              /* the phase of its last DONE */
+    /* Of one that dials in (actor_dial.c). */
+    const char *id;    /* "payments/1", borrowed; NULL: a child of ours */
+    uint64_t instance; /* of its HELLO: 0 before */
+    bool away, lost,
+        addressed;    /* addressed: READY was heard, some exchanges of the clock are due */
+    uint64_t away_ns; /* since when */
+    struct hold back_hold;
+    uint64_t committed;              /* of its stream: what it was told that we have */
+    unsigned rounds;                 /* exchanges of the clock */
+    uint64_t fastest_ns, slowest_ns; /* round trip of one */
 };
 
 /* Starts the child and its row in the journal. The struct must not move. ${beat_ns} 0: as usual,
@@ -83,6 +102,22 @@ bool actor_open(struct actor *a, struct loop *loop, struct store *store,
                 const struct starter *starter, const char *role, const char *service, int netns_fd,
                 const char *arm, uint32_t proc, uint64_t beat_ns, const struct actor_events *events,
                 void *cookie, struct error *err) WARN_UNUSED;
+/* One that will dial in as ${id} ("payments/1"), and its HELLO as ${role}. Its row in the journal
+ * comes with that. */
+bool actor_expect(struct actor *a, struct loop *loop, struct store *store, const char *role,
+                  const char *service, const char *id, uint32_t proc, uint64_t beat_ns,
+                  const struct actor_events *events, void *cookie, struct error *err) WARN_UNUSED;
+/* A HELLO of its name: the first, or (the same process) that of another connection. Takes ${wire}
+ * and answers, or says why not. ${stub}: it is to start its own stub. */
+bool actor_admit(struct actor *a, const json_t *hello, const struct intake *intake,
+                 struct carrier *wire, const char *arm, bool stub, struct error *err) WARN_UNUSED;
+/* Tells it how much of its stream is in the journal, if that is more than before. After a commit.
+ */
+void actor_commit(struct actor *a);
+/* It will not come back: whoever made it knows. */
+void actor_give_up(struct actor *a);
+/* Records that are not there, from ${from_ns} to now: no window that overlaps is evidence. */
+void actor_note_lost(struct actor *a, uint64_t from_ns);
 /* Ends the child if it still runs (SIGTERM, after 3 s SIGKILL), and frees; when the loop does not
  * run. */
 void actor_release(struct actor *a);

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/outlet.h"
-#include "engine/engine.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -14,13 +13,18 @@
 
 #define TICK_NS (50 * NS_PER_MS)
 #define ORPHAN_DRAIN_NS (2 * NS_PER_S)
+#define SILENCE_MOST_NS (15 * NS_PER_S) /* three exchanges of the clock */
 #define READ_A_TURN_BYTES ((size_t)256 * 1024)
 /* Half of the clock's range: what is said of a clock that nothing is known of. */
 #define OFFSET_UNKNOWN_NS (INT64_MAX / 2)
 
-static void finish_if_flushed(struct agent *a)
+/* One that dials ends when the conductor has all of its stream, or has closed: what is written to a
+ * connection is not read yet. */
+void agent_finish(struct agent *a)
 {
-    if (a->drained && (a->gone || !recorder_pending(a->recorder)))
+    bool flushed =
+        a->dial == NULL ? !recorder_pending(a->recorder) : recorder_is_empty(a->recorder);
+    if (a->drained && (a->gone || flushed) && agent_dial_is_alone(a))
         loop_stop(a->loop);
 }
 
@@ -41,24 +45,37 @@ static void on_linger_over(struct hold *h, uint64_t now_ns)
 
 /* A fault without a witness is damage: off with them now. Relaying goes on for a while, so that our
  * death does not break the mesh (engine.md section 6). */
-static void lose_conductor(struct agent *a)
+void agent_lose_conductor(struct agent *a)
 {
-    if (a->gone)
+    if (a->gone || a->away)
         return;
-    a->gone = true;
+    loop_task_cancel(a->loop, &a->again);
     loop_watch_remove(&a->watch);
+    if (a->wire != NULL)
+        a->wire->close(a->wire);
+    a->wire = NULL;
+    a->away = agent_dial_again(a);
+    a->gone = !a->away;
     if (a->role->orphan != NULL)
         a->role->orphan(a);
+    if (a->gone)
+        agent_orphaned(a);
+}
+
+void agent_orphaned(struct agent *a)
+{
+    a->gone = true;
+    a->away = false;
     if (!a->draining)
         loop_hold_add(a->loop, &a->linger_hold, clock_now_ns() + a->linger_ns, on_linger_over);
-    finish_if_flushed(a);
+    agent_finish(a);
 }
 
 static void flush_records(struct agent *a)
 {
     if (!a->gone && !recorder_flush(a->recorder))
-        lose_conductor(a);
-    finish_if_flushed(a);
+        agent_lose_conductor(a);
+    agent_finish(a);
 }
 
 void agent_send(struct agent *a, uint8_t kind, json_t *take_json)
@@ -68,7 +85,7 @@ void agent_send(struct agent *a, uint8_t kind, json_t *take_json)
     json_decref(take_json);
     INVARIANT(text != NULL);
     if (!a->gone && !recorder_control(a->recorder, kind, bytes_of(text), &err))
-        lose_conductor(a);
+        agent_lose_conductor(a);
     free(text);
 }
 
@@ -101,7 +118,7 @@ void agent_drained(struct agent *a)
             json_integer((json_int_t)recorder_count(a->recorder, (enum record_kind)types[i].kind)));
     a->drained = true;
     agent_send(a, CONTROL_BYE, json_pack("{so}", "counts", counts));
-    finish_if_flushed(a);
+    agent_finish(a);
 }
 
 const char *agent_need_text(const json_t *value, const char *what, struct error *err)
@@ -164,8 +181,9 @@ static void take_clock(struct agent *a, const json_t *body, uint64_t t2_ns)
     if (json_object_get(body, "lo") != NULL && json_object_get(body, "hi") != NULL)
         emit_clock(a, (int64_t)control_number(body, "lo"), (int64_t)control_number(body, "hi"));
     agent_send(a, CONTROL_CLOCK,
-               json_pack("{sI sI sI}", "t1", (json_int_t)control_number(body, "t1"), "t2",
-                         (json_int_t)t2_ns, "t3", (json_int_t)clock_now_ns()));
+               json_pack("{sI sI sI sI}", "t1", (json_int_t)control_number(body, "t1"), "t2",
+                         (json_int_t)t2_ns, "took", (json_int_t)a->reader.taken, "t3",
+                         (json_int_t)clock_now_ns()));
 }
 
 static bool take_control(struct agent *a, uint8_t kind, json_t *body, struct error *err)
@@ -174,6 +192,11 @@ static bool take_control(struct agent *a, uint8_t kind, json_t *body, struct err
         return a->draining || take_setup(a, body, err);
     if (kind == CONTROL_CLOCK) {
         take_clock(a, body, clock_now_ns());
+        return true;
+    }
+    if (kind == CONTROL_COMMITTED) {
+        recorder_acknowledge(a->recorder, control_number(body, "at"));
+        agent_finish(a);
         return true;
     }
     if (kind == CONTROL_DRAIN) {
@@ -204,22 +227,23 @@ static bool on_frame(void *cookie, const struct frame *frame, struct bytes bytes
 static void read_in(struct agent *a)
 {
     struct error err = {0};
-    for (size_t taken = 0; !a->gone;) {
+    for (size_t taken = 0; a->wire != NULL;) {
         uint8_t bytes[16 * 1024]; /* not the loop's scratch: a message may make the role use that */
         if (taken >= READ_A_TURN_BYTES) {
             loop_again(a->loop, &a->again);
             return;
         }
-        ssize_t n = recv(a->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        ssize_t n = a->wire->recv(a->wire, bytes, sizeof(bytes));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (n <= 0) {
-            lose_conductor(a);
+            agent_lose_conductor(a);
             return;
         }
         taken += (size_t)n;
+        a->heard_ns = clock_now_ns();
         if (!frame_reader_feed(&a->reader, (struct bytes){bytes, (size_t)n}, &err)) {
             agent_fail(a, &err);
             return;
@@ -238,13 +262,27 @@ static void on_event(struct watch *w, unsigned what)
 
 static void on_again(struct loop_task *t)
 {
-    read_in((struct agent *)((char *)t - offsetof(struct agent, again)));
+    struct agent *a = (struct agent *)((char *)t - offsetof(struct agent, again));
+    flush_records(a);
+    read_in(a);
+}
+
+/* A connection that nobody ended, as when the conductor's node is gone: it asks for the time each
+ * 5 s. What is there is read first, for it may be us who did not run. */
+static void mind_silence(struct agent *a, uint64_t now_ns)
+{
+    if (a->dial == NULL || a->wire == NULL || now_ns - a->heard_ns < SILENCE_MOST_NS)
+        return;
+    read_in(a);
+    if (a->wire != NULL && now_ns - a->heard_ns >= SILENCE_MOST_NS && now_ns > a->heard_ns)
+        agent_lose_conductor(a);
 }
 
 static void on_tick(struct hold *h, uint64_t now_ns)
 {
     struct agent *a = (struct agent *)((char *)h - offsetof(struct agent, tick_hold));
     loop_hold_add(a->loop, h, now_ns + TICK_NS, on_tick);
+    mind_silence(a, now_ns);
     flush_records(a);
 }
 
@@ -252,28 +290,50 @@ static void on_terminate(int signo, void *cookie)
 {
     (void)signo;
     start_drain(cookie, ORPHAN_DRAIN_NS);
+    agent_dial_terminate(cookie);
+}
+
+bool agent_take_wire(struct agent *a, struct carrier *take_wire, struct error *err)
+{
+    a->wire = take_wire;
+    a->heard_ns = clock_now_ns();
+    if (!loop_watch_add(a->loop, &a->watch, take_wire->fd, on_event, err))
+        return false;
+    loop_again(a->loop, &a->again); /* TLS may hold what epoll knows nothing of */
+    return true;
+}
+
+/* A child of the conductor: its socket is there. */
+static bool take_socket(struct agent *a, struct error *err)
+{
+    int fd = a->options->fd, flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return error_system(err, errno, "--fd %d", fd);
+    a->recorder = recorder_new(fd, 0);
+    if (!agent_take_wire(a, carrier_plain(fd), err))
+        return false;
+    agent_send(a, CONTROL_HELLO, hello_make(a->role->name));
+    return true;
 }
 
 static bool open_parts(struct agent *a, struct error *err)
 {
-    int flags = fcntl(a->fd, F_GETFL);
-    if (flags < 0 || fcntl(a->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(a->fd, F_SETFD, FD_CLOEXEC) != 0)
-        return error_system(err, errno, "--fd %d", a->fd);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* the terminal's ^C is the conductor's */
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     socket_raise_limit();
-    if (!loop_new(&a->loop, err) || !loop_watch_add(a->loop, &a->watch, a->fd, on_event, err) ||
-        !loop_signal(a->loop, SIGTERM, on_terminate, a, err))
-        return false;
-    a->recorder = recorder_new(a->fd, 0);
-    frame_reader_init(&a->reader, on_frame, a);
     a->again.run = on_again;
     a->service = "";
+    frame_reader_init(&a->reader, on_frame, a);
+    if (!loop_new(&a->loop, err) || !loop_signal(a->loop, SIGTERM, on_terminate, a, err))
+        return false;
     loop_hold_add(a->loop, &a->tick_hold, clock_now_ns() + TICK_NS, on_tick);
-    agent_send(a, CONTROL_HELLO, hello_make(a->role->name));
-    return true;
+    if (a->options->fd >= 0)
+        return take_socket(a, err);
+    a->recorder = recorder_new(-1, 0);
+    recorder_keep(a->recorder);
+    return agent_dial_open(a, err);
 }
 
 static void release(struct agent *a)
@@ -283,20 +343,25 @@ static void release(struct agent *a)
         loop_on_stall(a->loop, NULL, NULL);
         loop_hold_remove(a->loop, &a->tick_hold);
         loop_hold_remove(a->loop, &a->linger_hold);
+        agent_dial_stop(a);
         loop_watch_remove(&a->watch);
-        frame_reader_release(&a->reader);
+        loop_task_cancel(a->loop, &a->again);
     }
+    if (a->wire != NULL)
+        a->wire->close(a->wire);
     loop_free(a->loop);
+    agent_dial_free(a);
+    frame_reader_release(&a->reader);
     recorder_free(a->recorder);
     json_decref(a->setup);
-    close(a->fd);
 }
 
-int agent_main(const char *role, int fd, const struct hook_engine *hooks)
+int agent_main(const struct agent_options *options)
 {
     static const struct agent_role *const roles[] = {&agent_proxy, &agent_load, &agent_stub,
                                                      &agent_mesh};
-    struct agent a = {.fd = fd, .hooks = hooks};
+    const char *role = options->role;
+    struct agent a = {.options = options};
     struct error err = {0};
     for (size_t i = 0; i < COUNT_OF(roles); i++)
         if (strcmp(roles[i]->name, role) == 0)

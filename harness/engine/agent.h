@@ -3,9 +3,11 @@
 
 /* The agent's side of the protocol, the same for all roles: HELLO, SETUP, the journal's stream, the
  * clock, the end. agent_ROLE.c is the glue between the messages and that role's layer. One agent a
- * process. */
+ * process: a child of its conductor on an inherited socket, or one that dials it (agent_dial.c). */
 
+#include "engine/engine.h"
 #include "engine/protocol.h"
+#include "engine/carrier.h"
 #include "journal/recorder.h"
 #include "net/loop.h"
 
@@ -26,31 +28,53 @@ struct agent_role {
 };
 extern const struct agent_role agent_proxy, agent_load, agent_stub, agent_mesh;
 
+struct agent_dial;
 struct agent {
     const struct agent_role *role;
+    const struct agent_options *options;
     struct loop *loop;
     struct recorder *recorder;
     void *own; /* the role's */
     json_t *setup;
     uint32_t run, proc;
     uint64_t seed, linger_ns;
-    const char *service; /* "" for none; lives in ${setup} */
-    int fd;
+    const char *service;  /* "" for none; lives in ${setup} */
+    struct carrier *wire; /* NULL: there is no connection */
     struct watch watch;
     struct frame_reader reader;
     struct hold tick_hold, linger_hold;
     struct loop_task again;
-    bool gone, draining, drained;
+    /* gone: the conductor is, for good. away: its connection is, and another is tried. */
+    bool gone, away, draining, drained;
+    uint64_t heard_ns;       /* the conductor's last word */
+    struct agent_dial *dial; /* NULL: a child of the conductor */
     int exit_code;
-    const struct hook_engine *hooks; /* NULL: hooks cannot run here */
 };
 void agent_ready(struct agent *a, json_t *take_addresses);
 /* Tells the conductor, then drains and exits with 1. */
 void agent_fail(struct agent *a, const struct error *why);
 void agent_drained(struct agent *a);
+/* From now on it is in service: its health port answers (none where it was not asked for). */
+void agent_in_service(struct agent *a);
 /* Sends a control message; a peer that is gone is noticed elsewhere. */
 void agent_send(struct agent *a, uint8_t kind, json_t *take_json);
 /* The text of a list's element or of a field that must be there; NULL with ${err}. */
 const char *agent_need_text(const json_t *value, const char *what, struct error *err);
+
+/* --- between agent.c and agent_dial.c --- */
+bool agent_dial_open(struct agent *a, struct error *err) WARN_UNUSED;
+/* Before the loop goes, and after it. */
+void agent_dial_stop(struct agent *a);
+void agent_dial_free(struct agent *a);
+/* The connection has ended. True: another is tried, and records are kept for it. */
+bool agent_dial_again(struct agent *a);
+/* Its stub, if it has one, has ended: nothing else is waited for. */
+bool agent_dial_is_alone(struct agent *a);
+void agent_dial_terminate(struct agent *a);
+bool agent_take_wire(struct agent *a, struct carrier *take_wire, struct error *err) WARN_UNUSED;
+void agent_finish(struct agent *a);
+void agent_lose_conductor(struct agent *a);
+/* The conductor is not coming back: relays on for the linger, then ends. */
+void agent_orphaned(struct agent *a);
 
 #endif

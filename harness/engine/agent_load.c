@@ -10,6 +10,7 @@
  * that it names. */
 
 #define LOADS_MOST 4096 /* opened in one run */
+#define START_IN_MOST_NS (60 * NS_PER_S)
 #define DONE_TICK_NS (20 * NS_PER_MS)
 #define CALM_WARMUP_NS (3600 * NS_PER_S)
 /* Loads of this process share one range of ids: each has its own upper half. Calm requests lie
@@ -35,7 +36,7 @@ struct load_agent {
     uint32_t numbered, calmed;    /* how many of each kind were opened: ids */
     uint64_t phase, tags_sent_ns; /* sent: when the last tag of the phase was, 0: not yet */
     bool draining;
-    uint32_t inflight_most;
+    uint32_t inflight_most, shard, shards;
     enum load_pace pace;
     struct hold done_hold, drain_hold;
 };
@@ -54,6 +55,13 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     l->addresses = json_object_get(body, "addresses");
     l->inflight_most = (uint32_t)control_number(body, "inflight_most");
     l->pace = control_flag(body, "pace_sleep") ? LOAD_SLEEP : LOAD_SPIN;
+    uint64_t shards = control_number(body, "shards"), shard = control_number(body, "shard");
+    if (shards > UINT32_MAX || (shards != 0 && shard >= shards))
+        return error_set(err, ERROR_PEER, "SETUP: shard %llu of %llu", (unsigned long long)shard,
+                         (unsigned long long)shards);
+    l->shards = (uint32_t)shards;
+    l->shard = (uint32_t)shard;
+    agent_in_service(a);
     agent_ready(a, json_array());
     return true;
 }
@@ -152,6 +160,8 @@ static bool open_load(struct load_agent *l, const struct load_plan *plan, bool c
         .seed = seed,
         .inflight_most = l->inflight_most,
         .pace = l->pace,
+        .shard = calm ? 0 : l->shard, /* calm ones are asked of one agent */
+        .shards = calm ? 1 : l->shards,
     };
     if (!load_open(a->loop, a->recorder, &config, &r->load, err)) {
         running_free(r);
@@ -247,9 +257,12 @@ static bool take_start(struct load_agent *l, const json_t *body, struct error *e
     for (size_t i = 0; i < count; i++)
         if (!open_load(l, &plans[i], false, rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
             return false;
-    uint64_t now_ns = loop_now_ns(l->agent->loop);
+    uint64_t now_ns = loop_now_ns(l->agent->loop), in_ns = control_number(body, "in_ns");
+    if (in_ns > START_IN_MOST_NS)
+        return error_set(err, ERROR_PEER, "START in %llu ns; at most %llu are allowed",
+                         (unsigned long long)in_ns, (unsigned long long)START_IN_MOST_NS);
     for (size_t i = l->current; i < l->count; i++)
-        load_start(l->loads[i]->load, now_ns);
+        load_start(l->loads[i]->load, now_ns + in_ns);
     loop_hold_remove(l->agent->loop, &l->done_hold);
     loop_hold_add(l->agent->loop, &l->done_hold, now_ns + DONE_TICK_NS, on_done_tick);
     return true;

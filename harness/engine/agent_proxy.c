@@ -1,6 +1,5 @@
 #include "base/clock.h"
-#include "engine/agent_certs.h"
-#include "faults/hook.h"
+#include "engine/agent_armed.h"
 
 #include <stdlib.h>
 
@@ -8,196 +7,8 @@
  * whole set, so what is to be done is always the difference between two sets; a fault that is in
  * both keeps its budget and its ttl. */
 
-#define FAULTS_MOST 1000
 #define ENDPOINTS_MOST 1000
-#define USE_ARENA_BYTES ((size_t)4 * 1024 * 1024)
 #define CHAIN_ARENA_BYTES ((size_t)16 * 1024 * 1024)
-
-/* A fault from when it is armed on. Its budget outlives it: calls under an older chain still count.
- */
-struct armed {
-    struct armed *next_retired;
-    struct fault_use use;
-    struct arena arena;
-    struct fire_budget budget;
-    uint64_t expires_ns;
-    uint16_t *endpoints;
-    size_t endpoint_count;
-    bool is_new;
-    uint64_t fired; /* when it ended */
-};
-struct armed_set {
-    struct armed **at;
-    size_t count;
-};
-struct proxy_agent {
-    struct agent *agent;
-    struct proxy *proxy;
-    size_t endpoint_count;
-    bool *refused; /* by endpoint - 1 */
-    struct armed_set set;
-    struct armed *retired;
-    uint16_t generation;
-    struct hold expiry_hold;
-    uint64_t begun_ns;
-    struct fire_limits limits; /* guard.limits, of SETUP */
-    uint64_t ttl_most_ns;      /* UINT64_MAX: none */
-};
-
-static bool is_at(const struct armed *f, uint16_t endpoint)
-{
-    for (size_t i = 0; i < f->endpoint_count; i++)
-        if (f->endpoints[i] == endpoint)
-            return true;
-    return false;
-}
-
-static struct armed *find(const struct armed_set *set, uint16_t id)
-{
-    for (size_t i = 0; i < set->count; i++)
-        if (set->at[i]->use.id == id)
-            return set->at[i];
-    return NULL;
-}
-
-static void armed_free(struct armed *f)
-{
-    hook_use_close(&f->use);
-    arena_release(&f->arena);
-    free(f);
-}
-
-static bool read_endpoints(struct armed *f, const json_t *list, size_t most, struct error *err)
-{
-    f->endpoints = ARENA_ARRAY(&f->arena, uint16_t, json_array_size(list) + 1);
-    for (size_t i = 0; i < json_array_size(list) && i < most; i++) {
-        json_int_t number = json_integer_value(json_array_get(list, i));
-        if (number < 1 || (uint64_t)number > most)
-            return error_set(err, ERROR_PEER, "ARM: an endpoint is %lld; it must be 1 to %zu",
-                             (long long)number, most);
-        f->endpoints[f->endpoint_count++] = (uint16_t)number;
-    }
-    return f->endpoint_count > 0 || error_set(err, ERROR_PEER, "ARM: a fault without endpoints");
-}
-
-static void on_hook_line(void *cookie, uint16_t fault, const struct hook_line *line)
-{
-    const struct proxy_agent *p = cookie;
-    struct recorder *recorder = p->agent->recorder;
-    struct hook_record r = {.at = line->at_ns,
-                            .source = recorder_name(recorder, bytes_of(line->source)),
-                            .text = recorder_name(recorder, bytes_of(line->text)),
-                            .count = line->count,
-                            .fault = fault,
-                            .level = line->level};
-    recorder_emit(recorder, RECORD_HOOK, &r);
-}
-
-/* One state of the runtime for all of the fault's endpoints here. */
-static bool open_hook(struct proxy_agent *p, struct armed *f, struct error *err)
-{
-    uint64_t most_ns = p->limits.delay_most_ns;
-    struct hook_host host = {.begun_ns = p->begun_ns,
-                             .hold_most_ns = most_ns != 0 ? most_ns : HOOK_HOLD_MOST_NS,
-                             .service = p->agent->service,
-                             .fault = f->use.id,
-                             .report = on_hook_line,
-                             .cookie = p};
-    return hook_use_open(&f->use, p->agent->hooks, &host, err);
-}
-
-/* `on = "a -> b"`: only calls whose header names the caller. */
-static void narrow_to_caller(struct armed *f, const char *from)
-{
-    if (from == NULL || f->use.match.from_count > 0 || f->use.stream == NULL)
-        return;
-    const char **froms = ARENA_ARRAY(&f->arena, const char *, 2);
-    froms[0] = arena_strdup(&f->arena, from);
-    f->use.match.froms = froms;
-    f->use.match.from_count = 1;
-}
-
-static bool read_fault(struct proxy_agent *p, const json_t *from, struct armed **ret,
-                       struct error *err)
-{
-    struct source nowhere = {0};
-    const char *word = agent_need_text(json_object_get(from, "word"), "ARM: a fault's word", err);
-    const json_t *keys = json_object_get(from, "keys");
-    uint64_t id = control_number(from, "id"), ttl_ns = control_number(from, "ttl_ns");
-    if (word == NULL)
-        return false;
-    if (id == 0 || id > UINT16_MAX || !json_is_object(keys) || ttl_ns == 0)
-        return error_set(err, ERROR_PEER, "ARM: fault.%.40s has no id, no keys or no ttl", word);
-    struct armed *f = check_alloc_zero(1, sizeof(*f));
-    *ret = f;
-    arena_init(&f->arena, USE_ARENA_BYTES);
-    if (!fault_use_from_json(word, keys, nowhere, &f->arena, &f->use, err) ||
-        !read_endpoints(f, json_object_get(from, "endpoints"), p->endpoint_count, err))
-        return false;
-    f->use.id = (uint16_t)id;
-    if (control_flag(from, "in_proxy") && !fault_use_in_proxy(&f->use))
-        return error_set(err, ERROR_PEER, "ARM: fault.%.40s is none that a proxy plays", word);
-    if (!open_hook(p, f, err))
-        return false;
-    f->is_new = true;
-    f->budget.left = f->use.common.times == PARAM_UNSET ? UINT64_MAX : f->use.common.times;
-    uint64_t now_ns = loop_now_ns(p->agent->loop);
-    if (ttl_ns > p->ttl_most_ns)
-        ttl_ns = p->ttl_most_ns;
-    f->expires_ns = ttl_ns < UINT64_MAX - now_ns ? now_ns + ttl_ns : UINT64_MAX;
-    narrow_to_caller(f, json_string_value(json_object_get(from, "from")));
-    return true;
-}
-
-static bool same_endpoints(const struct armed *f, const json_t *list)
-{
-    if (json_array_size(list) != f->endpoint_count)
-        return false;
-    for (size_t i = 0; i < f->endpoint_count; i++)
-        if (json_integer_value(json_array_get(list, i)) != f->endpoints[i])
-            return false;
-    return true;
-}
-
-static bool read_set(struct proxy_agent *p, const json_t *list, struct armed_set *ret,
-                     struct error *err)
-{
-    size_t count = json_array_size(list);
-    if (count > FAULTS_MOST)
-        return error_set(err, ERROR_PEER, "ARM: %zu faults; at most %d are allowed", count,
-                         FAULTS_MOST);
-    ret->at = check_alloc_zero(count + 1, sizeof(*ret->at));
-    for (size_t i = 0; i < count; i++) {
-        const json_t *one = json_array_get(list, i);
-        struct armed *known = find(&p->set, (uint16_t)control_number(one, "id"));
-        if (find(ret, (uint16_t)control_number(one, "id")) != NULL)
-            return error_set(err, ERROR_PEER, "ARM: two faults of one number");
-        if (known != NULL && same_endpoints(known, json_object_get(one, "endpoints"))) {
-            known->is_new = false;
-            ret->at[ret->count++] = known;
-            continue;
-        }
-        bool ok = read_fault(p, one, &ret->at[ret->count], err);
-        ret->count += ret->at[ret->count] != NULL;
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-/* Throws away a set that was read in part: what it shares with the present one stays. */
-static void drop_read(const struct proxy_agent *p, struct armed_set *set)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        bool shared = false;
-        for (size_t k = 0; k < p->set.count; k++)
-            shared = shared || p->set.at[k] == set->at[i];
-        if (!shared)
-            armed_free(set->at[i]);
-    }
-    free(set->at);
-}
-
 /* Without expiry: the ttl is ours (on_expiry), for world faults have one too, and it is told once.
  */
 static struct filter_chain *make_chain(struct proxy_agent *p, const struct armed_set *set,
@@ -209,7 +20,7 @@ static struct filter_chain *make_chain(struct proxy_agent *p, const struct armed
     arena_init(&arena, CHAIN_ARENA_BYTES);
     for (size_t i = 0; i < set->count && count < CHAIN_SLOTS_MOST; i++) {
         struct armed *f = set->at[i];
-        if (f->use.stream != NULL && is_at(f, endpoint))
+        if (f->use.stream != NULL && armed_is_at(f, endpoint))
             fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena,
                            &slots[count++]);
     }
@@ -226,9 +37,9 @@ static bool chain_differs(const struct armed_set *a, const struct armed_set *b, 
 {
     size_t i = 0, k = 0;
     for (;;) {
-        while (i < a->count && (a->at[i]->use.stream == NULL || !is_at(a->at[i], endpoint)))
+        while (i < a->count && (a->at[i]->use.stream == NULL || !armed_is_at(a->at[i], endpoint)))
             i++;
-        while (k < b->count && (b->at[k]->use.stream == NULL || !is_at(b->at[k], endpoint)))
+        while (k < b->count && (b->at[k]->use.stream == NULL || !armed_is_at(b->at[k], endpoint)))
             k++;
         if (i == a->count || k == b->count)
             return i != a->count || k != b->count;
@@ -254,7 +65,7 @@ static bool wants_refused(const struct armed_set *set, uint16_t endpoint, uint16
 {
     for (size_t i = 0; i < set->count; i++) {
         *ret_fault = set->at[i]->use.id;
-        if (set->at[i]->use.type->refuses && is_at(set->at[i], endpoint))
+        if (set->at[i]->use.type->refuses && armed_is_at(set->at[i], endpoint))
             return true;
     }
     return false;
@@ -266,7 +77,7 @@ static void treat_existing(struct proxy_agent *p, const struct armed_set *set, u
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct armed *f = set->at[i];
-        if (!f->is_new || !is_at(f, endpoint))
+        if (!f->is_new || !armed_is_at(f, endpoint))
             continue;
         uint64_t asked = f->use.common.existing;
         enum existing what = asked == PARAM_UNSET ? f->use.type->existing : (enum existing)asked;
@@ -286,17 +97,17 @@ static bool apply_at(struct proxy_agent *p, const struct armed_set *to, uint16_t
         released = proxy_arm(p->proxy, endpoint, make_chain(p, to, endpoint), at_ns);
     *held += released;
     bool refuse = wants_refused(to, endpoint, &fault);
-    if (refuse != p->refused[endpoint - 1]) {
+    if (refuse != p->refused[endpoint - p->first]) {
         if (!refuse)
             wants_refused(&p->set, endpoint, &fault);
         if (!proxy_refuse(p->proxy, endpoint, refuse, fault, err))
             return false;
-        p->refused[endpoint - 1] = refuse;
+        p->refused[endpoint - p->first] = refuse;
     }
     treat_existing(p, to, endpoint);
     for (size_t i = 0; i < p->set.count; i++) {
         const struct armed *f = p->set.at[i];
-        if (find(to, f->use.id) == f || !is_at(f, endpoint))
+        if (armed_find(to, f->use.id) == f || !armed_is_at(f, endpoint))
             continue;
         /* Firings are one sum over all endpoints: told once, with the first. */
         uint64_t fired = f->endpoints[0] == endpoint ? f->fired : 0;
@@ -309,7 +120,7 @@ static bool apply_at(struct proxy_agent *p, const struct armed_set *to, uint16_t
         released = 0;
     }
     for (size_t i = 0; i < to->count; i++)
-        if (to->at[i]->is_new && is_at(to->at[i], endpoint))
+        if (to->at[i]->is_new && armed_is_at(to->at[i], endpoint))
             emit_fault(p, to->at[i], (struct fault_record){.at = *at_ns, .endpoint = endpoint});
     return true;
 }
@@ -335,11 +146,11 @@ static bool apply(struct proxy_agent *p, struct armed_set *set, uint8_t what, ui
     *at_ns = loop_now_ns(p->agent->loop);
     for (size_t i = 0; i < p->set.count; i++) /* before the chains that count them go */
         p->set.at[i]->fired = proxy_fired(p->proxy, p->set.at[i]->use.id);
-    for (size_t n = 1; ok && n <= p->endpoint_count; n++)
+    for (size_t n = p->first; ok && n <= armed_last_of(p); n++)
         ok = apply_at(p, set, (uint16_t)n, what, held, at_ns, err);
     for (size_t i = 0; i < p->set.count; i++) {
         struct armed *f = p->set.at[i];
-        if (find(set, f->use.id) == f)
+        if (armed_find(set, f->use.id) == f)
             continue;
         if (!hook_use_is_open(&f->use)) /* calls under older chains may still ask it */
             arena_release(&f->arena);
@@ -375,9 +186,9 @@ static bool move(struct proxy_agent *p, const json_t *moved, struct error *err)
 {
     for (size_t i = 0; i < json_array_size(moved); i++) {
         json_int_t number = json_integer_value(json_array_get(moved, i));
-        if (number < 1 || (uint64_t)number > p->endpoint_count)
-            return error_set(err, ERROR_PEER, "ARM: a moved endpoint is %lld; it must be 1 to %zu",
-                             (long long)number, p->endpoint_count);
+        if (!armed_is_ours(p, number))
+            return error_set(err, ERROR_PEER, "ARM: a moved endpoint is %lld; it must be %u to %zu",
+                             (long long)number, p->first, armed_last_of(p));
         if (!proxy_move(p->proxy, (uint16_t)number, err))
             return false;
     }
@@ -387,7 +198,7 @@ static bool move(struct proxy_agent *p, const json_t *moved, struct error *err)
 static json_t *addresses_of(const struct proxy_agent *p)
 {
     json_t *addresses = json_array();
-    for (size_t n = 1; n <= p->endpoint_count; n++)
+    for (size_t n = p->first; n <= armed_last_of(p); n++)
         json_array_append_new(addresses, json_string(proxy_address(p->proxy, (uint16_t)n)));
     return addresses;
 }
@@ -398,14 +209,15 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
     struct armed_set set = {0};
     uint32_t held;
     uint64_t at_ns;
-    if (!read_set(p, json_object_get(body, "faults"), &set, err)) {
-        drop_read(p, &set);
+    if (!armed_read(p, json_object_get(body, "faults"), &set, err)) {
+        armed_drop(p, &set);
         return false;
     }
     const json_t *moved = json_object_get(body, "moved");
     p->generation = (uint16_t)control_number(body, "generation");
     if (!move(p, moved, err) || !apply(p, &set, 1, &held, &at_ns, err))
         return false;
+    agent_in_service(a);
     agent_send(a, CONTROL_ARMED,
                json_pack("{sI sI sI so*}", "generation", (json_int_t)p->generation, "at",
                          (json_int_t)at_ns, "held", (json_int_t)held, "addresses",
@@ -417,9 +229,9 @@ static bool set_tls(struct proxy_agent *p, const json_t *cert, uint16_t endpoint
 {
     struct tls_context *ctx;
     uint64_t before_ns = clock_now_ns();
-    if (endpoint < 1 || endpoint > p->endpoint_count)
-        return error_set(err, ERROR_PEER, "CERT: endpoint is %u; it must be 1 to %zu", endpoint,
-                         p->endpoint_count);
+    if (!armed_is_ours(p, endpoint))
+        return error_set(err, ERROR_PEER, "CERT: endpoint is %u; it must be %u to %zu", endpoint,
+                         p->first, armed_last_of(p));
     if (!agent_certs_context(json_object_get(cert, "tls"), &ctx, err))
         return false;
     proxy_set_tls(p->proxy, endpoint, SIDE_REQUEST, ctx);
@@ -440,7 +252,7 @@ static bool take_cert(struct agent *a, const json_t *body, struct error *err)
             return false;
         keep = keep || strcmp(reconnect, "none") == 0;
     }
-    for (size_t n = 1; n <= p->endpoint_count && !keep; n++)
+    for (size_t n = p->first; n <= armed_last_of(p) && !keep; n++)
         if (endpoint == 0 || endpoint == n)
             proxy_renew(p->proxy, (uint16_t)n, each);
     agent_send(a, CONTROL_CERT_SET,
@@ -473,8 +285,10 @@ static bool read_protocol(const char *text, enum proxy_protocol *ret)
     return false;
 }
 
-static bool read_config(const json_t *setup, struct proxy_config *config,
-                        struct proxy_endpoint *endpoints, struct error *err)
+/* ${first}: the number of the first endpoint; ${listen}: where the one of a pod listens. */
+static bool read_config(const json_t *setup, uint16_t first, const char *listen,
+                        struct proxy_config *config, struct proxy_endpoint *endpoints,
+                        struct error *err)
 {
     const json_t *list = json_object_get(setup, "endpoints");
     const char *protocol = control_text(setup, "protocol"),
@@ -487,9 +301,10 @@ static bool read_config(const json_t *setup, struct proxy_config *config,
     config->effect_header = effects[0] == '\0' ? NULL : effects;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
-        endpoints[i].number = (uint16_t)(i + 1);
-        endpoints[i].listen =
-            agent_need_text(json_object_get(one, "listen"), "SETUP: an endpoint's listen", err);
+        endpoints[i].number = (uint16_t)(first + i);
+        endpoints[i].listen = listen != NULL ? listen
+                                             : agent_need_text(json_object_get(one, "listen"),
+                                                               "SETUP: an endpoint's listen", err);
         endpoints[i].upstream =
             agent_need_text(json_object_get(one, "upstream"), "SETUP: an endpoint's upstream", err);
         const json_t *tls = json_object_get(one, "tls");
@@ -510,26 +325,38 @@ static void set_limits(struct proxy_agent *p, const json_t *limits)
     p->limits.delay_most_ns = control_number(limits, "delay_ns");
     p->limits.share_ppm = share_ppm == 0 || share_ppm > 1000000 ? 1000000 : (uint32_t)share_ppm;
     p->ttl_most_ns = ttl_ns == 0 ? UINT64_MAX : ttl_ns;
-    for (size_t n = 1; p->limits.share_ppm < 1000000 && n <= p->endpoint_count; n++)
+    for (size_t n = p->first; p->limits.share_ppm < 1000000 && n <= armed_last_of(p); n++)
         proxy_arm(p->proxy, (uint16_t)n, make_chain(p, &none, (uint16_t)n), &at_ns);
 }
 
 static bool setup(struct agent *a, const json_t *body, struct error *err)
 {
-    size_t count = json_array_size(json_object_get(body, "endpoints"));
+    const json_t *list = json_object_get(body, "endpoints");
+    size_t count = json_array_size(list);
+    uint64_t first = control_number(json_array_get(list, 0), "number"); /* absent: 1 */
     if (count == 0 || count > ENDPOINTS_MOST)
         return error_set(err, ERROR_PEER, "SETUP: %zu endpoints; it must be 1 to %d", count,
                          ENDPOINTS_MOST);
+    if (a->options->listen != NULL && count > 1)
+        return error_set(err, ERROR_PEER, "SETUP: %zu endpoints, and one --listen", count);
+    first = first == 0 ? 1 : first;
+    if (first + count - 1 > UINT16_MAX)
+        return error_set(err, ERROR_PEER, "SETUP: endpoint %llu; at most %u are numbered",
+                         (unsigned long long)first, UINT16_MAX);
     struct proxy_agent *p = check_alloc_zero(1, sizeof(*p));
     struct proxy_endpoint *endpoints = check_alloc_zero(count, sizeof(*endpoints));
-    struct proxy_config config = {
-        .service = a->service, .endpoints = endpoints, .endpoint_count = count, .seed = a->seed};
+    struct proxy_config config = {.is_part = control_flag(body, "part"),
+                                  .service = a->service,
+                                  .endpoints = endpoints,
+                                  .endpoint_count = count,
+                                  .seed = a->seed};
     a->own = p;
     p->agent = a;
     p->begun_ns = loop_now_ns(a->loop);
     p->endpoint_count = count;
     p->refused = check_alloc_zero(count, sizeof(*p->refused));
-    bool ok = read_config(body, &config, endpoints, err) &&
+    p->first = (uint16_t)first;
+    bool ok = read_config(body, p->first, a->options->listen, &config, endpoints, err) &&
               proxy_open(a->loop, a->recorder, &config, &p->proxy, err);
     for (size_t i = 0; i < count; i++)
         tls_context_release(endpoints[i].serves);

@@ -53,7 +53,7 @@ static void desk_open(struct desk *d, const char *role)
     d->pid = fork();
     if (d->pid == 0) {
         close(pair[0]);
-        exit(agent_main(role, pair[1], NULL));
+        exit(agent_main(&(struct agent_options){.role = role, .fd = pair[1]}));
     }
     close(pair[1]);
     struct timeval most = {.tv_sec = 20};
@@ -320,7 +320,7 @@ static void an_unknown_role_is_a_usage_error(void **state)
     int pair[2];
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    assert_int_equal(agent_main("butler", pair[1], NULL), 64);
+    assert_int_equal(agent_main(&(struct agent_options){.role = "butler", .fd = pair[1]}), 64);
     close(pair[0]);
     close(pair[1]);
 }

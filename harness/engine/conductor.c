@@ -57,8 +57,11 @@ void conductor_stop(struct conductor *c, enum stopping how, const struct error *
 static bool commit(struct conductor *c)
 {
     struct error err = {0};
-    if (store_commit(c->store, &err))
+    if (store_commit(c->store, &err)) {
+        for (size_t i = 0; i < c->walk_count; i++)
+            walk_committed(c->walks[i]);
         return true;
+    }
     conductor_stop(c, STOPPING_BROKEN, &err, 0);
     return false;
 }
@@ -423,9 +426,11 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
         return false;
     if (o->on_record != NULL)
         store_tap(c->store, o->on_record, o->cookie);
+    if (o->fleet != NULL)
+        store_merges(c->store);
     if (!run_row_head(c->store, CONDUCTOR_PROC, o, plan, err))
         return false;
-    if (!conductor_take_signals(c, err))
+    if (!conductor_take_signals(c, err) || !conductor_intake_open(c, err))
         return false;
     c->context = (struct walk_context){
         .loop = c->loop,
@@ -439,6 +444,8 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
         .may_go_on = may_go_on,
         .on_request = on_request,
         .newest = newest,
+        .intake = c->intake,
+        .psk = c->psk_text,
         .cookie = c,
     };
     const struct asker_events people = {on_answered, on_asker_trouble, c};
@@ -486,7 +493,9 @@ static void release(struct conductor *c)
         loop_hold_remove(c->loop, &c->pause_hold);
     }
     asker_free(c->asker);
+    conductor_intake_close(c);
     loop_free(c->loop);
+    conductor_intake_free(c);
     frame_reader_release(&c->own_reader);
     recorder_free(c->own);
 }

@@ -35,6 +35,9 @@ struct conductor {
     bool nothing_done;          /* ... because no guard held before the first fault */
     struct host host;
     struct steer *steer;
+    struct intake *intake; /* NULL: no agent dials in */
+    struct psk psk;
+    char psk_text[PSK_TEXT_BYTES];
     bool paused;
     uint64_t paused_ns;
     struct hold pause_hold; /* the longest pause */
@@ -47,6 +50,11 @@ void conductor_stop(struct conductor *c, enum stopping how, const struct error *
                     uint64_t for_ns);
 /* How long the load runs on after an abort. */
 uint64_t conductor_recover_ns(const struct conductor *c);
+
+/* conductor_intake.c: agents that dial in, where the run has a fleet. */
+bool conductor_intake_open(struct conductor *c, struct error *err) WARN_UNUSED;
+void conductor_intake_close(struct conductor *c); /* before the loop goes */
+void conductor_intake_free(struct conductor *c);  /* after the walks */
 
 /* conductor_steer.c */
 extern const struct steer_acts conductor_steer_acts; /* cookie: the conductor */

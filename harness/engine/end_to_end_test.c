@@ -462,7 +462,8 @@ static void walks_run_side_by_side_and_stubs_call_through_the_mesh(void **state)
 int main(int argc, char **argv)
 {
     if (argc >= 5 && strcmp(argv[1], "agent") == 0)
-        return agent_main(argv[2], (int)strtol(argv[4], NULL, 10), NULL);
+        return agent_main(
+            &(struct agent_options){.role = argv[2], .fd = (int)strtol(argv[4], NULL, 10)});
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_leaves_a_whole_journal),
         cmocka_unit_test(an_interrupt_ends_the_faults_within_100_ms),

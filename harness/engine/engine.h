@@ -35,6 +35,7 @@ struct engine_event {
     const char *text;       /* one line for people */
 };
 
+struct fleet; /* fleet.h */
 struct roles; /* question.h */
 struct engine_options {
     const char *journal; /* path, made here; its folder must exist */
@@ -52,6 +53,10 @@ struct engine_options {
     uint64_t linger_ns;   /* of the agents when we die */
     uint32_t inflight_most;
     bool pace_sleep;
+    /* Where the subject's endpoints and load come from; NULL: they are children of ours. Controls
+     * always are. */
+    struct fleet *fleet;
+    uint32_t load_agents; /* of a fleet: shards of the plan's requests; 0: 1 */
     /* When to give up without being asked (scenario-language.md 2.2); 0: as that says. Tests of
      * this layer alone set them. */
     uint64_t silence_ns;       /* of an agent: 15 s, three exchanges of the clock */
@@ -101,9 +106,19 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
  * of them. */
 bool engine_proxies_apart(const struct scenario *s, const char *caller);
 
-/* The body of `meshproof agent ROLE --fd N`: proxy, load, stub, mesh. ${hooks} is the runtime of
- * fault.hook, which lies above us; NULL: the fault is refused. Returns the exit code. */
+/* The body of `meshproof agent ROLE`: proxy, load, stub, mesh. It has a socket of its conductor's,
+ * or dials (kubernetes.md 1.4). Returns the exit code. */
 struct hook_engine;
-int agent_main(const char *role, int fd, const struct hook_engine *hooks);
+struct agent_options {
+    const char *role;
+    int fd;                /* inherited; -1: it dials */
+    const char *id;        /* "payments/1": of one that dials */
+    const char *conductor; /* "10.77.0.2:7400" */
+    const char *psk_file;  /* psk.h */
+    const char *listen;    /* of a proxy's endpoint: "0.0.0.0:8080"; NULL: as SETUP says */
+    const char *health;    /* "0.0.0.0:7402"; NULL: there is no health port */
+    const struct hook_engine *hooks; /* fault.hook's runtime, which lies above us; NULL: refused */
+};
+int agent_main(const struct agent_options *options);
 
 #endif

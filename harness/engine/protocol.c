@@ -12,7 +12,7 @@ struct control_field {
     char type; /* t text, u number from 0, i any whole number, o object, a array, b true or false */
     bool needed;
 };
-#define CONTROL_FIELDS_MOST 20
+#define CONTROL_FIELDS_MOST 24
 struct control_type {
     const char *name;
     uint8_t kind, from;
@@ -20,6 +20,7 @@ struct control_type {
 };
 
 static const struct control_type control_types[] = {
+    {"COMMITTED", CONTROL_COMMITTED, FROM_CONDUCTOR, {{"at", 'u', true}}},
     {"HELLO",
      CONTROL_HELLO,
      FROM_AGENT,
@@ -28,34 +29,37 @@ static const struct control_type control_types[] = {
       {"role", 't', true},
       {"pid", 'u', true},
       {"boot_id", 't', true},
-      {"time_ns_inode", 'i', true}}},
+      {"time_ns_inode", 'i', true},
+      {"build", 't', false},
+      {"cpu_milli", 'u', false},
+      {"id", 't', false},
+      {"instance", 'i', false},
+      {"took", 'u', false},
+      {"token", 'u', false}}},
+    {"HELLO",
+     CONTROL_HELLO,
+     FROM_CONDUCTOR,
+     {{"at", 'u', false}, {"token", 'u', false}, {"stub", 'b', false}, {"refused", 't', false}}},
     {"SETUP",
      CONTROL_SETUP,
      FROM_CONDUCTOR,
-     {{"run", 't', true},
-      {"proc", 'u', true},
-      {"seed", 'i', true},
-      {"service", 't', false},
-      {"linger_ns", 'u', true},
-      {"boot_id", 't', true},
-      {"time_ns_inode", 'i', true},
-      {"plan", 'o', false},
-      {"endpoints", 'a', false},
-      {"edges", 'a', false},
-      {"addresses", 'o', false},
-      {"defects", 'a', false},
-      {"driver", 't', false},
-      {"control_plane", 'b', false},
-      {"proxy", 't', false},
-      {"tls", 'o', false},
-      {"endpoint", 'u', false},
-      {"protocol", 't', false}}},
+     {{"run", 't', true},           {"proc", 'u', true},           {"seed", 'i', true},
+      {"service", 't', false},      {"linger_ns", 'u', true},      {"boot_id", 't', true},
+      {"time_ns_inode", 'i', true}, {"plan", 'o', false},          {"endpoints", 'a', false},
+      {"edges", 'a', false},        {"addresses", 'o', false},     {"defects", 'a', false},
+      {"driver", 't', false},       {"control_plane", 'b', false}, {"proxy", 't', false},
+      {"tls", 'o', false},          {"endpoint", 'u', false},      {"protocol", 't', false},
+      {"part", 'b', false},         {"shard", 'u', false},         {"shards", 'u', false}}},
     {"READY", CONTROL_READY, FROM_AGENT, {{"addresses", 'a', true}}},
     {"FAILED", CONTROL_FAILED, FROM_AGENT, {{"error", 't', true}}},
     {"START",
      CONTROL_START,
      FROM_CONDUCTOR,
-     {{"phase", 'u', true}, {"ordinal", 'u', true}, {"seed", 'i', true}, {"calm", 'a', false}}},
+     {{"phase", 'u', true},
+      {"ordinal", 'u', true},
+      {"seed", 'i', true},
+      {"calm", 'a', false},
+      {"in_ns", 'u', false}}},
     {"STOP", CONTROL_STOP, FROM_CONDUCTOR, {{NULL, 0, false}}},
     {"ARM",
      CONTROL_ARM,
@@ -76,7 +80,8 @@ static const struct control_type control_types[] = {
       {"t2", 'u', false},
       {"t3", 'u', false},
       {"lo", 'i', false},
-      {"hi", 'i', false}}},
+      {"hi", 'i', false},
+      {"took", 'u', false}}},
     {"ROUTE", CONTROL_ROUTE, FROM_CONDUCTOR, {{"addresses", 'o', true}}},
     {"DONE", CONTROL_DONE, FROM_AGENT, {{"phase", 'u', true}}},
     {"DRAIN", CONTROL_DRAIN, FROM_CONDUCTOR, {{"within_ns", 'u', true}}},
@@ -97,17 +102,19 @@ static const struct control_type control_types[] = {
     {"BYE", CONTROL_BYE, FROM_AGENT, {{"counts", 'o', true}}},
 };
 
-static const struct control_type *type_of(uint8_t kind)
+/* Of that side; of the other, when this side has none of the kind. */
+static const struct control_type *type_of(uint8_t kind, unsigned from)
 {
+    const struct control_type *found = NULL;
     for (size_t i = 0; i < COUNT_OF(control_types); i++)
-        if (control_types[i].kind == kind)
-            return &control_types[i];
-    return NULL;
+        if (control_types[i].kind == kind && (found == NULL || (control_types[i].from & from) != 0))
+            found = &control_types[i];
+    return found;
 }
 
 const char *control_name(uint8_t kind)
 {
-    const struct control_type *type = type_of(kind);
+    const struct control_type *type = type_of(kind, 0);
     return type == NULL ? "?" : type->name;
 }
 
@@ -168,7 +175,7 @@ static bool check_fields(const struct control_type *type, const json_t *body, st
 bool control_parse(uint8_t kind, struct bytes body, enum control_from from, json_t **ret,
                    struct error *err)
 {
-    const struct control_type *type = type_of(kind);
+    const struct control_type *type = type_of(kind, from);
     json_error_t why;
     if (type == NULL)
         return error_set(err, ERROR_PEER, "a control message of kind %u is not known", kind);
@@ -220,28 +227,92 @@ void clock_identity_read(struct clock_identity *ret)
         ret->time_ns_inode = (uint64_t)status.st_ino;
 }
 
+/* What the control group allows, in thousandths of a processor; 0: no quota, or none known. */
+static uint64_t cpu_quota_milli(void)
+{
+    char text[64] = "";
+    uint64_t quota = 0, period = 0;
+    int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    struct bytes all = bytes_trim((struct bytes){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
+    while (all.len > 0 && all.at[all.len - 1] == '\n')
+        all.len--;
+    size_t space = bytes_find(all, ' ');
+    if (space == SIZE_MAX || !bytes_to_u64((struct bytes){all.at, space}, &quota) ||
+        !bytes_to_u64((struct bytes){all.at + space + 1, all.len - space - 1}, &period) ||
+        period == 0 || quota > UINT64_MAX / 1000)
+        return 0; /* "max 100000" */
+    return quota * 1000 / period;
+}
+
 json_t *hello_make(const char *role)
 {
     struct clock_identity clock;
     clock_identity_read(&clock);
     json_t *hello =
-        json_pack("{sI sI ss sI ss sI}", "version", (json_int_t)PROTOCOL_VERSION, "digest",
+        json_pack("{sI sI ss sI ss sI ss sI}", "version", (json_int_t)PROTOCOL_VERSION, "digest",
                   (json_int_t)record_digest(), "role", role, "pid", (json_int_t)getpid(), "boot_id",
-                  clock.boot_id, "time_ns_inode", (json_int_t)clock.time_ns_inode);
+                  clock.boot_id, "time_ns_inode", (json_int_t)clock.time_ns_inode, "build",
+                  MESHPROOF_VERSION, "cpu_milli", (json_int_t)cpu_quota_milli());
     INVARIANT(hello != NULL);
     return hello;
 }
 
-bool hello_check(const json_t *hello, const char *role, int64_t pid, struct error *err)
+void hello_add(json_t *hello, const struct hello_dialled *said)
+{
+    json_object_set_new(hello, "id", json_string(said->id));
+    json_object_set_new(hello, "instance", json_integer((json_int_t)said->instance));
+    json_object_set_new(hello, "took", json_integer((json_int_t)said->took));
+    json_object_set_new(hello, "token", json_integer((json_int_t)said->token));
+}
+
+/* A build's own words differ from ours in what we cannot see. */
+static bool check_build(const json_t *hello, struct error *err)
 {
     uint64_t version = control_number(hello, "version");
     if (version != PROTOCOL_VERSION)
         return error_set(err, ERROR_PEER,
                          "the agent speaks version %llu of the protocol; it must be %d",
                          (unsigned long long)version, PROTOCOL_VERSION);
-    if (control_number(hello, "digest") != record_digest())
-        return error_set(err, ERROR_PEER,
-                         "the agent is of another build: its record table differs");
+    return control_number(hello, "digest") == record_digest() ||
+           error_set(err, ERROR_PEER, "the agent is of another build: its record table differs");
+}
+
+bool hello_check_dialled(const json_t *hello, uint64_t our_token, struct error *err)
+{
+    const char *build = control_text(hello, "build");
+    if (!check_build(hello, err))
+        return false;
+    if (strcmp(build, MESHPROOF_VERSION) != 0)
+        return error_set(err, ERROR_PEER, "the agent is meshproof %.40s; the conductor is %s",
+                         build[0] == '\0' ? "of no known version" : build, MESHPROOF_VERSION);
+    uint64_t token = control_number(hello, "token");
+    return token <= our_token ||
+           error_set(err, ERROR_PEER,
+                     "the agent has served a conductor with the fencing token %llu; ours is %llu: "
+                     "another run has taken over",
+                     (unsigned long long)token, (unsigned long long)our_token);
+}
+
+bool hello_answer_check(const json_t *answer, uint64_t seen_token, struct error *err)
+{
+    const char *refused = control_text(answer, "refused");
+    uint64_t token = control_number(answer, "token");
+    if (refused[0] != '\0')
+        return error_set(err, ERROR_PEER, "the conductor refused: %.200s", refused);
+    return token >= seen_token ||
+           error_set(err, ERROR_PEER,
+                     "the conductor has the fencing token %llu; one with %llu was here: it is not "
+                     "the run's any more",
+                     (unsigned long long)token, (unsigned long long)seen_token);
+}
+
+bool hello_check(const json_t *hello, const char *role, int64_t pid, struct error *err)
+{
+    if (!check_build(hello, err))
+        return false;
     if (strcmp(control_text(hello, "role"), role) != 0)
         return error_set(err, ERROR_PEER, "the agent says that it is \"%.40s\"; it must be \"%s\"",
                          control_text(hello, "role"), role);

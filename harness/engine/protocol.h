@@ -9,16 +9,19 @@
 
 #include <jansson.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 enum control {
-    CONTROL_HELLO = 1,  /* agent: who it is, on which clock */
-    CONTROL_SETUP = 2,  /* conductor: its part of the plan */
-    CONTROL_READY = 3,  /* agent: it works; its addresses */
-    CONTROL_FAILED = 4, /* agent: it cannot, or can no more; ends the run */
-    CONTROL_START = 5,  /* conductor to load: the loads of a phase, instead of what runs now; or
-                           (calm) one request of each of these */
-    CONTROL_STOP = 6,   /* conductor to load: no new requests */
+    CONTROL_COMMITTED = 0, /* conductor: it has so much of the agent's stream; what dialled in keeps
+                              the rest for one more connection */
+    CONTROL_HELLO = 1,     /* agent: who it is, on which clock. To one that dialled in the conductor
+                              answers: where its stream goes on, or why it is refused */
+    CONTROL_SETUP = 2,     /* conductor: its part of the plan */
+    CONTROL_READY = 3,     /* agent: it works; its addresses */
+    CONTROL_FAILED = 4,    /* agent: it cannot, or can no more; ends the run */
+    CONTROL_START = 5,     /* conductor to load: the loads of a phase, instead of what runs now; or
+                              (calm) one request of each of these */
+    CONTROL_STOP = 6,      /* conductor to load: no new requests */
     CONTROL_ARM = 7,    /* conductor to proxy and mesh: all faults that are in force from now on, in
                            declared order */
     CONTROL_ARMED = 8,  /* proxy and mesh: the set is in force since ${at} */
@@ -55,6 +58,20 @@ struct clock_identity {
 void clock_identity_read(struct clock_identity *ret);
 
 json_t *hello_make(const char *role);
+/* What an agent that dials says beside: ${id} "payments/1"; ${instance}: drawn when it started, so
+ * that one of the same name that was started again is not taken for it; ${took}: how much of the
+ * conductor's stream it has; ${token}: the highest fencing token that it has seen
+ * (kubernetes.md 2.1). */
+struct hello_dialled {
+    const char *id;
+    uint64_t instance, took, token;
+};
+void hello_add(json_t *hello, const struct hello_dialled *said);
+/* Build, record table, and that this conductor is none that another has taken over from. */
+bool hello_check_dialled(const json_t *hello, uint64_t our_token, struct error *err) WARN_UNUSED;
+/* The conductor's answer, as the agent checks it: false when it is refused, or when a conductor
+ * with a higher token than ${answer}'s was seen. */
+bool hello_answer_check(const json_t *answer, uint64_t seen_token, struct error *err) WARN_UNUSED;
 /* False when the agent is another build, another role than was asked for, or not the process that
  * was started
  * (${pid} 0: any). */

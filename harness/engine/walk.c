@@ -70,9 +70,8 @@ static void on_hello(void *cookie, struct actor *a)
         walk_setup_step(cookie);
 }
 
-static void on_ready(void *cookie, struct actor *a, const json_t *ready)
+static void on_ready(void *cookie, struct actor *a)
 {
-    (void)ready;
     if (walk_world_on_ready(cookie, a))
         walk_phase_on_armed(cookie);
     else
@@ -90,8 +89,7 @@ static void on_armed(void *cookie, struct actor *a, const json_t *armed)
 
 static void on_done(void *cookie, struct actor *a, const json_t *done)
 {
-    (void)a;
-    walk_phase_on_done(cookie, done);
+    walk_phase_on_done(cookie, a, done);
 }
 
 static void on_cert_set(void *cookie, struct actor *a, const json_t *set)
@@ -126,6 +124,22 @@ static void on_broken(void *cookie, struct actor *a, const struct error *why)
         drain_step(w);
 }
 
+static void on_away(void *cookie, struct actor *a)
+{
+    walk_fleet_on_away(cookie, a);
+}
+
+static void on_back(void *cookie, struct actor *a)
+{
+    walk_fleet_on_back(cookie, a);
+}
+
+static void on_lost(void *cookie, struct actor *a, const struct error *why)
+{
+    walk_fleet_on_lost(cookie, a, why);
+    drain_step(cookie);
+}
+
 static const struct actor_events actor_events = {
     .on_hello = on_hello,
     .on_ready = on_ready,
@@ -135,6 +149,9 @@ static const struct actor_events actor_events = {
     .on_record = on_record,
     .on_ended = on_ended,
     .on_broken = on_broken,
+    .on_away = on_away,
+    .on_back = on_back,
+    .on_lost = on_lost,
 };
 
 static bool start_actor(struct walk *w, const char *role, const char *service, struct actor **ret,
@@ -148,22 +165,56 @@ static bool start_actor(struct walk *w, const char *role, const char *service, s
                       c->options->silence_ns / 3, &actor_events, w, err);
 }
 
+/* One of a fleet: somebody else starts it, and it dials in by this name. */
+static bool expect_actor(struct walk *w, const char *role, const char *service, size_t number,
+                         struct actor **ret, struct error *err)
+{
+    struct walk_context *c = w->context;
+    struct actor *a = &w->actors[w->actor_count++];
+    *ret = a;
+    const char *id = arena_printf(&w->arena, "%s/%zu", service[0] == '\0' ? role : service, number);
+    return actor_expect(a, c->loop, c->store, role, service, id, ++c->next_proc,
+                        c->options->silence_ns / 3, &actor_events, w, err);
+}
+
+static bool start_one(struct walk *w, const char *role, const char *service, size_t number,
+                      struct actor **ret, struct error *err)
+{
+    return w->fleet != NULL ? expect_actor(w, role, service, number, ret, err)
+                            : start_actor(w, role, service, ret, err);
+}
+
 static bool start_service(struct walk *w, struct walk_service *s, struct error *err)
 {
-    s->stub_count = s->stubs_apart ? s->plan->endpoints : 1;
+    s->stub_count = s->stubs_apart || w->fleet != NULL ? s->plan->endpoints : 1;
+    s->proxy_count = w->fleet != NULL ? s->plan->endpoints : 1;
     s->stubs = ARENA_ARRAY(&w->arena, struct actor *, s->stub_count);
+    s->proxies = ARENA_ARRAY(&w->arena, struct actor *, s->proxy_count);
     for (size_t i = 0; i < s->stub_count; i++)
-        if (!start_actor(w, "stub", s->plan->name, &s->stubs[i], err))
+        if (!start_one(w, "stub", s->plan->name, i + 1, &s->stubs[i], err))
             return false;
-    s->stub = s->stubs[0];
-    return start_actor(w, "proxy", s->plan->name, &s->proxy, err);
+    for (size_t i = 0; i < s->proxy_count; i++)
+        if (!start_one(w, "proxy", s->plan->name, i + 1, &s->proxies[i], err))
+            return false;
+    return true;
+}
+
+static bool start_loads(struct walk *w, struct error *err)
+{
+    w->loads = ARENA_ARRAY(&w->arena, struct actor *, w->load_count);
+    for (size_t i = 0; i < w->load_count; i++)
+        if (!start_one(w, "load", "", i + 1, &w->loads[i], err))
+            return false;
+    return w->fleet == NULL || walk_fleet_start(w, err);
 }
 
 static bool start_actors(struct walk *w, struct error *err)
 {
-    size_t count = w->service_count + w->mesh_count + 1;
+    uint32_t shards = w->context->options->load_agents;
+    w->load_count = w->fleet == NULL || shards == 0 ? 1 : shards;
+    size_t count = w->mesh_count + w->load_count;
     for (size_t i = 0; i < w->service_count; i++)
-        count += w->services[i].stubs_apart ? w->services[i].plan->endpoints : 1;
+        count += (size_t)2 * w->services[i].plan->endpoints;
     w->actors = check_alloc_zero(count, sizeof(*w->actors));
     for (size_t i = 0; i < w->service_count; i++)
         if (!start_service(w, &w->services[i], err))
@@ -173,7 +224,7 @@ static bool start_actors(struct walk *w, struct error *err)
     for (size_t i = 0; i < w->mesh_count; i++)
         if (!start_actor(w, "mesh", w->meshes[i].caller, &w->meshes[i].actor, err))
             return false;
-    return start_actor(w, "load", "", &w->load, err);
+    return start_loads(w, err);
 }
 
 static bool list_runs(struct walk *w, struct error *err)
@@ -208,8 +259,8 @@ static bool open_parts(struct walk *w, struct error *err)
     w->service_count = lab->service_count;
     walk_mesh_collect(w);
     return list_runs(w, err) && walk_setup_check(w, err) && walk_mesh_check(w, err) &&
-           walk_arm_collect(w, err) && walk_certs_open(w, err) && walk_place_open(w, err) &&
-           start_actors(w, err);
+           walk_arm_collect(w, err) && walk_fleet_check(w, err) && walk_certs_open(w, err) &&
+           walk_place_open(w, err) && start_actors(w, err);
 }
 
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
@@ -221,6 +272,7 @@ bool walk_open(struct walk_context *context, const struct walk_plan *plan, struc
     w->plan = plan;
     w->scenario = plan->scenario_plan;
     w->subject = strcmp(plan->arm, "subject") == 0;
+    w->fleet = w->subject ? context->options->fleet : NULL;
     arena_init(&w->arena, ARENA_MOST_BYTES);
     return open_parts(w, err);
 }
@@ -241,6 +293,7 @@ void walk_free(struct walk *w)
     walk_certs_free(w);
     for (size_t i = 0; i < w->actor_count; i++)
         actor_release(&w->actors[i]);
+    walk_fleet_end(w);
     free(w->actors);
     for (size_t i = 0; i < w->service_count; i++)
         picks_release(&w->services[i].picks);
@@ -357,7 +410,9 @@ void walk_abort(struct walk *w, const char *why, uint64_t recover_ns)
             w->broken = err;
     }
     w->hasty = true;
-    bool has_load = w->load_started && w->load->state == ACTOR_READY;
+    bool has_load = w->load_started;
+    for (size_t i = 0; i < w->load_count; i++)
+        has_load = has_load && w->loads[i]->state == ACTOR_READY;
     w->state = WALK_RECOVERING;
     w->phase = NULL;
     w->phase_id = 0;
@@ -381,6 +436,13 @@ void walk_reap(struct walk *w)
 {
     for (size_t i = 0; i < w->actor_count; i++)
         actor_reap(&w->actors[i]);
+    walk_fleet_reap(w);
+}
+
+void walk_committed(struct walk *w)
+{
+    for (size_t i = 0; i < w->actor_count; i++)
+        actor_commit(&w->actors[i]);
 }
 
 void walk_kill(struct walk *w)

@@ -9,6 +9,7 @@
 #include "engine/actor.h"
 #include "engine/await.h"
 #include "engine/engine.h"
+#include "engine/fleet.h"
 #include "faults/fault.h"
 #include "world/netem.h"
 #include "world/netns.h"
@@ -59,11 +60,12 @@ static inline enum world_kind walk_use_world(const struct walk_use *u)
 }
 struct walk_service {
     const struct service_plan *plan;
-    struct actor *stub, *proxy; /* stub: the first of ${stubs} */
-    /* One for all endpoints; one each where a fault of the scenario is for one process. */
-    struct actor **stubs;
-    size_t stub_count;
+    /* One for all endpoints; one each where a fault of the scenario is for one process, and
+     * (proxies too) where the agents dial in. */
+    struct actor **stubs, **proxies;
+    size_t stub_count, proxy_count;
     bool stubs_apart;
+    uint64_t armed_ns;   /* the latest answer to the set that is in force */
     struct netns *netns; /* NULL: the lab is not isolated */
     struct picks picks;
     bool arm_due;
@@ -99,6 +101,8 @@ struct walk_context {
     struct asker *asker;       /* who asks people; NULL: nobody is asked */
     struct undo *undo;         /* NULL: no walk of this run changes the world */
     struct guardian *guardian; /* with ${undo} */
+    struct intake *intake;     /* where a fleet dials in; NULL: there is none */
+    const char *psk;           /* its key's text */
     struct error not_undone;   /* ERROR_NONE: all is back */
     bool leaving;              /* at once: the guardian undoes, nobody waits for a child */
     void (*on_change)(void *cookie, struct walk *w); /* READY, IDLE, DONE, or broken */
@@ -127,7 +131,10 @@ struct walk {
     bool hasty;          /* aborted: do not wait for calls under way */
     struct actor *actors;
     size_t actor_count;
-    struct actor *load;
+    struct actor **loads; /* more than one: shards of one plan, in a fleet */
+    size_t load_count;
+    struct fleet *fleet; /* NULL: all are children of ours */
+    bool fleet_started;
     struct walk_mesh *meshes; /* none: external, and its counters are nowhere */
     size_t mesh_count;
     struct walk_certs *certs;         /* NULL: the lab speaks plaintext */
@@ -183,6 +190,12 @@ void walk_go_on(struct walk *w);
 void walk_progress(struct walk *w, uint64_t now_ns);
 /* SIGCHLD: looks after its children. */
 void walk_reap(struct walk *w);
+/* A HELLO of an agent that dialled in: true when it is one of ours, and ${wire} is taken or refused
+ * (${err}). */
+bool walk_admit(struct walk *w, const json_t *hello, struct carrier *wire, bool *ret_taken,
+                struct error *err);
+/* The journal was committed. */
+void walk_committed(struct walk *w);
 /* Kills all children, for leaving at once. */
 void walk_kill(struct walk *w);
 
@@ -201,9 +214,27 @@ void walk_setup_step(struct walk *w);
 bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
 bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
 struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint);
+struct actor *walk_proxy_of(const struct walk_service *s, uint32_t endpoint);
+const char *walk_proxy_address(const struct walk_service *s, uint32_t endpoint);
+bool walk_is_proxy(const struct walk_service *s, const struct actor *a);
+/* The endpoints of proxy ${i} of ${s}: ${*ret_count} from the one that is returned. */
+uint32_t walk_proxy_first(const struct walk_service *s, size_t i, uint32_t *ret_count);
 bool walk_is_http2(const char *protocol); /* grpc too */
 /* walk_calm.c: in WALK_CALMING a request has ended. */
 void walk_calm_on_request(struct walk *w, const struct actor *from, const struct request_record *r);
+/* walk_fleet.c: agents that dial in. */
+bool walk_fleet_check(const struct walk *w, struct error *err) WARN_UNUSED;
+bool walk_fleet_start(struct walk *w, struct error *err) WARN_UNUSED;
+void walk_fleet_on_away(struct walk *w, struct actor *a);
+void walk_fleet_on_back(struct walk *w, struct actor *a);
+void walk_fleet_on_lost(struct walk *w, struct actor *a, const struct error *why);
+/* Phases in which an endpoint was missing are no evidence. */
+void walk_fleet_phase_ended(struct walk *w);
+void walk_fleet_reap(struct walk *w);
+void walk_fleet_end(struct walk *w);
+/* How long from START until the loads begin, so that all have heard it (0: at once), and what is
+ * journalled of it. */
+uint64_t walk_fleet_barrier(struct walk *w);
 /* walk_mesh.c */
 void walk_mesh_collect(struct walk *w);
 bool walk_mesh_folders(struct walk *w, struct error *err) WARN_UNUSED;
@@ -306,7 +337,7 @@ bool walk_phase_settled(struct walk *w);
 void walk_phase_continue(struct walk *w);
 void walk_phase_end(struct walk *w, const char *why);
 void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct bytes body);
-void walk_phase_on_done(struct walk *w, const json_t *done);
+void walk_phase_on_done(struct walk *w, struct actor *a, const json_t *done);
 void walk_phase_stop_holds(struct walk *w);
 
 #endif

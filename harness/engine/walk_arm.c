@@ -149,7 +149,8 @@ static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t n
         return true;
     if (!in_phase || u->owner != w->ordinal)
         return false;
-    uint64_t elapsed_ns = (w->state == WALK_RESUMING ? w->paused_ns : now_ns) - w->phase_t0_ns;
+    uint64_t at_ns = w->state == WALK_RESUMING ? w->paused_ns : now_ns;
+    uint64_t elapsed_ns = at_ns > w->phase_t0_ns ? at_ns - w->phase_t0_ns : 0; /* not begun yet */
     return elapsed_ns >= u->from_ns && elapsed_ns < u->to_ns;
 }
 
@@ -216,45 +217,74 @@ static json_t *keys_of(const struct walk_use *u)
     return keys;
 }
 
-/* The whole set that is in force at one service from now on. */
-void walk_arm_send(struct walk *w, size_t service)
+/* Those of the fault's endpoints that the ${count} from ${first} on are. */
+static json_t *numbers_within(const struct walk_use *u, uint32_t first, uint32_t count)
 {
-    struct actor *proxy = w->services[service].proxy;
+    json_t *list = json_array();
+    for (size_t i = 0; i < u->endpoint_count; i++)
+        if (u->endpoints[i] >= first && u->endpoints[i] - first < count)
+            json_array_append_new(list, json_integer(u->endpoints[i]));
+    return list;
+}
+
+/* The fault as those endpoints are told of it; NULL: it is none of theirs. */
+static json_t *fault_json(const struct walk *w, const struct walk_use *u, uint32_t first,
+                          uint32_t count)
+{
+    json_t *stand_in = walk_world_stand_in(u);
+    if (walk_use_world(u) != WORLD_NONE && stand_in == NULL)
+        return NULL;
+    json_t *endpoints = numbers_within(u, first, count);
+    json_t *keys = stand_in != NULL ? stand_in : keys_of(u);
+    if (keys == NULL || json_array_size(endpoints) == 0) {
+        json_decref(endpoints);
+        json_decref(keys);
+        return NULL;
+    }
+    json_t *one = json_pack("{sI ss so so sI}", "id", (json_int_t)u->fault.id, "word",
+                            stand_in != NULL ? "refuse" : u->step->word, "keys", keys, "endpoints",
+                            endpoints, "ttl_ns", (json_int_t)ttl_of(w, u));
+    if (u->in_proxy)
+        json_object_set_new(one, "in_proxy", json_true());
+    if (u->step->on.from.service != NULL)
+        json_object_set_new(one, "from", json_string(u->step->on.from.service));
+    return one;
+}
+
+static void send_set(struct walk *w, size_t service, size_t i)
+{
+    struct walk_service *s = &w->services[service];
+    struct actor *proxy = s->proxies[i];
     struct error err = {0};
     json_t *faults = json_array();
-    for (size_t i = 0; i < w->use_count; i++) {
-        const struct walk_use *u = &w->uses[i];
-        json_t *stand_in = walk_world_stand_in(u);
-        if (!u->on || u->service != service ||
-            (walk_use_world(u) != WORLD_NONE && stand_in == NULL)) {
-            json_decref(stand_in);
-            continue;
-        }
-        json_t *keys = stand_in != NULL ? stand_in : keys_of(u);
-        if (keys == NULL)
-            continue;
-        json_t *one = json_pack("{sI ss so so sI}", "id", (json_int_t)u->fault.id, "word",
-                                stand_in != NULL ? "refuse" : u->step->word, "keys", keys,
-                                "endpoints", numbers_json(u), "ttl_ns", (json_int_t)ttl_of(w, u));
-        if (u->in_proxy)
-            json_object_set_new(one, "in_proxy", json_true());
-        if (u->step->on.from.service != NULL)
-            json_object_set_new(one, "from", json_string(u->step->on.from.service));
-        json_array_append_new(faults, one);
+    uint32_t count, first = walk_proxy_first(s, i, &count);
+    for (size_t k = 0; k < w->use_count; k++) {
+        const struct walk_use *u = &w->uses[k];
+        json_t *one = u->on && u->service == service ? fault_json(w, u, first, count) : NULL;
+        if (one != NULL)
+            json_array_append_new(faults, one);
     }
     proxy->generation++;
     json_t *body =
         json_pack("{sI so}", "generation", (json_int_t)proxy->generation, "faults", faults);
-    struct walk_service *s = &w->services[service];
-    if (s->moved_count > 0) {
+    if (s->moved_count > 0) { /* in a lab of children: one proxy has them all */
         json_t *moved = json_array();
-        for (size_t i = 0; i < s->moved_count; i++)
-            json_array_append_new(moved, json_integer(s->moved[i]));
+        for (size_t k = 0; k < s->moved_count; k++)
+            json_array_append_new(moved, json_integer(s->moved[k]));
         json_object_set_new(body, "moved", moved);
         s->moved_count = 0;
     }
     if (!actor_send(proxy, CONTROL_ARM, body, &err))
         walk_break(w, &err);
+}
+
+/* The whole set that is in force at one service from now on. */
+void walk_arm_send(struct walk *w, size_t service)
+{
+    struct walk_service *s = &w->services[service];
+    for (size_t i = 0; i < s->proxy_count; i++)
+        if (s->proxies[i]->state == ACTOR_READY)
+            send_set(w, service, i);
 }
 
 static void tell_armed(struct walk *w, struct walk_use *u, uint64_t at_ns)
@@ -338,29 +368,47 @@ void walk_arm_update(struct walk *w, bool none)
     for (size_t i = 0; i < w->service_count; i++) {
         bool due = w->services[i].arm_due;
         w->services[i].arm_due = false;
-        if (due && w->services[i].proxy != NULL && w->services[i].proxy->state == ACTOR_READY)
+        if (due)
             walk_arm_send(w, i);
     }
 }
 
-bool walk_arm_settled(const struct walk *w)
+static bool is_armed(const struct walk_service *s)
 {
-    for (size_t i = 0; i < w->service_count; i++) {
-        const struct actor *proxy = w->services[i].proxy;
+    for (size_t i = 0; i < s->proxy_count; i++) {
+        const struct actor *proxy = s->proxies[i];
         if (proxy != NULL && proxy->state == ACTOR_READY && proxy->armed != proxy->generation)
             return false;
     }
+    return true;
+}
+
+bool walk_arm_settled(const struct walk *w)
+{
+    for (size_t i = 0; i < w->service_count; i++)
+        if (!is_armed(&w->services[i]))
+            return false;
     return walk_world_settled(w);
 }
 
 void walk_arm_on_armed(struct walk *w, struct actor *a, const json_t *armed)
 {
+    size_t service = 0;
     if (a->armed != a->generation) /* an answer to an older set */
+        return;
+    while (service < w->service_count && !walk_is_proxy(&w->services[service], a))
+        service++;
+    if (service == w->service_count)
+        return;
+    struct walk_service *s = &w->services[service];
+    uint64_t at_ns = control_number(armed, "at");
+    s->armed_ns = at_ns > s->armed_ns ? at_ns : s->armed_ns;
+    if (!is_armed(s)) /* by the last of its endpoints */
         return;
     for (size_t i = 0; i < w->use_count; i++) {
         struct walk_use *u = &w->uses[i];
-        if (u->on && !u->told_armed && u->service != SIZE_MAX && w->services[u->service].proxy == a)
-            tell_armed(w, u, control_number(armed, "at"));
+        if (u->on && !u->told_armed && u->service == service)
+            tell_armed(w, u, s->armed_ns);
     }
 }
 

@@ -113,7 +113,7 @@ static bool ask(struct walk *w, struct error *err)
             json_object_set_new(one, "phase", json_integer((json_int_t)e->ordinal));
         json_array_append_new(loads, one);
     }
-    return actor_send(w->load, CONTROL_START,
+    return actor_send(w->loads[0], CONTROL_START,
                       json_pack("{sI sI sI so}", "phase", (json_int_t)0, "ordinal", (json_int_t)0,
                                 "seed", (json_int_t)w->context->options->seed, "calm", loads),
                       err);
@@ -159,7 +159,7 @@ static void look(struct walk *w)
         return;
     if (!good && loop_now_ns(loop) - c->begun_ns >= within_ns)
         walk_break(w, &c->why);
-    else if (!actor_send(w->load, CONTROL_STOP, json_object(), &err))
+    else if (!actor_send(w->loads[0], CONTROL_STOP, json_object(), &err))
         walk_break(w, &err);
     else if (good)
         finish(w);
@@ -186,7 +186,7 @@ void walk_calm_on_request(struct walk *w, const struct actor *from, const struct
     struct walk_calm *c = w->calm;
     for (size_t i = 0; i < c->count; i++) {
         struct calm_edge *e = &c->edges[i];
-        if (from != w->load || !e->asked || !actor_name_is(from, r->edge, e->hash))
+        if (from != w->loads[0] || !e->asked || !actor_name_is(from, r->edge, e->hash))
             continue;
         e->asked = false;
         e->good = request_is_good(r) || (r->end == END_COMPLETE && e->declared != 0 &&

@@ -166,7 +166,7 @@ static bool send_change(struct walk *w, const struct party *p, json_t *take_body
 {
     bool ok = true;
     if (p->service != SIZE_MAX)
-        return send_cert(w->services[p->service].proxy, take_body, err);
+        return send_cert(walk_proxy_of(&w->services[p->service], p->endpoint), take_body, err);
     for (size_t i = 0; ok && i < w->mesh_count; i++)
         ok = send_cert(w->meshes[i].actor, json_incref(take_body), err);
     json_decref(take_body);
@@ -182,11 +182,11 @@ static bool renew_all(struct walk *w, enum cert_reconnect what, struct error *er
 {
     /* A step that ends connections once does not end what the phase asked for. */
     what = what == CERT_RECONNECT_DRAIN && w->certs->each ? CERT_RECONNECT_EACH : what;
-    for (size_t i = 0; i < w->service_count; i++) {
-        json_t *body = json_pack("{si ss}", "step", 0, "reconnect", reconnect_word(what));
-        if (!send_cert(w->services[i].proxy, body, err))
-            return false;
-    }
+    for (size_t i = 0; i < w->service_count; i++)
+        for (size_t k = 0; k < w->services[i].proxy_count; k++)
+            if (!send_cert(w->services[i].proxies[k],
+                           json_pack("{si ss}", "step", 0, "reconnect", reconnect_word(what)), err))
+                return false;
     return true;
 }
 

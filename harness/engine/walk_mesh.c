@@ -262,8 +262,8 @@ static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m,
     size_t service = walk_find_service(w, edge->to);
     const struct walk_service *to = service == SIZE_MAX ? NULL : &w->services[service];
     json_t *endpoints = json_array();
-    for (size_t k = 0; to != NULL && k < to->proxy->address_count; k++)
-        json_array_append_new(endpoints, json_string(to->proxy->addresses[k]));
+    for (uint32_t n = 1; to != NULL && n <= to->plan->endpoints; n++)
+        json_array_append_new(endpoints, json_string(walk_proxy_address(to, n)));
     char own[WALK_LISTEN_BYTES];
     const char *listen = former != NULL ? former : fixed_port(w, m, edge);
     if (listen == NULL)
@@ -311,11 +311,10 @@ bool walk_mesh_route(struct walk *w, size_t service, struct error *err)
                 json_decref(list);
                 continue;
             }
-            for (size_t n = 0; n < s->proxy->address_count; n++)
-                json_array_append_new(list,
-                                      json_string(walk_world_is_away(w, service, (uint32_t)n + 1)
-                                                      ? ""
-                                                      : s->proxy->addresses[n]));
+            for (uint32_t n = 1; n <= s->plan->endpoints; n++)
+                json_array_append_new(
+                    list,
+                    json_string(walk_world_is_away(w, service, n) ? "" : walk_proxy_address(s, n)));
             snprintf(number, sizeof(number), "%zu", k);
             json_object_set_new(edges, number, list);
         }

@@ -216,14 +216,19 @@ void walk_phase_next(struct walk *w)
 static void start_load(struct walk *w)
 {
     struct error err = {0};
-    uint64_t seed = w->runs[w->run_next - 1].seed;
-    bool ok = !w->load_started || actor_send(w->load, CONTROL_STOP, json_object(), &err);
+    uint64_t seed = w->runs[w->run_next - 1].seed, in_ns = walk_fleet_barrier(w);
+    bool ok = true;
+    for (size_t i = 0; ok && i < w->load_count; i++) {
+        ok = !w->load_started || actor_send(w->loads[i], CONTROL_STOP, json_object(), &err);
+        ok = ok && actor_send(w->loads[i], CONTROL_START,
+                              json_pack("{sI sI sI sI}", "phase", (json_int_t)w->phase_id,
+                                        "ordinal", (json_int_t)w->ordinal, "seed", (json_int_t)seed,
+                                        "in_ns", (json_int_t)in_ns),
+                              &err);
+    }
     w->load_started = true;
     w->phase_loaded = true;
-    ok = ok && actor_send(w->load, CONTROL_START,
-                          json_pack("{sI sI sI}", "phase", (json_int_t)w->phase_id, "ordinal",
-                                    (json_int_t)w->ordinal, "seed", (json_int_t)seed),
-                          &err);
+    w->phase_t0_ns += in_ns; /* the phase lasts as long as its load does */
     if (!ok)
         walk_break(w, &err);
 }
@@ -348,6 +353,7 @@ void walk_phase_end(struct walk *w, const char *why)
     w->faults_held = false;
     walk_arm_phase_ended(w, w->ordinal);
     walk_certs_phase_ended(w);
+    walk_fleet_phase_ended(w);
     if (!store_phase_end(w->context->store, w->phase_id, why, now_ns, &err)) {
         walk_break(w, &err);
         return;
@@ -362,11 +368,15 @@ void walk_phase_end(struct walk *w, const char *why)
     walk_phase_on_armed(w);
 }
 
-void walk_phase_on_done(struct walk *w, const json_t *done)
+void walk_phase_on_done(struct walk *w, struct actor *a, const json_t *done)
 {
-    if (w->state == WALK_RUNNING && w->phase->ends == PHASE_DECIDED &&
-        control_number(done, "phase") == w->phase_id)
-        walk_phase_end(w, "decided");
+    a->done = (uint32_t)control_number(done, "phase");
+    if (w->state != WALK_RUNNING || w->phase->ends != PHASE_DECIDED)
+        return;
+    for (size_t i = 0; i < w->load_count; i++)
+        if (w->loads[i]->done != w->phase_id)
+            return;
+    walk_phase_end(w, "decided");
 }
 
 static struct await *current_await(struct walk *w)
@@ -404,7 +414,7 @@ static void see_fired(struct walk *w, const struct actor *proxy, uint32_t bits, 
     for (size_t i = 0; i < w->use_count; i++) {
         struct walk_use *u = &w->uses[i];
         bool by_bit = (bits >> (u->fault.id % 32) & 1) != 0;
-        if (u->on && u->service != SIZE_MAX && w->services[u->service].proxy == proxy &&
+        if (u->on && u->service != SIZE_MAX && walk_is_proxy(&w->services[u->service], proxy) &&
             (by_bit || u->fault.id == id))
             fired(w, u);
     }
@@ -415,7 +425,7 @@ static void see_attempt(struct walk *w, struct actor *a, struct bytes body)
     struct attempt_record r;
     memcpy(&r, body.at, sizeof(r));
     for (size_t i = 0; i < w->service_count; i++)
-        if (w->services[i].proxy == a)
+        if (walk_is_proxy(&w->services[i], a))
             picks_add(&w->services[i].picks, &r, loop_now_ns(w->context->loop));
     if (r.fired != 0 || r.fault != 0)
         see_fired(w, a, r.fired, r.fault);

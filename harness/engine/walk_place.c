@@ -167,6 +167,14 @@ static bool is_to(const struct search *s, const struct service_plan *plan, uint3
            (to->endpoint == 0 || to->endpoint == endpoint);
 }
 
+/* NULL before it is started. */
+static struct actor *through_of(const struct walk *w, size_t home)
+{
+    if (home == SIZE_MAX)
+        return w->load_count > 0 && w->loads != NULL ? w->loads[0] : NULL;
+    return w->services[home].proxy_count > 0 ? w->services[home].proxies[0] : NULL;
+}
+
 static struct walk_flow *flow_of(const struct search *s, size_t home)
 {
     const struct walk *w = s->walk;
@@ -175,10 +183,8 @@ static struct walk_flow *flow_of(const struct search *s, size_t home)
         if (s->found->at[i].home == home)
             return &s->found->at[i];
     struct walk_flow *f = &s->found->at[s->found->count++];
-    *f = (struct walk_flow){.home = home,
-                            .netns = netns,
-                            .device = WALK_DEVICE,
-                            .through = home == SIZE_MAX ? w->load : w->services[home].proxy};
+    *f = (struct walk_flow){
+        .home = home, .netns = netns, .device = WALK_DEVICE, .through = through_of(w, home)};
     return f;
 }
 

@@ -168,7 +168,7 @@ void walk_world_on_moved(struct walk *w, const struct actor *proxy)
 {
     struct error err = {0};
     for (size_t i = 0; i < w->service_count; i++)
-        if (w->services[i].proxy == proxy && !walk_mesh_route(w, i, &err))
+        if (walk_is_proxy(&w->services[i], proxy) && !walk_mesh_route(w, i, &err))
             walk_break(w, &err);
 }
 

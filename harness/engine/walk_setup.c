@@ -187,16 +187,18 @@ static void add_load_addresses(const struct walk *w, json_t *to, const struct lo
         add_address(w, to, caller_of(&loads[i]), 0, loads[i].on.to.service);
 }
 
-static json_t *load_setup(const struct walk *w)
+/* ${shard}: from 0, of all the load agents. */
+static json_t *load_setup(const struct walk *w, size_t shard)
 {
     json_t *addresses = json_object();
     const struct scenario *s = w->scenario;
     add_load_addresses(w, addresses, s->loads, s->load_count);
     for (size_t i = 0; i < s->phase_count; i++)
         add_load_addresses(w, addresses, s->phases[i].loads, s->phases[i].load_count);
-    return json_pack("{so so sI sb}", "plan", scenario_json(w), "addresses", addresses,
+    return json_pack("{so so sI sb sI sI}", "plan", scenario_json(w), "addresses", addresses,
                      "inflight_most", (json_int_t)w->context->options->inflight_most, "pace_sleep",
-                     w->context->options->pace_sleep);
+                     w->context->options->pace_sleep, "shard", (json_int_t)shard, "shards",
+                     (json_int_t)w->load_count);
 }
 
 /* What a proxy holds itself to (scenario-language.md 2.3). */
@@ -213,17 +215,42 @@ struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint)
     return s->stub_count == 1 ? s->stubs[0] : s->stubs[endpoint - 1];
 }
 
+struct actor *walk_proxy_of(const struct walk_service *s, uint32_t endpoint)
+{
+    return s->proxy_count == 1 ? s->proxies[0] : s->proxies[endpoint - 1];
+}
+
+const char *walk_proxy_address(const struct walk_service *s, uint32_t endpoint)
+{
+    return walk_proxy_of(s, endpoint)->addresses[s->proxy_count == 1 ? endpoint - 1 : 0];
+}
+
+bool walk_is_proxy(const struct walk_service *s, const struct actor *a)
+{
+    for (size_t i = 0; i < s->proxy_count; i++)
+        if (s->proxies[i] == a)
+            return true;
+    return false;
+}
+
+uint32_t walk_proxy_first(const struct walk_service *s, size_t i, uint32_t *ret_count)
+{
+    *ret_count = s->proxy_count == 1 ? s->plan->endpoints : 1;
+    return (uint32_t)i + 1;
+}
+
 static const char *stub_address_of(const struct walk_service *s, uint32_t endpoint)
 {
     return walk_stub_of(s, endpoint)->addresses[s->stub_count == 1 ? endpoint - 1 : 0];
 }
 
-static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
+static json_t *proxy_setup(const struct walk *w, const struct walk_service *s, size_t proxy)
 {
+    uint32_t count, first = walk_proxy_first(s, proxy, &count);
     size_t service = (size_t)(s - w->services);
     char key[128];
     json_t *endpoints = json_array();
-    for (uint32_t n = 1; n <= s->plan->endpoints; n++) {
+    for (uint32_t n = first; n < first + count; n++) {
         snprintf(key, sizeof(key), "%s/%u", s->plan->name, n);
         const char *given = w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "endpoint", key)
                                                                : walk_port_of(w, key);
@@ -237,6 +264,8 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s)
     json_t *setup = json_pack("{so ss so}", "endpoints", endpoints, "protocol",
                               s->plan->protocol == NULL ? "http1" : s->plan->protocol, "limits",
                               limits_setup(w));
+    if (setup != NULL && s->proxy_count > 1)
+        json_object_set_new(setup, "part", json_true());
     if (setup != NULL && s->plan->effects != NULL)
         json_object_set_new(setup, "effects", json_string(s->plan->effects));
     return setup;
@@ -265,11 +294,16 @@ static json_t *setup_of(const struct walk *w, const struct actor *a)
         for (size_t k = 0; k < s->stub_count; k++)
             if (a == s->stubs[k])
                 return stub_setup(w, s, k);
-        if (a == w->services[i].proxy)
-            return proxy_setup(w, &w->services[i]);
+        for (size_t k = 0; k < s->proxy_count; k++)
+            if (a == s->proxies[k])
+                return proxy_setup(w, s, k);
     }
+    for (size_t i = 0; i < w->load_count; i++)
+        if (a == w->loads[i])
+            return load_setup(w, i);
     const struct walk_mesh *mesh = walk_mesh_of(w, a);
-    return mesh != NULL ? walk_mesh_setup(w, mesh) : load_setup(w);
+    INVARIANT(mesh != NULL);
+    return walk_mesh_setup(w, mesh);
 }
 
 static bool has_addresses(const struct actor *a, size_t count, struct error *err)
@@ -288,8 +322,9 @@ static bool check_addresses(const struct walk *w, struct error *err)
         for (size_t k = 0; k < s->stub_count; k++)
             if (!has_addresses(s->stubs[k], s->plan->endpoints / s->stub_count, err))
                 return false;
-        if (!has_addresses(s->proxy, s->plan->endpoints, err))
-            return false;
+        for (size_t k = 0; k < s->proxy_count; k++)
+            if (!has_addresses(s->proxies[k], s->plan->endpoints / s->proxy_count, err))
+                return false;
     }
     for (size_t i = 0; i < w->mesh_count; i++) {
         const struct walk_mesh *m = &w->meshes[i];
@@ -353,17 +388,29 @@ static enum actor_state stage_state(const struct walk *w)
     return least;
 }
 
+static uint64_t ready_within_ns(const struct walk *w)
+{
+    return w->fleet != NULL ? w->fleet->hello_within_ns : READY_WITHIN_NS;
+}
+
+/* Nothing is armed, and yet told so: what is ready to be shot at goes into service. */
+static void open_endpoints(struct walk *w)
+{
+    for (size_t i = 0; w->fleet != NULL && i < w->service_count; i++)
+        walk_arm_send(w, i);
+}
+
 static void on_ready_late(struct hold *h, uint64_t now_ns)
 {
     struct walk *w = (struct walk *)((char *)h - offsetof(struct walk, stage_hold));
     struct error err = {0};
-    char who[96];
+    char who[FLEET_ID_BYTES + 32];
     (void)now_ns;
     for (size_t i = 0; i < w->actor_count; i++)
         if (w->actors[i].state < ACTOR_READY && strcmp(w->actors[i].role, stages[w->stage]) == 0)
             error_set(&err, ERROR_PEER, "the %s was not ready within %d s",
                       actor_print(&w->actors[i], who, sizeof(who)),
-                      (int)(READY_WITHIN_NS / NS_PER_S));
+                      (int)(ready_within_ns(w) / NS_PER_S));
     walk_break(w, &err);
 }
 
@@ -374,7 +421,7 @@ void walk_setup_step(struct walk *w)
     if (w->state != WALK_SETUP || w->broken.kind != ERROR_NONE)
         return; /* broken: what an agent lacks must not be asked of it */
     if (hold_is_idle(&w->stage_hold))
-        loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + READY_WITHIN_NS, on_ready_late);
+        loop_hold_add(loop, &w->stage_hold, loop_now_ns(loop) + ready_within_ns(w), on_ready_late);
     while (stage_state(w) == ACTOR_READY) {
         if (!check_addresses(w, &err) || (w->stage == STAGE_MESH && !send_routes(w, &err))) {
             walk_break(w, &err);
@@ -382,6 +429,7 @@ void walk_setup_step(struct walk *w)
         }
         if (w->stage + 1 == (int)COUNT_OF(stages)) {
             loop_hold_remove(loop, &w->stage_hold);
+            open_endpoints(w);
             w->state = WALK_READY;
             w->context->on_change(w->context->cookie, w);
             return;

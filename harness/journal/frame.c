@@ -18,7 +18,15 @@ void frame_reader_release(struct frame_reader *r)
     buffer_release(&r->joined);
 }
 
-/* Hands one whole frame on; pieces of a control message wait in ${joined}, whose own head comes
+static bool hand_on(struct frame_reader *r, const struct frame *frame, struct bytes body,
+                    struct error *err)
+{
+    r->taken += r->whole; /* before: an answer may name it */
+    r->whole = 0;
+    return r->on_frame(r->cookie, frame, body, err);
+}
+
+/* Takes one whole frame; pieces of a control message wait in ${joined}, whose own head comes
  * first. */
 static bool take(struct frame_reader *r, const struct frame *frame, struct bytes body,
                  struct error *err)
@@ -27,8 +35,9 @@ static bool take(struct frame_reader *r, const struct frame *frame, struct bytes
     if (r->joining && frame->kind != r->first.kind)
         return error_set(err, ERROR_PEER, "a frame of kind %u within a message of kind %u",
                          frame->kind, r->first.kind);
+    r->whole += sizeof(*frame) + body.len;
     if (!r->joining && !more)
-        return r->on_frame(r->cookie, frame, body, err);
+        return hand_on(r, frame, body, err);
     if (!r->joining)
         r->first = *frame;
     r->joining = true;
@@ -40,9 +49,17 @@ static bool take(struct frame_reader *r, const struct frame *frame, struct bytes
         return true;
     r->joining = false;
     r->first.flags &= (uint8_t)~FRAME_MORE;
-    bool ok = r->on_frame(r->cookie, &r->first, buffer_view(&r->joined), err);
+    bool ok = hand_on(r, &r->first, buffer_view(&r->joined), err);
     buffer_release(&r->joined);
     return ok;
+}
+
+void frame_reader_restart(struct frame_reader *r)
+{
+    buffer_release(&r->in);
+    buffer_release(&r->joined);
+    r->joining = false;
+    r->whole = 0;
 }
 
 /* The length of the frame at ${in} with its head; 0 when not all of it is there. */

@@ -26,6 +26,8 @@ struct frame_reader {
     void *cookie;
     struct frame first; /* of the control message being joined */
     bool joining;
+    uint64_t taken; /* bytes of the stream in whole messages that were handed on, since its birth */
+    uint64_t whole; /* of frames that wait for their message's last */
 };
 void frame_reader_init(struct frame_reader *r,
                        bool (*on_frame)(void *cookie, const struct frame *frame, struct bytes body,
@@ -33,6 +35,9 @@ void frame_reader_init(struct frame_reader *r,
                        void *cookie);
 void frame_reader_release(struct frame_reader *r);
 bool frame_reader_feed(struct frame_reader *r, struct bytes in, struct error *err) WARN_UNUSED;
+/* Forgets what was not handed on yet: the stream goes on at ${taken} over another connection. Not
+ * while it feeds. */
+void frame_reader_restart(struct frame_reader *r);
 /* Appends a control message, cut into frames as needed. */
 bool frame_add_control(struct buffer *to, uint8_t kind, struct bytes json,
                        struct error *err) WARN_UNUSED;

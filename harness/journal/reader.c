@@ -442,6 +442,7 @@ static void finish(struct reader *r)
         *map_at(&r->j->index->seqs, (struct map_key){1, p->proc}, NULL) = p->newest_seq;
     }
     journal_sort(r->j);
+    journal_align(r->j);
 }
 
 bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct journal *j,

@@ -29,6 +29,10 @@ struct recorder {
     size_t size,
         reserve; /* reserve: the end of the ring that only control frames and `lost` may use */
     uint64_t head, tail; /* bytes ever put in, ever taken out */
+    uint64_t kept; /* the ring has the bytes from here on: what is not acknowledged, or tail */
+    bool keeps, parked;
+    ssize_t (*send)(void *cookie, const void *from, size_t size); /* NULL: ${fd} */
+    void *send_cookie;
     uint64_t seq;
     uint64_t counts[RECORD_KINDS];
     struct loss losses[RECORD_KINDS];
@@ -61,7 +65,25 @@ void recorder_free(struct recorder *r)
 
 static size_t used(const struct recorder *r)
 {
+    return (size_t)(r->head - r->kept);
+}
+
+static size_t unsent(const struct recorder *r)
+{
     return (size_t)(r->head - r->tail);
+}
+
+static void sent(struct recorder *r, size_t len)
+{
+    r->tail += len;
+    if (!r->keeps)
+        r->kept = r->tail;
+}
+
+/* There is nobody to write to: taken out by recorder_take, or waiting for a connection. */
+static bool is_mute(const struct recorder *r)
+{
+    return r->parked || (r->fd < 0 && r->send == NULL);
 }
 
 static void copy_in(struct recorder *r, const void *from, size_t len)
@@ -153,7 +175,7 @@ void recorder_emit(struct recorder *r, enum record_kind kind, const void *record
         return;
     }
     r->counts[kind]++;
-    if (used(r) >= FLUSH_BYTES && !r->blocked && !r->gone && r->fd >= 0)
+    if (unsent(r) >= FLUSH_BYTES && !r->blocked && !r->gone && !is_mute(r))
         recorder_flush(r);
 }
 
@@ -199,38 +221,83 @@ bool recorder_control(struct recorder *r, uint8_t kind, struct bytes json, struc
     if (ok)
         copy_in(r, whole.at, whole.len);
     buffer_release(&whole);
-    if (ok && r->fd >= 0 && !recorder_flush(r))
+    if (ok && !is_mute(r) && !recorder_flush(r))
         ok = error_set(err, ERROR_PEER, "the conductor has closed the journal connection");
     return ok;
 }
 
+static ssize_t write_some(struct recorder *r, const void *from, size_t len)
+{
+    if (r->send != NULL)
+        return r->send(r->send_cookie, from, len);
+    return send(r->fd, from, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 bool recorder_flush(struct recorder *r)
 {
-    if (r->gone || r->fd < 0)
+    if (r->gone || is_mute(r))
         return !r->gone;
     pay_when_roomy(r);
     if (!r->losing)
         pay_names(r);
     r->blocked = false;
-    while (used(r) > 0) {
+    while (unsent(r) > 0) {
         size_t at = (size_t)(r->tail % r->size);
-        size_t n = r->size - at < used(r) ? r->size - at : used(r);
-        ssize_t sent = send(r->fd, r->ring + at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
+        size_t n = r->size - at < unsent(r) ? r->size - at : unsent(r);
+        ssize_t took = write_some(r, r->ring + at, n);
+        if (took < 0 && errno == EINTR)
             continue;
-        if (sent < 0) {
+        if (took < 0) {
             r->blocked = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS;
             r->gone = !r->blocked;
             return r->blocked;
         }
-        r->tail += (size_t)sent;
+        sent(r, (size_t)took);
     }
     return true;
 }
 
 bool recorder_pending(const struct recorder *r)
 {
-    return used(r) > 0 && !r->gone;
+    return unsent(r) > 0 && !r->gone;
+}
+
+void recorder_keep(struct recorder *r)
+{
+    INVARIANT(r->head == 0 && r->fd < 0);
+    r->keeps = r->parked = true;
+}
+
+bool recorder_resume(struct recorder *r, uint64_t position,
+                     ssize_t (*send_some)(void *cookie, const void *from, size_t size),
+                     void *cookie)
+{
+    INVARIANT(r->keeps);
+    if (position < r->kept || position > r->tail)
+        return false;
+    r->kept = r->tail = position;
+    r->send = send_some;
+    r->send_cookie = cookie;
+    r->parked = r->gone = r->blocked = false;
+    return true;
+}
+
+void recorder_park(struct recorder *r)
+{
+    r->parked = true;
+    r->gone = r->blocked = false;
+    r->send = NULL;
+}
+
+void recorder_acknowledge(struct recorder *r, uint64_t position)
+{
+    if (r->keeps && position > r->kept && position <= r->tail)
+        r->kept = position;
+}
+
+bool recorder_is_empty(const struct recorder *r)
+{
+    return used(r) == 0;
 }
 
 uint64_t recorder_count(const struct recorder *r, enum record_kind kind)
@@ -242,11 +309,11 @@ void recorder_take(struct recorder *r, struct buffer *to)
 {
     pay_names(r);
     pay_when_roomy(r);
-    while (used(r) > 0) {
+    while (unsent(r) > 0) {
         size_t at = (size_t)(r->tail % r->size);
-        size_t n = r->size - at < used(r) ? r->size - at : used(r);
+        size_t n = r->size - at < unsent(r) ? r->size - at : unsent(r);
         if (!buffer_add(to, r->ring + at, n, NULL))
             return;
-        r->tail += n;
+        sent(r, n);
     }
 }

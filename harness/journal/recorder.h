@@ -9,6 +9,8 @@
 
 #include "journal/frame.h"
 
+#include <sys/types.h>
+
 struct recorder;
 
 /* ${fd} stays the caller's (non-blocking socket), -1: records are kept until recorder_take (tests).
@@ -29,5 +31,22 @@ bool recorder_pending(const struct recorder *r);
 uint64_t recorder_count(const struct recorder *r, enum record_kind kind);
 /* What is in the ring, taken out (tests, and the builtin mesh's unit tests): frames as bytes. */
 void recorder_take(struct recorder *r, struct buffer *to);
+
+/* For an agent that dials its conductor (kubernetes.md section 7). From now on what was written
+ * stays in the ring until the conductor says that it has it, so that it can be sent once more over
+ * another connection; positions are bytes of the stream since its birth, and lie between frames.
+ * There is no connection yet. Before the first record. */
+void recorder_keep(struct recorder *r);
+/* A connection: ${send} is send(2) without blocking (-1 with EAGAIN: wait for recorder_flush).
+ * The stream goes on at ${position}, which the conductor has named: what it has before that is
+ * given up. False (and nothing is sent): the ring does not have those bytes. */
+bool recorder_resume(struct recorder *r, uint64_t position,
+                     ssize_t (*send)(void *cookie, const void *from, size_t size), void *cookie);
+/* The connection is gone: records are kept, and nothing is written, until the next resume. */
+void recorder_park(struct recorder *r);
+/* The conductor has all before ${position}; a position that was never written is ignored. */
+void recorder_acknowledge(struct recorder *r, uint64_t position);
+/* All that was put in is acknowledged, or (without recorder_keep) written. */
+bool recorder_is_empty(const struct recorder *r);
 
 #endif

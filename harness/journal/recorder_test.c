@@ -424,6 +424,112 @@ static void a_slow_conductor_loses_records_that_are_counted_exactly(void **state
     close(half[0]);
 }
 
+/* A connection of an agent that dialled: what it has been given, and how much it still takes. */
+struct far {
+    struct buffer got;
+    size_t room;
+};
+
+static ssize_t far_send(void *cookie, const void *from, size_t size)
+{
+    struct far *f = cookie;
+    size_t n = size < f->room ? size : f->room;
+    if (n == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    assert_true(buffer_add(&f->got, from, n, NULL));
+    f->room -= n;
+    return (ssize_t)n;
+}
+
+/* What the conductor makes of the bytes: whole messages, and how far it is. */
+static uint64_t far_read(struct frame_reader *reader, struct far *f)
+{
+    assert_true(frame_reader_feed(reader, buffer_view(&f->got), NULL));
+    f->got.len = 0;
+    return reader->taken;
+}
+
+static void a_stream_goes_on_over_another_connection_where_it_was(void **state)
+{
+    struct recorder *r = recorder_new(-1, 0);
+    struct frame_reader reader;
+    struct seen seen = {0};
+    struct far far = {0};
+    struct error err = {0};
+    (void)state;
+    buffer_init(&far.got, SIZE_MAX / 2);
+    frame_reader_init(&reader, on_frame, &seen);
+    recorder_keep(r);
+    uint32_t path = recorder_name(r, BYTES("/cart"));
+    for (uint64_t i = 0; i < 10; i++)
+        emit(r, i, path);
+    assert_false(recorder_is_empty(r));
+    for (size_t round = 0; round < 40; round++) { /* cut at every place of a frame */
+        recorder_park(r);
+        frame_reader_restart(&reader);
+        far.room = 100 + 37 * round;
+        assert_true(recorder_resume(r, reader.taken, far_send, &far));
+        assert_true(recorder_control(r, 9, BYTES("{}"), &err));
+        emit(r, 100 + round, path);
+        assert_true(recorder_flush(r));
+        uint64_t have = far_read(&reader, &far);
+        if (round % 3 == 0)
+            recorder_acknowledge(r, have);
+    }
+    recorder_park(r);
+    frame_reader_restart(&reader);
+    far.room = SIZE_MAX;
+    assert_true(recorder_resume(r, reader.taken, far_send, &far));
+    assert_true(recorder_flush(r));
+    recorder_acknowledge(r, far_read(&reader, &far));
+    assert_true(recorder_is_empty(r));
+    assert_int_equal(seen.records, 50);
+    assert_int_equal(seen.names, 1);
+    assert_int_equal(seen.gaps, 0);
+    assert_int_equal(seen.lost_records, 0);
+    frame_reader_release(&reader);
+    buffer_release(&far.got);
+    recorder_free(r);
+}
+
+static void what_is_not_kept_is_not_resumed(void **state)
+{
+    struct recorder *r = recorder_new(-1, 8192);
+    struct frame_reader reader;
+    struct seen seen = {0};
+    struct far far = {.room = SIZE_MAX};
+    (void)state;
+    buffer_init(&far.got, SIZE_MAX / 2);
+    frame_reader_init(&reader, on_frame, &seen);
+    recorder_keep(r);
+    assert_true(recorder_resume(r, 0, far_send, &far));
+    for (uint64_t i = 0; i < 10; i++)
+        emit(r, i, 0);
+    assert_true(recorder_flush(r));
+    uint64_t have = far_read(&reader, &far);
+    recorder_acknowledge(r, have);
+    recorder_park(r);
+    assert_false(recorder_resume(r, have - 1, far_send, &far));
+    assert_false(recorder_resume(r, have + 1, far_send, &far));
+    /* Away for longer than the ring holds: whole records are lost, counted, and told of. */
+    for (uint64_t i = 0; i < 200; i++)
+        emit(r, 100 + i, 0);
+    frame_reader_restart(&reader);
+    assert_true(recorder_resume(r, have, far_send, &far));
+    assert_true(recorder_flush(r));
+    recorder_acknowledge(r, far_read(&reader, &far));
+    emit(r, 1000, 0); /* there is room again: the loss is told first */
+    assert_true(recorder_flush(r));
+    far_read(&reader, &far);
+    assert_true(seen.lost_count > 100);
+    assert_int_equal(seen.records + seen.lost_count, 211);
+    frame_reader_release(&reader);
+    buffer_release(&far.got);
+    recorder_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +543,8 @@ int main(void)
         cmocka_unit_test(control_goes_out_though_the_ring_is_full_of_records),
         cmocka_unit_test(a_peer_that_is_gone_is_told_and_kills_nobody),
         cmocka_unit_test(a_slow_conductor_loses_records_that_are_counted_exactly),
+        cmocka_unit_test(a_stream_goes_on_over_another_connection_where_it_was),
+        cmocka_unit_test(what_is_not_kept_is_not_resumed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "journal/digest.h"
 #include "journal/schema.h"
+#include "journal/store_merge.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ struct store {
     struct map proc_index;
     struct tap *tap; /* NULL: nobody looks on */
     bool open;       /* a transaction is */
+    bool merges;     /* rows in the order of their merge key, at the end */
     bool stale;      /* a row was written before its phase, or its process's arm, was known */
 };
 
@@ -123,6 +125,11 @@ void store_tap(struct store *s, tap_on_row *on_row, void *cookie)
 {
     INVARIANT(s->tap == NULL);
     s->tap = tap_new(on_row, cookie);
+}
+
+void store_merges(struct store *s)
+{
+    s->merges = true;
 }
 
 /* Opens a transaction for the first write since the last commit. */
@@ -506,6 +513,8 @@ static bool fill_phases(struct store *s, struct error *err)
  * would during the run (engine.md section 6). */
 static bool finish(struct store *s, struct error *err)
 {
+    if (s->merges)
+        store_merge(s->db, NULL);
     if (!begin(s, err) || (s->stale && !fill_phases(s, err)) ||
         !run_sql(s,
                  "CREATE INDEX \"attempt_id\" ON \"attempt\" (\"id_lo\", \"id_hi\");"
@@ -513,6 +522,8 @@ static bool finish(struct store *s, struct error *err)
                  err) ||
         !store_commit(s, err))
         return false;
+    if (s->merges)
+        store_merge_pack(s->db, NULL);
     /* A reader that has the file open keeps its -wal alive; the evidence is whole all the same. */
     sqlite3_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
     sqlite3_exec(s->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);

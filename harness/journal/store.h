@@ -15,6 +15,10 @@ bool store_open(const char *path, struct store **ret, struct error *err) WARN_UN
  * indexes, checkpoints and leaves one file. NULL is allowed. */
 bool store_close(struct store *s, bool final, struct error *err);
 
+/* Many agents write, so the order in which rows arrive is chance: at a final close they are put in
+ * the order of their merge key (store_merge.h). */
+void store_merges(struct store *s);
+
 /* From now on ${on_row} sees each row once it is written, as tap.h says. Once; before the first row
  * of a process, or its names are not known. */
 void store_tap(struct store *s, tap_on_row *on_row, void *cookie);

@@ -76,11 +76,28 @@ static void wait_until(struct load *l, uint64_t at_ns)
         loop_hold_add(l->loop, &l->due, at_ns, on_due);
 }
 
+/* Requests of other shards keep their numbers and their times: this one only counts them. */
+static void pass_over(struct load *l)
+{
+    while (l->config.shards > 1 &&
+           (l->seq - l->config.first_seq) % l->config.shards != l->config.shard) {
+        uint64_t clean_ns = clean_due(l), tag_ns = tag_due(l);
+        if (clean_ns == UINT64_MAX && tag_ns == UINT64_MAX)
+            return;
+        if (tag_ns < clean_ns)
+            take_tag(l);
+        else
+            schedule_advance(&l->schedule);
+        l->seq++;
+    }
+}
+
 /* Sends what is due. Never spins twice in a turn: answers have to be read between. */
 static void pump(struct load *l)
 {
     bool may_spin = l->config.pace == LOAD_SPIN;
     for (int i = 0; i < SENDS_A_TURN; i++) {
+        pass_over(l);
         uint64_t clean_ns = clean_due(l), tag_ns = tag_due(l);
         uint64_t next_ns = tag_ns < clean_ns ? tag_ns : clean_ns, now_ns = loop_now_ns(l->loop);
         if (next_ns == UINT64_MAX)
@@ -170,7 +187,7 @@ void load_start(struct load *l, uint64_t at_ns)
     l->start_ns = at_ns;
     l->second = at_ns / NS_PER_S;
     if (l->plan->closed) {
-        for (uint32_t i = 0; i < l->plan->users; i++) {
+        for (uint32_t i = l->config.shard; i < l->plan->users; i += l->config.shards) {
             l->users[i].load = l;
             /* Users think before their first request too, so that none meets the last of a phase
              * before. */
@@ -245,6 +262,17 @@ static bool check(const struct load_config *config, uint32_t inflight_most, stru
     return true;
 }
 
+/* Of a closed load: each shard that has users has its part of the tags too. */
+static void keep_own_tags(struct load *l)
+{
+    uint32_t with_users = l->plan->users < l->config.shards ? l->plan->users : l->config.shards;
+    size_t count = 0;
+    for (size_t i = 0; i < l->tag_count; i++)
+        if (i % with_users == l->config.shard)
+            l->tags[count++] = l->tags[i];
+    l->tag_count = count;
+}
+
 /* Every tag as often as it is asked for, in an order drawn by the seed. */
 static bool make_tags(struct load *l, struct error *err)
 {
@@ -266,6 +294,8 @@ static bool make_tags(struct load *l, struct error *err)
             l->tag_names[i] = recorder_name(l->recorder, bytes_of(plan->tagged[i].tag));
     }
     rng_shuffle(&rng, l->tags, l->tag_count, sizeof(*l->tags));
+    if (plan->closed)
+        keep_own_tags(l);
     l->progress.tags_left = l->tag_count;
     return true;
 }
@@ -322,6 +352,8 @@ bool load_open(struct loop *loop, struct recorder *recorder, const struct load_c
     l->seq = config->first_seq;
     if (l->config.inflight_most == 0)
         l->config.inflight_most = INFLIGHT_MOST;
+    if (l->config.shards == 0)
+        l->config.shards = 1;
     arena_init(&l->arena, 4096);
     l->config.edge = arena_strdup(&l->arena, config->edge);
     if (!load_fill(l, err)) {

@@ -31,6 +31,11 @@ struct load_config {
     uint64_t seed;
     uint32_t inflight_most; /* 0: 2000 */
     enum load_pace pace;
+    /* This is shard ${shard} (from 0) of ${shards} (0: 1) that together send the plan: of an open
+     * load the requests k with k mod shards == shard, at the same times and with the same sequences
+     * as one load would give them; of a closed one those users, and their part of the tags. Warm
+     * connections, and the cap, are each shard's own. */
+    uint32_t shard, shards;
 };
 
 /* ${recorder} may be NULL. Both outlive the load. ERROR_INPUT with the plan's line for what is not

@@ -346,7 +346,8 @@ static void select_as(struct call *call, struct select_view *seen, bool has_head
                                    .is_raw = !has_head,
                                    .is_h2 = call->h2 != NULL,
                                    .tls = tls_conn_view(c)};
-    if (call->record.how_tied == TIED_NOT && call->record.n_mesh > 0)
+    bool counted = call->record.how_tied != TIED_NOT && !call->endpoint->proxy->is_part;
+    if (!counted && call->record.n_mesh > 0)
         run->view.attempt = call->record.n_mesh;
     seen->attempt = run->view.attempt;
     seen->protocols = !has_head          ? MATCH_TCP

@@ -71,7 +71,7 @@ struct proxy {
     struct loop_task drain_done;
     void (*on_drained)(void *cookie);
     void *drain_cookie;
-    bool shared;
+    bool shared, is_part;
     void (*on_record)(void *cookie, enum record_kind kind, const void *record);
     void *record_cookie;
     uint64_t handshake_limit_ns;

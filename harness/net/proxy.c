@@ -71,6 +71,7 @@ bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy
     p->affinity_connection = config->affinity_connection;
     p->seed = config->seed;
     p->shared = config->shared;
+    p->is_part = config->is_part;
     p->on_record = config->on_record;
     p->record_cookie = config->record_cookie;
     p->handshake_limit_ns =

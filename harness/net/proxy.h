@@ -46,6 +46,10 @@ struct proxy_config {
     bool affinity_connection;  /* one backend connection for each client connection */
     uint64_t seed;
     bool shared; /* listen with SO_REUSEPORT: one of several processes on the same addresses */
+    /* The other endpoints of the service are other processes, which see the other tries of a
+     * request: which try it is then is what the mesh says, where it counts (x-envoy-attempt-count).
+     */
+    bool is_part;
     /* Sees each record as it is emitted, with records off too; must not come back to the proxy. May
      * be NULL. */
     void (*on_record)(void *cookie, enum record_kind kind, const void *record);

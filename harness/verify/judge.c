@@ -3,6 +3,7 @@
 #include "verify/claims.h"
 #include "verify/expiry.h"
 #include "verify/hearing.h"
+#include "verify/judge_journal.h"
 #include "verify/protocols.h"
 #include "verify/stand.h"
 
@@ -97,50 +98,21 @@ bool stand_window(const struct stand *st, const struct step *asked, const struct
     return true;
 }
 
-static void mind_lost(struct hearing *h, const struct claim_type *type, const struct window *w,
-                      struct verdict *v)
-{
-    if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
-        (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)))
-        return;
-    const char *was = v->text;
-    verdict_open(v, WHY_LOST, &h->g->arena,
-                 "the journal lost %llu records of this phase (else: %s)",
-                 (unsigned long long)w->lost, was);
-    v->needs = "a faster disk, or a lower rate";
-}
-
-/* A hook that failed was switched off: from then on the fault that the claim counts on was not
- * there (scenario-language.md 4). Errors are rare: one look at each is no cost. */
-static void mind_hooks(struct hearing *h, const struct stand *st, const struct window *w,
-                       struct verdict *v)
-{
-    const struct journal *j = h->journal;
-    for (size_t i = 0; i < j->hook_count; i++) {
-        const struct hook_row *row = &j->hooks[i];
-        const struct journal_proc *proc = journal_proc_of(j, row->proc);
-        if (row->r.level != HOOK_ERROR || row->r.at < w->span.from_ns ||
-            row->r.at >= w->span.to_ns || proc == NULL || strcmp(proc->arm, st->arm) != 0)
-            continue;
-        verdict_open(v, WHY_INSTRUMENT, &h->g->arena, "hook error at %s: %s",
-                     journal_name(j, row->r.source), journal_name(j, row->r.text));
-        v->needs = "a hook that works";
-        return;
-    }
-}
-
 void stand_mind_journal(const struct stand *st, const struct claim_type *type,
                         const struct window *w, struct verdict *v)
 {
-    if (v->kind == VERDICT_NOT_APPLICABLE)
-        return;
-    mind_lost(st->h, type, w, v);
-    mind_hooks(st->h, st, w, v);
+    judge_mind_journal(type, w, st->arm, &st->h->g->arena, v);
+}
+
+static bool lost_an_agent(const struct journal_phase *run)
+{
+    return run->why != NULL && strcmp(run->why, "lost") == 0;
 }
 
 static bool ended_early(const struct journal_phase *run)
 {
-    return run->why == NULL || strcmp(run->why, "abort") == 0 || strcmp(run->why, "pause") == 0;
+    return run->why == NULL || strcmp(run->why, "abort") == 0 || strcmp(run->why, "pause") == 0 ||
+           lost_an_agent(run);
 }
 
 static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
@@ -163,8 +135,8 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
         !(v->kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC &&
           claim_type_fails_by_witness(type))) {
         verdict_open(v, WHY_NOT_ENDED, &h->g->arena, "the phase was cut short: %s",
-                     h->journal->end_how);
-        v->needs = "a run that is not aborted";
+                     lost_an_agent(run) ? "an agent was lost" : h->journal->end_how);
+        v->needs = lost_an_agent(run) ? "agents that last" : "a run that is not aborted";
     }
 }
 

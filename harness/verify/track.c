@@ -267,14 +267,14 @@ static void index_hosts(struct track *t, uint32_t endpoints)
 
 /* Processes that say where their clock ticks must all say the same; one that says nothing is on
  * this machine (only remote agents have another). */
-static bool clocks_agree(const struct track *t)
+static bool clocks_agree(const struct track *t, unsigned whose)
 {
     const struct journal *j = t->journal;
     struct proc_look look = {.track = t};
     const struct clock_record *first = NULL;
     for (size_t i = 0; i < j->clock_count; i++) {
         const struct clock_record *c = &j->clocks[i].r;
-        if ((proc_is(&look, j->clocks[i].proc) & PROC_OF_ARM) == 0)
+        if ((proc_is(&look, j->clocks[i].proc) & whose) == 0)
             continue;
         if (first == NULL)
             first = c;
@@ -304,7 +304,8 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     for (uint32_t i = 0; i < t->try_count; i++)
         if (t->tries[i].is_connection)
             attribute(t, &t->tries[i]);
-    t->same_clock = clocks_agree(t);
+    t->same_clock = clocks_agree(t, PROC_OF_ARM);
+    t->same_endpoint_clock = clocks_agree(t, PROC_OF_SERVICE);
     index_hosts(t, options->endpoints);
     track_class(t);
     track_count_hidden(t);

@@ -92,6 +92,7 @@ struct track {
     uint64_t try_timeout_ns, request_timeout_ns;
     uint32_t retries;
     bool same_clock;             /* times of client and endpoints may be subtracted */
+    bool same_endpoint_clock;    /* those of two endpoints of the service may be */
     struct attempt_record *made; /* stand-ins of failed connections */
 };
 

@@ -1,0 +1,62 @@
+#include "engine/conductor.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+/* Where a fleet's agents dial in: which walk expects whom, and what is told of those whom nobody
+ * does. A run without a fleet has no listener at all. */
+
+static bool on_hello(void *cookie, const json_t *hello, struct carrier *wire, struct error *err)
+{
+    struct conductor *c = cookie;
+    bool taken = false;
+    for (size_t i = 0; i < c->walk_count; i++)
+        if (walk_admit(c->walks[i], hello, wire, &taken, err))
+            return taken;
+    return error_set(err, ERROR_PEER, "no agent \"%.60s\" of role \"%.20s\" is expected",
+                     control_text(hello, "id"), control_text(hello, "role"));
+}
+
+static void on_refused(void *cookie, const char *line)
+{
+    struct conductor *c = cookie;
+    struct error err = {0};
+    json_t *json = json_pack("{ss}", "why", line);
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    if (!store_event(c->store, 0, "agent_refused", text == NULL ? "{}" : text, loop_now_ns(c->loop),
+                     &err))
+        conductor_stop(c, STOPPING_BROKEN, &err, 0);
+    free(text);
+    if (c->walk_count > 0)
+        walk_tell(c->walks[0], "agent.refused", "%s", line);
+}
+
+bool conductor_intake_open(struct conductor *c, struct error *err)
+{
+    const struct fleet *fleet = c->options->fleet;
+    if (fleet == NULL)
+        return true;
+    if (!psk_make(c->options->run, &c->psk, err))
+        return false;
+    psk_print(&c->psk, c->psk_text);
+    struct intake_config config = {.listen = fleet->listen,
+                                   .psk = &c->psk,
+                                   .token = fleet->token,
+                                   .events = {on_hello, on_refused},
+                                   .cookie = c};
+    return intake_open(c->loop, &config, &c->intake, err);
+}
+
+void conductor_intake_close(struct conductor *c)
+{
+    intake_close(c->intake);
+}
+
+void conductor_intake_free(struct conductor *c)
+{
+    intake_free(c->intake);
+    psk_wipe(&c->psk);
+    memset(c->psk_text, 0, sizeof(c->psk_text));
+}

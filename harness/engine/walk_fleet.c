@@ -1,0 +1,253 @@
+#include "engine/walk.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+/* The subject's agents that dial in: who is wanted, who has come, and what it means when one goes
+ * (spec/kubernetes.md 2 "agent lost", 7). */
+
+#define BARRIER_LEAST_NS (500 * NS_PER_MS)
+#define BARRIER_MOST_NS (10 * NS_PER_S)
+
+static size_t agent_count(const struct walk *w)
+{
+    size_t count = w->load_count;
+    for (size_t i = 0; i < w->service_count; i++)
+        count += w->services[i].plan->endpoints;
+    return count;
+}
+
+/* A budget is kept by one process: where the endpoints are several, each would have all of it. */
+static bool check_budget(const struct walk *w, const struct walk_use *u, struct error *err)
+{
+    if (u->service == SIZE_MAX || u->fault.common.times == PARAM_UNSET ||
+        w->services[u->service].plan->endpoints == 1 || u->step->on.to.endpoint != 0)
+        return true;
+    return error_at(err, u->step->source, ERROR_USAGE,
+                    "fault.%s: `times` is one budget, and each endpoint is an agent of its own "
+                    "here: name one endpoint, such as \"%s/1\"",
+                    u->step->word, u->step->on.to.service);
+}
+
+static bool is_process_fault(const struct walk_use *u)
+{
+    enum world_kind kind = walk_use_world(u);
+    return (kind == WORLD_KILL || kind == WORLD_PAUSE || kind == WORLD_RESTART) &&
+           u->service != SIZE_MAX;
+}
+
+bool walk_fleet_check(const struct walk *w, struct error *err)
+{
+    if (w->fleet == NULL)
+        return true;
+    if (w->scenario->lab.netns)
+        return error_at(err, w->scenario->lab.source, ERROR_USAGE,
+                        "lab isolation \"netns\" is for agents that are children of the run: "
+                        "--on local");
+    for (size_t i = 0; i < w->use_count; i++) {
+        const struct walk_use *u = &w->uses[i];
+        if (!check_budget(w, u, err))
+            return false;
+        if (is_process_fault(u))
+            return error_at(err, u->step->source, ERROR_USAGE,
+                            "fault.%s: processes of agents that dial in are not ours to signal: "
+                            "--on local",
+                            u->step->word);
+    }
+    return true;
+}
+
+static void describe(const struct actor *a, enum fleet_role role, uint32_t number,
+                     struct fleet_agent *to)
+{
+    *to = (struct fleet_agent){.role = role, .service = a->service, .number = number};
+    snprintf(to->id, sizeof(to->id), "%s", a->id);
+}
+
+bool walk_fleet_start(struct walk *w, struct error *err)
+{
+    const struct walk_context *c = w->context;
+    struct fleet_agent agents[FLEET_AGENTS_MOST];
+    size_t count = 0, wanted = agent_count(w);
+    struct fleet_call call = {
+        .run = c->options->run, .conductor = intake_address(c->intake), .psk = c->psk};
+    if (wanted > FLEET_AGENTS_MOST)
+        return error_at(err, w->scenario->lab.source, ERROR_LIMIT,
+                        "scenario \"%s\" needs %zu agents (%zu endpoints, %zu of load); at most %d "
+                        "agents are allowed",
+                        w->scenario->name, wanted, wanted - w->load_count, w->load_count,
+                        FLEET_AGENTS_MOST);
+    for (size_t i = 0; i < w->service_count; i++)
+        for (size_t k = 0; k < w->services[i].proxy_count; k++)
+            describe(w->services[i].proxies[k], FLEET_ENDPOINT, (uint32_t)k + 1, &agents[count++]);
+    for (size_t i = 0; i < w->load_count; i++)
+        describe(w->loads[i], FLEET_LOAD, (uint32_t)i + 1, &agents[count++]);
+    w->fleet_started = true;
+    return w->fleet->start(w->fleet, agents, count, &call, err);
+}
+
+void walk_fleet_end(struct walk *w)
+{
+    struct error err = {0};
+    if (w->fleet_started && !w->fleet->end(w->fleet, &err))
+        walk_tell(w, "agent.end", "%s", err.text);
+    w->fleet_started = false;
+}
+
+/* ---- who has come ---- */
+
+static struct actor *find(struct walk *w, const char *role, const char *id)
+{
+    for (size_t i = 0; w->fleet != NULL && i < w->actor_count; i++) {
+        struct actor *a = &w->actors[i];
+        if (a->id != NULL && strcmp(a->id, id) == 0 && strcmp(a->role, role) == 0)
+            return a;
+    }
+    return NULL;
+}
+
+bool walk_admit(struct walk *w, const json_t *hello, struct carrier *wire, bool *ret_taken,
+                struct error *err)
+{
+    struct actor *a = find(w, control_text(hello, "role"), control_text(hello, "id"));
+    if (a == NULL)
+        return false;
+    bool first = a->instance == 0;
+    *ret_taken = actor_admit(a, hello, w->context->intake, wire, w->plan->arm,
+                             strcmp(a->role, "proxy") == 0, err);
+    if (*ret_taken && first)
+        walk_event(w, "agent",
+                   json_pack("{ss ss sI sI ss}", "role", a->role, "id", a->id, "proc",
+                             (json_int_t)a->proc, "cpu_milli",
+                             (json_int_t)control_number(hello, "cpu_milli"), "build",
+                             control_text(hello, "build")),
+                   loop_now_ns(w->context->loop));
+    return true;
+}
+
+uint64_t walk_fleet_barrier(struct walk *w)
+{
+    uint64_t slowest_ns = 0, in_ns;
+    if (w->fleet == NULL)
+        return 0;
+    for (size_t i = 0; i < w->load_count; i++)
+        if (w->loads[i]->slowest_ns > slowest_ns)
+            slowest_ns = w->loads[i]->slowest_ns;
+    in_ns = slowest_ns < BARRIER_MOST_NS / 2 ? 2 * slowest_ns : BARRIER_MOST_NS;
+    in_ns = in_ns < BARRIER_LEAST_NS ? BARRIER_LEAST_NS : in_ns;
+    walk_event(w, "load_start",
+               json_pack("{sI sI sI sI}", "agents", (json_int_t)w->load_count, "in_ns",
+                         (json_int_t)in_ns, "slowest_trip_ns", (json_int_t)slowest_ns,
+                         "skew_most_ns", (json_int_t)(slowest_ns / 2)),
+               loop_now_ns(w->context->loop));
+    return in_ns;
+}
+
+/* ---- who goes ---- */
+
+static bool in_phase(const struct walk *w)
+{
+    return w->phase_id != 0 && (w->state == WALK_ARMING || w->state == WALK_RUNNING ||
+                                w->state == WALK_RESUMING || w->state == WALK_PAUSED);
+}
+
+static size_t service_of(const struct walk *w, const struct actor *a)
+{
+    return strcmp(a->role, "load") == 0 ? SIZE_MAX : walk_find_service(w, a->service);
+}
+
+static bool has_faults(const struct walk *w, size_t service)
+{
+    for (size_t i = 0; i < w->use_count; i++)
+        if (w->uses[i].on && w->uses[i].service == service)
+            return true;
+    return false;
+}
+
+static void tell_gone(struct walk *w, const char *what, const struct actor *a, const char *why)
+{
+    walk_event(w, what, json_pack("{ss ss ss}", "role", a->role, "id", a->id, "why", why),
+               loop_now_ns(w->context->loop));
+    walk_tell(w, what, "%s agent %s: %s", a->role, a->id, why);
+}
+
+/* It disarms by itself at once. A phase whose faults were out for a while, or whose load was, is no
+ * evidence, whatever else is there. */
+void walk_fleet_on_away(struct walk *w, struct actor *a)
+{
+    size_t service = service_of(w, a);
+    tell_gone(w, "agent_away", a, "its connection has ended");
+    if (!in_phase(w))
+        return;
+    if (service == SIZE_MAX || has_faults(w, service))
+        actor_note_lost(a, w->phase_t0_ns);
+    if (service == SIZE_MAX)
+        walk_phase_end(w, "lost");
+}
+
+void walk_fleet_on_back(struct walk *w, struct actor *a)
+{
+    size_t service = service_of(w, a);
+    tell_gone(w, "agent_back", a, "it has another connection");
+    for (size_t i = 0; i < w->use_count; i++) /* what is left of a budget, as after a pause */
+        if (w->uses[i].on && w->uses[i].service == service)
+            w->uses[i].spent = w->uses[i].fired;
+    if (service != SIZE_MAX && strcmp(a->role, "proxy") == 0 && a->state == ACTOR_READY)
+        walk_arm_send(w, service);
+}
+
+/* Endpoints whose proxy and stub are both there. */
+static uint32_t endpoints_left(const struct walk *w, size_t service)
+{
+    const struct walk_service *s = &w->services[service];
+    uint32_t left = 0;
+    for (size_t i = 0; i < s->proxy_count; i++)
+        left += !s->proxies[i]->lost && !s->stubs[i]->lost;
+    return left;
+}
+
+void walk_fleet_on_lost(struct walk *w, struct actor *a, const struct error *why)
+{
+    char fate[160] = "";
+    struct error full = {0};
+    size_t service = service_of(w, a);
+    w->fleet->fate(w->fleet, a->id, fate, sizeof(fate));
+    error_set(&full, ERROR_PEER, "%s%s%s", why->text, fate[0] == '\0' ? "" : ": ", fate);
+    tell_gone(w, "agent_lost", a, full.text);
+    if (w->phase_t0_ns != 0)
+        actor_note_lost(a, w->phase_t0_ns);
+    if (w->state >= WALK_RECOVERING)
+        return;
+    if (service == SIZE_MAX || w->state < WALK_ARMING) {
+        walk_phase_end(w, "lost");
+        walk_break(w, &full);
+        return;
+    }
+    uint32_t left = endpoints_left(w, service);
+    if (left < FLEET_ENDPOINTS_LEAST) {
+        error_prefix(&full, "%s has %u of its %u endpoints left, and needs %d: ", a->service, left,
+                     w->services[service].plan->endpoints, FLEET_ENDPOINTS_LEAST);
+        walk_break(w, &full);
+        return;
+    }
+    walk_phase_on_armed(w); /* it is not waited for any more */
+}
+
+void walk_fleet_phase_ended(struct walk *w)
+{
+    for (size_t i = 0; w->fleet != NULL && i < w->actor_count; i++)
+        if (w->actors[i].lost)
+            actor_note_lost(&w->actors[i], w->phase_t0_ns);
+}
+
+void walk_fleet_reap(struct walk *w)
+{
+    char id[FLEET_ID_BYTES];
+    while (w->fleet_started && w->fleet->reap != NULL && w->fleet->reap(w->fleet, id)) {
+        struct actor *a = find(w, "proxy", id);
+        a = a == NULL ? find(w, "load", id) : a;
+        if (a != NULL)
+            actor_give_up(a);
+    }
+}

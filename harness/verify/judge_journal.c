@@ -1,0 +1,60 @@
+#include "verify/judge_journal.h"
+
+#include "verify/claims.h"
+
+static void mind_lost(const struct claim_type *type, const struct window *w, struct arena *arena,
+                      struct verdict *v)
+{
+    if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
+        (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)))
+        return;
+    const char *was = v->text;
+    verdict_open(v, WHY_LOST, arena, "the journal lost %llu records of this phase (else: %s)",
+                 (unsigned long long)w->lost, was);
+    v->needs = "a faster disk, or a lower rate";
+}
+
+/* A hook that failed was switched off: from then on the fault that the claim counts on was not
+ * there (scenario-language.md 4). Errors are rare: one look at each is no cost. */
+static void mind_hooks(const struct window *w, const char *arm, struct arena *arena,
+                       struct verdict *v)
+{
+    const struct journal *j = w->journal;
+    for (size_t i = 0; i < j->hook_count; i++) {
+        const struct hook_row *row = &j->hooks[i];
+        const struct journal_proc *proc = journal_proc_of(j, row->proc);
+        if (row->r.level != HOOK_ERROR || row->r.at < w->span.from_ns ||
+            row->r.at >= w->span.to_ns || proc == NULL || strcmp(proc->arm, arm) != 0)
+            continue;
+        verdict_open(v, WHY_INSTRUMENT, arena, "hook error at %s: %s",
+                     journal_name(j, row->r.source), journal_name(j, row->r.text));
+        v->needs = "a hook that works";
+        return;
+    }
+}
+
+/* Times of two endpoints are subtracted on one clock only (kubernetes.md section 7): a claim that
+ * lives by the spans between a request's tries cannot be judged by them here. */
+static void mind_clocks(const struct claim_type *type, const struct window *w, struct arena *arena,
+                        struct verdict *v)
+{
+    bool spaces = type->class == CLAIM_TIMING || strncmp(type->id, "backoff.", 8) == 0;
+    if (!spaces || w->track->same_endpoint_clock || v->kind == VERDICT_INCONCLUSIVE)
+        return;
+    const char *was = v->text;
+    verdict_open(v, WHY_CAPABILITY, arena,
+                 "the endpoints of %s are on several clocks, and times of two are not subtracted "
+                 "(else: %s)",
+                 w->track->service, was == NULL ? "" : was);
+    v->needs = "the endpoints of a service on one node";
+}
+
+void judge_mind_journal(const struct claim_type *type, const struct window *w, const char *arm,
+                        struct arena *arena, struct verdict *v)
+{
+    if (v->kind == VERDICT_NOT_APPLICABLE)
+        return;
+    mind_lost(type, w, arena, v);
+    mind_hooks(w, arm, arena, v);
+    mind_clocks(type, w, arena, v);
+}

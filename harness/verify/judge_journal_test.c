@@ -1,0 +1,67 @@
+#include "verify/judge_journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* What judge_mind_journal makes of a verdict. */
+static enum verdict_kind minded(const char *claim, bool one_clock, enum verdict_kind was,
+                                enum why *ret_why, char *ret_text, size_t size)
+{
+    struct arena arena;
+    struct journal *j = journal_new();
+    struct track track = {
+        .journal = j, .arm = "subject", .service = "payments", .same_endpoint_clock = one_clock};
+    struct window w = {.journal = j, .track = &track};
+    struct verdict v = {.kind = was, .text = "12 of 12"};
+    arena_init(&arena, 4096);
+    judge_mind_journal(claim_type_find(claim), &w, "subject", &arena, &v);
+    *ret_why = v.why;
+    snprintf(ret_text, size, "%s", v.text);
+    arena_release(&arena);
+    journal_free(j);
+    return v.kind;
+}
+
+static void spacing_over_several_clocks_is_open(void **state)
+{
+    static const char *const spaced[] = {"backoff.max", "backoff.law", "timeout.try"};
+    static const enum verdict_kind kinds[] = {VERDICT_PASS, VERDICT_FAIL};
+    enum why why;
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(spaced); i++) {
+        for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+            assert_non_null(claim_type_find(spaced[i]));
+            assert_int_equal(minded(spaced[i], false, kinds[k], &why, text, sizeof(text)),
+                             VERDICT_INCONCLUSIVE);
+            assert_int_equal(why, WHY_CAPABILITY);
+            assert_non_null(strstr(text, "several clocks"));
+            assert_non_null(strstr(text, "else: 12 of 12"));
+            assert_int_equal(minded(spaced[i], true, kinds[k], &why, text, sizeof(text)), kinds[k]);
+        }
+    }
+}
+
+static void counts_by_id_need_no_clock(void **state)
+{
+    enum why why;
+    char text[256];
+    (void)state;
+    assert_int_equal(minded("retry.max", false, VERDICT_FAIL, &why, text, sizeof(text)),
+                     VERDICT_FAIL);
+    assert_int_equal(minded("retry.must", false, VERDICT_PASS, &why, text, sizeof(text)),
+                     VERDICT_PASS);
+    assert_int_equal(minded("timeout.try", false, VERDICT_NOT_APPLICABLE, &why, text, sizeof(text)),
+                     VERDICT_NOT_APPLICABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spacing_over_several_clocks_is_open),
+        cmocka_unit_test(counts_by_id_need_no_clock),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
