@@ -84,7 +84,7 @@ static void on_child(int signo, void *cookie)
         return;
     d->stub = 0;
     loop_hold_remove(a->loop, &d->stub_hold);
-    if (!a->draining) {
+    if (!a->draining && !a->gone) { /* without a conductor it has its own end */
         error_set(&why, ERROR_PEER, "its stub ended (%s %d)",
                   WIFSIGNALED(status) ? "killed by signal" : "exit",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

@@ -280,11 +280,20 @@ static bool control(struct agent *a, uint8_t kind, const json_t *body, struct er
     return true;
 }
 
-/* Nobody writes down what the load sees any more. */
+/* Nobody writes down what the load sees any more; or, where it has another connection soon, what is
+ * cut off now is our doing and no answer of the mesh. */
 static void orphan(struct agent *a)
 {
-    if (a->own != NULL)
-        stop_all(a->own, 0);
+    struct load_agent *l = a->own;
+    for (size_t i = 0; l != NULL && i < l->count; i++) {
+        struct running *r = l->loads[i];
+        if (r == NULL || r->stopping)
+            continue;
+        r->stopping = true;
+        load_abandon(r->load, on_load_done, r);
+    }
+    if (l != NULL)
+        loop_hold_remove(a->loop, &l->done_hold);
 }
 
 static void on_drain_over(struct hold *h, uint64_t now_ns)

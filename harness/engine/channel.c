@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Until the kernel gives up a connection whose bytes nobody acknowledges. */
-#define UNACKNOWLEDGED_MOST_MS 10000U
+#define UNACKNOWLEDGED_MOST_MS 15000U
 
 struct channel_context {
     SSL_CTX *ssl;

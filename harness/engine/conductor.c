@@ -129,6 +129,8 @@ static void look_at_stall(struct conductor *c, const struct stall_seen *stall)
     char span[32];
     if (c->stopping != STOPPING_NOT || lasted_ns < most_ns || stall->due_ns <= c->away_ns)
         return;
+    if (!c->begun) /* agents are on their way: nothing is armed, and no guard is due */
+        return;
     units_print_duration(lasted_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
     error_set(&why, ERROR_LIMIT, "our own loop stalled for %s", span);
     conductor_stop(c, STOPPING_ABORT, &why, conductor_recover_ns(c));

@@ -165,11 +165,12 @@ static bool has_faults(const struct walk *w, size_t service)
     return false;
 }
 
+/* ${why}: one line that names the agent. */
 static void tell_gone(struct walk *w, const char *what, const struct actor *a, const char *why)
 {
     walk_event(w, what, json_pack("{ss ss ss}", "role", a->role, "id", a->id, "why", why),
                loop_now_ns(w->context->loop));
-    walk_tell(w, what, "%s agent %s: %s", a->role, a->id, why);
+    walk_tell(w, what, "%s", why);
 }
 
 /* It disarms by itself at once. A phase whose faults were out for a while, or whose load was, is no
@@ -177,7 +178,10 @@ static void tell_gone(struct walk *w, const char *what, const struct actor *a, c
 void walk_fleet_on_away(struct walk *w, struct actor *a)
 {
     size_t service = service_of(w, a);
-    tell_gone(w, "agent_away", a, "its connection has ended");
+    char text[FLEET_ID_BYTES + 96], who[FLEET_ID_BYTES + 32];
+    snprintf(text, sizeof(text), "the connection of the %s has ended",
+             actor_print(a, who, sizeof(who)));
+    tell_gone(w, "agent_away", a, text);
     if (!in_phase(w))
         return;
     if (service == SIZE_MAX || has_faults(w, service))
@@ -189,7 +193,9 @@ void walk_fleet_on_away(struct walk *w, struct actor *a)
 void walk_fleet_on_back(struct walk *w, struct actor *a)
 {
     size_t service = service_of(w, a);
-    tell_gone(w, "agent_back", a, "it has another connection");
+    char text[FLEET_ID_BYTES + 96], who[FLEET_ID_BYTES + 32];
+    snprintf(text, sizeof(text), "the %s is back", actor_print(a, who, sizeof(who)));
+    tell_gone(w, "agent_back", a, text);
     for (size_t i = 0; i < w->use_count; i++) /* what is left of a budget, as after a pause */
         if (w->uses[i].on && w->uses[i].service == service)
             w->uses[i].spent = w->uses[i].fired;

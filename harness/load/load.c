@@ -155,7 +155,7 @@ static void on_drained(struct hold *h, uint64_t now_ns)
     struct load *l = (struct load *)(void *)((char *)h - offsetof(struct load, drain));
     (void)now_ns;
     l->stopped = true;
-    end_all(l, true);
+    end_all(l, !l->abandoned);
     l->on_done(l->cookie);
 }
 
@@ -217,6 +217,12 @@ void load_stop(struct load *l, uint64_t drain_ns, void (*on_done)(void *cookie),
         loop_hold_remove(l->loop, &l->users[i].think);
     loop_hold_add(l->loop, &l->drain, l->progress.in_flight == 0 ? now_ns : now_ns + drain_ns,
                   on_drained);
+}
+
+void load_abandon(struct load *l, void (*on_done)(void *cookie), void *cookie)
+{
+    l->abandoned = true;
+    load_stop(l, 0, on_done, cookie);
 }
 
 struct load_progress load_progress(const struct load *l)

@@ -52,6 +52,10 @@ void load_start(struct load *l, uint64_t at_ns);
  * ${drain_ns} from now, when the rest are reset and recorded as the client's time-outs. */
 void load_stop(struct load *l, uint64_t drain_ns, void (*on_done)(void *cookie), void *cookie);
 
+/* As load_stop, at once: what is under way ends without a record, for what came of it is not the
+ * mesh's doing. */
+void load_abandon(struct load *l, void (*on_done)(void *cookie), void *cookie);
+
 struct load_progress {
     uint64_t sent, done, errors; /* errors: not complete, or status >= 500 */
     uint64_t capped;             /* sent late for want of a free connection under the cap */

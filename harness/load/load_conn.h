@@ -75,7 +75,7 @@ struct load {
     /* names that every record needs */
     uint32_t edge_name, path_name, *tag_names;
     enum verb verb;
-    bool stopping, stopped;
+    bool stopping, stopped, abandoned;
     struct hold drain;
     void (*on_done)(void *cookie);
     void *cookie;

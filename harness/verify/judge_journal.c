@@ -2,9 +2,24 @@
 
 #include "verify/claims.h"
 
+/* An agent was missing: the mesh met a dead endpoint or a cut load of ours, so not even a witness
+ * tells of the mesh (kubernetes.md section 2: the window is not evidence). */
+static bool mind_agents(const struct window *w, struct arena *arena, struct verdict *v)
+{
+    if (!w->agent_lost || v->kind == VERDICT_INCONCLUSIVE)
+        return w->agent_lost;
+    const char *was = v->text;
+    verdict_open(v, WHY_LOST, arena, "an agent of the run was lost in this phase (else: %s)",
+                 was == NULL ? "" : was);
+    v->needs = "agents that last";
+    return true;
+}
+
 static void mind_lost(const struct claim_type *type, const struct window *w, struct arena *arena,
                       struct verdict *v)
 {
+    if (mind_agents(w, arena, v))
+        return;
     if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
         (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)))
         return;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 /* What judge_mind_journal makes of a verdict. */
+static bool agent_lost;
 static enum verdict_kind minded(const char *claim, bool one_clock, enum verdict_kind was,
                                 enum why *ret_why, char *ret_text, size_t size)
 {
@@ -13,7 +14,7 @@ static enum verdict_kind minded(const char *claim, bool one_clock, enum verdict_
     struct journal *j = journal_new();
     struct track track = {
         .journal = j, .arm = "subject", .service = "payments", .same_endpoint_clock = one_clock};
-    struct window w = {.journal = j, .track = &track};
+    struct window w = {.journal = j, .track = &track, .lost = agent_lost, .agent_lost = agent_lost};
     struct verdict v = {.kind = was, .text = "12 of 12"};
     arena_init(&arena, 4096);
     judge_mind_journal(claim_type_find(claim), &w, "subject", &arena, &v);
@@ -57,11 +58,32 @@ static void counts_by_id_need_no_clock(void **state)
                      VERDICT_NOT_APPLICABLE);
 }
 
+/* The mesh met a dead endpoint of ours: not even a witness is the mesh's doing. */
+static void nothing_is_judged_where_an_agent_was_lost(void **state)
+{
+    static const char *const claims[] = {"retry.max", "success", "metrics.retries"};
+    static const enum verdict_kind kinds[] = {VERDICT_PASS, VERDICT_FAIL};
+    enum why why;
+    char text[256];
+    (void)state;
+    agent_lost = true;
+    for (size_t i = 0; i < COUNT_OF(claims); i++) {
+        for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+            assert_int_equal(minded(claims[i], true, kinds[k], &why, text, sizeof(text)),
+                             VERDICT_INCONCLUSIVE);
+            assert_int_equal(why, WHY_LOST);
+            assert_non_null(strstr(text, "an agent of the run was lost"));
+        }
+    }
+    agent_lost = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spacing_over_several_clocks_is_open),
         cmocka_unit_test(counts_by_id_need_no_clock),
+        cmocka_unit_test(nothing_is_judged_where_an_agent_was_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

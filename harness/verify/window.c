@@ -23,12 +23,16 @@ void window_cut(struct window *w)
                                 : (uint64_t)((double)spans_within(&t->lags, w->span.from_ns, end) *
                                              1e6 / (double)length);
     w->lost = 0;
+    w->agent_lost = false;
     for (size_t i = 0; i < w->journal->lost_count; i++) {
         const struct lost_record *r = &w->journal->losts[i].r;
         const struct journal_proc *p = journal_proc_of(w->journal, w->journal->losts[i].proc);
         bool ours = p == NULL || p->arm == NULL || strcmp(p->arm, t->arm) == 0;
-        if (ours && r->at < w->wide.to_ns && r->to >= w->wide.from_ns)
-            w->lost += r->count;
+        if (!ours || r->at >= w->wide.to_ns || r->to < w->wide.from_ns)
+            continue;
+        w->lost += r->count;
+        /* By the conductor: more than records was missing (engine/walk_fleet.c). */
+        w->agent_lost = w->agent_lost || r->kind == RECORD_LOST;
     }
 }
 

@@ -27,6 +27,7 @@ struct window {
     double alpha;               /* for one side of one test */
     bool strict;                /* n_min 66 */
     uint64_t lost;              /* records that the arm lost in ${span} */
+    bool agent_lost;            /* and an agent of it was missing for a while */
     uint64_t tainted_ppm;       /* share of ${span} that is no evidence */
     uint64_t lagged_ppm;        /* share in which a loop of ours stood still for long (5.4) */
 };
