@@ -76,8 +76,18 @@ static bool on_steer_resume(void *cookie, const char *who, struct error *err)
     return true;
 }
 
-const struct steer_acts conductor_steer_acts = {
-    .abort = on_steer_abort, .pause = on_steer_pause, .resume = on_steer_resume};
+static void on_steer_note(void *cookie, const char *what, const char *json)
+{
+    struct conductor *c = cookie;
+    struct error err = {0};
+    if (!store_event(c->store, 0, what, json, loop_now_ns(c->loop), &err))
+        conductor_stop(c, STOPPING_BROKEN, &err, 0);
+}
+
+const struct steer_acts conductor_steer_acts = {.abort = on_steer_abort,
+                                                .pause = on_steer_pause,
+                                                .resume = on_steer_resume,
+                                                .note = on_steer_note};
 
 static void on_usr1(int signo, void *cookie)
 {

@@ -52,6 +52,13 @@ struct fleet {
     /* SIGCHLD came. May be NULL. True when one ended whose loss is certain: ${ret_id} names it, and
      * nobody waits for it to come back. Called until it says false. */
     bool (*reap)(struct fleet *f, char ret_id[FLEET_ID_BYTES]);
+    /* All that the agents need besides themselves is there: asked before the first phase, when all
+     * of them are ready. NULL: it always is. */
+    bool (*ready)(struct fleet *f);
+    /* The conductor's, set before the first start(): told that ready() may have changed, or that
+     * the run cannot go on (${why}, once). */
+    void (*on_change)(void *cookie, const struct error *why);
+    void *cookie;
 };
 
 #endif

@@ -56,6 +56,15 @@ bool steer_resume(struct steer *s, const char *who, struct error *err)
     return check_who(who, err) && s->acts->resume(s->cookie, who, err);
 }
 
+void steer_note(struct steer *s, const char *what, json_t *take_json)
+{
+    char *text = json_dumps(take_json, JSON_COMPACT);
+    json_decref(take_json);
+    if (s->acts->note != NULL && text != NULL)
+        s->acts->note(s->cookie, what, text);
+    free(text);
+}
+
 static const char *text_of(const json_t *ask, const char *key)
 {
     const char *text = json_string_value(json_object_get(ask, key));

@@ -25,6 +25,10 @@ bool steer_pause(struct steer *s, const char *who, struct error *err);
 /* The same faults again, then `settle`; what was between is no evidence. False: not paused. */
 bool steer_resume(struct steer *s, const char *who, struct error *err);
 
+/* Puts a line of ${what} into the journal ("api_call"), with what ${take_json} says; before
+ * anything that follows from it. A journal that takes no more ends the run. */
+void steer_note(struct steer *s, const char *what, json_t *take_json);
+
 /* A request as it comes over the control socket: {"verb": "abort", "who": "alice", ...}. The answer
  * (the caller's) always has "ok": true, or false with "error": a sentence. */
 json_t *steer_ask(struct steer *s, const json_t *ask);
@@ -41,6 +45,7 @@ struct steer_acts {
     bool (*abort)(void *cookie, const struct error *why, struct error *err);
     bool (*pause)(void *cookie, const char *who, struct error *err);
     bool (*resume)(void *cookie, const char *who, struct error *err);
+    void (*note)(void *cookie, const char *what, const char *json); /* may be NULL */
 };
 struct steer *steer_new(const struct steer_acts *acts, void *cookie);
 void steer_free(struct steer *s); /* NULL is fine */
