@@ -9,7 +9,8 @@
 
 /* Endpoint 1 of two refuses from 1 s to 20 s, and of 38 requests that meet it only ${retried} are
  * retried. Endpoint 2 has its picks all the time, or (${in} false) none but those from 1 s on. */
-static void dead_end(struct limits *l, bool in, uint64_t retried)
+static void dead_end_by(struct limits *l, bool in, uint64_t retried, const char *fault,
+                        const char *const *keys)
 {
     struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
     edge.retry.attempts = limits_value(2);
@@ -21,8 +22,8 @@ static void dead_end(struct limits *l, bool in, uint64_t retried)
                                          .base_ejection = limits_value(30 * NS_PER_S),
                                          .max_ejection_percent = limits_value(50)};
     limits_open(l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
-    l->phase->steps[l->phase->step_count++] = step_make(l->plan, STEP_FAULT, "refuse", "payments/1",
-                                                        (struct source){"limits.lua", 10, 0}, NULL);
+    l->phase->steps[l->phase->step_count++] = step_make(l->plan, STEP_FAULT, fault, "payments/1",
+                                                        (struct source){"limits.lua", 10, 0}, keys);
     for (uint64_t i = 0; i < 20; i++)
         limits_served(l, i * 50 * MS, i * 50 * MS + 3 * MS, (uint16_t)(i % 2 + 1));
     for (uint64_t t = S, n = 0; t < 20 * S; t += 500 * MS, n++) {
@@ -35,6 +36,20 @@ static void dead_end(struct limits *l, bool in, uint64_t retried)
         }
         if (in)
             limits_served(l, t + 250 * MS, t + 253 * MS, 2);
+    }
+}
+
+static void dead_end(struct limits *l, bool in, uint64_t retried)
+{
+    dead_end_by(l, in, retried, "refuse", NULL);
+}
+
+/* One more that met no endpoint: the mesh answers by itself. */
+static void turned_away(struct limits *l, uint64_t count, enum body_class body)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        limits_request(l, 2 * S + 10 * MS, 2 * S + 15 * MS, 503, false);
+        l->j->requests[l->j->request_count - 1].r.body_class = (uint16_t)body;
     }
 }
 
@@ -85,6 +100,106 @@ static void each_look_spends_its_part_of_the_alpha(void **state)
     dead_end(&l, true, 20);
     l.plan->false_alarms = 3.5 * tail;
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "18 of 38");
+}
+
+/* A dead endpoint refuses, and one that resets at accept is as good as dead; a proxy that is killed
+ * or a reset of what was accepted is not. */
+static void what_takes_an_endpoint_down_is_told_by_its_fault(void **state)
+{
+    static const struct {
+        const char *fault, *keys[3], *met; /* met NULL: nothing is down */
+    } rows[] = {
+        {"kill", {NULL}, "refuse"},
+        {"kill", {"what", "endpoint", NULL}, "refuse"},
+        {"kill", {"what", "proxy", NULL}, NULL},
+        {"reset", {"when", "accept", NULL}, "accept"},
+        {"reset", {"when", "request_head", NULL}, NULL},
+        {"reset", {NULL}, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (int within = 0; within <= 1; within++) {
+            struct limits l;
+            char text[80];
+            dead_end_by(&l, true, 0, rows[i].fault, rows[i].keys);
+            l.edge.retry.on = RETRY_CONNECT_FAILURE | RETRY_RESET;
+            struct step *fault = &l.phase->steps[l.phase->step_count - 1];
+            if (within == 1) { /* `during` */
+                struct step *inner = ARENA_ARRAY(&l.plan->arena, struct step, 1);
+                *inner = *fault;
+                *fault = step_make(l.plan, STEP_DURING, "during", NULL, inner->source, NULL);
+                fault->to_ns = 20 * NS_PER_S;
+                fault->steps = inner;
+                fault->step_count = 1;
+            }
+            snprintf(text, sizeof(text), "38 of 38 requests that met %s were not retried",
+                     rows[i].met == NULL ? "" : rows[i].met);
+            if (rows[i].met != NULL)
+                limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, text);
+            else
+                limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+        }
+}
+
+/* Without a host, or over a limit, there is nowhere to retry; an answer of the endpoint that lives
+ * is no dead end. */
+static void who_met_no_dead_end_or_had_no_other_is_not_counted(void **state)
+{
+    static const enum body_class bodies[] = {BODY_NO_HEALTHY, BODY_OVERFLOW};
+    struct limits l;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        dead_end(&l, true, 38);
+        turned_away(&l, 22, bodies[i]);
+        limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
+    }
+    dead_end(&l, true, 38);
+    for (uint64_t i = 0; i < 3; i++) { /* too few to be out */
+        uint64_t at = 3 * S + i * 20 * MS, id = limits_request(&l, at, at + 5 * MS, 503, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = at + MS,
+                                                .out_us = at + 4 * MS,
+                                                .endpoint = 2,
+                                                .status = 503,
+                                                .k = 1,
+                                                .conn = 2});
+    }
+    limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
+}
+
+/* The retry ended well, and the client has something else: but for what a limit answers. */
+static void the_last_tries_answer_is_the_clients(void **state)
+{
+    static const struct {
+        uint16_t last, got;
+        uint8_t marks;
+        bool swapped;
+    } rows[] = {{200, 500, 0, true},
+                {200, 200, 0, false},
+                {503, 500, 0, true},
+                {503, 503, 0, false},
+                {200, 500, REQUEST_MARK_OVERLOADED, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+        edge.retry.attempts = limits_value(1);
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        uint64_t id = limits_request(&l, S, S + 20 * MS, rows[i].got, false);
+        l.j->requests[0].r.marks = rows[i].marks;
+        for (uint16_t k = 1; k <= 2; k++)
+            limits_add_try(&l, &(struct limits_try){.request = id,
+                                                    .head_us = S + (k == 1 ? 1u : 10u) * MS,
+                                                    .out_us = S + (k == 1 ? 2u : 12u) * MS,
+                                                    .status = k == 1 ? 503 : rows[i].last,
+                                                    .k = k,
+                                                    .conn = k});
+        if (rows[i].swapped)
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE,
+                       "1 of 1 requests that met 503 got another answer than the last try's");
+        else
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "only 1 of 10");
+    }
 }
 
 /* ${count} requests at once whose only retry of two is not seen; the client has their own 503. */
@@ -212,10 +327,7 @@ static void a_limit_of_retries_explains_those_that_met_a_dead_end_at_once(void *
         dead_end(&l, true, 38);
         if (limited == 1)
             l.edge.pool.max_retries = limits_value(3);
-        for (uint64_t i = 0; i < 22; i++) {
-            limits_request(&l, 2 * S + 10 * MS, 2 * S + 15 * MS, 503, false);
-            l.j->requests[l.j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
-        }
+        turned_away(&l, 22, BODY_CONNECT_FAILURE);
         if (limited == 1)
             limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
         else
@@ -256,6 +368,9 @@ int main(void)
         cmocka_unit_test(where_the_other_may_be_out_there_is_nowhere_to_retry),
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
         cmocka_unit_test(each_look_spends_its_part_of_the_alpha),
+        cmocka_unit_test(what_takes_an_endpoint_down_is_told_by_its_fault),
+        cmocka_unit_test(who_met_no_dead_end_or_had_no_other_is_not_counted),
+        cmocka_unit_test(the_last_tries_answer_is_the_clients),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
         cmocka_unit_test(an_answer_that_was_passed_on_is_no_timers),
