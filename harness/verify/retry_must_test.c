@@ -281,6 +281,31 @@ static void a_limit_is_met_when_the_try_ends(void **state)
     }
 }
 
+/* What was cut before the per-try timer can have fired was cut by something else. */
+static void a_hold_is_retried_where_the_per_try_timer_cut_it(void **state)
+{
+    static const uint64_t cuts_ms[] = {80, 66, 60, 20};
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    (void)state;
+    edge.retry.attempts = limits_value(1);
+    edge.retry.per_try_timeout = limits_value(80 * NS_PER_MS);
+    for (size_t i = 0; i < COUNT_OF(cuts_ms); i++) {
+        struct limits l;
+        uint64_t cut = S + cuts_ms[i] * MS;
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        uint64_t held = limits_request(&l, S, cut + 5 * MS, 504, false);
+        limits_add_try(&l, &(struct limits_try){.request = held, .head_us = S, .out_us = cut});
+        struct attempt_record *a = &l.j->attempts[0].r;
+        a->left = a->out;
+        a->out = a->head_out = a->done = a->status = 0;
+        a->outcome = OUTCOME_LEFT;
+        if (cuts_ms[i] > 64)
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met hold");
+        else
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    }
+}
+
 /* The second of two tries came 300 ms after the first had failed, and the per-try timeout is 120
  * ms: it may have been cut. Not where the client has its own answer. */
 static void an_answer_that_was_passed_on_is_no_timers(void **state)
@@ -368,6 +393,7 @@ int main(void)
         cmocka_unit_test(where_the_other_may_be_out_there_is_nowhere_to_retry),
         cmocka_unit_test(between_chance_and_certainty_it_is_open),
         cmocka_unit_test(each_look_spends_its_part_of_the_alpha),
+        cmocka_unit_test(a_hold_is_retried_where_the_per_try_timer_cut_it),
         cmocka_unit_test(what_takes_an_endpoint_down_is_told_by_its_fault),
         cmocka_unit_test(who_met_no_dead_end_or_had_no_other_is_not_counted),
         cmocka_unit_test(the_last_tries_answer_is_the_clients),
