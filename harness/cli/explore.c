@@ -252,8 +252,8 @@ static const char *head_of(struct exploration *x, const struct search_result *r)
     const struct explore_evidence *v = explore_evidence_of(&x->lab);
     struct text t;
     text_init(&t, 4096);
-    text_add(&t, "-- Found by meshproof explore %s --seed %s (trial %llu, made smaller).\n-- ",
-             x->says.suite, x->says.seed_text, (unsigned long long)r->number);
+    text_add(&t, "-- Found by meshproof explore %s --seed %s: trial %llu.\n-- ", x->says.suite,
+             x->says.seed_text, (unsigned long long)r->number);
     report_add_clean(&t, v->seen);
     text_add(&t, "\n");
     const char *head = arena_strdup(&x->prepared.arena, text_get(&t));

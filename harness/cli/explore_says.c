@@ -45,9 +45,9 @@ static void say_not_asked(const struct space *spaces, size_t count)
     text_init(&t, LINE_MOST_BYTES);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < spaces[i].not_asked_count; k++)
-            text_add(&t, " %s", spaces[i].not_asked[k]);
+            text_add(&t, " expect.%s", spaces[i].not_asked[k]);
     if (t.len > 0)
-        fprintf(stderr, "left out, for a trial cannot show it: expect%s\n", text_get(&t));
+        fprintf(stderr, "left out, for a trial cannot show it:%s\n", text_get(&t));
     text_release(&t);
 }
 
@@ -57,7 +57,7 @@ void explore_say_begin(const struct explore_says *s, const struct space *spaces,
     size_t claims = 0;
     for (size_t i = 0; i < count; i++)
         claims += spaces[i].expect_count;
-    units_print_duration(spaces[0].lasting_ns, trial, sizeof(trial));
+    units_print_duration(spaces[0].calm_ns + spaces[0].lasting_ns, trial, sizeof(trial));
     units_print_duration(s->budget_ns, budget, sizeof(budget));
     if (s->json) {
         json_t *j = event(s, "explore.start");
@@ -193,9 +193,9 @@ static void add_how(const struct explore_says *s, const struct search_result *r,
                  s->replays);
         return;
     }
-    text_add(t, "      shrunk   %zu fault%s to %zu, %s to %s; %llu smaller schedules were tried\n",
+    text_add(t, "      shrunk   %zu fault%s to %zu, %s to %s; %llu smaller schedule%s tried\n",
              r->drawn.count, r->drawn.count == 1 ? "" : "s", r->smallest.count, was, is,
-             (unsigned long long)r->tried);
+             (unsigned long long)r->tried, r->tried == 1 ? "" : "s");
     text_add(t, "      again    in %u of %u replays, each with a seed of its own%s\n", s->replays,
              s->replays,
              r->stopped || r->last_failed

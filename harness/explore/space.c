@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "plan/limits.h"
+#include "plan/probe.h"
 
 #define LASTING_LEAST_NS (5 * NS_PER_S)
 #define LASTING_MOST_NS (20 * NS_PER_S)
+#define CALM_MORE_NS (2 * NS_PER_S)
 
 static bool is_named(const struct space_options *options, const struct drawable *d)
 {
@@ -150,6 +152,22 @@ static void take_times(struct space *space, const struct edge_policy *edges, siz
         space->lasting_ns = 5 * SCHEDULE_GRID_NS;
 }
 
+/* A sample comes after each `every`, and all within `over` must be good. */
+static void take_guards(struct space *space)
+{
+    const struct scenario *s = space->base;
+    for (size_t i = 0; i < s->guard_count; i++) {
+        const struct guard_plan *g = &s->guards[i];
+        if (g->kind != GUARD_STOP)
+            continue;
+        const struct probe_plan *probe = g->probe == NULL ? &g->own : probe_find(s, g->probe);
+        if (probe == NULL || probe->kind != PROBE_CLIENT)
+            continue;
+        uint64_t holds_ns = g->over_ns + probe->every_ns + CALM_MORE_NS;
+        space->calm_ns = holds_ns > space->calm_ns ? holds_ns : space->calm_ns;
+    }
+}
+
 bool space_init(struct space *ret, const struct plan *p, const struct scenario *s,
                 const struct edge_policy *edges, size_t edge_count,
                 const struct space_options *options, struct arena *arena, struct error *err)
@@ -160,6 +178,7 @@ bool space_init(struct space *ret, const struct plan *p, const struct scenario *
             return false;
     space_loads(ret);
     take_times(ret, edges, edge_count, options);
+    take_guards(ret);
     struct schedule nothing = {.lasting_ns = ret->lasting_ns};
     return add_services(ret, options, err) && space_claims(ret, err) &&
            space_fits(ret, &nothing, err);

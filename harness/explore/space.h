@@ -36,6 +36,7 @@ struct space {
     struct load_plan *loads; /* in ${arena} */
     size_t load_count;
     uint64_t lasting_ns; /* of a trial's phase, as drawn */
+    uint64_t calm_ns;    /* of a phase without faults before it, in which guards hold; 0: none */
     uint64_t delay_most_ns, share_most_ppm;
     struct arena *arena;
     json_t *owned; /* array: keeps the keys of ${expects} alive */
@@ -63,8 +64,9 @@ bool space_is_wish(const struct space *space, const char *word, const char *on);
 bool space_word_check(const char *word, struct error *err) WARN_UNUSED;
 
 /* The schedule as a plan of its own, of one scenario with one phase: the suite's mesh, lab, guards
- * and probes, the load, the claims, and the faults. Borrows from the suite's plan and from the
- * space; plan_free it before them. */
+ * and probes, the load, the claims, and the faults. Where a guard.stop watches our own load, a calm
+ * phase comes first: no fault is armed before it has held (scenario-language.md 2, rule 1). Borrows
+ * from the suite's plan and from the space; plan_free it before them. */
 #define TRIAL_PHASE "explored"
 struct space_asked {
     const char *word, *on; /* of all expectations only this one; word NULL: all; on "": wherever */

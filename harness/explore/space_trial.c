@@ -9,10 +9,9 @@ static bool is_asked(const struct step *expect, struct space_asked asked)
             (!expect->has_on || asked.on[0] == '\0' || strcmp(expect->on.text, asked.on) == 0));
 }
 
-static struct phase *make_phase(const struct space *space, const struct schedule *s,
-                                struct space_asked asked, struct plan *p)
+static void make_phase(const struct space *space, const struct schedule *s,
+                       struct space_asked asked, struct plan *p, struct phase *phase)
 {
-    struct phase *phase = ARENA_ARRAY(&p->arena, struct phase, 1);
     *phase = (struct phase){.name = TRIAL_PHASE,
                             .source = space->base->source,
                             .ends = PHASE_BY_CLOCK,
@@ -28,7 +27,20 @@ static struct phase *make_phase(const struct space *space, const struct schedule
         phase->steps[phase->step_count++] = space->expects[i];
         json_array_append(p->owned, space->expects[i].keys);
     }
-    return phase;
+}
+
+static struct phase *make_phases(const struct space *space, const struct schedule *s,
+                                 struct space_asked asked, struct plan *p, size_t *ret_count)
+{
+    struct phase *phases = ARENA_ARRAY(&p->arena, struct phase, 2);
+    size_t calm = space->calm_ns > 0;
+    phases[0] = (struct phase){.name = "calm",
+                               .source = space->base->source,
+                               .ends = PHASE_BY_CLOCK,
+                               .lasting_ns = space->calm_ns};
+    make_phase(space, s, asked, p, &phases[calm]);
+    *ret_count = calm + 1;
+    return phases;
 }
 
 /* What a scenario made of a policy alone has, and an ordinary one has not. */
@@ -66,8 +78,7 @@ struct plan *space_trial(const struct space *space, const struct schedule *s, co
     to->loads = space->loads;
     to->load_count = space->load_count;
     to->settle_ns = 0;
-    to->phases = make_phase(space, s, asked, p);
-    to->phase_count = 1;
+    to->phases = make_phases(space, s, asked, p, &to->phase_count);
     plan_number_faults(to);
     return p;
 }

@@ -104,6 +104,31 @@ static void wishes_of_a_calm_phase_are_left_out(void **unused)
     fixture_release(&f);
 }
 
+/* A guard on our own load must have held before a fault is armed. */
+static void guards_get_their_calm(void **unused)
+{
+    struct fixture f;
+    struct error err = {0};
+    struct schedule s = two_faults();
+    struct guard_plan guard = {.kind = GUARD_STOP, .above = "25%", .over_ns = 10 * S};
+    (void)unused;
+    fixture_init(&f);
+    guard.own = (struct probe_plan){
+        .kind = PROBE_CLIENT, .value = "errors", .every_ns = 5 * S, .timeout_ns = 2 * S};
+    assert_true(place_parse("client -> payments", &f.plan->arena, &guard.own.on, NULL));
+    fixture_guard(&f, &guard);
+    assert_true(fixture_space(&f, NULL, 0, &err));
+    struct plan *p = space_trial(&f.space, &s, "trial 1", (struct space_asked){0});
+    const struct scenario *t = &p->scenarios[0];
+    assert_int_equal(t->phase_count, 2);
+    assert_string_equal(t->phases[0].name, "calm");
+    assert_int_equal(t->phases[0].lasting_ns, 17 * S);
+    assert_int_equal(t->phases[0].step_count, 0);
+    assert_int_equal(t->phases[1].step_count, 4);
+    plan_free(p);
+    fixture_release(&f);
+}
+
 static void nothing_that_faults_could_break(void **unused)
 {
     struct fixture f;
@@ -121,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trial_has_the_faults_and_the_claims),
         cmocka_unit_test(wishes_of_a_calm_phase_are_left_out),
+        cmocka_unit_test(guards_get_their_calm),
         cmocka_unit_test(nothing_that_faults_could_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
