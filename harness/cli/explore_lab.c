@@ -43,7 +43,7 @@ struct walked {
     struct plan *plan;
     enum engine_outcome outcome;
     struct error err;
-    bool ok;
+    bool ok, tripped; /* a guard ended it */
 };
 
 /* The mesh beside it: the same scenario on the builtin mesh, without a defect. */
@@ -123,6 +123,12 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, const c
     return confirmation_asks(path, scenario, arm, done, ret_ordinals, most);
 }
 
+static void on_event(void *cookie, const struct engine_event *event)
+{
+    struct walked *w = cookie;
+    w->tripped = w->tripped || strcmp(event->what, "guard.trip") == 0;
+}
+
 static void walk(struct explore_lab *lab, const struct trial *t, bool beside_right,
                  struct walked *w)
 {
@@ -150,13 +156,15 @@ static void walk(struct explore_lab *lab, const struct trial *t, bool beside_rig
         beside_right ? right_walk(ps, w->plan) : (struct walk_plan){0},
     };
     struct engine_options options = options_of(lab, w);
-    const struct onlooker steered = control_onlooker(control);
+    const struct onlooker steered = control_onlooker(control),
+                          watching = {.on_event = on_event, .cookie = w};
     char *policy = policy_json(lab, ps, beside_right);
     snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, w->run);
     options.ledger = ledger;
     options.policy_json = policy;
     options.repeats = repeats;
     onlookers_add(&onlookers, &steered);
+    onlookers_add(&onlookers, &watching);
     onlookers_hook(&onlookers, &options);
     w->ok = engine_run(w->plan, walks, beside_right ? 2 : 1, &options, &w->outcome, &w->err);
     control_close(control, w->outcome == ENGINE_COMPLETE ? EXIT_PASS : EXIT_ABORTED);
@@ -216,6 +224,8 @@ static void mind_outcome(struct explore_lab *lab, const struct walked *w, struct
         snprintf(line, sizeof(line), "not everything is back: meshproof recover --run %s", w->run);
         command_say(line);
         lab->code = EXIT_NOT_UNDONE;
+    } else if (w->outcome == ENGINE_ABORTED && w->tripped) {
+        ret->end = TRIAL_INCONCLUSIVE; /* undone; the next schedule waits until guards hold again */
     } else if (w->outcome == ENGINE_ABORTED || w->outcome == ENGINE_LEFT) {
         lab->code = lab->code == EXIT_PASS ? EXIT_ABORTED : lab->code;
     } else {

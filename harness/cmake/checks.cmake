@@ -70,7 +70,7 @@ add_client_test(real.report report/run)
 # The other proxies want a machine of their own: ./dev test discover.
 add_client_test(real.discover discover/run builtin)
 set_tests_properties(real.discover PROPERTIES RUN_SERIAL TRUE)
-foreach(case right interrupt halt wish bad_input)
+foreach(case right interrupt halt guard wish bad_input)
   add_client_test(e2e.explore_${case} explore/run ${case})
 endforeach()
 foreach(defect one_retry_more one_retry_fewer retries_400 retries_after_start no_per_try_timeout)
