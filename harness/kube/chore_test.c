@@ -12,7 +12,7 @@
 struct twice {
     struct chore chore; /* first */
     unsigned answers;
-    uint64_t wake_ns, first_ns, second_ns;
+    uint64_t pause_ns, wake_ns, first_ns, second_ns;
     bool leave;
 };
 
@@ -37,7 +37,7 @@ static void answer(struct chore *c, uint64_t now_ns, const struct api_answer *a)
     assert_int_equal(*a->sentence == '\0', t->answers == 0);
     assert_int_equal(a->body != NULL, t->answers == 0);
     *(t->answers++ == 0 ? &t->first_ns : &t->second_ns) = now_ns;
-    t->wake_ns = now_ns + PAUSE_NS;
+    t->wake_ns = now_ns + t->pause_ns;
 }
 
 static const struct api_server_step steps[] = {{"GET /version", 200, "{}"},
@@ -87,7 +87,7 @@ static void rig_close(struct rig *r)
 static void a_chore_is_done_by_a_blocking_client(void **state)
 {
     struct rig r;
-    struct twice t = {.chore = {next, answer}};
+    struct twice t = {.chore = {next, answer}, .pause_ns = PAUSE_NS};
     rig_open(&r, state, 2, false);
     chore_do(&t.chore, r.api);
     assert_int_equal(t.answers, 2);
@@ -108,7 +108,7 @@ static void on_over(void *cookie, struct chore *c)
 static void a_chore_is_done_on_the_loop(void **state)
 {
     struct rig r;
-    struct twice t = {.chore = {next, answer}};
+    struct twice t = {.chore = {next, answer}, .pause_ns = PAUSE_NS};
     struct chore_run run = {0};
     struct error err = {0};
     rig_open(&r, state, 2, true);
@@ -136,7 +136,6 @@ static void on_first(struct hold *h, uint64_t now_ns)
         loop_hold_add(p->rig->loop, &p->hold, now_ns + NS_PER_MS, on_first);
         return;
     }
-    p->t->wake_ns = UINT64_MAX - 1;
     p->t->leave = true;
     chore_poke(p->run);
 }
@@ -144,7 +143,7 @@ static void on_first(struct hold *h, uint64_t now_ns)
 static void a_poked_chore_is_asked_again_at_once(void **state)
 {
     struct rig r;
-    struct twice t = {.chore = {next, answer}};
+    struct twice t = {.chore = {next, answer}, .pause_ns = 600 * NS_PER_S};
     struct chore_run run = {0};
     struct error err = {0};
     rig_open(&r, state, 1, true);
@@ -160,7 +159,7 @@ static void a_poked_chore_is_asked_again_at_once(void **state)
 static void a_stopped_chore_leaves_nothing_behind(void **state)
 {
     struct rig r;
-    struct twice t = {.chore = {next, answer}};
+    struct twice t = {.chore = {next, answer}, .pause_ns = PAUSE_NS};
     struct chore_run run = {0};
     rig_open(&r, state, 0, true);
     chore_start(&run, &t.chore, r.api, r.loop, on_over, &r);

@@ -30,6 +30,16 @@ static const char *spec_text(struct fake_cluster *f, const char *key)
     return json_string_value(json_object_get(json_object_get(there(f), "spec"), key));
 }
 
+/* A renewal is urgent, and its second try is the lease's own, in a second: the client's back-off
+ * could outlast LEASE_LOST_NS. */
+static void is_urgent(struct fake_cluster *f, const struct api_request *r, void *cookie)
+{
+    (void)f;
+    (void)cookie;
+    assert_true(r->urgent);
+    assert_int_equal(r->once, r->verb == API_PUT);
+}
+
 static void it_is_made_and_renewed_each_five_seconds(void **state)
 {
     struct fake_cluster f;
@@ -37,6 +47,7 @@ static void it_is_made_and_renewed_each_five_seconds(void **state)
     char first[64], version[40];
     (void)state;
     fake_open(&f);
+    f.before = is_urgent;
     fake_run(&f, &l.chore, NS_PER_S);
     assert_int_equal(l.state, LEASE_HELD);
     assert_string_equal(spec_text(&f, "holderIdentity"), "7f3a91c2/pod-1");
@@ -242,6 +253,83 @@ static void what_another_holds_is_not_deleted(void **state)
     fake_close(&f);
 }
 
+/* Another contender, just before our request of ${verb} arrives. */
+struct other {
+    enum api_verb verb;
+    unsigned skip; /* so many of them pass */
+};
+
+static void take_it(struct fake_cluster *f, const struct api_request *r, void *cookie)
+{
+    struct other *o = cookie;
+    if (r->verb != o->verb || o->skip-- > 0)
+        return;
+    json_object_set_new(json_object_get(there(f), "spec"), "holderIdentity",
+                        json_string("bbbbbbbb/2"));
+    fake_touch(f, there(f));
+    f->before = NULL;
+}
+
+static void between_the_last_look_and_the_deletion_another_may_come(void **state)
+{
+    struct fake_cluster f;
+    struct lease a = lease_of("aaaaaaaa", "1", false);
+    struct other o = {.verb = API_DELETE};
+    (void)state;
+    fake_open(&f);
+    fake_run(&f, &a.chore, NS_PER_S);
+    lease_leave(&a);
+    f.before = take_it;
+    f.cookie = &o;
+    fake_run(&f, &a.chore, 20 * NS_PER_S);
+    assert_int_equal(a.state, LEASE_RELEASED);
+    assert_string_equal(spec_text(&f, "holderIdentity"), "bbbbbbbb/2");
+    lease_release(&a);
+    fake_close(&f);
+}
+
+/* Who took it over reads the holder back before he believes it. */
+static void a_takeover_is_read_back(void **state)
+{
+    struct fake_cluster f;
+    struct lease dead = lease_of("dddddddd", "0", false), a = lease_of("aaaaaaaa", "1", true);
+    struct other o = {.verb = API_GET};
+    (void)state;
+    fake_open(&f);
+    fake_run(&f, &dead.chore, NS_PER_S);
+    while (strcmp(spec_text(&f, "holderIdentity"), a.holder) != 0)
+        fake_step(&f, &a.chore, UINT64_MAX);
+    assert_int_not_equal(a.state, LEASE_HELD);
+    f.before = take_it;
+    f.cookie = &o;
+    fake_run(&f, &a.chore, NS_PER_S);
+    assert_int_equal(a.state, LEASE_WAITING);
+    assert_string_equal(a.other, "bbbbbbbb/2");
+    lease_release(&a);
+    lease_release(&dead);
+    fake_close(&f);
+}
+
+/* An answer that took its time says how it was when it was asked for. */
+static void slow_answers_count_from_the_question(void **state)
+{
+    struct fake_cluster f;
+    struct lease l = lease_of("7f3a91c2", "pod-1", false);
+    (void)state;
+    fake_open(&f);
+    f.call_ns = 4 * NS_PER_S;
+    uint64_t asked = f.now_ns;
+    fake_step(&f, &l.chore, UINT64_MAX);
+    assert_int_equal(l.state, LEASE_HELD);
+    assert_int_equal(lease_lost_at_ns(&l), asked + LEASE_LOST_NS);
+    /* One that comes too late is none: the owner has disarmed. */
+    f.call_ns = 11 * NS_PER_S;
+    fake_run(&f, &l.chore, 30 * NS_PER_S);
+    assert_int_equal(l.state, LEASE_LOST);
+    lease_release(&l);
+    fake_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +342,9 @@ int main(void)
         cmocka_unit_test(a_strangers_label_on_it_is_no_loss_and_its_deletion_is),
         cmocka_unit_test(a_second_pod_of_the_same_job_does_not_wait),
         cmocka_unit_test(what_another_holds_is_not_deleted),
+        cmocka_unit_test(between_the_last_look_and_the_deletion_another_may_come),
+        cmocka_unit_test(a_takeover_is_read_back),
+        cmocka_unit_test(slow_answers_count_from_the_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,6 +377,33 @@ static void no_answer_of_another_shape_breaks_a_check(void **state)
     json_decref(cluster);
 }
 
+static void a_rule_for_some_names_or_other_groups_is_no_right(void **state)
+{
+    static const struct {
+        const char *rule;
+        bool allows;
+    } rules[] = {
+        {"{\"verbs\":[\"list\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}", true},
+        {"{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]}", true},
+        {"{\"verbs\":[\"list\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"resourceNames\":["
+         "\"a\"]}",
+         false},
+        {"{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}", false},
+        {"{\"verbs\":[\"list\"],\"apiGroups\":[\"apps\"],\"resources\":[\"pods\"]}", false},
+        {"{\"verbs\":[\"list\"],\"apiGroups\":[\"\"],\"resources\":[\"pods/status\"]}", false},
+        {"7", false},
+    };
+    static const struct preflight_right right = {GVR_PODS, "list", NULL, 1, 1, RIGHT_ALWAYS};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        json_t *rule = json_loads(rules[i].rule, JSON_DECODE_ANY, NULL);
+        json_t *answer = json_pack("{s:{s:[o]}}", "status", "resourceRules", rule);
+        assert_int_equal(preflight_ruled(&right, answer), rules[i].allows);
+        json_decref(answer);
+    }
+    assert_false(preflight_ruled(&right, NULL));
+}
+
 /* --- the chore --- */
 
 struct answers {
@@ -549,6 +576,7 @@ int main(void)
         cmocka_unit_test(each_check_says_what_is_wrong),
         cmocka_unit_test(every_check_has_a_case),
         cmocka_unit_test(no_answer_of_another_shape_breaks_a_check),
+        cmocka_unit_test(a_rule_for_some_names_or_other_groups_is_no_right),
         cmocka_unit_test(a_cluster_that_is_ready_is_found_so_and_nothing_is_written),
         cmocka_unit_test(missing_rights_are_one_ready_rule),
         cmocka_unit_test(a_namespace_that_is_not_there_ends_it_with_one_sentence),

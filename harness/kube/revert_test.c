@@ -180,16 +180,25 @@ static void a_revert_that_is_killed_goes_on_later(void **state)
 struct meddler {
     struct rig *rig;
     unsigned times;   /* how often still */
-    const char *what; /* "annotation", "selector", "anchor", "journal", "again" */
+    const char *what; /* "annotation", "selector"; of the anchor: "halt", "journal", "ours" */
 };
+
+/* The first of two tries of ours has arrived, and its answer was lost. */
+static void meddle_ours(json_t *anchor, const struct api_request *q)
+{
+    json_t *data = json_object_get(anchor, "data");
+    json_object_set(data, "journal.json",
+                    json_object_get(json_object_get(q->body, "data"), "journal.json"));
+}
 
 /* Somebody else, just before our patch arrives. */
 static void meddle(struct fake_cluster *f, const struct api_request *q, void *cookie)
 {
     struct meddler *m = cookie;
+    bool service_is_meant =
+        strcmp(m->what, "annotation") == 0 || strcmp(m->what, "selector") == 0;
     bool ours = q->verb == API_PATCH_MERGE && !q->dry_run &&
-                (strcmp(q->name, "payments") == 0) ==
-                    (strcmp(m->what, "anchor") != 0 && strcmp(m->what, "journal") != 0);
+                (strcmp(q->name, "payments") == 0) == service_is_meant;
     char value[16];
     if (!ours || m->times == 0)
         return;
@@ -204,8 +213,11 @@ static void meddle(struct fake_cluster *f, const struct api_request *q, void *co
         json_object_set_new(json_object_get(json_object_get(service, "spec"), "selector"), "app",
                             json_string("theirs"));
         fake_touch(f, service);
-    } else if (strcmp(m->what, "anchor") == 0) {
+    } else if (strcmp(m->what, "halt") == 0) {
         json_object_set_new(fake_meta(anchor), "annotations", json_pack("{s:s}", "halt", value));
+        fake_touch(f, anchor);
+    } else if (strcmp(m->what, "ours") == 0) {
+        meddle_ours(anchor, q);
         fake_touch(f, anchor);
     } else if (strcmp(m->what, "journal") == 0) {
         json_object_set_new(json_object_get(anchor, "data"), "journal.json", json_string("[ ]"));
@@ -285,7 +297,7 @@ static void a_value_that_is_no_longer_ours_is_left_alone_with_its_diff(void **st
 static void the_anchors_halt_annotation_does_not_stop_the_journal(void **state)
 {
     struct rig r;
-    struct meddler m = {.times = 2, .what = "anchor"};
+    struct meddler m = {.times = 2, .what = "halt"};
     (void)state;
     rig_open(&r);
     meddle_with(&r, &m);
@@ -294,6 +306,24 @@ static void the_anchors_halt_annotation_does_not_stop_the_journal(void **state)
     assert_int_equal(e.err.kind, ERROR_NONE);
     assert_int_equal(m.times, 0);
     revert_edit_release(&e);
+    rig_close(&r);
+}
+
+static void a_write_of_the_journal_whose_answer_was_lost_is_found(void **state)
+{
+    struct rig r;
+    struct meddler m = {.times = 2, .what = "ours"};
+    (void)state;
+    rig_open(&r);
+    meddle_with(&r, &m);
+    struct revert_edit e = edit_now(&r);
+    assert_true(e.made);
+    assert_int_equal(e.err.kind, ERROR_NONE);
+    assert_int_equal(m.times, 0);
+    revert_edit_release(&e);
+    struct revert_all all = revert_now(&r, r.journal);
+    assert_int_equal(all.reverted, 1);
+    revert_all_release(&all);
     rig_close(&r);
 }
 
@@ -486,6 +516,7 @@ int main(void)
         cmocka_unit_test(one_that_is_changed_all_the_time_is_given_up_and_said),
         cmocka_unit_test(a_value_that_is_no_longer_ours_is_left_alone_with_its_diff),
         cmocka_unit_test(the_anchors_halt_annotation_does_not_stop_the_journal),
+        cmocka_unit_test(a_write_of_the_journal_whose_answer_was_lost_is_found),
         cmocka_unit_test(a_second_writer_of_the_journal_is_refused_and_nothing_is_edited),
         cmocka_unit_test(an_object_that_was_made_again_is_not_touched),
         cmocka_unit_test(a_made_object_goes_again_whenever_the_run_died),
