@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/guardian_pod.h"
 
 #include "engine/engine.h"
 #include "lua/hook_engine.h"
@@ -40,8 +41,11 @@ static int run(const struct arguments *args)
     uint64_t fd = 0;
     struct error err = {0};
     struct agent_options options = {.fd = -1, .hooks = &hook_engine_lua};
-    bool ok = args->position_count == 1 ||
-              error_set(&err, ERROR_USAGE, "agent needs one role: proxy, load, stub or mesh");
+    bool ok =
+        args->position_count == 1 ||
+        error_set(&err, ERROR_USAGE, "agent needs one role: proxy, load, stub, mesh or guardian");
+    if (ok && strcmp(args->positions[0], "guardian") == 0)
+        return guardian_pod(arguments_get(args, "psk-file"));
     if (ok && arguments_has(args, "fd")) {
         ok = arguments_count(args, "fd", &fd, &err) &&
              (fd <= 65535 || error_set(&err, ERROR_USAGE, "--fd is no descriptor"));

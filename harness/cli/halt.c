@@ -1,3 +1,5 @@
+#include "cli/cluster.h"
+#include "cli/cluster_left.h"
 #include "cli/recover.h"
 #include "cli/steered.h"
 
@@ -10,6 +12,7 @@
 /* meshproof halt: stops runs, and waits until all that they changed is back. */
 
 static const struct option halt_options[] = {
+#include "cli/cluster_reach.def"
     {"all", 0, NULL, NULL, "Choose", "every run that goes on here", NULL, false},
     {"lock", 0, "REASON", NULL, "Safety", "and let none begin until --unlock", NULL, false},
     {"unlock", 0, NULL, NULL, "Safety", "let runs begin again; stops nothing", NULL, false},
@@ -220,6 +223,8 @@ static int run(const struct arguments *args)
     struct steered picked = {NULL};
     char name[80];
     const char *reason = arguments_get(args, "lock"), *who = arguments_get(args, "as");
+    if (cluster_asked(args))
+        return cluster_halt(args);
     if (arguments_has(args, "unlock"))
         return unlock(args);
     if (reason != NULL &&

@@ -1,5 +1,7 @@
 #include "cli/needs.h"
 
+#include "cli/cluster.h"
+
 #include "world/netem.h"
 #include "world/netns.h"
 
@@ -23,6 +25,11 @@ static bool net_admin_is_here(struct asker *a)
     const struct netem want = {.delay_ns = 1000000};
     struct netns *made = NULL;
     struct error err = {0};
+    if (cluster_asked(a->args)) {
+        snprintf(a->lack, sizeof(a->lack), "pods of a run have no NET_ADMIN");
+        snprintf(a->remedy, sizeof(a->remedy), "--on local");
+        return false;
+    }
     bool ok = netns_make(&made, &err);
     netns_release(made);
     if (!ok && err.sys == EPERM) {

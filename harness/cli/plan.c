@@ -1,3 +1,4 @@
+#include "cli/cluster.h"
 #include "cli/needs.h"
 #include "cli/plan_params.h"
 #include "cli/plan_ports.h"
@@ -10,6 +11,10 @@
 static const char *const forms[] = {"text", "json", "lua", NULL};
 static const struct option plan_rows[] = {
 #include "cli/plan_options.def"
+    {"on", 0, "PLACE", "local", "Where",
+     "local, or kubernetes: may the run, and would the cluster take its objects", cluster_places,
+     false},
+#include "cli/cluster_options.def"
     {"as", 0, "FORM", "text", "Results", "text, json (run takes it) or lua (a suite to copy from)",
      forms, false},
     {"params", 0, NULL, NULL, "Results", "only what --set can change, with what it is now", NULL,
@@ -45,6 +50,18 @@ static int print(const struct arguments *args, const char *suite, const struct p
     return EXIT_PASS;
 }
 
+/* --on kubernetes: may it, would all objects be taken? Asked with dryRun=All; nothing is written.
+ */
+static int ask_cluster(const struct arguments *args, struct prepared *p)
+{
+    struct cluster *c = check_alloc_zero(1, sizeof(*c));
+    struct error err = {0};
+    int code = cluster_plan(c, args, p, 0, &err) ? cluster_ask(c) : command_fail(&err);
+    cluster_release(c);
+    free(c);
+    return code;
+}
+
 static int plan_one(const struct arguments *args, const char *suite)
 {
     struct prepared p;
@@ -58,6 +75,8 @@ static int plan_one(const struct arguments *args, const char *suite)
         code = command_fail(&err);
     if (code == EXIT_PASS)
         code = print(args, suite, &p);
+    if (code == EXIT_PASS && cluster_asked(args))
+        code = ask_cluster(args, &p);
     prepared_release(&p);
     return code;
 }
@@ -70,6 +89,8 @@ static int run(const struct arguments *args)
         error_set(&err, ERROR_USAGE, "plan needs a suite: meshproof plan suites/seed/payments.lua");
         return command_fail(&err);
     }
+    if (cluster_check(args) != EXIT_PASS)
+        return EXIT_USAGE;
     for (size_t i = 0; i < args->position_count; i++)
         code = command_worse(plan_one(args, args->positions[i]), code);
     return code;

@@ -1,6 +1,7 @@
 #include "cli/prepare.h"
 
 #include "cli/against.h"
+#include "cli/cluster.h"
 
 #include "cli/exception_file.h"
 #include "cli/people.h"
@@ -157,6 +158,8 @@ static void driver_of(const struct arguments *args, const struct scenario *s, en
     static const char *const names[] = {"builtin", "envoy", "istio", "external"};
     const char *given = arguments_get(args, "driver");
     *ret = s->lab.driver;
+    if (cluster_asked(args)) /* the mesh is there; the suite's lab is for local runs */
+        *ret = DRIVER_EXTERNAL;
     for (size_t i = 0; given != NULL && i < COUNT_OF(names); i++) {
         if (strcmp(names[i], given) == 0)
             *ret = (enum driver)i;

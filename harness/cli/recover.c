@@ -1,4 +1,6 @@
 #include "cli/arguments.h"
+#include "cli/cluster.h"
+#include "cli/cluster_left.h"
 #include "cli/prepare.h"
 #include "cli/recover.h"
 
@@ -16,6 +18,7 @@
 #define LINE_MOST 512
 
 static const struct option recover_options[] = {
+#include "cli/cluster_reach.def"
     {"run", 0, "TEXT", NULL, "Choose", "only what this run left", NULL, false},
     {"dry-run", 0, NULL, NULL, "Safety", "say what would be undone, and change nothing", NULL,
      false},
@@ -122,6 +125,8 @@ static int run(const struct arguments *args)
     size_t looked_at = 0;
     int code = EXIT_PASS;
     struct error err = {0};
+    if (cluster_asked(args))
+        return cluster_recover(args);
     if (text != NULL && args->position_count > 0) {
         error_set(&err, ERROR_USAGE, "recover takes ledgers or --run, not both");
         return command_fail(&err);
@@ -144,6 +149,7 @@ const struct command command_recover = {
     .options = recover_options,
     .option_count = COUNT_OF(recover_options),
     .exits = "0 all is back  4 surroundings  5 something is not back  64 usage",
-    .example = "meshproof recover\n          meshproof recover --run \"$GITHUB_RUN_ID\"",
+    .example = "meshproof recover\n          meshproof recover --on kubernetes -n meshproof --run "
+               "\"$GITHUB_RUN_ID\"",
     .run = run,
 };

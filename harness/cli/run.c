@@ -1,4 +1,5 @@
 #include "cli/arguments.h"
+#include "cli/cluster.h"
 #include "cli/folders.h"
 #include "cli/confirmation.h"
 #include "cli/control.h"
@@ -12,6 +13,7 @@
 #include "cli/people.h"
 #include "cli/prepare.h"
 #include "cli/recover.h"
+#include "cli/run_again.h"
 #include "cli/run_find.h"
 #include "cli/run_page.h"
 #include "cli/run_place.h"
@@ -33,6 +35,11 @@ extern const struct command command_run;
 static const struct option run_options[] = {
 #include "cli/plan_options.def"
 #include "cli/place_options.def"
+#include "cli/cluster_options.def"
+    {"as-manifests", 0, NULL, NULL, "Where",
+     "kubernetes: print what the run would make, and make nothing", NULL, false},
+    {"job", 0, NULL, NULL, "Where",
+     "with --as-manifests: the Job and its suite, which makes the rest", NULL, false},
     {"only-phase", 0, "NAME", NULL, "Choose",
      "walk this phase alone; claims of others are not judged", NULL, false},
     {"plan-hash", 0, "HASH", NULL, "Safety", "run only this plan (8 hex digits or more)", NULL,
@@ -310,148 +317,121 @@ static void watched_end(struct watched *w, int code, const char *journal)
     free(w->view);
 }
 
-static int run_suite(const struct arguments *args, struct exception_file *exceptions,
-                     struct run_page *page, const char *suite, struct outcome *told)
-{
-    struct prepared p;
+/* What a suite's run holds, from its plan to its end. */
+struct suite_run {
+    const struct arguments *args;
+    struct prepared prepared;
+    struct cluster cluster; /* with --on kubernetes */
+    bool in_cluster, judged;
     struct engine_options options;
-    struct watched watched = {.page = page};
-    struct error err = {0};
+    struct watched watched;
     char path[600], program[600], ledger[80];
-    enum engine_outcome outcome = ENGINE_BROKEN;
-    int code = prepare(args, suite, &p);
-    outcome_begin(told, p.run);
-    if (code == EXIT_PASS)
-        code = check_prepared(args, &p, exceptions);
-    if (code == EXIT_PASS)
-        code = make_path(args, &p, path, sizeof(path));
-    if (code == EXIT_PASS && !control_open(p.run, suite, path, &watched.control, &err))
-        code = command_fail(&err);
-    if (code != EXIT_PASS) {
-        prepared_release(&p);
+};
+
+/* Everything that can be wrong before anything is touched. */
+static int plan_suite(struct suite_run *r, struct exception_file *exceptions, const char *suite)
+{
+    struct prepared *p = &r->prepared;
+    struct error err = {0};
+    uint64_t deadline_ns = 0;
+    int code = check_prepared(r->args, p, exceptions);
+    r->in_cluster = code == EXIT_PASS && cluster_asked(r->args);
+    if (r->in_cluster && (!arguments_duration(r->args, "deadline", &deadline_ns, &err) ||
+                          !cluster_plan(&r->cluster, r->args, p, deadline_ns, &err)))
+        return command_fail(&err);
+    if (code == EXIT_PASS && arguments_given(r->args, "as-manifests"))
         return code;
-    }
-    watched.view = check_alloc_zero(1, sizeof(*watched.view));
-    live_view_init(watched.view, args, &p, path);
-    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    INVARIANT(n > 0);
-    program[n] = '\0';
-    char *policy_json = json_dumps(p.policy_row, JSON_COMPACT);
-    bool ok = engine_options_of(args, &p, &options, &err);
-    watched.notifier = ok ? notifier_start(p.plan, p.run) : NULL;
-    look_on(&watched, &options);
-    snprintf(ledger, sizeof(ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, p.run);
-    options.ledger = ledger;
-    options.journal = path;
-    options.program = program;
-    options.policy_json = policy_json;
-    ok = ok && run_place_open(args, program, &options, &err);
-    if (ok) {
-        live_view_begin(watched.view);
-        ok = engine_run(p.plan, p.walks, p.walk_count, &options, &outcome, &err);
-    }
-    if (err.kind != ERROR_NONE)
+    if (code == EXIT_PASS)
+        code = make_path(r->args, p, r->path, sizeof(r->path));
+    if (code == EXIT_PASS && !control_open(p->run, suite, r->path, &r->watched.control, &err))
         code = command_fail(&err);
-    if (ok)
-        code = command_worse(judge_and_report(args, exceptions, path, &watched, told),
-                             outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
-    if (outcome == ENGINE_LEFT)
-        code = EXIT_ABORTED; /* nothing is judged: meshproof verify does */
-    if (outcome == ENGINE_NOT_UNDONE) {
-        say_not_undone(p.run, ledger);
-        code = command_worse(EXIT_NOT_UNDONE, code);
-    }
-    watched_end(&watched, code, path);
-    run_place_close(&options);
-    free(policy_json);
-    prepared_release(&p);
     return code;
 }
 
-static int run_all(const struct arguments *args, struct outcome *outcome);
-
-/* What may be said anew of a former run: it takes the former's place. */
-static const char *const said_anew[] = {"output",   "junit",  "markdown",        "html",
-                                        "sarif",    "report", "on-inconclusive", "listen",
-                                        "token-env"};
-
-static bool is_dropped(const char *word, const struct arguments *given, bool *ret_value_follows)
+static int walk_suite(struct suite_run *r, struct exception_file *exceptions, struct outcome *told)
 {
-    static const char *const always[] = {"-o", "--output", "--run", "--seed", "--rerun"};
-    size_t n = COUNT_OF(always) + COUNT_OF(said_anew);
-    for (size_t k = 0; k < n; k++) {
-        char option[40];
-        if (k < COUNT_OF(always))
-            snprintf(option, sizeof(option), "%s", always[k]);
-        else if (arguments_given(given, said_anew[k - COUNT_OF(always)]))
-            snprintf(option, sizeof(option), "--%s", said_anew[k - COUNT_OF(always)]);
-        else
-            continue;
-        size_t len = strlen(option);
-        if (strncmp(word, option, len) != 0 || (word[len] != '\0' && word[len] != '='))
-            continue;
-        *ret_value_follows = word[len] == '\0';
-        return true;
-    }
-    return false;
-}
-
-#define ANEW_MOST 40
-static size_t add_anew(const struct arguments *given, char **argv)
-{
-    size_t kept = 0;
-    for (size_t k = 0; k < COUNT_OF(said_anew); k++) {
-        const char *values[16];
-        size_t n = arguments_given(given, said_anew[k])
-                       ? arguments_all(given, said_anew[k], values, COUNT_OF(values))
-                       : 0;
-        for (size_t i = 0; i < n && i < COUNT_OF(values) && kept < ANEW_MOST; i++) {
-            struct text word;
-            text_init(&word, 5000);
-            text_add(&word, "--%s=%s", said_anew[k], values[i]);
-            argv[kept++] = check_strdup(text_get(&word));
-            text_release(&word);
-        }
-    }
-    return kept;
-}
-
-/* The words of a former run, without what named its own files, and with its seed. */
-static int rerun(const struct arguments *given, struct outcome *outcome)
-{
-    const char *former = arguments_get(given, "rerun");
-    char path[600];
+    struct prepared *p = &r->prepared;
+    enum engine_outcome outcome = ENGINE_BROKEN;
     struct error err = {0};
-    struct journal *journal;
-    struct arguments args = {0};
-    if (!run_find(former, path, sizeof(path), &err))
-        return command_fail(&err);
-    if (!journal_open(path, &journal, &err)) {
-        command_fail(&err);
-        return EXIT_JOURNAL;
+    int code = EXIT_PASS;
+    char *policy_json = json_dumps(p->policy_row, JSON_COMPACT);
+    r->options.policy_json = policy_json;
+    live_view_begin(r->watched.view);
+    bool ok = engine_run(p->plan, p->walks, p->walk_count, &r->options, &outcome, &err);
+    free(policy_json);
+    if (err.kind != ERROR_NONE)
+        code = command_fail(&err);
+    if (ok)
+        code = command_worse(judge_and_report(r->args, exceptions, r->path, &r->watched, told),
+                             outcome == ENGINE_BROKEN ? EXIT_SURROUNDINGS : EXIT_PASS);
+    r->judged = ok;
+    if (outcome == ENGINE_LEFT)
+        code = EXIT_ABORTED; /* nothing is judged: meshproof verify does */
+    if (outcome == ENGINE_NOT_UNDONE) {
+        say_not_undone(p->run, r->ledger);
+        code = command_worse(EXIT_NOT_UNDONE, code);
     }
-    const json_t *words = json_object_get(journal->run, "argv");
-    size_t count = json_array_size(words), kept = 0;
-    char **argv = check_alloc_zero(count + 3 + ANEW_MOST, sizeof(char *));
-    for (size_t i = 0; i < count; i++) {
-        const char *word = json_string_value(json_array_get(words, i));
-        bool value_follows = false;
-        if (word != NULL && !is_dropped(word, given, &value_follows))
-            argv[kept++] = check_strdup(word);
-        i += value_follows;
-    }
-    kept += add_anew(given, argv + kept);
-    argv[kept++] = check_strdup("--seed");
-    argv[kept++] = check_strdup(report_run_text(journal, "seed"));
-    fprintf(stderr, "again  run %s  seed %s\n", report_run_text(journal, "run"), argv[kept - 1]);
-    bool ok = arguments_parse(&args, &command_run, (int)kept, argv, &err);
-    args.config = given->config;
-    int code = ok ? run_all(&args, outcome) : command_fail(&err);
-    arguments_release(&args);
-    for (size_t i = 0; i < kept; i++)
-        free(argv[i]);
-    free(argv);
-    journal_free(journal);
+    return code;
+}
+
+static bool make_options(struct suite_run *r, struct error *err)
+{
+    ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
+    INVARIANT(n > 0);
+    r->program[n] = '\0';
+    snprintf(r->ledger, sizeof(r->ledger), LEDGER_FOLDER "/%s" LEDGER_TAIL, r->prepared.run);
+    if (!engine_options_of(r->args, &r->prepared, &r->options, err) ||
+        !run_place_open(r->args, r->program, &r->options, err))
+        return false;
+    if (r->in_cluster && r->options.deadline_ns == 0)
+        r->options.deadline_ns = CLUSTER_DEADLINE_NS;
+    r->options.ledger = r->ledger;
+    r->options.journal = r->path;
+    r->options.program = r->program;
+    return true;
+}
+
+static int do_suite(struct suite_run *r, struct exception_file *exceptions, struct outcome *told)
+{
+    struct prepared *p = &r->prepared;
+    struct error err = {0};
+    r->watched.view = check_alloc_zero(1, sizeof(*r->watched.view));
+    live_view_init(r->watched.view, r->args, p, r->path);
+    int code = make_options(r, &err) ? EXIT_PASS : command_fail(&err);
+    r->watched.notifier = code == EXIT_PASS ? notifier_start(p->plan, p->run) : NULL;
+    if (code == EXIT_PASS && r->in_cluster)
+        code = cluster_open(&r->cluster);
+    if (code == EXIT_PASS && r->in_cluster)
+        cluster_hook(&r->cluster, &r->options, &r->watched.onlookers);
+    look_on(&r->watched, &r->options);
+    if (code == EXIT_PASS)
+        code = walk_suite(r, exceptions, told);
+    if (r->in_cluster)
+        code = cluster_close(&r->cluster, told, r->judged, code);
+    else
+        run_place_close(&r->options);
+    watched_end(&r->watched, code, r->path);
+    return code;
+}
+
+static int run_suite(const struct arguments *args, struct exception_file *exceptions,
+                     struct run_page *page, const char *suite, struct outcome *told)
+{
+    struct suite_run *r = check_alloc_zero(1, sizeof(*r));
+    r->args = args;
+    r->watched.page = page;
+    int code = prepare(args, suite, &r->prepared);
+    outcome_begin(told, r->prepared.run);
+    if (code == EXIT_PASS)
+        code = plan_suite(r, exceptions, suite);
+    if (code == EXIT_PASS && arguments_given(args, "as-manifests"))
+        code = cluster_print(&r->cluster, args, suite);
+    else if (code == EXIT_PASS)
+        code = do_suite(r, exceptions, told);
+    if (r->in_cluster)
+        cluster_release(&r->cluster);
+    prepared_release(&r->prepared);
+    free(r);
     return code;
 }
 
@@ -505,6 +485,8 @@ static int run_all(const struct arguments *args, struct outcome *outcome)
     }
     if (!check_reports(args, &err))
         return command_fail(&err);
+    if (cluster_check(args) != EXIT_PASS)
+        return EXIT_USAGE;
     int code = exception_file_read(args, &exceptions, &err) && run_page_init(&page, args, &err)
                    ? run_suites(args, &exceptions, &page, outcome)
                    : command_fail(&err);
@@ -516,8 +498,9 @@ static int run_all(const struct arguments *args, struct outcome *outcome)
 static int run(const struct arguments *args)
 {
     struct outcome outcome = {0};
-    int code =
-        arguments_get(args, "rerun") != NULL ? rerun(args, &outcome) : run_all(args, &outcome);
+    int code = arguments_get(args, "rerun") != NULL
+                   ? run_again(args, &command_run, run_all, &outcome)
+                   : run_all(args, &outcome);
     return outcome_write(&outcome, args, code);
 }
 

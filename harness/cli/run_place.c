@@ -2,12 +2,13 @@
 
 #include "engine/fleet_processes.h"
 
-const char *const run_places[] = {"local", "processes", NULL};
+const char *const run_places[] = {"local", "processes", "kubernetes", NULL};
 
 bool run_place_open(const struct arguments *args, const char *program,
                     struct engine_options *options, struct error *err)
 {
-    bool dials = strcmp(arguments_get(args, "on"), "local") != 0;
+    const char *on = arguments_get(args, "on");
+    bool dials = strcmp(on, "local") != 0;
     uint64_t loads = 1;
     if (!arguments_count(args, "load-agents", &loads, err))
         return false;
@@ -19,7 +20,7 @@ bool run_place_open(const struct arguments *args, const char *program,
                          "--load-agents is %llu; it must be 1 to %d, the most agents of a run",
                          (unsigned long long)loads, FLEET_AGENTS_MOST);
     options->load_agents = (uint32_t)loads;
-    options->fleet = dials ? fleet_processes_new(program) : NULL;
+    options->fleet = strcmp(on, "processes") == 0 ? fleet_processes_new(program) : NULL;
     return true;
 }
 

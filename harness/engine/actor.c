@@ -164,7 +164,7 @@ static bool take_addresses(struct actor *a, const json_t *body, struct error *er
         const char *text = json_string_value(json_array_get(list, i));
         if (text == NULL || strlen(text) > 127)
             return error_set(err, ERROR_PEER, "gave an address that is no text");
-        a->addresses[a->address_count++] = check_strdup(text);
+        a->addresses[a->address_count++] = actor_reached_at(a, text);
     }
     return true;
 }

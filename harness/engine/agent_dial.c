@@ -40,11 +40,11 @@ static uint64_t took(void *cookie)
 }
 
 /* Between fork and exec. */
-NORETURN static void become_stub(const struct agent_options *o)
+NORETURN static void become_companion(const char *role, const struct agent_options *o)
 {
     char *argv[] = {"meshproof",
                     "agent",
-                    "stub",
+                    (char *)(uintptr_t)role,
                     "--id",
                     (char *)(uintptr_t)o->id,
                     "--conductor",
@@ -65,7 +65,8 @@ static bool start_stub(struct agent_dial *d, struct error *err)
 {
     pid_t pid = fork();
     if (pid == 0)
-        become_stub(d->agent->options);
+        become_companion(strcmp(d->agent->role->name, "load") == 0 ? "mesh" : "stub",
+                         d->agent->options);
     if (pid < 0)
         return error_system(err, errno, "starting the stub");
     d->stub = pid;

@@ -30,7 +30,7 @@ struct load_agent {
     struct agent *agent;
     struct plan *plan;
     const struct scenario *scenario;
-    const json_t *addresses;
+    const json_t *addresses, *hosts; /* hosts: by service; of a canary, whose name is another */
     struct running *loads[LOADS_MOST];
     size_t count, current;        /* current: the first of the last START */
     uint32_t numbered, calmed;    /* how many of each kind were opened: ids */
@@ -53,6 +53,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
                          l->plan->scenario_count);
     l->scenario = &l->plan->scenarios[0];
     l->addresses = json_object_get(body, "addresses");
+    l->hosts = json_object_get(body, "hosts");
     l->inflight_most = (uint32_t)control_number(body, "inflight_most");
     l->pace = control_flag(body, "pace_sleep") ? LOAD_SLEEP : LOAD_SPIN;
     uint64_t shards = control_number(body, "shards"), shard = control_number(body, "shard");
@@ -154,6 +155,7 @@ static bool open_load(struct load_agent *l, const struct load_plan *plan, bool c
         .plan = r->plan,
         .address = address,
         .edge = r->edge,
+        .authority = json_string_value(json_object_get(l->hosts, plan->on.to.service)),
         .run = a->run,
         .proc = (uint16_t)a->proc,
         .first_seq = (uint64_t)(calm ? CALM_NUMBER + l->calmed++ : l->numbered++) << SEQ_SHIFT,

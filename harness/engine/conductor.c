@@ -317,13 +317,19 @@ static void begin(struct conductor *c)
         walk_begin(c->walks[i]);
 }
 
+static bool fleet_is_ready(const struct conductor *c)
+{
+    struct fleet *f = c->options->fleet;
+    return f == NULL || f->ready == NULL || f->ready(f);
+}
+
 /* After any walk changed: at the end of the turn, so that no walk is in the middle of something. */
 static void on_step(struct loop_task *t)
 {
     struct conductor *c = (struct conductor *)((char *)t - offsetof(struct conductor, step));
     look_at_trouble(c);
     if (!c->begun && !c->paused && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
-        guard_watch_ready(c->guards) && asker_approved(c->asker))
+        guard_watch_ready(c->guards) && asker_approved(c->asker) && fleet_is_ready(c))
         begin(c);
     for (size_t i = 0; i < c->walk_count && !c->paused; i++)
         if (c->walks[i]->state == WALK_IDLE)

@@ -33,11 +33,24 @@ static void on_refused(void *cookie, const char *line)
         walk_tell(c->walks[0], "agent.refused", "%s", line);
 }
 
+/* What it lives on is gone, or it has what it waited for. */
+static void on_fleet_change(void *cookie, const struct error *why)
+{
+    struct conductor *c = cookie;
+    if (why != NULL)
+        conductor_stop(c, STOPPING_BROKEN, why, 0);
+    for (size_t i = 0; why != NULL && i < c->walk_count; i++)
+        walk_fleet_give_up(c->walks[i]);
+    loop_defer(c->loop, &c->step);
+}
+
 bool conductor_intake_open(struct conductor *c, struct error *err)
 {
-    const struct fleet *fleet = c->options->fleet;
+    struct fleet *fleet = c->options->fleet;
     if (fleet == NULL)
         return true;
+    fleet->on_change = on_fleet_change;
+    fleet->cookie = c;
     if (!psk_make(c->options->run, &c->psk, err))
         return false;
     psk_print(&c->psk, c->psk_text);

@@ -39,6 +39,8 @@ struct fleet {
     const char *listen;       /* where the conductor listens for them: "127.0.0.1:0", POD-IP:7400 */
     uint64_t token;           /* the run's fencing token (kubernetes.md 2.1); 0: there is none */
     uint64_t hello_within_ns; /* of start(): an agent that has not said HELLO by then is lost */
+    bool plays_mesh; /* the driver builtin's proxy of the client is beside the load agent, which
+                        starts it when it is told to; else it is a child of the conductor */
     /* Makes all of them, and returns at once. False when one could not be made: end() follows. */
     bool (*start)(struct fleet *f, const struct fleet_agent *agents, size_t count,
                   const struct fleet_call *call, struct error *err);

@@ -208,6 +208,16 @@ static bool start_loads(struct walk *w, struct error *err)
     return w->fleet == NULL || walk_fleet_start(w, err);
 }
 
+static bool start_mesh(struct walk *w, struct walk_mesh *m, struct error *err)
+{
+    if (!walk_fleet_plays_mesh(w))
+        return start_actor(w, "mesh", m->caller, &m->actor, err);
+    struct walk_context *c = w->context;
+    m->actor = &w->actors[w->actor_count++];
+    return actor_expect(m->actor, c->loop, c->store, "mesh", m->caller, "load/1", ++c->next_proc,
+                        c->options->silence_ns / 3, &actor_events, w, err);
+}
+
 static bool start_actors(struct walk *w, struct error *err)
 {
     uint32_t shards = w->context->options->load_agents;
@@ -222,7 +232,7 @@ static bool start_actors(struct walk *w, struct error *err)
     if (!walk_mesh_folders(w, err))
         return false;
     for (size_t i = 0; i < w->mesh_count; i++)
-        if (!start_actor(w, "mesh", w->meshes[i].caller, &w->meshes[i].actor, err))
+        if (!start_mesh(w, &w->meshes[i], err))
             return false;
     return start_loads(w, err);
 }

@@ -224,6 +224,10 @@ bool walk_is_http2(const char *protocol); /* grpc too */
 void walk_calm_on_request(struct walk *w, const struct actor *from, const struct request_record *r);
 /* walk_fleet.c: agents that dial in. */
 bool walk_fleet_check(const struct walk *w, struct error *err) WARN_UNUSED;
+/* The builtin mesh's proxy is of the fleet, too: a load agent starts it beside itself. */
+bool walk_fleet_plays_mesh(const struct walk *w);
+/* Those who have not come yet are waited for no more. */
+void walk_fleet_give_up(struct walk *w);
 bool walk_fleet_start(struct walk *w, struct error *err) WARN_UNUSED;
 void walk_fleet_on_away(struct walk *w, struct actor *a);
 void walk_fleet_on_back(struct walk *w, struct actor *a);

@@ -37,10 +37,30 @@ static bool is_process_fault(const struct walk_use *u)
            u->service != SIZE_MAX;
 }
 
+/* The mesh that a fleet plays is one process, beside the one load. */
+static bool check_mesh(const struct walk *w, struct error *err)
+{
+    bool alone = w->mesh_count == 1 && strcmp(w->meshes[0].caller, "client") == 0 &&
+                 w->meshes[0].endpoint == 0 && w->context->options->load_agents <= 1;
+    if (!walk_fleet_plays_mesh(w) || alone)
+        return true;
+    return error_at(err, w->scenario->lab.source, ERROR_USAGE,
+                    "scenario \"%s\": in a cluster the driver builtin plays the mesh of one "
+                    "client alone, beside one load agent",
+                    w->scenario->name);
+}
+
+bool walk_fleet_plays_mesh(const struct walk *w)
+{
+    return w->fleet != NULL && w->fleet->plays_mesh && w->plan->driver == DRIVER_BUILTIN;
+}
+
 bool walk_fleet_check(const struct walk *w, struct error *err)
 {
     if (w->fleet == NULL)
         return true;
+    if (!check_mesh(w, err))
+        return false;
     if (w->scenario->lab.netns)
         return error_at(err, w->scenario->lab.source, ERROR_USAGE,
                         "lab isolation \"netns\" is for agents that are children of the run: "
@@ -115,7 +135,9 @@ bool walk_admit(struct walk *w, const json_t *hello, struct carrier *wire, bool 
         return false;
     bool first = a->instance == 0;
     *ret_taken = actor_admit(a, hello, w->context->intake, wire, w->plan->arm,
-                             strcmp(a->role, "proxy") == 0, err);
+                             strcmp(a->role, "proxy") == 0 ||
+                                 (strcmp(a->role, "load") == 0 && walk_fleet_plays_mesh(w)),
+                             err);
     if (*ret_taken && first)
         walk_event(w, "agent",
                    json_pack("{ss ss sI sI ss}", "role", a->role, "id", a->id, "proc",
@@ -245,6 +267,13 @@ void walk_fleet_phase_ended(struct walk *w)
     for (size_t i = 0; w->fleet != NULL && i < w->actor_count; i++)
         if (w->actors[i].lost)
             actor_note_lost(&w->actors[i], w->phase_t0_ns);
+}
+
+void walk_fleet_give_up(struct walk *w)
+{
+    for (size_t i = 0; w->fleet != NULL && i < w->actor_count; i++)
+        if (w->actors[i].id != NULL && w->actors[i].instance == 0)
+            actor_give_up(&w->actors[i]);
 }
 
 void walk_fleet_reap(struct walk *w)

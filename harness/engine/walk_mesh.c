@@ -289,6 +289,8 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
     json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
                               "edges", edges, "metrics", metrics_setup(w), "defects", defects,
                               "folder", m->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
+    if (setup != NULL && m->actor->id != NULL) /* the folder is ours, and it is not here */
+        json_object_del(setup, "folder");
     if (setup != NULL && m->endpoint != 0)
         json_object_set_new(setup, "proxy", json_sprintf("%s/%u", m->caller, m->endpoint));
     if (setup != NULL && walk_cut_is_asked(w))

@@ -195,7 +195,8 @@ static json_t *load_setup(const struct walk *w, size_t shard)
     add_load_addresses(w, addresses, s->loads, s->load_count);
     for (size_t i = 0; i < s->phase_count; i++)
         add_load_addresses(w, addresses, s->phases[i].loads, s->phases[i].load_count);
-    return json_pack("{so so sI sb sI sI}", "plan", scenario_json(w), "addresses", addresses,
+    return json_pack("{so sO* so sI sb sI sI}", "plan", scenario_json(w), "hosts",
+                     json_object_get(w->scenario->lab.external, "host"), "addresses", addresses,
                      "inflight_most", (json_int_t)w->context->options->inflight_most, "pace_sleep",
                      w->context->options->pace_sleep, "shard", (json_int_t)shard, "shards",
                      (json_int_t)w->load_count);

@@ -2,10 +2,11 @@
 network namespace with one address, each container in the files of its image, and tells the API server how they went.
 
 Done: one node with its Lease; one container a pod, args with $(VAR), env by value and fieldRef, volumes configMap (with the
-links that a kubelet makes) and emptyDir, read-only root, uid and gid, no capabilities, no new privileges, PID 1 of its own,
+links that a kubelet makes), secret, projected (a token bound to the pod, configMap, downward API) and emptyDir, read-only root, uid
+and gid, no capabilities, no new privileges, PID 1 of its own, tcpSocket readiness probes, readiness gates,
 termination message with its fallback to the log, SIGTERM, grace, SIGKILL, the final DELETE, kubectl logs. Refused: all else.
-Not done: images are folders given by the caller; limits, probes, init containers, restarts, Services (no kube-proxy, no DNS)."""
-import ctypes, http.server, json, os, re, shutil, signal, ssl, subprocess, sys, threading, time
+Not done: images are folders given by the caller; limits, other probes, init containers, restarts, Services (no kube-proxy, no DNS)."""
+import base64, ctypes, http.server, json, os, re, shutil, signal, socket, ssl, subprocess, sys, threading, time
 
 from cluster import ADDRESS, Refused
 
@@ -31,7 +32,9 @@ class Pod:
         self.path = f"/api/v1/namespaces/{self.meta['namespace']}/pods/{self.meta['name']}"
         self.folder = os.path.join(runner.folder, self.meta["uid"])
         self.netns = "mp-" + self.meta["uid"][:8]
-        self.child, self.stopping = None, threading.Event()
+        self.child, self.stopping, self.ready, self.shown = None, threading.Event(), False, None
+        self.gates = {g["conditionType"]: False for g in self.spec.get("readinessGates", [])}
+        self.probe = self.container.get("readinessProbe")
         self.log, self.message = os.path.join(self.folder, "log"), os.path.join(self.folder, "message")
 
     def refuse(self):
@@ -41,6 +44,8 @@ class Pod:
                  ("hostNetwork", self.spec.get("hostNetwork")),
                  ("restartPolicy", self.spec.get("restartPolicy") != "Never"), ("command", self.container.get("command")),
                  ("capabilities", security.get("capabilities", {}).get("add")), ("runAsUser", not self.uid()),
+                 ("readinessProbe", self.probe and set(self.probe) - {"tcpSocket", "periodSeconds", "failureThreshold", "timeoutSeconds",
+                                                                      "successThreshold"}),
                  ("image", self.container["image"] not in self.runner.images)]
         for name, is_wrong in wrong:
             if is_wrong:
@@ -50,8 +55,9 @@ class Pod:
         return self.container.get("securityContext", {}).get("runAsUser", self.spec.get("securityContext", {}).get("runAsUser", 0))
 
     def status(self, phase, state, ready):
-        conditions = [{"type": kind, "status": "True" if kind in ("PodScheduled", "Initialized") or ready else "False", "lastTransitionTime": now()}
-                      for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")]
+        whole = ready and all(self.gates.values())
+        so = {"PodScheduled": True, "Initialized": True, "ContainersReady": ready, "Ready": whole}
+        conditions = [{"type": kind, "status": str(value), "lastTransitionTime": now()} for kind, value in so.items()]
         body = {"metadata": {"uid": self.meta["uid"]},
                 "status": {"phase": phase, "hostIP": ADDRESS, "podIP": self.ip, "podIPs": [{"ip": self.ip}], "startTime": self.started,
                            "conditions": conditions,
@@ -59,6 +65,37 @@ class Pod:
                                                   "ready": ready, "started": ready,
                                                   "restartCount": 0, "state": state}]}}
         self.runner.client.merge(self.path + "/status", body)
+
+    def show(self):
+        """Running, and as ready as the probe and the gates say; only when that has changed."""
+        with self.runner.lock:
+            is_new, self.shown = self.shown != (self.ready, all(self.gates.values())), (self.ready, all(self.gates.values()))
+        if is_new and self.child is not None and self.child.poll() is None:
+            try:
+                self.status("Running", {"running": {"startedAt": self.started}}, self.ready)
+            except Refused as why:
+                if why.code not in (404, 409):
+                    raise
+
+    def changed(self, pod):
+        """Somebody has opened or closed a gate."""
+        for condition in pod.get("status", {}).get("conditions") or []:
+            if condition["type"] in self.gates:
+                self.gates[condition["type"]] = condition["status"] == "True"
+        self.show()
+
+    def keep_probing(self):
+        port = self.probe["tcpSocket"]["port"]
+        if isinstance(port, str):
+            port = next(p["containerPort"] for p in self.container["ports"] if p["name"] == port)
+        while self.child.poll() is None:
+            try:
+                socket.create_connection((self.ip, port), 1).close()
+                self.ready = True
+            except OSError:
+                self.ready = False
+            self.show()
+            self.stopping.wait(self.probe.get("periodSeconds", 10))
 
     def field(self, path):
         values = {"metadata.name": self.meta["name"], "metadata.namespace": self.meta["namespace"], "metadata.uid": self.meta["uid"],
@@ -68,10 +105,38 @@ class Pod:
         return self.meta["labels"].get(label[1], "") if label else values[path]
 
     def environment(self):
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self.meta["name"]}
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self.meta["name"], "KUBERNETES_SERVICE_HOST": ADDRESS,
+               "KUBERNETES_SERVICE_PORT": "6443"}
         for row in self.container.get("env", []):
             env[row["name"]] = self.field(row["valueFrom"]["fieldRef"]["fieldPath"]) if "valueFrom" in row else expand(row.get("value", ""), env)
         return env
+
+    def object(self, resource, name):
+        return self.runner.client.get(f"/api/v1/namespaces/{self.meta['namespace']}/{resource}/{name}")
+
+    def token(self, wanted):
+        account = self.spec.get("serviceAccountName", "default")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                "spec": {"expirationSeconds": wanted.get("expirationSeconds", 3600),
+                         "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": self.meta["name"], "uid": self.meta["uid"]}}}
+        return self.runner.client.call("POST", f"/api/v1/namespaces/{self.meta['namespace']}/serviceaccounts/{account}/token", body)["status"]["token"]
+
+    def data_of(self, volume):
+        """The files of a volume: name -> text."""
+        if "configMap" in volume:
+            return self.object("configmaps", volume["configMap"]["name"])["data"]
+        if "secret" in volume:
+            return {k: base64.b64decode(v).decode() for k, v in self.object("secrets", volume["secret"]["secretName"])["data"].items()}
+        files = {}
+        for source in volume["projected"]["sources"]:
+            if "serviceAccountToken" in source:
+                files[source["serviceAccountToken"]["path"]] = self.token(source["serviceAccountToken"])
+            if "configMap" in source:
+                data = self.object("configmaps", source["configMap"]["name"])["data"]
+                files.update({item["path"]: data[item["key"]] for item in source["configMap"]["items"]})
+            if "downwardAPI" in source:
+                files.update({item["path"]: self.field(item["fieldRef"]["fieldPath"]) for item in source["downwardAPI"]["items"]})
+        return files
 
     def volume(self, volume):
         folder = os.path.join(self.folder, "volumes", volume["name"])
@@ -80,7 +145,7 @@ class Pod:
             os.chown(folder, 0, self.spec.get("securityContext", {}).get("fsGroup", 0))
             os.chmod(folder, 0o2777)
             return folder
-        data = self.runner.client.get(f"/api/v1/namespaces/{self.meta['namespace']}/configmaps/{volume['configMap']['name']}")["data"]
+        data = self.data_of(volume)
         os.mkdir(os.path.join(folder, "..2026_01_01"))
         os.symlink("..2026_01_01", os.path.join(folder, "..data"))
         for name, text in data.items():
@@ -117,7 +182,8 @@ class Pod:
         with open(os.path.join(self.folder, "spec.json"), "w") as file:
             json.dump({"root": image, "mounts": mounts, "uid": self.uid(), "gid": security.get("runAsGroup", 0),
                        "groups": [security["fsGroup"]] if "fsGroup" in security else [],
-                       "args": entrypoint + [expand(a, env) for a in self.container.get("args", [])], "env": env, "cwd": "/data",
+                       "args": entrypoint + [expand(a, env) for a in self.container.get("args", [])], "env": env,
+                       "cwd": "/data" if any(at == "/data" for _, at, _ in mounts) else "/",
                        "read_only": self.container.get("securityContext", {}).get("readOnlyRootFilesystem", False)}, file)
 
     def run(self):
@@ -135,7 +201,10 @@ class Pod:
                                            os.path.abspath(__file__), os.path.join(self.folder, "spec.json")], stdout=log, stderr=log,
                                            stdin=subprocess.DEVNULL)
         begun = now()
-        self.status("Running", {"running": {"startedAt": begun}}, True)
+        self.ready = self.probe is None
+        self.show()
+        if self.probe is not None:
+            threading.Thread(target=self.keep_probing, daemon=True).start()
         code = self.child.wait()
         code = 128 - code if code < 0 else code
         must("ip", "netns", "delete", self.netns)
@@ -245,10 +314,13 @@ class Runner:
             return
         with self.lock:
             known = self.pods.get(uid)
+            told = known if kind == "MODIFIED" else None
             if known is None and "deletionTimestamp" not in pod["metadata"] and pod.get("status", {}).get("phase", "Pending") == "Pending":
                 used = {p.ip for p in self.pods.values()}
                 known = self.pods[uid] = Pod(self, pod, next(ip for ip in (f"10.77.0.{n}" for n in range(10, 250)) if ip not in used))
                 threading.Thread(target=known.run, daemon=True).start()
+        if told is not None and told.gates:
+            threading.Thread(target=told.changed, args=(pod,), daemon=True).start()
         if "deletionTimestamp" in pod["metadata"] and known is not None:
             threading.Thread(target=known.stop, args=(pod["metadata"].get("deletionGracePeriodSeconds", 30),), daemon=True).start()
         elif "deletionTimestamp" in pod["metadata"]:

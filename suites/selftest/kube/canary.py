@@ -1,0 +1,211 @@
+"""Runs with --on kubernetes --mode canary: the conductor's Job makes its agents as pods, and takes all away again. No mesh: the builtin
+one is played in the load pod (spec/kubernetes.md section 3, case 4)."""
+import json, os, subprocess
+
+import cluster
+from cluster import wait_until
+
+NAMESPACE = "meshproof"
+BASE = f"/api/v1/namespaces/{NAMESPACE}"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/meshproof-payments"
+SUITE = """local edge = "client -> payments"
+return scenario "one in five fails whatever is tried" {
+  mesh = mesh.istio { policy = "policy.yaml", version = "1.31" },
+  lab = lab { service "payments" { endpoints = 2, work = "0ms" } },
+  load = load.open { on = edge, rate = "50/s", warmup = "500ms" },
+  settle = "0ms",
+  phase "all tries of some fail" {
+    lasting = "@LASTING@",
+    fault.abort { on = "payments", status = 503, share = "20%" },
+    expect.retries { on = edge, only = { "atmost" } },
+  },
+}
+"""
+POLICY = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: payments, namespace: payments}
+spec:
+  hosts: [payments]
+  http:
+  - retries: {attempts: 2, perTryTimeout: 10s, retryOn: "503,reset,connect-failure"}
+    route:
+    - destination: {host: payments}
+"""
+
+
+def need(so, text):
+    if not so:
+        raise AssertionError(text)
+
+
+class Cases:
+    def meshproof(self, *words, within=120):
+        """The program on this machine, with the cluster's kubeconfig."""
+        program = os.environ.get("MESHPROOF") or os.path.join(self.image, "usr/local/bin/meshproof")
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MESHPROOF_")}
+        done = subprocess.run([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=within, cwd=self.work,
+                              env={**env, "KUBECONFIG": self.cluster.kubeconfig, "HOME": self.work})
+        return done.returncode, done.stdout, done.stderr
+
+    def rights(self):
+        """The overlay, once: and what it opens."""
+        self.kubectl("apply", "-k", os.path.join(self.deploy, "canary"))
+
+    def job(self, run, lasting="6s", suite=SUITE, more=()):
+        """run --as-manifests --job, applied: the Job's path."""
+        folder = os.path.join(self.work, run)
+        os.makedirs(folder, exist_ok=True)
+        for name, text in (("suite.lua", suite.replace("@LASTING@", lasting)), ("policy.yaml", POLICY)):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        code, out, said = self.meshproof("run", f"{run}/suite.lua", "--on", "kubernetes", "-n", NAMESPACE, "--run", run, "--driver", "builtin",
+                                         "--as-manifests", "--job", "--image", self.IMAGE, *more)
+        need(code == 0, f"--as-manifests --job: exit {code}: {said}")
+        self.kubectl("apply", "--validate=strict", "-f", "-", text=out)
+        return f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-{run}"
+
+    def ended(self, path, within=240):
+        """The Job's condition once it has one, and its pod's message."""
+        def look():
+            need(not self.runner.broken, f"{self.runner.broken}")
+            self.cluster.alive()
+            return [c for c in self.client.get(path).get("status", {}).get("conditions") or []
+                    if c["status"] == "True" and c["type"] in ("Complete", "Failed")]
+        condition = wait_until("the Job's end", within, look)[0]
+        return condition, self.pods_of(path)
+
+    def pods_of(self, path):
+        name = path.rsplit("/", 1)[1]
+        return self.client.get(f"{BASE}/pods?labelSelector=job-name%3D{name}")["items"]
+
+    def message(self, pod):
+        return json.loads(pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
+
+    def log(self, pod):
+        path = os.path.join(self.runner.folder, pod["metadata"]["uid"], "log")
+        return open(path, errors="replace").read() if os.path.exists(path) else ""
+
+    def left(self, run):
+        """Objects that the run owned, and are there."""
+        found = []
+        for resource in ("pods", "services", "configmaps", "secrets"):
+            for item in self.client.get(f"{BASE}/{resource}?labelSelector=meshproof.io%2Frun%3D{run}")["items"]:
+                owners = [o["kind"] for o in item["metadata"].get("ownerReferences", [])]
+                if "ConfigMap" in owners or item["metadata"]["name"] == f"mp-{run}":
+                    found.append(f"{resource}/{item['metadata']['name']}")
+        return found
+
+    def agents(self, run):
+        return [p for p in self.client.get(f"{BASE}/pods?labelSelector=meshproof.io%2Frun%3D{run}")["items"]
+                if p["metadata"]["labels"].get("meshproof.io/role") in ("endpoint", "load")]
+
+    def result(self, run):
+        found = self.client.find(f"{BASE}/configmaps/mp-{run}-result")
+        return found["data"] if found else None
+
+    def started(self, run):
+        """Its first fault is armed: the conductor's pod."""
+        def look():
+            need(not self.runner.broken, f"{self.runner.broken}")
+            for pod in list(self.runner.pods.values()):
+                if pod.meta["labels"].get("meshproof.io/role") == "conductor" and pod.meta["labels"].get("meshproof.io/run") == run:
+                    if os.path.exists(pod.log) and "armed " in open(pod.log, errors="replace").read():
+                        return pod
+            for path in (f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-{run}",):
+                for condition in self.client.get(path).get("status", {}).get("conditions") or []:
+                    need(condition["type"] != "Failed", f"{condition}\n{[self.log(p)[-3000:] for p in self.pods_of(path)]}")
+            return None
+        return wait_until("the first fault", 120, look)
+
+    def clean(self, run):
+        wait_until(f"all of {run} to go", 30, lambda: not self.left(run))
+        need(self.client.find(LEASE) is None, f"the Lease is left: {self.client.find(LEASE)}")
+
+    def verdict(self, run, wanted, **how):
+        """A Job to its verdict; an INCONCLUSIVE of a busy machine is tried once more."""
+        for attempt in range(2):
+            path = self.job(run, **how)
+            condition, pods = self.ended(path)
+            message = self.message(pods[0])
+            if message["exit"] == wanted or message["exit"] != 2:
+                break
+            print("    INCONCLUSIVE: this machine is busy; once more")
+            self.kubectl("delete", "-n", NAMESPACE, f"job/meshproof-{run}", "--cascade=foreground", "--timeout=60s")
+        need(message["exit"] == wanted, f"exit {message['exit']}, not {wanted}: {message}\n{self.log(pods[0])[-4000:]}")
+        need(len(pods) == 1, f"{len(pods)} pods")
+        self.clean(run)
+        return condition, message
+
+    # ---- cases
+
+    def case_canary_pass(self):
+        """canary: Job -> anchor -> pods that dial in -> PASS; the result stays, all else goes"""
+        self.rights()
+        condition, message = self.verdict("0a000001", 0)
+        need(condition["type"] == "Complete", f"{condition}")
+        need(self.result("0a000001")["verdict"] == "PASS", f"{self.result('0a000001')}")
+        print("    message:", json.dumps(message))
+
+    def case_canary_fail(self):
+        """canary: a mesh that retries once more than its policy says: exit 1 in the Job's condition"""
+        self.rights()
+        condition, message = self.verdict("0a000002", 1, more=("--defect", "one_retry_more"))
+        need("failed with exit code 1" in condition["message"] and message["fail"] > 0, f"{condition} {message}")
+        need(self.result("0a000002")["verdict"] == "FAIL", f"{self.result('0a000002')}")
+        print("    condition:", condition["message"])
+
+    def case_canary_inconclusive(self):
+        """canary: a fault that never fires: exit 2 in the Job's condition"""
+        self.rights()
+        never = SUITE.replace('status = 503, share = "20%"', 'status = 503, first = 1, match = { method = "POST" }').replace('"atmost"', '"happen"')
+        condition, _ = self.verdict("0a000003", 2, suite=never)
+        need("failed with exit code 2" in condition["message"], f"{condition}")
+
+    def case_canary_deleted(self):
+        """canary: a Job deleted while it runs: everything goes, the Lease too"""
+        self.rights()
+        self.job("0a000004", lasting="120s")
+        self.started("0a000004")
+        need(len(self.agents("0a000004")) == 3, f"{self.agents('0a000004')}")
+        self.kubectl("delete", "-n", NAMESPACE, "job/meshproof-0a000004", "--cascade=foreground", "--timeout=100s")
+        self.clean("0a000004")
+
+    def case_canary_killed(self):
+        """canary: SIGKILL of the conductor: the guardian takes all away and says so"""
+        self.rights()
+        self.job("0a000005", lasting="120s")
+        pod = self.started("0a000005")
+        pod.child.kill()
+        wait_until("the guardian", 60, lambda: not self.left("0a000005"))
+        need(self.result("0a000005")["why"] == "conductor lost", f"{self.result('0a000005')}")
+        code, out, said = self.meshproof("recover", "--on", "kubernetes", "-n", NAMESPACE, "--run", "0a000005", "--insecure")
+        need(code == 0 and "nothing of run 0a000005 is left" in out, f"recover: exit {code} {out} {said}")
+        self.kubectl("delete", "-n", NAMESPACE, "lease/meshproof-payments", "--ignore-not-found")
+
+    def case_canary_contended(self):
+        """canary: a second run of the same service is refused at once by the Lease; recover leaves the first alone; halt ends it"""
+        self.rights()
+        self.job("0a000006", lasting="120s")
+        self.started("0a000006")
+        path = self.job("0a000007")
+        condition, pods = self.ended(path)
+        need(all(self.message(p)["exit"] == 4 and "0a000006" in self.message(p)["first"] for p in pods), f"{[self.message(p) for p in pods]}")
+        need(not self.left("0a000007") and self.left("0a000006"), "the second run touched something")
+        code, out, said = self.meshproof("recover", "--on", "kubernetes", "-n", NAMESPACE, "--run", "0a000006", "--insecure")
+        need(code == 4 and "goes on" in out, f"recover of a live run: exit {code} {out} {said}")
+        code, out, said = self.meshproof("halt", "0a000006", "--on", "kubernetes", "-n", NAMESPACE, "--insecure")
+        need(code == 0 and "halted" in out, f"halt: exit {code} {out} {said}")
+        condition, pods = self.ended(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-0a000006")
+        need("exit code 3" in condition["message"], f"{condition}")
+        self.clean("0a000006")
+
+    def case_canary_rights(self):
+        """canary: without its Role nothing is written, and the missing rule is printed; plan says the same from outside"""
+        self.rights()
+        self.kubectl("delete", "-n", NAMESPACE, "rolebinding/meshproof-canary")
+        path = self.job("0a000008")
+        condition, pods = self.ended(path)
+        log = self.log(pods[0])
+        need(all(self.message(p)["exit"] == 4 for p in pods) and "apiGroups" in log, f"{log[-3000:]}")
+        need(not self.left("0a000008"), "something was written")
+        self.rights()
