@@ -174,6 +174,10 @@ void walk_calm(struct walk *w)
     w->calm = ARENA_ARRAY(&w->arena, struct walk_calm, 1);
     w->calm->begun_ns = loop_now_ns(w->context->loop);
     w->state = WALK_CALMING;
+    /* From here on the mesh counts what is sent: the judge reads its counters by this. */
+    walk_event(w, "calm",
+               json_pack("{ss sI}", "arm", w->plan->arm, "scenario", (json_int_t)w->plan->scenario),
+               w->calm->begun_ns);
     collect(w);
     if (w->calm->count == 0)
         finish(w);

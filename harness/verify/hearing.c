@@ -150,6 +150,21 @@ static uint64_t after_last(const struct hearing *h, uint32_t scenario, const cha
     return until;
 }
 
+/* The calm requests come before the first phase, and are no evidence; but the mesh counts them. */
+static uint64_t calm_from(const struct hearing *h, uint32_t scenario, const char *arm,
+                          uint64_t from_ns)
+{
+    for (size_t i = 0; i < h->journal->event_count; i++) {
+        const struct journal_event *e = &h->journal->events[i];
+        const char *of = json_string_value(json_object_get(e->json, "arm"));
+        if (strcmp(e->what, "calm") == 0 && of != NULL && strcmp(of, arm) == 0 &&
+            json_integer_value(json_object_get(e->json, "scenario")) == (json_int_t)scenario &&
+            e->t_ns < from_ns)
+            from_ns = e->t_ns;
+    }
+    return from_ns;
+}
+
 /* Half of the shortest ejection: its first pick back need not be the first that was possible. */
 static uint64_t unseen_of(const struct edge_policy *edge)
 {
@@ -176,6 +191,7 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && p->t0_ns == span.from_ns)
             baseline = (struct span){p->t0_ns, p->t1_ns};
     }
+    span.from_ns = calm_from(h, scenario, arm, span.from_ns);
     span.to_ns = after_last(h, scenario, arm, span.to_ns);
     struct track_options options = {
         .arm = arm,

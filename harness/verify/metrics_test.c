@@ -103,6 +103,30 @@ static struct counts after(uint64_t n)
     return (struct counts){100 + 2 * n, 7 + n, 3, 2, 90 + n, 10};
 }
 
+/* Sent before the first phase, after the first scrape: the mesh has counted it. */
+static void what_was_sent_to_see_that_all_is_calm_counts(void **state)
+{
+    static const char *const ids[] = {"metrics.retries", "metrics.requests", "metrics.statuses"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        for (int mutant = 0; mutant <= 2; mutant++) {
+            struct limits l;
+            open_with(&l, FLAVOUR_ENVOY, NULL);
+            scrape(&l, (uint64_t)-3 * LIMITS_S, before);
+            retried(&l, (uint64_t)-2 * LIMITS_S);
+            l.j->requests[0].r.flags |= REQUEST_WARMUP;
+            journal_add_event(l.j, 0, LIMITS_T0 - 2500 * NS_PER_MS, "calm",
+                              json_pack("{s:s, s:i}", "arm", mutant == 1 ? "right" : "subject",
+                                        "scenario", mutant == 2 ? 1 : 0));
+            traffic(&l, 20);
+            scrape(&l, 40 * LIMITS_S, after(21));
+            if (mutant == 0) /* else it is another walk's, and ours counted one too many */
+                limits_are(&l, ids[i], VERDICT_PASS, WHY_NONE, "");
+            else
+                limits_are(&l, ids[i], VERDICT_FAIL, WHY_NONE, "the mesh counted");
+        }
+}
+
 static void equal_counts_pass(void **state)
 {
     static const char *const ids[] = {"metrics.retries", "metrics.requests", "metrics.statuses"};
@@ -512,6 +536,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_counts_pass),
+        cmocka_unit_test(what_was_sent_to_see_that_all_is_calm_counts),
         cmocka_unit_test(one_count_too_few_or_too_many_fails),
         cmocka_unit_test(retries_that_are_not_counted_at_all_fail),
         cmocka_unit_test(within_tolerates_a_share),
