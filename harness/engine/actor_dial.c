@@ -3,8 +3,24 @@
 #include "base/clock.h"
 #include "engine/fleet.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 /* An actor whose process somebody else made, and which dials in: its link may break and come back,
  * and nobody here knows a process to kill. */
+
+char *actor_reached_at(const struct actor *a, const char *listens)
+{
+    struct sockaddr_in from = {0};
+    socklen_t size = sizeof(from);
+    char text[128], ip[INET_ADDRSTRLEN];
+    if (a->id == NULL || a->link.wire == NULL || strncmp(listens, "0.0.0.0:", 8) != 0 ||
+        getpeername(a->link.wire->fd, (struct sockaddr *)&from, &size) != 0 ||
+        from.sin_family != AF_INET || inet_ntop(AF_INET, &from.sin_addr, ip, sizeof(ip)) == NULL)
+        return check_strdup(listens);
+    snprintf(text, sizeof(text), "%s%s", ip, listens + 7);
+    return check_strdup(text);
+}
 
 void actor_lose(struct actor *a, const char *how)
 {

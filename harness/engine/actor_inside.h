@@ -12,7 +12,10 @@ void actor_broken(struct actor *a, const struct error *why);
 void actor_stop_clocks(struct actor *a);
 void actor_start_clock(struct actor *a);
 void actor_put_lost(struct actor *a, struct lost_record lost);
-/* actor_dial.c: its link has ended; it is gone for good, and ${how} says so ("left by itself";
+/* actor_dial.c: where the others reach what an agent says it listens on: "0.0.0.0:8080" of a pod is
+ * at the address from which it dials. The heap string is the caller's. */
+char *actor_reached_at(const struct actor *a, const char *listens);
+/* Its link has ended; it is gone for good, and ${how} says so ("left by itself";
  * NULL: nobody knows). */
 void actor_go_away(struct actor *a);
 void actor_lose(struct actor *a, const char *how);
