@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "lua/hook_step.h"
 #include "lua/policy_value.h"
+#include "policy/exception_entry.h"
 
 /* Suites, scenarios, phases and steps: nodes -> plan. What a step may hold is plan_check's to say.
  */
@@ -246,10 +247,45 @@ static void add_tags(struct build *b, struct scenario *s, const struct scenario 
     s->tag_count = n;
 }
 
+/* quarantine = { until_date =, owner =, reason = }: somebody answers for it until a day. */
+static void read_quarantine(struct build *b, const json_t *keys, struct scenario *s)
+{
+    static const char *const names[] = {"owner", "reason", "until_date"};
+    const json_t *table = json_object_get(keys, "quarantine");
+    const char **fields[] = {&s->quarantine_owner, &s->quarantine_reason, &s->quarantine_until};
+    char text[sizeof(((struct error *)NULL)->text)];
+    const char *key;
+    json_t *value;
+    uint32_t day;
+    if (table == NULL)
+        return;
+    json_object_foreach((json_t *)(uintptr_t)table, key, value)
+    {
+        size_t at = 0;
+        while (at < COUNT_OF(names) && strcmp(names[at], key) != 0)
+            at++;
+        if (at < COUNT_OF(names) && json_is_string(value)) {
+            *fields[at] = arena_strdup(&b->plan->arena, json_string_value(value));
+            continue;
+        }
+        row_no_key("quarantine", key, names, COUNT_OF(names), text, sizeof(text));
+        errors_add(b->errors, s->source, ERROR_INPUT, "scenario: %s", text);
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (*fields[i] == NULL)
+            errors_add(b->errors, s->source, ERROR_INPUT, "scenario: quarantine needs %s",
+                       names[i]);
+    if (s->quarantine_until != NULL && !exception_date_parse(s->quarantine_until, &day))
+        errors_add(b->errors, s->source, ERROR_INPUT,
+                   "scenario: quarantine: until_date is \"%.40s\"; it must be a day such as "
+                   "\"2026-12-31\"",
+                   s->quarantine_until);
+}
+
 static void fill_scenario(struct build *b, int index, const struct node *n, struct scenario *s)
 {
     s->name = build_name(b, index, "scenario", n->source);
-    build_keys(b, index, &scenario_table, "scenario", s, NULL);
+    read_quarantine(b, build_keys(b, index, &scenario_table, "scenario", s, NULL), s);
     b->scenario = s;
     struct step_list list = {"scenario", &s->steps, &s->step_count, s, false};
     node_push_table(b->L, index);
@@ -265,6 +301,8 @@ static void fill_from_policy(struct build *b, int index, const struct node *n, s
     s->lint = "fail";
     s->deadline_ns = UINT64_C(1800) * 1000000000;
     s->mesh = (struct mesh_plan){.source = n->source};
+    s->arms = NULL;
+    s->arm_count = 0;
     json_t *keys = build_keys(b, index, &from_policy_table, "scenario.from_policy", s, &broken);
     build_target(b, json_object_get(keys, "target"), n->source, &s->mesh);
     build_paths(b, &s->mesh);
@@ -294,6 +332,8 @@ static void build_scenario(struct build *b, int index, const struct node *n, voi
     struct scenario *s = build_append(b, &b->plan->scenarios, &b->plan->scenario_count, sizeof(*s));
     *s = (struct scenario){.source = n->source,
                            .mesh = defaults->mesh,
+                           .arms = defaults->arms,
+                           .arm_count = defaults->arm_count,
                            .lab = defaults->lab,
                            .loads = defaults->loads,
                            .load_count = defaults->load_count,
@@ -305,6 +345,8 @@ static void build_scenario(struct build *b, int index, const struct node *n, voi
     policy_values_rates(b, s, &s->loads, s->load_count);
     for (size_t i = 0; i < s->phase_count; i++)
         policy_values_rates(b, s, &s->phases[i].loads, s->phases[i].load_count);
+    if (!s->from_policy)
+        plan_choose_driver(s);
     add_tags(b, s, defaults);
     build_add_guards(b, s, defaults);
 }

@@ -212,7 +212,7 @@ static const struct golden others[] = {
     {"cert_key.lua", PHASE("cert.rotate { root = \"root-b\", overlap = \"1s\" }"),
      "cert_key.lua:2: cert.rotate has no key \"overlap\"; it has reconnect root stagger to"},
     {"arms.lua", "return scenario \"s\" { mesh = { mesh.none {}, mesh.none {} } }",
-     "arms.lua:1: scenario: a list of meshes (arms) is not built yet"},
+     "arms.lua:1: two arms are called \"none\": give one of them a name"},
     {"needs.lua", "return scenario \"s\" { needs = { \"net_admin\", \"root\" } }",
      "needs.lua:1: scenario: needs has \"root\"; it may have net_admin, tls_owned, zones, human"},
     {"zone_word.lua", PHASE("fault.reset { on = \"zone:a\" }"),

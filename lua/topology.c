@@ -117,6 +117,22 @@ static void build_call(struct build *b, int index, const struct node *n, void *c
 
 /* ---- lab ---- */
 
+/* A service that runs already has as many endpoints as addresses, and does what it does. */
+static void read_addresses(struct build *b, const json_t *keys, struct service_plan *s)
+{
+    static const char *const ours[] = {"body",  "calls",  "endpoints", "jitter",
+                                       "slots", "status", "work"};
+    if (s->address_count == 0)
+        return;
+    s->endpoints = (uint32_t)s->address_count;
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        if (json_object_get(keys, ours[i]) != NULL)
+            errors_add(b->errors, s->source, ERROR_INPUT,
+                       "service \"%.60s\" has both address and %s: what runs already is no stub of "
+                       "ours, with one endpoint an address",
+                       s->name, ours[i]);
+}
+
 static void build_service(struct build *b, int index, const struct node *n, void *cookie)
 {
     struct lab_plan *lab = cookie;
@@ -134,6 +150,7 @@ static void build_service(struct build *b, int index, const struct node *n, void
     s->name = build_name(b, index, "service", n->source);
     json_t *keys = build_keys(b, index, &service_table, "service", s, NULL);
     read_body(b, keys, "service", n->source, &s->body_text, &s->body_bytes);
+    read_addresses(b, keys, s);
 }
 
 static void build_lab(struct build *b, int index, const char *label, const char *key,
@@ -148,7 +165,8 @@ static void build_lab(struct build *b, int index, const char *label, const char 
         return;
     }
     *lab = (struct lab_plan){.source = n->source};
-    build_keys(b, index, &lab_table, "lab", lab, NULL);
+    const json_t *keys = build_keys(b, index, &lab_table, "lab", lab, NULL);
+    lab->driver_unsaid = json_object_get(keys, "driver") == NULL;
     node_push_table(b->L, index);
     build_positions(b, lua_gettop(b->L), "lab", n->source, build_service, lab);
     lua_pop(b->L, 1);
@@ -187,23 +205,9 @@ void build_paths(struct build *b, struct mesh_plan *to)
     }
 }
 
-static void build_mesh(struct build *b, int index, const char *label, const char *key,
-                       struct source source, void *to)
+static void fill_mesh(struct build *b, int index, const struct node *n, struct mesh_plan *mesh)
 {
-    const struct node *n = node_at(b->L, index);
-    struct mesh_plan *mesh = to;
     char word[64];
-    if (n != NULL && n->kind == NODE_NOTHING)
-        return;
-    if (n == NULL && lua_type(b->L, index) == LUA_TTABLE) {
-        errors_add(b->errors, source, ERROR_INPUT, "%s: a list of meshes (arms) is not built yet",
-                   label);
-        return;
-    }
-    if (n == NULL || n->kind != NODE_MESH) {
-        bad_value(b, index, label, key, source, "mesh.istio { ... }, or another mesh.*");
-        return;
-    }
     bool none = strcmp(n->word, "none") == 0, broken;
     *mesh = (struct mesh_plan){.word = n->word, .source = n->source};
     node_label(n, word, sizeof(word));
@@ -217,6 +221,56 @@ static void build_mesh(struct build *b, int index, const char *label, const char
     if (mesh->name == NULL)
         mesh->name = n->word;
     build_paths(b, mesh);
+}
+
+static void build_arm(struct build *b, int index, const struct node *n, void *cookie)
+{
+    struct scenario *s = cookie;
+    char label[64];
+    if (n->kind != NODE_MESH)
+        errors_add(b->errors, n->source, ERROR_INPUT, "%s cannot stand in a list of meshes",
+                   node_label(n, label, sizeof(label)));
+    else if (build_spend(b, 20) && s->arm_count <= PLAN_ARMS_MOST)
+        fill_mesh(b, index, n, build_append(b, &s->arms, &s->arm_count, sizeof(struct mesh_plan)));
+}
+
+/* The first that a policy stands for: words such as policy.value are read from it. */
+static const struct mesh_plan *first_meshed(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->arm_count; i++)
+        if (strcmp(s->arms[i].word, "none") != 0)
+            return &s->arms[i];
+    return &s->arms[0];
+}
+
+static void build_arms(struct build *b, int index, const char *label, struct source source,
+                       struct scenario *s)
+{
+    build_positions(b, index, label, source, build_arm, s);
+    if (s->arm_count < 2 || s->arm_count > PLAN_ARMS_MOST)
+        errors_add(b->errors, source, ERROR_INPUT, "%s: mesh has %zu meshes; as arms 2 to %d",
+                   label, s->arm_count, PLAN_ARMS_MOST);
+    if (s->arm_count > 0)
+        s->mesh = *first_meshed(s);
+}
+
+/* `mesh` stands in scenarios, and in suites as their default. */
+static void build_mesh(struct build *b, int index, const char *label, const char *key,
+                       struct source source, void *to)
+{
+    struct scenario *s = (struct scenario *)(void *)((char *)to - offsetof(struct scenario, mesh));
+    const struct node *n = node_at(b->L, index);
+    if (n != NULL && n->kind == NODE_NOTHING)
+        return;
+    s->arms = NULL;
+    s->arm_count = 0;
+    if (n == NULL && lua_type(b->L, index) == LUA_TTABLE)
+        build_arms(b, index, label, source, s);
+    else if (n != NULL && n->kind == NODE_MESH)
+        fill_mesh(b, index, n, &s->mesh);
+    else
+        bad_value(b, index, label, key, source,
+                  "mesh.istio { ... }, another mesh.*, or a list of them");
 }
 
 void build_target(struct build *b, const json_t *value, struct source source, struct mesh_plan *to)

@@ -1,6 +1,7 @@
 /* Back-off against its declared band: for each retry how long after the failure it came, as shares
  * in bins that end on the declared bound. The gaps are those that the judge takes for evidence. */
 #include "reports/axis.h"
+#include "journal/arm.h"
 #include "reports/chart.h"
 #include "reports/scene.h"
 #include "verify/backoff.h"
@@ -274,7 +275,7 @@ static bool is_wanted(const struct scene *s)
 {
     for (size_t i = 0; i < s->report->judgement->verdict_count; i++) {
         const struct judged *d = &s->report->judgement->verdicts[i];
-        if (strncmp(d->claim->id, "backoff.", 8) == 0 && strcmp(d->arm, SUBJECT) == 0 &&
+        if (strncmp(d->claim->id, "backoff.", 8) == 0 && arm_is_subject(d->arm) &&
             d->verdict.kind != VERDICT_NOT_APPLICABLE)
             return true;
     }

@@ -1,4 +1,5 @@
 #include "reports/counted.h"
+#include "journal/arm.h"
 
 struct counter {
     enum meaning meaning;
@@ -41,7 +42,7 @@ const struct judged *counted_verdict(const struct scene *s, const struct scene_e
         bool on = d->on == NULL ||
                   (edge ? strcmp(d->on, e->name) == 0 : scene_is_on(d->on, e->policy->to));
         if (strncmp(d->claim->id, claim, strlen(claim)) != 0 || d->scenario != e->scenario ||
-            strcmp(d->arm, SUBJECT) != 0 || !on || d->verdict.kind == VERDICT_NOT_APPLICABLE)
+            !arm_is_subject(d->arm) || !on || d->verdict.kind == VERDICT_NOT_APPLICABLE)
             continue;
         if (found == NULL ||
             verdict_worse(found->verdict.kind, d->verdict.kind) != found->verdict.kind)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "embed/report_css.h"
 #include "embed/report_js.h"
+#include "journal/arm.h"
 #include "reports/scene.h"
 #include "reports/tries.h"
 
@@ -97,7 +98,7 @@ static void gather(struct html *h)
     h->rows = check_alloc_zero(g->verdict_count + 1, sizeof(const struct judged *));
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (strcmp(d->arm, "subject") != 0 && !d->gates)
+        if (!arm_is_subject(d->arm) && !d->gates)
             continue; /* a control's */
         h->rows[count++] = d;
         h->counts[d->verdict.kind]++;

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "reports/html.h"
 #include "reports/scene.h"
 
@@ -30,8 +31,7 @@ static bool is_subject(const struct journal *j, uint32_t number, const char **re
 {
     const struct journal_proc *proc = journal_proc_of(j, number);
     *ret_service = proc == NULL ? NULL : proc->service;
-    return proc != NULL &&
-           (proc->arm == NULL || proc->arm[0] == '\0' || strcmp(proc->arm, "subject") == 0);
+    return proc != NULL && (proc->arm == NULL || proc->arm[0] == '\0' || arm_is_subject(proc->arm));
 }
 
 static bool find_bucket(const struct island *s, uint64_t at_ns, size_t *ret)

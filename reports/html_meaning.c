@@ -1,5 +1,6 @@
 #include "reports/html_meaning.h"
 
+#include "journal/arm.h"
 #include "policy/edge.h"
 
 #define MAX_BYTES ((size_t)4 << 20)
@@ -14,7 +15,7 @@ void meaning_open(struct meaning *m, const struct journal *j)
     {
         const char *arm = json_string_value(json_object_get(row, "arm"));
         struct error err = {0};
-        if (arm == NULL || strcmp(arm, "subject") != 0 || m->edge_count == MEANING_EDGES)
+        if (!arm_is_subject(arm) || m->edge_count == MEANING_EDGES)
             continue;
         if (edge_policy_from_json(json_object_get(row, "edge"), &m->arena, &m->edges[m->edge_count],
                                   &err))

@@ -1,4 +1,5 @@
 #include "reports/html.h"
+#include "journal/arm.h"
 
 /* The small parts of which the page's sections are made. */
 
@@ -130,7 +131,7 @@ void html_where(struct html *h, const struct judged *d)
         html_text(h->to, d->scenario_name);
         text_add(h->to, "\xE2\x80\x9D");
     }
-    if (strcmp(d->arm, "subject") != 0) {
+    if (!arm_is_subject(d->arm)) { /* an arm of several is in the scenario's name */
         text_add(h->to, ", arm ");
         html_text(h->to, d->arm);
     }

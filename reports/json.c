@@ -1,3 +1,4 @@
+#include "journal/arm.h"
 #include "reports/report.h"
 
 /* Everything, as one JSON object; its shape is reports/report.schema.json. Times are ns after the
@@ -27,12 +28,13 @@ static json_t *verdict_json(const struct report *report, const struct judged *d)
 {
     const struct verdict *v = &d->verdict;
     char name[128];
-    json_t *j = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:s}", "claim", d->claim->id,
-                          "word", d->claim->word, "scenario", report_clean_json(d->scenario_name),
-                          "scenario_index", (json_int_t)d->scenario, "phase",
-                          d->phase_name == NULL ? json_null() : report_clean_json(d->phase_name),
-                          "arm", report_clean_json(d->arm), "on", report_clean_json(d->on), "gates",
-                          d->gates, "verdict", verdict_kind_name(v->kind));
+    json_t *j =
+        json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:s}", "claim", d->claim->id, "word",
+                  d->claim->word, "scenario", report_clean_json(d->scenario_name), "scenario_index",
+                  (json_int_t)d->scenario, "phase",
+                  d->phase_name == NULL ? json_null() : report_clean_json(d->phase_name), "arm",
+                  report_clean_json(arm_shown(d->arm)), "on", report_clean_json(d->on), "gates",
+                  d->gates, "verdict", verdict_kind_name(v->kind));
     json_object_set_new(j, "seen", json_integer((json_int_t)v->seen));
     json_object_set_new(j, "eligible", json_integer((json_int_t)v->eligible));
     json_object_set_new(j, "wrong", json_integer((json_int_t)v->wrong));
@@ -65,16 +67,20 @@ static json_t *phases_json(const struct report *report)
     json_t *list = json_array();
     for (size_t i = 0; i < g->phase_count; i++) {
         const struct judged_phase *p = &g->phases[i];
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "scenario_index",
-                            (json_int_t)p->scenario, "ordinal", (json_int_t)p->ordinal, "again",
-                            p->again, "name", report_clean_json(p->name), "ended_by",
-                            p->why == NULL ? json_null() : report_clean_json(p->why), "from_ns",
-                            (json_int_t)(p->t0_ns - zero), "to_ns",
-                            p->t1_ns == UINT64_MAX ? json_null()
-                                                   : json_integer((json_int_t)(p->t1_ns - zero)),
-                            "requests", (json_int_t)p->requests, "tries", (json_int_t)p->tries,
-                            "no_evidence_ppm", (json_int_t)p->tainted_ppm));
+        json_t *one = json_pack(
+            "{s:I, s:I, s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "scenario_index",
+            (json_int_t)p->scenario, "ordinal", (json_int_t)p->ordinal, "again", p->again, "name",
+            report_clean_json(p->name), "ended_by",
+            p->why == NULL ? json_null() : report_clean_json(p->why), "from_ns",
+            (json_int_t)(p->t0_ns - zero), "to_ns",
+            p->t1_ns == UINT64_MAX ? json_null() : json_integer((json_int_t)(p->t1_ns - zero)),
+            "requests", (json_int_t)p->requests, "tries", (json_int_t)p->tries, "no_evidence_ppm",
+            (json_int_t)p->tainted_ppm);
+        if (p->blocks > 0) { /* of an arm that takes turns with others */
+            json_object_set_new(one, "blocks", json_integer(p->blocks));
+            json_object_set_new(one, "active_ns", json_integer((json_int_t)p->active_ns));
+        }
+        json_array_append_new(list, one);
     }
     return list;
 }

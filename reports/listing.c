@@ -1,4 +1,5 @@
 #include "reports/listing.h"
+#include "journal/arm.h"
 
 #include "base/units.h"
 
@@ -112,7 +113,7 @@ void listing_heading(const char *arm, size_t arms, struct text *to)
     if (arms < 2)
         return;
     text_add(to, "arm ");
-    report_add_clean(to, arm);
+    report_add_clean(to, arm_shown(arm));
     text_add(to, "\n");
 }
 

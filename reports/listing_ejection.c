@@ -1,6 +1,7 @@
 /* show --ejection ENDPOINT: when it was out of the mesh's load balancing, after what, and what the
  * policy says of it. */
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "base/units.h"
 #include "reports/listing.h"
 #include "reports/outage.h"
@@ -215,7 +216,7 @@ static void add_verdicts(const struct scene *s, uint32_t scenario, const char *s
     const struct judgement *g = s->report->judgement;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (d->scenario == scenario && strcmp(d->arm, SUBJECT) == 0 &&
+        if (d->scenario == scenario && arm_is_subject(d->arm) &&
             d->verdict.kind != VERDICT_NOT_APPLICABLE && scene_is_on(d->on, service) &&
             (strcmp(d->claim->word, "ejection") == 0 || strcmp(d->claim->word, "readmitted") == 0))
             listing_verdict(d, to);

@@ -1,4 +1,5 @@
 #include "reports/listing_events.h"
+#include "journal/arm.h"
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -125,8 +126,7 @@ static void add_found(const struct scene *s, struct happenings *h)
     const struct judgement *g = s->report->judgement;
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (d->verdict.kind == VERDICT_FAIL && d->verdict.witness_ns != 0 &&
-            strcmp(d->arm, SUBJECT) == 0)
+        if (d->verdict.kind == VERDICT_FAIL && d->verdict.witness_ns != 0 && arm_is_subject(d->arm))
             add(h, d->verdict.witness_ns, "FAIL", "%s %.80s: %.200s", d->claim->id,
                 d->on == NULL ? "" : d->on, d->verdict.text);
     }
@@ -161,7 +161,7 @@ static bool is_ours(const struct scene *s, const struct journal_event *e)
 {
     const char *arm = json_string_value(json_object_get(e->json, "arm"));
     if (arm != NULL)
-        return strcmp(arm, SUBJECT) == 0;
+        return arm_is_subject(arm);
     for (size_t i = 0; i < s->phase_count; i++)
         if (s->phases[i]->phase == e->phase)
             return true;

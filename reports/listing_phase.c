@@ -1,5 +1,6 @@
 /* show --phase: the phases of each arm, how each ended, and what it gave. */
 #include "reports/listing.h"
+#include "journal/arm.h"
 
 #define NAME_COLUMN 28
 #define WHY_COLUMN 56
@@ -27,8 +28,8 @@ static void add_verdicts(const struct scene *s, uint32_t scenario, uint32_t ordi
         size_t count = 0;
         for (size_t i = 0; i < g->verdict_count; i++) {
             const struct judged *d = &g->verdicts[i];
-            count += d->scenario == scenario && d->ordinal == ordinal &&
-                     strcmp(d->arm, SUBJECT) == 0 && d->verdict.kind == order[k];
+            count += d->scenario == scenario && d->ordinal == ordinal && arm_is_subject(d->arm) &&
+                     d->verdict.kind == order[k];
         }
         if (count == 0)
             continue;
@@ -60,7 +61,7 @@ static void add_counts(const struct judged_phase *d, struct text *to)
 static void add_phase(const struct scene *s, size_t index, struct text *to)
 {
     const struct journal_phase *p = &s->journal->phases[index];
-    bool subject = strcmp(p->arm, SUBJECT) == 0;
+    bool subject = arm_is_subject(p->arm);
     const struct judged_phase *d = subject ? judged_of(s, p) : NULL;
     size_t line = to->len;
     text_add(to, "  ");
@@ -105,7 +106,7 @@ static void add_whole(const struct scene *s, uint32_t scenario, struct text *to)
 static void add_arm(const struct scene *s, const char *arm, struct text *to)
 {
     const struct journal *j = s->journal;
-    bool subject = strcmp(arm, SUBJECT) == 0;
+    bool subject = arm_is_subject(arm);
     uint32_t scenario = UINT32_MAX;
     for (size_t i = 0; i < j->phase_count; i++) {
         const struct journal_phase *p = &j->phases[i];

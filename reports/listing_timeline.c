@@ -1,6 +1,7 @@
 /* show --timeline: the run on one axis of time, in plain characters, and then what happened in
  * order. The shapes are those of ui.md 4. */
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "base/units.h"
 #include "reports/in_force.h"
 #include "reports/listing.h"
@@ -113,7 +114,7 @@ static void add_found(const struct picture *p)
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
         if (d->verdict.kind != VERDICT_FAIL || d->verdict.witness_ns == 0 ||
-            strcmp(d->arm, SUBJECT) != 0)
+            !arm_is_subject(d->arm))
             continue;
         size_t at = column_of(p, d->verdict.witness_ns);
         if (at < COLUMNS) {

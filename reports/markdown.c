@@ -1,4 +1,5 @@
 #include "reports/report.h"
+#include "journal/arm.h"
 #include "verify/exception.h"
 
 /* Markdown for a code review or a CI summary (GITHUB_STEP_SUMMARY): what failed and what is open in
@@ -71,6 +72,10 @@ static void add_row(const struct report *report, const struct judged *d, struct 
     add_escaped(to, d->on);
     text_add(to, " | ");
     add_escaped(to, d->phase_name == NULL ? "the whole scenario" : d->phase_name);
+    if (strcmp(d->arm, ARM_SUBJECT) != 0) {
+        text_add(to, ", arm ");
+        add_escaped(to, arm_shown(d->arm));
+    }
     text_add(to, " | ");
     add_seen(report, &d->verdict, to);
     text_add(to, " | ");
@@ -80,7 +85,7 @@ static void add_row(const struct report *report, const struct judged *d, struct 
 
 static bool is_of(const struct judged *d, enum verdict_kind kind)
 {
-    return d->verdict.kind == kind && strcmp(d->arm, "subject") == 0;
+    return d->verdict.kind == kind && arm_is_subject(d->arm);
 }
 
 static size_t count_of(const struct judgement *g, enum verdict_kind kind)

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/map.h"
+#include "journal/arm.h"
 #include "reports/otlp.h"
 
 #include <inttypes.h>
@@ -236,7 +237,7 @@ static bool write(const struct report *report, FILE *to, struct error *err)
     make_id(&t, "run", 0, t.root);
     add_run(&t);
     for (size_t i = 0; i < t.j->phase_count; i++)
-        if (strcmp(t.j->phases[i].arm, "subject") == 0)
+        if (arm_is_subject(t.j->phases[i].arm))
             add_phase(&t, &t.j->phases[i]);
     add_whole(&t);
     return otlp_write(json_pack("{s:[{s:o, s:[{s:o, s:o}]}]}", "resourceSpans", "resource",

@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #define WRITER(file, name, help) extern const struct report_writer report_writer_##file;
+#include "journal/arm.h"
 #include "reports/writers.def"
 #undef WRITER
 
@@ -125,7 +126,7 @@ const struct journal_event *report_event(const struct journal *j, const char *wh
 {
     for (size_t i = 0; i < j->event_count; i++) {
         const char *arm = json_string_value(json_object_get(j->events[i].json, "arm"));
-        if (strcmp(j->events[i].what, what) == 0 && (arm == NULL || strcmp(arm, "subject") == 0))
+        if (strcmp(j->events[i].what, what) == 0 && (arm == NULL || arm_is_subject(arm)))
             return &j->events[i];
     }
     return NULL;

@@ -1,4 +1,5 @@
 #include "reports/report.h"
+#include "journal/arm.h"
 
 /* The sender: "c", "c2", ... for the load generators of the subject in order of process, else the
  * service of the stub that made the call. Processes of a control arm put the arm before it:
@@ -6,8 +7,8 @@
 static void sender(const struct journal *j, const struct journal_proc *proc, char *to, size_t size)
 {
     unsigned nth = 1;
-    bool control = proc->arm != NULL && strcmp(proc->arm, "subject") != 0;
-    const char *arm = control ? proc->arm : "", *slash = control ? "/" : "";
+    bool control = proc->arm != NULL && strcmp(proc->arm, ARM_SUBJECT) != 0;
+    const char *arm = control ? arm_shown(proc->arm) : "", *slash = control ? "/" : "";
     if (proc->role == NULL || proc->arm == NULL || strcmp(proc->role, "load") != 0) {
         snprintf(to, size, "%s%s%s", arm, slash, proc->service == NULL ? "?" : proc->service);
         return;

@@ -1,6 +1,7 @@
 #include "reports/scene.h"
 
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "verify/timeout.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static void find_phases(struct scene *s)
     const struct journal *j = s->journal;
     s->phases = ARENA_ARRAY(&s->arena, const struct journal_phase *, j->phase_count + 1);
     for (size_t i = 0; i < j->phase_count; i++)
-        if (strcmp(j->phases[i].arm, SUBJECT) == 0)
+        if (arm_is_subject(j->phases[i].arm))
             s->phases[s->phase_count++] = &j->phases[i];
     qsort(s->phases, s->phase_count, sizeof(s->phases[0]), by_start);
 }
@@ -81,11 +82,11 @@ static void find_edges(struct scene *s)
     s->edges = ARENA_ARRAY(&s->arena, struct scene_edge, h->edge_count + 1);
     for (size_t i = 0; i < h->edge_count; i++) {
         const struct arm_edge *e = &h->edges[i];
-        if (strcmp(e->arm, SUBJECT) != 0 || e->edge.from == NULL || e->edge.to == NULL ||
+        if (!arm_is_subject(e->arm) || e->edge.from == NULL || e->edge.to == NULL ||
             e->scenario >= h->plan->scenario_count || is_known(s, e->scenario, &e->edge) ||
-            hearing_span(h, e->scenario, SUBJECT).from_ns == UINT64_MAX)
+            hearing_span(h, e->scenario, e->arm).from_ns == UINT64_MAX)
             continue;
-        const struct track *t = hearing_track(h, e->scenario, SUBJECT, e->edge.to, &e->edge);
+        const struct track *t = hearing_track(h, e->scenario, e->arm, e->edge.to, &e->edge);
         const char *name = arena_printf(&s->arena, "%s -> %s", e->edge.from, e->edge.to);
         const char *shown = arena_printf(&s->arena, "%s \xE2\x86\x92 %s", e->edge.from, e->edge.to);
         uint32_t requests = requests_on(t, journal_find_name(s->journal, name));
@@ -134,7 +135,7 @@ const struct scene *scene_get(const struct report *report, struct scene **own)
 bool scene_is_subject(const struct scene *s, uint32_t proc)
 {
     const struct journal_proc *p = journal_proc_of(s->journal, proc);
-    return p != NULL && (p->arm == NULL || p->arm[0] == '\0' || strcmp(p->arm, SUBJECT) == 0);
+    return p != NULL && (p->arm == NULL || p->arm[0] == '\0' || arm_is_subject(p->arm));
 }
 
 bool scene_is_load(const struct scene *s, uint32_t proc)
@@ -232,7 +233,7 @@ const struct judged *scene_failure(const struct scene *s, uint32_t scenario, con
         bool meant = claim[len - 1] == '.' ? strncmp(d->claim->id, claim, len) == 0
                                            : strcmp(d->claim->id, claim) == 0;
         if (meant && d->scenario == scenario && d->verdict.kind == VERDICT_FAIL &&
-            strcmp(d->arm, SUBJECT) == 0 && scene_is_on(d->on, service))
+            arm_is_subject(d->arm) && scene_is_on(d->on, service))
             return d;
     }
     return NULL;

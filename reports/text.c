@@ -1,9 +1,11 @@
 #include "base/clock.h"
 #include "base/units.h"
+#include "journal/arm.h"
 #include "reports/report.h"
 #include "reports/text_aborted.h"
 #include "reports/text_people.h"
 #include "verify/exception.h"
+#include "verify/hearing.h"
 
 #include <time.h>
 
@@ -206,7 +208,7 @@ static void add_pass(const struct judged *d, struct text *to)
 
 static bool in_phase(const struct judged *d, uint32_t scenario, uint32_t ordinal)
 {
-    return d->scenario == scenario && d->ordinal == ordinal && strcmp(d->arm, "subject") == 0;
+    return d->scenario == scenario && d->ordinal == ordinal && arm_is_subject(d->arm);
 }
 
 static bool is_await(const struct judged *d)
@@ -319,7 +321,9 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
     if (p->t1_ns == UINT64_MAX)
         text_add(to, "never ended");
     else
-        add_span(to, p->t1_ns - p->t0_ns);
+        add_span(to, p->blocks > 0 ? p->active_ns : p->t1_ns - p->t0_ns);
+    if (p->blocks > 1)
+        text_add(to, " in %u blocks", p->blocks);
     if (p->why != NULL && strcmp(p->why, "clock") != 0) {
         text_add(to, " (ended by ");
         report_add_clean(to, p->why);
@@ -373,6 +377,44 @@ static bool has_phases(const struct judgement *g, uint32_t scenario)
     return false;
 }
 
+/* "  linkerd@2.19, in turn with istio and none". */
+static void add_arm(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const struct plan *plan = report->plan;
+    const struct scenario *s = plan == NULL ? NULL : &plan->scenarios[scenario];
+    size_t told = 0;
+    if (s == NULL || s->arm == NULL)
+        return;
+    text_add(to, " ");
+    report_add_clean(to, s->mesh.word);
+    text_add(to, "%s", s->mesh.version == NULL ? "" : "@");
+    report_add_clean(to, s->mesh.version);
+    text_add(to, " in turn with ");
+    for (size_t i = 0; i < plan->scenario_count; i++) {
+        if (i == scenario || !plan_same_arms(s, &plan->scenarios[i]))
+            continue;
+        text_add(to, "%s", told++ == 0 ? "" : ", ");
+        report_add_clean(to, plan->scenarios[i].arm);
+    }
+    text_add(to, "%s\n", plan_is_control_arm(s) ? "; nothing of it gates" : "");
+}
+
+static void add_quarantine(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const struct scenario *s = report->plan == NULL ? NULL : &report->plan->scenarios[scenario];
+    if (s == NULL || s->quarantine_until == NULL)
+        return;
+    text_add(to, " quarantine until ");
+    report_add_clean(to, s->quarantine_until);
+    text_add(to, ", ");
+    report_add_clean(to, s->quarantine_owner);
+    text_add(to, ": ");
+    report_add_clean(to, s->quarantine_reason);
+    text_add(to, "%s\n",
+             hearing_in_quarantine(report->journal, s) ? "; nothing of it gates"
+                                                       : "; that day is over, and it gates again");
+}
+
 static void add_scenario(const struct report *report, uint32_t scenario, const char *name,
                          struct text *to)
 {
@@ -388,6 +430,8 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
     text_add(to, "\"");
     add_pad(to, start, WIDTH - 3 - strlen(outcome));
     text_add(to, "   %s\n", outcome);
+    add_arm(report, scenario, to);
+    add_quarantine(report, scenario, to);
     people_add(report, scenario, to);
     for (size_t i = 0; i < g->phase_count; i++) {
         if (g->phases[i].scenario == scenario)

@@ -1,6 +1,7 @@
 #include "reports/text_aborted.h"
 
 #include "base/clock.h"
+#include "journal/arm.h"
 
 #define MARK_COLUMN 76
 #define EDGES_MOST 16
@@ -80,8 +81,7 @@ static void add_not_run(const struct report *report, struct text *to)
 static bool is_subject(const struct journal *j, uint32_t number)
 {
     const struct journal_proc *proc = journal_proc_of(j, number);
-    return proc != NULL && proc->arm != NULL &&
-           (strcmp(proc->arm, "subject") == 0 || proc->arm[0] == '\0');
+    return proc != NULL && proc->arm != NULL && (arm_is_subject(proc->arm) || proc->arm[0] == '\0');
 }
 
 static void add_time(struct text *to, uint64_t wall_zero_ns, uint64_t zero_ns, uint64_t at_ns)

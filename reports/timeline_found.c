@@ -1,5 +1,6 @@
 /* Where on the axis the judge's findings lie: the first witness of each FAIL. */
 #include "reports/timeline.h"
+#include "journal/arm.h"
 
 #define ROW PX(22)
 
@@ -7,7 +8,7 @@ static bool is_found(const struct timeline *t, const struct judged *d)
 {
     return d->verdict.kind == VERDICT_FAIL && d->verdict.witness_ns >= t->scene->zero_ns &&
            d->verdict.witness_ns <= t->scene->end_ns && d->verdict.witness_ns != 0 &&
-           strcmp(d->arm, SUBJECT) == 0;
+           arm_is_subject(d->arm);
 }
 
 /* The next one in order of time; of one moment, in that of the judgement. */

@@ -1,4 +1,5 @@
 #include "reports/tries.h"
+#include "journal/arm.h"
 
 #include <stdlib.h>
 
@@ -45,11 +46,15 @@ static void add_lane(struct tries *t, const struct attempt_row *row)
 static void find_scenario(struct tries *t)
 {
     const struct journal *j = t->report->journal;
+    const struct journal_proc *proc =
+        t->request == NULL ? NULL : journal_proc_of(j, (uint32_t)t->request->id_hi);
     t->scenario = UINT32_MAX;
     for (size_t i = 0; i < j->phase_count; i++)
         if (j->phases[i].t0_ns <= t->zero_ns &&
             (j->phases[i].t1_ns == UINT64_MAX || t->zero_ns < j->phases[i].t1_ns) &&
-            strcmp(j->phases[i].arm, "subject") == 0)
+            arm_is_subject(j->phases[i].arm) &&
+            (proc == NULL || !arm_is_subject(proc->arm) ||
+             strcmp(proc->arm, j->phases[i].arm) == 0))
             t->scenario = j->phases[i].scenario;
 }
 

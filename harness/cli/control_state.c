@@ -1,6 +1,7 @@
 #include "cli/control_state.h"
 
 #include "base/clock.h"
+#include "journal/arm.h"
 
 #include <stdlib.h>
 
@@ -38,11 +39,12 @@ static void copy(char *to, size_t size, const char *text)
 
 static void see_phase(struct control_state *s, const struct journal_phase *p)
 {
-    if (strcmp(p->arm, "subject") != 0)
+    if (!arm_is_subject(p->arm))
         return;
     s->changed = true;
     if (p->why != NULL) {
-        s->phase[0] = '\0';
+        if (s->phase_count == 0 || s->phases[s->phase_count - 1] == p->phase)
+            s->phase[0] = '\0'; /* else another arm is in it still */
         return;
     }
     copy(s->phase, sizeof(s->phase), p->name);
@@ -116,7 +118,7 @@ static void see_event(struct control_state *s, const struct journal_event *e)
         go_to(s, "paused");
     else if (strcmp(e->what, "resume") == 0)
         go_to(s, "running");
-    else if (strcmp(e->what, "abort") == 0 && arm != NULL && strcmp(arm, "subject") == 0) {
+    else if (strcmp(e->what, "abort") == 0 && arm_is_subject(arm)) {
         go_to(s, "undoing");
         s->abort_ns = e->t_ns;
         take(s->why, sizeof(s->why), e->json, "why");
@@ -148,7 +150,7 @@ void control_state_row(struct control_state *s, const struct record_source *from
     else if (kind == RECORD_END)
         go_to(s, "judging");
     else if (kind == RECORD_FAULT && fault->what == WHAT_DISARMED && s->abort_ns != 0 &&
-             fault->at >= s->abort_ns && strcmp(from->arm, "subject") == 0 && fault->at > s->off_ns)
+             fault->at >= s->abort_ns && arm_is_subject(from->arm) && fault->at > s->off_ns)
         s->off_ns = fault->at;
 }
 

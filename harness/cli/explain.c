@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "plan/place.h"
+#include "verify/claims.h"
 #include "verify/generate.h"
 
 /* meshproof explain: the effective policy of an edge with its marks, and the claims that it yields.
@@ -12,11 +13,12 @@ static const struct option explain_options[] = {
     {"endpoints", 0, "COUNT", "3", "Judge as", "endpoints of the service", NULL, false},
     {"on", 0, "EDGE", NULL, "Choose", "\"a -> b\"; default: every edge that the policy governs",
      NULL, false},
+    {"claim", 0, "ID", NULL, "Choose", "this claim, word or family alone", NULL, false},
     {"path", 0, "PATH", NULL, "Choose", "of the request; default: the first route", NULL, false},
     {"json", 0, NULL, NULL, "Results", "the model as JSON", NULL, false},
 };
 
-static void print_claims(const struct edge_policy *edge, struct text *t)
+static void print_claims(const struct edge_policy *edge, const char *only, struct text *t)
 {
     struct arena arena;
     struct claim_need needs[64];
@@ -26,6 +28,8 @@ static void print_claims(const struct edge_policy *edge, struct text *t)
     size_t count = generate_needs(edge, &options, &arena, needs, COUNT_OF(needs));
     text_add(t, "claims\n");
     for (size_t i = 0; i < count; i++) {
+        if (only != NULL && !claim_type_is(needs[i].claim, only))
+            continue;
         text_add(t, "  %-20s", needs[i].claim->id);
         if (needs[i].text != NULL)
             text_add(t, " not asked: %s\n", needs[i].text);
@@ -52,7 +56,7 @@ static void explain_edge(const struct arguments *args, const struct policy *poli
         json_decref(j);
     } else {
         edge_policy_print(&edge, &t);
-        print_claims(&edge, &t);
+        print_claims(&edge, arguments_get(args, "claim"), &t);
         fputs(text_get(&t), stdout);
     }
     text_release(&t);
@@ -89,6 +93,17 @@ static int explain(const struct arguments *args, const struct policy *policy, ui
     return EXIT_PASS;
 }
 
+static bool check_claim(const char *only, struct error *err)
+{
+    size_t count;
+    const struct claim_type *const *types = claim_types(&count);
+    for (size_t i = 0; only != NULL && i < count; i++)
+        if (claim_type_is(types[i], only))
+            return true;
+    return only == NULL ||
+           error_set(err, ERROR_USAGE, "--claim is \"%.60s\"; meshproof claims lists them", only);
+}
+
 static int run(const struct arguments *args)
 {
     struct policy_options options = {0};
@@ -103,7 +118,8 @@ static int run(const struct arguments *args)
         return command_fail(&err);
     }
     if (!target_parse(arguments_get(args, "target"), &options.target, &err) ||
-        !arguments_count(args, "endpoints", &endpoints, &err))
+        !arguments_count(args, "endpoints", &endpoints, &err) ||
+        !check_claim(arguments_get(args, "claim"), &err))
         return command_fail(&err);
     options.endpoints = endpoints > 10000 ? 10000 : (uint32_t)endpoints;
     if (!policy_read(args->positions, args->position_count, &options, &policy, &err))

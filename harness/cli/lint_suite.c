@@ -202,7 +202,10 @@ bool lint_suite(const char *path, struct lint_list *list,
     bool loads = suite_load(path, &options, &plan, errors, &count);
     for (size_t i = 0; !loads && i < count && i < ERRORS_MOST; i++)
         lint_list_add(list, LINT_SUITE_LOAD, errors[i].source, "%s", errors[i].text);
+    good = !loads || plan_split_arms(plan, err);
     for (size_t i = 0; loads && good && i < plan->scenario_count; i++) {
+        if (plan_is_control_arm(&plan->scenarios[i]))
+            continue;
         good = layers(&plan->scenarios[i], list, err);
         rotations(&plan->scenarios[i], list);
         good = good && (on_scenario == NULL || on_scenario(cookie, &plan->scenarios[i], err));

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/outlet.h"
+#include "journal/arm.h"
 #include "reports/report.h"
 
 #include <stdlib.h>
@@ -106,8 +107,8 @@ void live_view_judged(struct live_view *v, const struct judgement *all)
         json_t *one =
             json_pack("{ss ss so so so sb so}", "claim", row->claim->id, "verdict",
                       verdict_kind_name(row->verdict.kind), "on", clean_text(row->on), "scenario",
-                      clean_text(row->scenario_name), "arm", clean_text(row->arm), "gates",
-                      row->gates, "text", clean_text(row->verdict.text));
+                      clean_text(row->scenario_name), "arm", clean_text(arm_shown(row->arm)),
+                      "gates", row->gates, "text", clean_text(row->verdict.text));
         INVARIANT(one != NULL);
         if (row->phase_name != NULL)
             json_object_set_new(one, "phase", clean_text(row->phase_name));

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/outlet.h"
 #include "base/units.h"
+#include "journal/arm.h"
 
 /* The plain log (ui.md 9): one line an event, "time kind text", on stderr; nothing is overwritten.
  */
@@ -43,7 +44,7 @@ void live_view_begin(struct live_view *v)
     for (size_t i = 0; i < p->plan->scenario_count; i++)
         total += generate_length_ns(&p->plan->scenarios[i]);
     for (size_t i = 0; i < p->walk_count; i++)
-        controls += strcmp(p->walks[i].arm, "subject") != 0;
+        controls += !arm_is_subject(p->walks[i].arm);
     uint64_t rounded = (total + NS_PER_S - 1) / NS_PER_S * NS_PER_S;
     snprintf(line, sizeof(line),
              "plan   %zu scenario%s, %zu control%s, about %s, hash %.8s   seed %s   journal %s",
@@ -134,7 +135,7 @@ void live_view_line_told(struct live_view *v, const struct engine_event *event)
         "progress", "phase.start", "phase.end",       "fault.armed", "fault.first", "await",
         "abort",    "question",    "question.closed", "answer",      "pause",       "resume"};
     char at[32], line[700], clean[600];
-    bool control = strcmp(event->arm, "subject") != 0 && event->arm[0] != '\0';
+    bool control = !arm_is_subject(event->arm) && event->arm[0] != '\0';
     if (control && strcmp(event->what, "progress") != 0)
         log_info(event->arm, "%s %s", word_of(event->what), event->text);
     for (size_t i = 0; i < COUNT_OF(by_rows); i++)

@@ -53,7 +53,7 @@ static bool tls_owned_is_here(struct asker *a)
     enum driver driver = a->prepared->scenarios[a->scenario].driver;
     if (driver != DRIVER_ENVOY)
         snprintf(a->lack, sizeof(a->lack), "the %s mesh has no certificates of ours",
-                 prepare_drivers[driver]);
+                 driver == DRIVER_NONE ? "missing" : prepare_drivers[driver]);
     else if (s->lab.tls != NULL && strcmp(s->lab.tls, "off") == 0)
         snprintf(a->lack, sizeof(a->lack), "the lab's tls is \"off\"");
     else

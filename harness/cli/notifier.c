@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/notice.h"
 #include "cli/teller.h"
+#include "journal/arm.h"
 
 #include <stdlib.h>
 
@@ -150,7 +151,7 @@ static void on_event(void *cookie, const struct engine_event *event)
                 {"guard.trip", "guard", ""},
                 {"abort", "abort", "aborted: "}};
     struct notifier *n = cookie;
-    if (strcmp(event->arm, "subject") != 0)
+    if (!arm_is_subject(event->arm))
         return;
     n->since_start_ns = event->since_start_ns;
     if (strncmp(event->what, "phase.", 6) == 0) {

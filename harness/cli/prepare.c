@@ -132,6 +132,15 @@ static uint32_t endpoints_of(const struct scenario *s)
     return most;
 }
 
+/* An arm without a mesh is compared with others: what has to have a target takes theirs. */
+static const struct mesh_plan *meshed_of(const struct plan *plan, const struct scenario *s)
+{
+    for (size_t i = 0; plan_is_control_arm(s) && i < plan->scenario_count; i++)
+        if (plan_same_arms(s, &plan->scenarios[i]) && !plan_is_control_arm(&plan->scenarios[i]))
+            return &plan->scenarios[i].mesh;
+    return &s->mesh;
+}
+
 static bool read_policies(const struct arguments *args, struct prepared *p, size_t i,
                           struct error *err)
 {
@@ -145,7 +154,9 @@ static bool read_policies(const struct arguments *args, struct prepared *p, size
         for (size_t k = 0; k < count; k++)
             paths[k] = s->mesh.policy[k];
     }
-    if (!prepare_target(args, &s->mesh, &ps->target, err))
+    if (plan_is_control_arm(s))
+        count = mesh_count = 0;
+    if (!prepare_target(args, meshed_of(p->plan, s), &ps->target, err))
         return false;
     struct policy_options options = {.target = ps->target, .endpoints = endpoints_of(s)};
     if (!policy_read(paths, count, &options, &ps->policy, err))
@@ -153,6 +164,7 @@ static bool read_policies(const struct arguments *args, struct prepared *p, size
     return mesh_count == 0 || policy_read(mesh_paths, mesh_count, &options, &ps->mesh_policy, err);
 }
 
+/* What is played by whom; nobody plays an arm without a mesh. */
 static void driver_of(const struct arguments *args, const struct scenario *s, enum driver *ret)
 {
     static const char *const names[] = {"builtin", "envoy", "istio", "external"};
@@ -164,6 +176,21 @@ static void driver_of(const struct arguments *args, const struct scenario *s, en
         if (strcmp(names[i], given) == 0)
             *ret = (enum driver)i;
     }
+    if (plan_is_control_arm(s))
+        *ret = DRIVER_NONE;
+}
+
+/* With arms "istio:payments" is payments of that arm; of the others, nothing. */
+static bool of_this_arm(const struct scenario *s, char **name)
+{
+    char *colon = s->arm == NULL ? NULL : strchr(*name, ':');
+    if (s->arm == NULL)
+        return true;
+    if (colon == NULL || strlen(s->arm) != (size_t)(colon - *name) ||
+        strncmp(*name, s->arm, strlen(s->arm)) != 0)
+        return false;
+    *name = colon + 1;
+    return true;
 }
 
 /* "--to SERVICE=HOST:PORT", "--endpoint SERVICE/N=HOST:PORT" and "--metrics CALLER=URL" stand over
@@ -192,6 +219,8 @@ static bool external_of(const struct arguments *args, struct prepared *p, struct
                 return error_set(err, ERROR_USAGE, "--%s is \"%.60s\"; it must be like %s",
                                  options[o], values[i], examples[o]);
             char *name = arena_strndup(&p->arena, values[i], (size_t)(equals - values[i]));
+            if (!of_this_arm(s, &name))
+                continue;
             json_object_set_new(table, name, json_string(equals + 1));
         }
     }
@@ -222,10 +251,13 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
         if (!read_policies(args, p, i, err) || !exception_file_keep(s, &p->plan->arena, err))
             return false;
         driver_of(args, s, &p->scenarios[i].driver);
-        s->lab.driver = p->scenarios[i].driver;
-        if (p->scenarios[i].driver == DRIVER_EXTERNAL && !external_of(args, p, s, err))
+        if (p->scenarios[i].driver != DRIVER_NONE)
+            s->lab.driver = p->scenarios[i].driver;
+        if (p->scenarios[i].driver != DRIVER_EXTERNAL)
+            s->lab.external = NULL; /* --driver stands over the suite's */
+        else if (!external_of(args, p, s, err))
             return false;
-        if (defect_count > 0) {
+        if (defect_count > 0 && !plan_is_control_arm(s)) {
             if (!check_defects(defects, defect_count, s->lab.driver, err))
                 return false;
             s->lab.defects = arena_take(&p->plan->arena, sizeof(char *) * defect_count);
@@ -239,15 +271,19 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
 
 static bool build(const struct arguments *args, struct prepared *p, struct error *err)
 {
-    if (!choose(args, p->plan, err) || !prepare_scenarios(args, p, err) ||
-        !prepare_expand(p, args, err) || !plan_check(p->plan, err) ||
-        !people_check(p->plan, args->config, err))
+    if (!choose(args, p->plan, err) || !plan_split_arms(p->plan, err) ||
+        !prepare_scenarios(args, p, err) || !prepare_expand(p, args, err) ||
+        !plan_check(p->plan, err) || !people_check(p->plan, args->config, err))
         return false;
     against_say(p->plan);
+    for (size_t i = 0; i < p->plan->scenario_count; i++)
+        if (!prepare_edges(p, i, err))
+            return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        if (!prepare_edges(p, i, err) || !prepare_rates(p, i, err) ||
-            !wishes_check(&p->plan->scenarios[i], p->scenarios[i].edges, p->scenarios[i].edge_count,
-                          err) ||
+        if (!prepare_rates(p, i, err) ||
+            (!plan_is_control_arm(&p->plan->scenarios[i]) &&
+             !wishes_check(&p->plan->scenarios[i], p->scenarios[i].edges,
+                           p->scenarios[i].edge_count, err)) ||
             !prepare_istio(p, args, i, err))
             return false;
     }

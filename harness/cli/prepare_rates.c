@@ -78,9 +78,8 @@ static uint64_t span_ns(const struct phase *phase)
                                           : BY_AWAITS_NS;
 }
 
-/* Requests an hour that the phase's claims ask of its load. */
-static uint64_t phase_rate(const struct prepared *p, size_t scenario, const struct phase *phase,
-                           const char **ret_claim)
+static uint64_t phase_needs(const struct prepared *p, size_t scenario, const struct phase *phase,
+                            const char **ret_claim)
 {
     uint64_t most = 0;
     for (size_t i = 0; i < phase->step_count; i++) {
@@ -88,6 +87,26 @@ static uint64_t phase_rate(const struct prepared *p, size_t scenario, const stru
         if (phase->steps[i].kind != STEP_EXPECT || !phase->steps[i].has_on)
             continue;
         uint64_t n = step_needs(p, scenario, &phase->steps[i], &claim);
+        if (n > most) {
+            most = n;
+            *ret_claim = claim;
+        }
+    }
+    return most;
+}
+
+/* Requests an hour that the phase's claims ask of its load; all arms of a scenario get the same, so
+ * what the most demanding of them needs. */
+static uint64_t phase_rate(const struct prepared *p, size_t scenario, const struct phase *phase,
+                           const char **ret_claim)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < p->plan->scenario_count; i++) {
+        const char *claim = NULL;
+        const struct scenario *arm = &p->plan->scenarios[i];
+        if (!plan_same_arms(arm, &p->plan->scenarios[scenario]) || plan_is_control_arm(arm))
+            continue;
+        uint64_t n = phase_needs(p, i, phase, &claim);
         if (n > most) {
             most = n;
             *ret_claim = claim;

@@ -2,6 +2,7 @@
 
 #include "base/rng.h"
 #include "cli/judge_shows.h"
+#include "journal/arm.h"
 #include "mesh/mesh.h"
 #include "policy/quote.h"
 #include "verify/generate.h"
@@ -114,7 +115,7 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
     s->lab.driver = DRIVER_BUILTIN;
     s->lab.external = NULL;
     s->lab.ports = NULL; /* the subject's */
-    s->lab.tls = NULL; /* the builtin mesh has no TLS */
+    s->lab.tls = NULL;   /* the builtin mesh has no TLS */
     generate_control_policy(&ps->edges[0], edge);
     if (!prepare_generate_options(args, s, p->seed, &options, err) ||
         !generate_phases(plan, s, edge, &options, err) || !plan_check(plan, err)) {
@@ -130,6 +131,7 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
     p->walks[p->walk_count++] = (struct walk_plan){
         .arm = arm,
         .scenario = scenario,
+        .draws_as = scenario,
         .scenario_plan = s,
         .mesh_edges = edge,
         .mesh_edge_count = 1,
@@ -265,9 +267,11 @@ static char *joined(struct arena *arena, const char *const *words, size_t count)
 
 static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
 {
-    static const char *const drivers[] = {"builtin", "envoy", "istio", "external"};
-    const struct prepared_scenario *first = &p->scenarios[0];
-    const struct mesh_plan *mesh = &p->plan->scenarios[0].mesh;
+    size_t at = 0; /* of the arms of a scenario one that has a mesh */
+    while (at + 1 < p->plan->scenario_count && plan_is_control_arm(&p->plan->scenarios[at]))
+        at++;
+    const struct prepared_scenario *first = &p->scenarios[at];
+    const struct mesh_plan *mesh = &p->plan->scenarios[at].mesh;
     const char *paths[64], *mesh_paths[64];
     char target[40];
     size_t count = arguments_all(args, "policy", paths, COUNT_OF(paths));
@@ -277,7 +281,7 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
                   : joined(&p->arena, (const char *const *)mesh->policy, mesh->policy_count);
     json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:[], s:[], s:o}", "target",
                             target_print(first->target, target, sizeof(target)), "driver",
-                            drivers[first->driver], "paths", text, "objects",
+                            prepare_drivers[first->driver], "paths", text, "objects",
                             (json_int_t)policy_object_count(first->policy), "edges", "controls",
                             "findings", findings_json(p));
     INVARIANT(row != NULL);
@@ -286,6 +290,15 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
         json_object_set_new(row, "mesh_paths",
                             json_string(joined(&p->arena, mesh_paths, mesh_count)));
     return row;
+}
+
+/* All arms of a scenario meet the same faults: what the first of them would draw. */
+static uint32_t first_arm(const struct plan *plan, uint32_t scenario)
+{
+    uint32_t first = scenario;
+    while (first > 0 && plan_same_arms(&plan->scenarios[first - 1], &plan->scenarios[scenario]))
+        first--;
+    return first;
 }
 
 bool prepare_walks(struct prepared *p, const struct arguments *args, struct error *err)
@@ -299,9 +312,13 @@ bool prepare_walks(struct prepared *p, const struct arguments *args, struct erro
         if (p->walk_count == WALKS_MOST)
             return error_set(err, ERROR_LIMIT, "more than the %d walks allowed in a run",
                              WALKS_MOST);
+        const char *arm =
+            s->arm == NULL ? ARM_SUBJECT : arena_printf(&p->arena, ARM_PREFIX "%s", s->arm);
         p->walks[p->walk_count++] = (struct walk_plan){
-            .arm = "subject",
+            .arm = arm,
+            .group = s->arms_of,
             .scenario = (uint32_t)i,
+            .draws_as = first_arm(p->plan, (uint32_t)i),
             .scenario_plan = s,
             .mesh_edges = ps->mesh_edges,
             .mesh_edge_count = ps->edge_count,
@@ -310,7 +327,7 @@ bool prepare_walks(struct prepared *p, const struct arguments *args, struct erro
             .defects = (const char *const *)s->lab.defects,
             .defect_count = s->lab.defect_count,
         };
-        add_policy_edges(json_object_get(p->policy_row, "edges"), "subject", (uint32_t)i, ps->edges,
+        add_policy_edges(json_object_get(p->policy_row, "edges"), arm, (uint32_t)i, ps->edges,
                          ps->edge_count);
         if (!add_controls(p, args, (uint32_t)i, err))
             return false;

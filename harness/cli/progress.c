@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "journal/arm.h"
 
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ void progress_begin(struct progress *p, const struct prepared *prepared, const c
     for (size_t i = 0; i < prepared->plan->scenario_count; i++)
         total += generate_length_ns(&prepared->plan->scenarios[i]);
     for (size_t i = 0; i < prepared->walk_count; i++)
-        controls += strcmp(prepared->walks[i].arm, "subject") != 0;
+        controls += !arm_is_subject(prepared->walks[i].arm);
     uint64_t rounded = (total + 999999999) / 1000000000 * 1000000000;
     snprintf(line, sizeof(line),
              "plan   %zu scenario%s, %zu control%s, about %s, hash %.8s   seed %s   journal %s",
@@ -67,7 +68,7 @@ void progress_on_event(void *cookie, const struct engine_event *event)
 {
     struct progress *p = cookie;
     char at[32], line[400];
-    bool control = strcmp(event->arm, "subject") != 0 && event->arm[0] != '\0';
+    bool control = !arm_is_subject(event->arm) && event->arm[0] != '\0';
     bool passing = strcmp(event->what, "progress") == 0;
     if (control && !passing)
         log_info(event->arm, "%s %s", word_of(event->what), event->text);

@@ -17,6 +17,7 @@
 #include "cli/run_find.h"
 #include "cli/run_page.h"
 #include "cli/run_place.h"
+#include "journal/arm.h"
 #include "world/undo.h"
 
 #include <errno.h>
@@ -115,7 +116,7 @@ static size_t repeats(void *cookie, const char *path, uint32_t scenario, const c
     if (count > 0)
         live_view_say(
             ((struct watched *)cookie)->view,
-            strcmp(arm, "subject") == 0
+            arm_is_subject(arm)
                 ? "phases whose claims are undecided, or to be confirmed, are walked once more"
                 : "a control walks its undecided phases once more");
     return count;

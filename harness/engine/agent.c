@@ -166,6 +166,7 @@ static bool take_setup(struct agent *a, json_t *body, struct error *err)
     a->run = (uint32_t)run;
     a->proc = (uint32_t)control_number(body, "proc");
     a->seed = control_number(body, "seed");
+    a->draw_base = control_number(body, "draw_base");
     a->linger_ns = control_number(body, "linger_ns");
     a->service = control_text(body, "service");
     clock_identity_read(&clock);

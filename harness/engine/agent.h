@@ -38,6 +38,7 @@ struct agent {
     json_t *setup;
     uint32_t run, proc;
     uint64_t seed, linger_ns;
+    uint64_t draw_base;   /* of an arm: selector.base (net/chain.h) */
     const char *service;  /* "" for none; lives in ${setup} */
     struct carrier *wire; /* NULL: there is no connection */
     struct watch watch;

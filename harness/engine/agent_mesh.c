@@ -28,6 +28,7 @@ struct mesh_agent {
     struct mesh_cut cut;
     struct hold scrape_hold, last_hold;
     uint64_t asked_ns;
+    bool inner; /* behind a caller's own proxy, whose counters are the edge's */
     bool scraping, ready, told, ending, final; /* final: the last scrape is asked */
 };
 
@@ -43,6 +44,8 @@ static bool read_edge(struct mesh_agent *m, const json_t *from, struct mesh_edge
     ret->endpoints = addresses;
     ret->endpoint_count = count;
     ret->http2 = json_is_true(json_object_get(from, "http2"));
+    ret->hop = json_string_value(json_object_get(from, "hop"));
+    ret->plain = control_flag(from, "plain");
     ret->peer_san = json_string_value(json_object_get(from, "san"));
     ret->istio = json_object_get(from, "istio");
     if (count > EDGES_MOST)
@@ -102,6 +105,7 @@ static bool read_config(struct mesh_agent *m, const json_t *setup, struct error 
                                      .envoy = json_string_value(json_object_get(setup, "envoy")),
                                      .folder = control_text(setup, "folder"),
                                      .control_plane = control_flag(setup, "control_plane")};
+    m->inner = control_flag(setup, "inner");
     return read_metrics(m, json_object_get(setup, "metrics"), err);
 }
 
@@ -168,7 +172,7 @@ static void on_value(void *cookie, size_t edge, const char *name, const char *la
     struct mesh_agent *m = cookie;
     struct recorder *recorder = m->agent->recorder;
     char proxy[256];
-    if (edge >= m->config.edge_count)
+    if (edge >= m->config.edge_count || m->inner)
         return;
     const struct edge_policy *policy = &m->config.edges[edge].policy;
     const char *which = m->driver->proxy == NULL ? m->proxy : m->driver->proxy(m->run);

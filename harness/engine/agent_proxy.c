@@ -20,9 +20,10 @@ static struct filter_chain *make_chain(struct proxy_agent *p, const struct armed
     arena_init(&arena, CHAIN_ARENA_BYTES);
     for (size_t i = 0; i < set->count && count < CHAIN_SLOTS_MOST; i++) {
         struct armed *f = set->at[i];
-        if (f->use.stream != NULL && armed_is_at(f, endpoint))
-            fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena,
-                           &slots[count++]);
+        if (f->use.stream == NULL || !armed_is_at(f, endpoint))
+            continue;
+        fault_use_slot(&f->use, p->agent->seed, UINT64_MAX, &f->budget, &arena, &slots[count]);
+        slots[count++].when.base = p->agent->draw_base;
     }
     if (count == 0 && p->limits.share_ppm >= 1000000) {
         arena_release(&arena);

@@ -186,22 +186,54 @@ static void finish(struct conductor *c, struct walk *w)
     walk_finish(w);
 }
 
-/* The phases of a walk are over: some may be asked for again (the confirmation stage). */
+/* Phases of the walk that are asked for again (the confirmation stage). */
+static size_t ask_repeats(struct conductor *c, const struct walk *w, uint32_t *ret, size_t most)
+{
+    size_t count = 0;
+    if (c->options->repeats == NULL || c->stopping != STOPPING_NOT)
+        return 0;
+    write_own(c);
+    if (commit(c))
+        count = c->options->repeats(c->options->cookie, c->options->journal, w->plan->scenario,
+                                    w->plan->arm, w->repeats, ret, most);
+    c->away_ns = clock_now_ns();
+    return count < most ? count : most;
+}
+
+/* The phases of a walk are over. */
 static void on_idle(struct conductor *c, struct walk *w)
 {
     uint32_t ordinals[REPEATS_MOST];
-    size_t count = 0;
-    if (c->options->repeats != NULL && c->stopping == STOPPING_NOT) {
-        write_own(c);
-        if (commit(c))
-            count = c->options->repeats(c->options->cookie, c->options->journal, c->scenario,
-                                        w->plan->arm, w->repeats, ordinals, REPEATS_MOST);
-        c->away_ns = clock_now_ns();
-    }
+    size_t count = ask_repeats(c, w, ordinals, REPEATS_MOST);
     if (count > 0)
-        walk_repeat(w, ordinals, count < REPEATS_MOST ? count : REPEATS_MOST);
+        walk_repeat(w, ordinals, count);
     else
         finish(c, w);
+}
+
+/* Of all arms: what one of them is to walk again the others do too, for it is compared with them.
+ */
+static void on_arms_idle(struct conductor *c)
+{
+    uint32_t ordinals[REPEATS_MOST];
+    size_t count = 0;
+    for (size_t i = 0; i < c->walk_count; i++) {
+        uint32_t asked[REPEATS_MOST];
+        size_t more = ask_repeats(c, c->walks[i], asked, REPEATS_MOST);
+        for (size_t k = 0; k < more; k++) {
+            bool known = false;
+            for (size_t n = 0; n < count; n++)
+                known = known || ordinals[n] == asked[k];
+            if (!known && count < REPEATS_MOST)
+                ordinals[count++] = asked[k];
+        }
+    }
+    for (size_t i = 0; i < c->walk_count; i++) {
+        if (count > 0)
+            walk_repeat(c->walks[i], ordinals, count);
+        else
+            finish(c, c->walks[i]);
+    }
 }
 
 /* Rule 1 of scenario-language.md 2: nothing was done yet. Rule 2: what was done is undone. */
@@ -331,8 +363,12 @@ static void on_step(struct loop_task *t)
     if (!c->begun && !c->paused && c->stopping == STOPPING_NOT && all_are(c, WALK_READY) &&
         guard_watch_ready(c->guards) && asker_approved(c->asker) && fleet_is_ready(c))
         begin(c);
+    if (c->turns != NULL && !c->paused && all_are(c, WALK_IDLE))
+        on_arms_idle(c);
+    if (c->turns != NULL && !c->paused && c->begun)
+        turns_step(c->turns);
     for (size_t i = 0; i < c->walk_count && !c->paused; i++)
-        if (c->walks[i]->state == WALK_IDLE)
+        if (c->walks[i]->state == WALK_IDLE && (c->turns == NULL || c->stopping != STOPPING_NOT))
             on_idle(c, c->walks[i]);
     if (!all_are(c, WALK_DONE))
         return;
@@ -382,24 +418,32 @@ static void set_deadline(struct conductor *c, const struct scenario *scenario)
         loop_hold_add(c->loop, &c->deadline_hold, at_ns, on_deadline);
 }
 
-/* Walks of one scenario, side by side. False when none could be started. */
+/* Walks that stand beside each other. False when none could be started. */
 static bool run_scenario(struct conductor *c, const struct walk_plan *plans, size_t count,
                          struct error *err)
 {
     const struct guard_events events = {on_guard_ready, on_guard_trip, c};
     const struct scenario *scenario = plans[0].scenario_plan;
-    bool ok = check_windows(scenario, err) &&
+    bool taking_turns = count > 1 && plans[0].group != NULL;
+    if (taking_turns && c->options->fleet != NULL)
+        return error_at(err, scenario->source, ERROR_USAGE,
+                        "scenario \"%.80s\": arms take turns in the lab only, for the agents of a "
+                        "cluster are one lab",
+                        scenario->arms_of);
+    bool ok = (!taking_turns || turns_check(scenario, c->options->block_ns, err)) &&
+              check_windows(scenario, err) &&
               guard_watch_new(c->loop, c->own, scenario, &events, &c->guards, err);
     c->walks = check_alloc_zero(count, sizeof(*c->walks));
     c->walk_count = 0;
     c->begun = false;
-    c->scenario = plans[0].scenario;
     set_deadline(c, plans[0].scenario_plan);
     for (size_t i = 0; ok && i < count; i++) {
         ok = walk_open(&c->context, &plans[i], &c->walks[i], err);
         c->walk_count += c->walks[i] != NULL;
     }
     c->away_ns = clock_now_ns();
+    if (ok && taking_turns)
+        c->turns = turns_new(c->loop, c->walks, count, c->options->seed, c->options->block_ns);
     ok = ok && asker_approvals(c->asker, &plans[0], err);
     if (ok)
         guard_watch_start(c->guards);
@@ -409,6 +453,8 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     loop_settle(c->loop);
     guard_watch_free(c->guards);
     c->guards = NULL;
+    turns_free(c->turns);
+    c->turns = NULL;
     write_own(c);
     for (size_t i = 0; i < c->walk_count; i++) {
         if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN &&
@@ -508,6 +554,13 @@ static void release(struct conductor *c)
     recorder_free(c->own);
 }
 
+/* Walks of one scenario, or arms of one. */
+static bool stand_beside(const struct walk_plan *a, const struct walk_plan *b)
+{
+    return a->scenario == b->scenario ||
+           (a->group != NULL && b->group != NULL && strcmp(a->group, b->group) == 0);
+}
+
 bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t walk_count,
                 const struct engine_options *options, enum engine_outcome *ret_outcome,
                 struct error *err)
@@ -518,7 +571,7 @@ bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t w
     if (ok)
         look_on(&c);
     for (size_t i = 0, next; ok && i < walk_count && c.stopping == STOPPING_NOT; i = next) {
-        for (next = i + 1; next < walk_count && walks[next].scenario == walks[i].scenario; next++)
+        for (next = i + 1; next < walk_count && stand_beside(&walks[i], &walks[next]); next++)
             ;
         ok = run_scenario(&c, walks + i, next - i, &why);
         if (!ok && i > 0) { /* what went before is evidence all the same */

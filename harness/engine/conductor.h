@@ -7,6 +7,7 @@
 #include "engine/asker.h"
 #include "engine/guard.h"
 #include "engine/host.h"
+#include "engine/turns.h"
 #include "engine/walk.h"
 #include "journal/recorder.h"
 
@@ -22,7 +23,7 @@ struct conductor {
     struct walk_context context;
     struct walk **walks; /* of the scenario under way */
     size_t walk_count;
-    uint32_t scenario;
+    struct turns *turns; /* its walks are arms of one scenario; else NULL */
     bool begun;
     uint64_t away_ns; /* until when our loop was left by our own will */
     enum stopping stopping;

@@ -16,8 +16,10 @@ struct loop;
 /* One scenario to be walked in one arm. The subject, and each control, is a walk of its own; they
  * run side by side on one loop, with agents of their own. */
 struct walk_plan {
-    const char *arm;   /* "subject", or a control's name */
+    const char *arm;   /* "subject", "arm:linkerd" (journal/arm.h), or a control's name */
+    const char *group; /* those of one name are arms of one scenario: they take turns; NULL: none */
     uint32_t scenario; /* index in the plan */
+    uint32_t draws_as; /* whose draws it makes: of a group the first's; else ${scenario} */
     const struct scenario *scenario_plan;
     const struct edge_policy
         *mesh_edges; /* what the mesh is programmed with: --mesh-policy, or the declared */
@@ -64,6 +66,7 @@ struct engine_options {
     uint64_t calm_ns;          /* an edge that answers no calm request well: 10 s */
     uint64_t pause_most_ns;    /* the longest pause: 30 min */
     uint64_t recover_ns;       /* the load after an abort: 10 s */
+    uint64_t block_ns;         /* of an arm's turn: 10 s */
     uint64_t disk_least_bytes; /* free where the journal is: 256 MiB */
     /* People (question.h): what they may answer, and where they are asked. */
     const struct roles *roles; /* NULL: anyone may answer */
@@ -95,8 +98,9 @@ enum engine_outcome {
     ENGINE_LEFT,       /* SIGINT thrice: left at once, the guardian has undone all: exit 3 */
     ENGINE_BROKEN,     /* an agent or the mesh died, a port was taken, ...: exit 4, see the error */
 };
-/* Runs the walks of one scenario after another (walks of equal scenario index run side by side).
- * False when nothing could be started, or it was left at once, without an end of the journal;
+/* Runs the walks of one scenario after another (walks of equal scenario index run side by side,
+ * those of one group in turn). False when nothing could be started, or it was left at once, without
+ * an end of the journal;
  * ${ret_outcome} tells the rest, and ${err} why it was not complete. */
 bool engine_run(const struct plan *plan, const struct walk_plan *walks, size_t walk_count,
                 const struct engine_options *options, enum engine_outcome *ret_outcome,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/walk_world.h"
+#include "journal/arm.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -186,7 +187,9 @@ static bool start_one(struct walk *w, const char *role, const char *service, siz
 
 static bool start_service(struct walk *w, struct walk_service *s, struct error *err)
 {
-    s->stub_count = s->stubs_apart || w->fleet != NULL ? s->plan->endpoints : 1;
+    s->stub_count = s->plan->address_count > 0           ? 0
+                    : s->stubs_apart || w->fleet != NULL ? s->plan->endpoints
+                                                         : 1;
     s->proxy_count = w->fleet != NULL ? s->plan->endpoints : 1;
     s->stubs = ARENA_ARRAY(&w->arena, struct actor *, s->stub_count);
     s->proxies = ARENA_ARRAY(&w->arena, struct actor *, s->proxy_count);
@@ -226,6 +229,11 @@ static bool start_actors(struct walk *w, struct error *err)
     for (size_t i = 0; i < w->service_count; i++)
         count += (size_t)2 * w->services[i].plan->endpoints;
     w->actors = check_alloc_zero(count, sizeof(*w->actors));
+    /* Arms of one scenario have other meshes, and else the same agents in the same order: what is
+     * drawn for the request of one is drawn for that of the others (walk_setup.c). */
+    bool early = w->plan->group != NULL && w->fleet == NULL;
+    if (early && !start_loads(w, err))
+        return false;
     for (size_t i = 0; i < w->service_count; i++)
         if (!start_service(w, &w->services[i], err))
             return false;
@@ -234,7 +242,7 @@ static bool start_actors(struct walk *w, struct error *err)
     for (size_t i = 0; i < w->mesh_count; i++)
         if (!start_mesh(w, &w->meshes[i], err))
             return false;
-    return start_loads(w, err);
+    return early || start_loads(w, err);
 }
 
 static bool list_runs(struct walk *w, struct error *err)
@@ -281,7 +289,7 @@ bool walk_open(struct walk_context *context, const struct walk_plan *plan, struc
     w->context = context;
     w->plan = plan;
     w->scenario = plan->scenario_plan;
-    w->subject = strcmp(plan->arm, "subject") == 0;
+    w->subject = arm_is_subject(plan->arm);
     w->fleet = w->subject ? context->options->fleet : NULL;
     arena_init(&w->arena, ARENA_MOST_BYTES);
     return open_parts(w, err);
@@ -327,7 +335,7 @@ void walk_repeat(struct walk *w, const uint32_t *ordinals, size_t count)
     for (size_t i = 0; i < count && w->run_count < RUNS_MOST; i++) {
         if (ordinals[i] >= w->scenario->phase_count)
             continue;
-        struct rng rng = rng_for(w->context->options->seed, 0x616761696e, w->plan->scenario,
+        struct rng rng = rng_for(w->context->options->seed, 0x616761696e, w->plan->draws_as,
                                  ordinals[i], w->repeats);
         w->runs[w->run_count++] =
             (struct walk_run){.ordinal = ordinals[i], .again = w->repeats, .seed = rng_next(&rng)};
@@ -414,7 +422,8 @@ void walk_abort(struct walk *w, const char *why, uint64_t recover_ns)
     if (w->state != WALK_RECOVERING) {
         walk_tell(w, "abort", "%s", why);
         walk_arm_update(w, true);
-        if ((w->state == WALK_ARMING || w->state == WALK_RUNNING) && w->phase != NULL &&
+        if ((w->state == WALK_ARMING || w->state == WALK_RUNNING || w->state == WALK_STANDING) &&
+            w->phase != NULL &&
             !store_phase_end(w->context->store, w->phase_id, "abort", loop_now_ns(w->context->loop),
                              &err))
             w->broken = err;

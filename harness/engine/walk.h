@@ -24,6 +24,7 @@ enum walk_state {
     WALK_SETTLING,
     WALK_PAUSED,     /* phase clock and awaits stopped, faults on their way out or out */
     WALK_RESUMING,   /* faults on their way in, then settling; the phase clock still stands */
+    WALK_STANDING,   /* other arms of the scenario have their turn (walk_turn.c) */
     WALK_IDLE,       /* no more phases; walk_repeat or walk_finish */
     WALK_RECOVERING, /* aborted; the load runs on for a while without faults */
     WALK_DRAINING,
@@ -72,6 +73,11 @@ struct walk_service {
     uint16_t *moved; /* endpoints that are to have another address; room for all */
     size_t moved_count;
 };
+/* Whose certificates it has. */
+static inline const char *walk_identity(const struct walk_service *s)
+{
+    return s->plan->identity != NULL ? s->plan->identity : s->plan->name;
+}
 /* The mesh's proxies of one caller: an agent, so a process, of its own. */
 struct walk_mesh {
     const char *caller; /* "client", a service; "": somebody else's mesh, whose counters it reads */
@@ -79,6 +85,9 @@ struct walk_mesh {
     struct actor *actor;
     size_t *edges; /* of the plan's mesh_edges, in the order of its addresses */
     size_t edge_count;
+    /* A leftover sidecar: behind the caller's proxies, one before each endpoint of a service, so
+     * all its edges are one, and ${caller} is that service. */
+    bool inner;
     char *folder;
     bool untaken; /* it did not take the last certificate that it was given */
 };
@@ -159,6 +168,12 @@ struct walk {
     bool paused;                     /* asked for; the states say how far it is */
     uint64_t paused_ns;              /* since when the phase clock stands */
     uint64_t settle_ns;              /* of the phase that was under way last */
+    /* Of an arm among others (turns.h). */
+    bool in_turns, has_turn, goes_on; /* goes_on: the turn is not the first of its phase */
+    uint32_t block;                   /* of the phase, from 1 */
+    uint64_t turn_until_ns;           /* of the phase's own time; UINT64_MAX: to its end */
+    uint64_t stood_ns;                /* since when it stands, amid a phase */
+    struct hold turn_hold;
     bool faults_held; /* by an await.human with hold_faults = "disarm": none is in force */
 };
 
@@ -215,6 +230,8 @@ bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err) W
 bool walk_setup_route(const struct walk *w, struct actor *a, struct error *err) WARN_UNUSED;
 struct actor *walk_stub_of(const struct walk_service *s, uint32_t endpoint);
 struct actor *walk_proxy_of(const struct walk_service *s, uint32_t endpoint);
+/* Who presents the endpoint's certificates; NULL: it is plain. */
+struct actor *walk_certified(const struct walk_service *s, uint32_t endpoint);
 const char *walk_proxy_address(const struct walk_service *s, uint32_t endpoint);
 bool walk_is_proxy(const struct walk_service *s, const struct actor *a);
 /* The endpoints of proxy ${i} of ${s}: ${*ret_count} from the one that is returned. */
@@ -332,6 +349,14 @@ void walk_certs_pause(struct walk *w);
 bool walk_certs_resume(struct walk *w, uint64_t stood_ns, struct error *err) WARN_UNUSED;
 /* walk_pause.c: an agent has answered, in WALK_PAUSED or WALK_RESUMING. */
 void walk_pause_on_armed(struct walk *w);
+/* walk_turn.c. From WALK_STANDING: goes on with its phase, or with the next one, for so much of the
+ * phase's own time (UINT64_MAX: to its end). */
+void walk_turn(struct walk *w, uint64_t length_ns);
+/* It has nothing to go on with before its next turn. */
+void walk_turn_wait(struct walk *w);
+void walk_turn_over(struct hold *h, uint64_t now_ns);
+void walk_turn_event(struct walk *w, const char *what, uint64_t now_ns);
+void walk_turn_phase_ended(struct walk *w, uint64_t now_ns);
 /* walk_phase.c */
 void walk_phase_next(struct walk *w);
 void walk_phase_on_armed(struct walk *w);

@@ -138,7 +138,7 @@ bool walk_arm_collect(struct walk *w, struct error *err)
 static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t now_ns)
 {
     bool in_phase = w->phase != NULL && (w->state == WALK_ARMING || w->state == WALK_RUNNING ||
-                                         w->state == WALK_RESUMING);
+                                         w->state == WALK_RESUMING || w->state == WALK_STANDING);
     if (u->expired && !u->on)
         return false;
     if (w->paused || w->faults_held) /* a restart is no state to be taken out: it ends by itself */
@@ -149,7 +149,9 @@ static bool is_wanted(const struct walk *w, const struct walk_use *u, uint64_t n
         return true;
     if (!in_phase || u->owner != w->ordinal)
         return false;
-    uint64_t at_ns = w->state == WALK_RESUMING ? w->paused_ns : now_ns;
+    uint64_t at_ns = w->state == WALK_RESUMING   ? w->paused_ns
+                     : w->state == WALK_STANDING ? w->stood_ns
+                                                 : now_ns;
     uint64_t elapsed_ns = at_ns > w->phase_t0_ns ? at_ns - w->phase_t0_ns : 0; /* not begun yet */
     return elapsed_ns >= u->from_ns && elapsed_ns < u->to_ns;
 }
@@ -179,7 +181,7 @@ static void draw_endpoints(const struct walk *w, struct walk_use *u)
         u->endpoints[i] = (uint16_t)(i + 1);
     if (wanted < count) {
         uint64_t seed = w->run_next > 0 ? w->runs[w->run_next - 1].seed : w->context->options->seed;
-        struct rng rng = rng_for(seed, 0x647261, w->plan->scenario, u->fault.id, 0);
+        struct rng rng = rng_for(seed, 0x647261, w->plan->draws_as, u->fault.id, 0);
         rng_shuffle(&rng, u->endpoints, count, sizeof(*u->endpoints));
         qsort(u->endpoints, wanted, sizeof(*u->endpoints), by_number);
     }

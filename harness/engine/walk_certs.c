@@ -166,7 +166,7 @@ static bool send_change(struct walk *w, const struct party *p, json_t *take_body
 {
     bool ok = true;
     if (p->service != SIZE_MAX)
-        return send_cert(walk_proxy_of(&w->services[p->service], p->endpoint), take_body, err);
+        return send_cert(walk_certified(&w->services[p->service], p->endpoint), take_body, err);
     for (size_t i = 0; ok && i < w->mesh_count; i++)
         ok = send_cert(w->meshes[i].actor, json_incref(take_body), err);
     json_decref(take_body);
@@ -319,7 +319,7 @@ static bool add_identities(struct walk *w, struct error *err)
             struct party *p = &c->parties[cert_party(s, i, n)];
             p->service = i;
             p->endpoint = n;
-            if (!identity_add_istio(&p->identity, domain, "default", w->services[i].plan->name,
+            if (!identity_add_istio(&p->identity, domain, "default", walk_identity(&w->services[i]),
                                     err))
                 return false;
             if (n == 1)
@@ -419,7 +419,7 @@ void walk_certs_free(struct walk *w)
 json_t *walk_certs_setup(const struct walk *w, size_t service, uint32_t endpoint)
 {
     struct error err = {0};
-    if (w->certs == NULL)
+    if (w->certs == NULL || (service != SIZE_MAX && plan_is_plain(w->services[service].plan)))
         return NULL;
     json_t *tls = tls_json(w,
                            service == SIZE_MAX ? cert_party_client(w->scenario)

@@ -12,9 +12,31 @@
 static bool is_known(const struct walk *w, const char *caller)
 {
     for (size_t i = 0; i < w->mesh_count; i++)
-        if (strcmp(w->meshes[i].caller, caller) == 0)
+        if (!w->meshes[i].inner && strcmp(w->meshes[i].caller, caller) == 0)
             return true;
     return false;
+}
+
+/* The sidecars before the endpoints of that edge of the plan; NULL: it has none. */
+static const struct walk_mesh *inner_of(const struct walk *w, size_t edge)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (w->meshes[i].inner && w->meshes[i].edges[0] == edge)
+            return &w->meshes[i];
+    return NULL;
+}
+
+static void add_inner(struct walk *w, size_t edge)
+{
+    size_t service = walk_find_service(w, w->plan->mesh_edges[edge].to);
+    const struct service_plan *to = service == SIZE_MAX ? NULL : w->services[service].plan;
+    if (to == NULL || !plan_has_leftover(to))
+        return;
+    struct walk_mesh *m = &w->meshes[w->mesh_count++];
+    *m = (struct walk_mesh){.caller = to->name, .inner = true, .edge_count = to->endpoints};
+    m->edges = ARENA_ARRAY(&w->arena, size_t, to->endpoints);
+    for (size_t n = 0; n < to->endpoints; n++)
+        m->edges[n] = edge;
 }
 
 static void add(struct walk *w, const char *caller, uint32_t endpoint)
@@ -122,7 +144,7 @@ static void add_caller(struct walk *w, const char *caller)
 
 void walk_mesh_collect(struct walk *w)
 {
-    size_t room = w->plan->mesh_edge_count + 1;
+    size_t room = 2 * w->plan->mesh_edge_count + 1;
     for (size_t i = 0; i < w->service_count; i++)
         room += w->services[i].plan->endpoints;
     w->meshes = ARENA_ARRAY(&w->arena, struct walk_mesh, room);
@@ -131,6 +153,10 @@ void walk_mesh_collect(struct walk *w)
             add(w, "", 0);
         return;
     }
+    if (w->plan->driver == DRIVER_NONE)
+        return;
+    for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
+        add_inner(w, i);
     for (size_t i = 0; i < w->plan->mesh_edge_count; i++)
         if (!is_known(w, w->plan->mesh_edges[i].from))
             add_caller(w, w->plan->mesh_edges[i].from);
@@ -141,7 +167,7 @@ struct walk_mesh *walk_mesh_next(const struct walk *w, const char *caller, uint3
 {
     while (*at < w->mesh_count) {
         struct walk_mesh *m = &w->meshes[(*at)++];
-        if (strcmp(m->caller, caller) == 0 &&
+        if (!m->inner && strcmp(m->caller, caller) == 0 &&
             (endpoint == 0 || m->endpoint == 0 || m->endpoint == endpoint))
             return m;
     }
@@ -168,7 +194,7 @@ void walk_mesh_free(struct walk *w)
 struct walk_mesh *walk_mesh_find(const struct walk *w, const char *caller)
 {
     for (size_t i = 0; i < w->mesh_count; i++)
-        if (strcmp(w->meshes[i].caller, caller) == 0)
+        if (!w->meshes[i].inner && strcmp(w->meshes[i].caller, caller) == 0)
             return &w->meshes[i];
     return NULL;
 }
@@ -183,7 +209,9 @@ struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a)
 
 void walk_mesh_print(const struct walk_mesh *m, char *to, size_t size)
 {
-    if (m->endpoint == 0)
+    if (m->inner)
+        snprintf(to, size, "sidecars of %s", m->caller);
+    else if (m->endpoint == 0)
         snprintf(to, size, "proxy of %s", m->caller);
     else
         snprintf(to, size, "proxy of %s/%u", m->caller, m->endpoint);
@@ -255,15 +283,49 @@ static const char *fixed_port(const struct walk *w, const struct walk_mesh *m,
     return walk_port_of(w, name);
 }
 
-/* ${former}: where it listened before it was started again. */
-static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m,
-                          const struct edge_policy *edge, const char *former)
+/* As the lab's shape has it: a ztunnel knows no requests, whatever the policy asks. */
+static json_t *policy_setup(const struct walk *w, const struct walk_mesh *m,
+                            const struct edge_policy *edge)
 {
+    struct edge_policy own = *edge;
+    const char *proxies = w->scenario->lab.proxies;
+    if (!m->inner && proxies != NULL && strcmp(proxies, "ztunnel") == 0)
+        own.flavour = FLAVOUR_L4;
+    if (m->inner)
+        own.endpoints = 1;
+    return edge_policy_to_json(&own);
+}
+
+static const char *hop_of(const struct walk *w, const struct walk_mesh *m,
+                          const struct edge_policy *edge)
+{
+    const char *plane = m->inner ? "sidecar" : plan_plane(w->scenario, edge->flavour != FLAVOUR_L4);
+    bool marks = plan_asks_path(w->scenario) && strcmp(plane, "ztunnel") != 0;
+    return marks ? plane : NULL;
+}
+
+/* What is behind it: the endpoints, one of them for each of a row of sidecars, or that row. */
+static json_t *endpoints_setup(const struct walk_mesh *m, size_t edge,
+                               const struct walk_service *to, const struct walk_mesh *inner)
+{
+    json_t *endpoints = json_array();
+    for (size_t k = 0; inner != NULL && k < inner->actor->address_count; k++)
+        json_array_append_new(endpoints, json_string(inner->actor->addresses[k]));
+    for (uint32_t n = 1; inner == NULL && to != NULL && n <= to->plan->endpoints; n++)
+        if (!m->inner || n == edge + 1)
+            json_array_append_new(endpoints, json_string(walk_proxy_address(to, n)));
+    return endpoints;
+}
+
+/* ${number}: of the agent's edges. ${former}: where it listened before it was started again. */
+static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m, size_t number,
+                          const char *former)
+{
+    const struct edge_policy *edge = &w->plan->mesh_edges[m->edges[number]];
     size_t service = walk_find_service(w, edge->to);
     const struct walk_service *to = service == SIZE_MAX ? NULL : &w->services[service];
-    json_t *endpoints = json_array();
-    for (uint32_t n = 1; to != NULL && n <= to->plan->endpoints; n++)
-        json_array_append_new(endpoints, json_string(walk_proxy_address(to, n)));
+    const struct walk_mesh *inner = m->inner ? NULL : inner_of(w, m->edges[number]);
+    bool plain = inner != NULL || (to != NULL && plan_is_plain(to->plan));
     char own[WALK_LISTEN_BYTES];
     const char *listen = former != NULL ? former : fixed_port(w, m, edge);
     if (listen == NULL)
@@ -271,8 +333,9 @@ static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m,
     if (w->plan->driver == DRIVER_EXTERNAL)
         listen = json_string_value(
             json_object_get(json_object_get(w->scenario->lab.external, "to"), edge->to));
-    return json_pack("{so so ss* ss* sb sO*}", "policy", edge_policy_to_json(edge), "endpoints",
-                     endpoints, "listen", listen, "san", walk_certs_san(w, service), "http2",
+    return json_pack("{so so ss* ss* ss* sb sb sO*}", "policy", policy_setup(w, m, edge),
+                     "endpoints", endpoints_setup(m, number, to, inner), "listen", listen, "san",
+                     walk_certs_san(w, service), "hop", hop_of(w, m, edge), "plain", plain, "http2",
                      to != NULL && walk_is_http2(to->plan->protocol), "istio",
                      json_object_get(w->plan->istio, edge->to));
 }
@@ -281,9 +344,8 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
 {
     json_t *edges = json_array(), *defects = json_array();
     for (size_t i = 0; i < m->edge_count; i++)
-        json_array_append_new(edges,
-                              edge_setup(w, m, &w->plan->mesh_edges[m->edges[i]],
-                                         i < m->actor->former_count ? m->actor->former[i] : NULL));
+        json_array_append_new(
+            edges, edge_setup(w, m, i, i < m->actor->former_count ? m->actor->former[i] : NULL));
     for (size_t i = 0; i < w->plan->defect_count; i++)
         json_array_append_new(defects, json_string(w->plan->defects[i]));
     json_t *setup = json_pack("{ss so so so ss so*}", "driver", driver_name(w->plan->driver),
@@ -291,6 +353,8 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
                               "folder", m->folder, "tls", walk_certs_setup(w, SIZE_MAX, 0));
     if (setup != NULL && m->actor->id != NULL) /* the folder is ours, and it is not here */
         json_object_del(setup, "folder");
+    if (setup != NULL && m->inner)
+        json_object_set_new(setup, "inner", json_true());
     if (setup != NULL && m->endpoint != 0)
         json_object_set_new(setup, "proxy", json_sprintf("%s/%u", m->caller, m->endpoint));
     if (setup != NULL && walk_cut_is_asked(w))
@@ -300,6 +364,14 @@ json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)
     return setup;
 }
 
+static bool inner_of_service(const struct walk *w, const char *service)
+{
+    for (size_t i = 0; i < w->mesh_count; i++)
+        if (w->meshes[i].inner && strcmp(w->meshes[i].caller, service) == 0)
+            return true;
+    return false;
+}
+
 bool walk_mesh_route(struct walk *w, size_t service, struct error *err)
 {
     const struct walk_service *s = &w->services[service];
@@ -307,6 +379,10 @@ bool walk_mesh_route(struct walk *w, size_t service, struct error *err)
         const struct walk_mesh *m = &w->meshes[i];
         json_t *edges = json_object();
         char number[24];
+        if (m->inner || inner_of_service(w, s->plan->name)) { /* its addresses stay */
+            json_decref(edges);
+            continue;
+        }
         for (size_t k = 0; k < m->edge_count; k++) {
             json_t *list = json_array();
             if (strcmp(w->plan->mesh_edges[m->edges[k]].to, s->plan->name) != 0) {

@@ -13,7 +13,7 @@ static bool asked(const struct walk *w, const struct walk_use *u, struct fault_n
                   struct error *err)
 {
     struct rng rng =
-        rng_for(w->context->options->seed, 0x6e6574656d, w->plan->scenario, u->fault.id, 0);
+        rng_for(w->context->options->seed, 0x6e6574656d, w->plan->draws_as, u->fault.id, 0);
     uint64_t seed = rng_next(&rng);
     if (u->fault.type == &fault_partition) {
         *ret = fault_partition_read(u->fault.params);

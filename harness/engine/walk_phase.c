@@ -27,6 +27,7 @@ void walk_phase_stop_holds(struct walk *w)
     loop_hold_remove(loop, &w->end_hold);
     loop_hold_remove(loop, &w->edge_hold);
     loop_hold_remove(loop, &w->tick_hold);
+    loop_hold_remove(loop, &w->turn_hold);
 }
 
 static void await_start(struct walk *w, struct await *a, uint64_t now_ns)
@@ -183,6 +184,7 @@ static void begin(struct walk *w, const struct walk_run *run)
     struct error err = {0};
     if (!w->context->may_go_on(w->context->cookie, w, false))
         return;
+    w->goes_on = false;
     w->ordinal = run->ordinal;
     w->phase = &w->scenario->phases[run->ordinal];
     w->state = WALK_ARMING;
@@ -208,8 +210,10 @@ void walk_phase_next(struct walk *w)
         w->context->on_change(w->context->cookie, w);
         return;
     }
-    const struct walk_run *run = &w->runs[w->run_next++];
-    begin(w, run);
+    if (w->in_turns && !w->has_turn)
+        walk_turn_wait(w);
+    else
+        begin(w, &w->runs[w->run_next++]);
 }
 
 /* The phase's faults are in force: now its load. */
@@ -217,6 +221,8 @@ static void start_load(struct walk *w)
 {
     struct error err = {0};
     uint64_t seed = w->runs[w->run_next - 1].seed, in_ns = walk_fleet_barrier(w);
+    if (w->in_turns && w->block > 1) /* all arms send alike, and no block as the one before */
+        seed = rng_mix(seed ^ rng_mix(w->block));
     bool ok = true;
     for (size_t i = 0; ok && i < w->load_count; i++) {
         ok = !w->load_started || actor_send(w->loads[i], CONTROL_STOP, json_object(), &err);
@@ -240,6 +246,8 @@ static void start_clocks(struct walk *w, uint64_t elapsed_ns, uint64_t now_ns)
         w->phase->ends == PHASE_BY_CLOCK ? w->phase->lasting_ns : w->phase->atmost_ns;
     if (lasting_ns > 0)
         loop_hold_add(loop, &w->end_hold, w->phase_t0_ns + lasting_ns, on_phase_over);
+    if (w->in_turns && w->turn_until_ns < lasting_ns)
+        loop_hold_add(loop, &w->turn_hold, w->phase_t0_ns + w->turn_until_ns, walk_turn_over);
     uint64_t edge_ns = walk_arm_next_edge_ns(w, w->phase_t0_ns + elapsed_ns);
     if (edge_ns != UINT64_MAX)
         loop_hold_add(loop, &w->edge_hold, edge_ns, on_edge);
@@ -254,8 +262,10 @@ static void run(struct walk *w)
     start_load(w);
     if (w->state != WALK_RUNNING)
         return;
-    start_clocks(w, 0, now_ns);
-    if (w->await_count > 0)
+    start_clocks(w, w->goes_on ? now_ns - w->phase_t0_ns : 0, now_ns);
+    if (w->in_turns)
+        walk_turn_event(w, "block.begin", now_ns);
+    if (w->await_count > 0 && !w->goes_on)
         await_start(w, &w->awaits[0], now_ns);
 }
 
@@ -305,6 +315,8 @@ static void settle(struct walk *w)
     else
         loop_hold_add(w->context->loop, &w->stage_hold, loop_now_ns(w->context->loop) + settle_ns,
                       on_settled);
+    if (w->state == WALK_SETTLING) /* another arm may go on meanwhile */
+        w->context->on_change(w->context->cookie, w);
 }
 
 static void on_armed_late(struct hold *h, uint64_t now_ns)
@@ -359,6 +371,7 @@ void walk_phase_end(struct walk *w, const char *why)
         return;
     }
     walk_tell(w, "phase.end", "%s (%s)", w->phase->name, why);
+    walk_turn_phase_ended(w, now_ns);
     if (w->subject && w->runs[w->run_next - 1].again == 0 &&
         !asker_expects(w->context->asker, w, &err)) {
         walk_break(w, &err);

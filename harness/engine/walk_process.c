@@ -28,6 +28,12 @@ static bool check_what(const struct walk *w, const struct step *step, const stru
     if (what == FAULT_PROXY && w->plan->driver == DRIVER_EXTERNAL)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.%s: the driver external has no proxy that we started", step->word);
+    size_t service = walk_find_service(w, step->on.to.service);
+    if (what == FAULT_ENDPOINT && service != SIZE_MAX &&
+        w->services[service].plan->address_count > 0)
+        return error_at(err, step->source, ERROR_USAGE,
+                        "fault.%s: \"%s\" runs already, and is no process of ours", step->word,
+                        step->on.to.service);
     if (what > FAULT_PROXY)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.%s: the driver %s has no %s; what can be endpoint or proxy here",

@@ -9,8 +9,9 @@
 
 #define READY_WITHIN_NS (60 * NS_PER_S)
 
-static const char *const stages[] = {"stub", "proxy", "mesh", "load"};
-#define STAGE_MESH 2
+/* Sidecars that stand behind the caller's own proxies come before those. */
+enum stage { STAGE_STUB, STAGE_PROXY, STAGE_INNER, STAGE_MESH, STAGE_LOAD, STAGES };
+#define DIRECT_BYTES_MOST ((size_t)64 * 1024) /* of the addresses of one service */
 
 static bool check_phase(const struct scenario *s, const struct phase *phase, struct error *err)
 {
@@ -81,6 +82,16 @@ bool walk_is_http2(const char *protocol)
     return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
 }
 
+static bool speaks_http1_only(const struct walk *w)
+{
+    return w->plan->driver == DRIVER_BUILTIN || w->plan->driver == DRIVER_NONE;
+}
+
+static const char *player(const struct walk *w)
+{
+    return w->plan->driver == DRIVER_NONE ? "arm without a mesh" : "driver builtin";
+}
+
 static bool check_loads(const struct walk *w, const struct load_plan *loads, size_t count,
                         struct error *err)
 {
@@ -88,9 +99,9 @@ static bool check_loads(const struct walk *w, const struct load_plan *loads, siz
         if (loads[i].on.to.service == NULL)
             return error_at(err, loads[i].source, ERROR_USAGE,
                             "load: on must be an edge, such as \"client -> payments\"");
-        if (w->plan->driver == DRIVER_BUILTIN && walk_is_http2(loads[i].protocol))
+        if (speaks_http1_only(w) && walk_is_http2(loads[i].protocol))
             return error_at(err, loads[i].source, ERROR_USAGE,
-                            "load: the driver builtin speaks http1, not %s; use envoy",
+                            "load: the %s speaks http1, not %s; use envoy", player(w),
                             loads[i].protocol);
         if (!check_edge(w, caller_of(&loads[i]), loads[i].on.to.service, loads[i].source, err))
             return false;
@@ -120,10 +131,10 @@ static bool check_protocols(const struct walk *w, struct error *err)
         const struct service_plan *s = w->services[i].plan;
         if (!walk_is_http2(s->protocol))
             continue;
-        if (w->plan->driver == DRIVER_BUILTIN)
+        if (speaks_http1_only(w))
             return error_at(err, s->source, ERROR_USAGE,
-                            "service \"%s\": the driver builtin speaks http1, not %s; use envoy",
-                            s->name, s->protocol);
+                            "service \"%s\": the %s speaks http1, not %s; use envoy", s->name,
+                            player(w), s->protocol);
     }
     return true;
 }
@@ -162,11 +173,29 @@ static json_t *scenario_json(const struct walk *w)
     return json;
 }
 
-static const char *edge_address(const struct walk *w, const char *from, uint32_t endpoint,
-                                const char *to)
+/* Without a mesh: all endpoints, of which each connection takes the next. */
+static json_t *direct_address(const struct walk *w, const char *to)
 {
-    return w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to)
-                                              : walk_mesh_address(w, from, endpoint, to);
+    size_t service = walk_find_service(w, to);
+    const struct walk_service *s = service == SIZE_MAX ? NULL : &w->services[service];
+    struct text list;
+    text_init(&list, DIRECT_BYTES_MOST);
+    for (uint32_t n = 1; s != NULL && n <= s->plan->endpoints; n++)
+        text_add(&list, "%s%s", n == 1 ? "" : ",", walk_proxy_address(s, n));
+    json_t *address = list.len == 0 || list.full ? NULL : json_string(text_get(&list));
+    text_release(&list);
+    return address;
+}
+
+static json_t *edge_address(const struct walk *w, const char *from, uint32_t endpoint,
+                            const char *to)
+{
+    const char *address;
+    if (w->plan->driver == DRIVER_NONE)
+        return direct_address(w, to);
+    address = w->plan->driver == DRIVER_EXTERNAL ? external_text(w, "to", to)
+                                                 : walk_mesh_address(w, from, endpoint, to);
+    return address == NULL ? NULL : json_string(address);
 }
 
 /* ${endpoint}: of the caller; 0: any. */
@@ -174,10 +203,10 @@ static void add_address(const struct walk *w, json_t *to, const char *from, uint
                         const char *service)
 {
     char edge[160];
-    const char *address = edge_address(w, from, endpoint, service);
+    json_t *address = edge_address(w, from, endpoint, service);
     snprintf(edge, sizeof(edge), "%s -> %s", from, service);
     if (address != NULL)
-        json_object_set_new(to, edge, json_string(address));
+        json_object_set_new(to, edge, address);
 }
 
 static void add_load_addresses(const struct walk *w, json_t *to, const struct load_plan *loads,
@@ -226,6 +255,11 @@ const char *walk_proxy_address(const struct walk_service *s, uint32_t endpoint)
     return walk_proxy_of(s, endpoint)->addresses[s->proxy_count == 1 ? endpoint - 1 : 0];
 }
 
+struct actor *walk_certified(const struct walk_service *s, uint32_t endpoint)
+{
+    return plan_is_plain(s->plan) ? NULL : walk_proxy_of(s, endpoint);
+}
+
 bool walk_is_proxy(const struct walk_service *s, const struct actor *a)
 {
     for (size_t i = 0; i < s->proxy_count; i++)
@@ -242,6 +276,8 @@ uint32_t walk_proxy_first(const struct walk_service *s, size_t i, uint32_t *ret_
 
 static const char *stub_address_of(const struct walk_service *s, uint32_t endpoint)
 {
+    if (s->stub_count == 0) /* it runs already */
+        return s->plan->addresses[endpoint - 1];
     return walk_stub_of(s, endpoint)->addresses[s->stub_count == 1 ? endpoint - 1 : 0];
 }
 
@@ -267,6 +303,8 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s, s
                               limits_setup(w));
     if (setup != NULL && s->proxy_count > 1)
         json_object_set_new(setup, "part", json_true());
+    if (setup != NULL && w->plan->group != NULL)
+        json_object_set_new(setup, "draw_base", json_integer((json_int_t)w->actors[0].proc));
     if (setup != NULL && s->plan->effects != NULL)
         json_object_set_new(setup, "effects", json_string(s->plan->effects));
     return setup;
@@ -362,18 +400,34 @@ static bool send_routes(const struct walk *w, struct error *err)
 bool walk_setup_send(const struct walk *w, struct actor *a, struct error *err)
 {
     const struct engine_options *o = w->context->options;
-    uint64_t seed = rng_mix(o->seed ^ rng_mix(w->plan->scenario + 1U));
+    uint64_t seed = rng_mix(o->seed ^ rng_mix(w->plan->draws_as + 1U));
     json_t *body = setup_of(w, a);
     INVARIANT(body != NULL);
     return actor_setup(a, body, o->run, seed, o->linger_ns, err);
+}
+
+static enum stage stage_of(const struct walk *w, const struct actor *a)
+{
+    if (strcmp(a->role, "stub") == 0)
+        return STAGE_STUB;
+    if (strcmp(a->role, "proxy") == 0)
+        return STAGE_PROXY;
+    if (strcmp(a->role, "load") == 0)
+        return STAGE_LOAD;
+    const struct walk_mesh *m = walk_mesh_of(w, a);
+    return m != NULL && m->inner ? STAGE_INNER : STAGE_MESH;
+}
+
+static bool is_due(const struct walk *w, const struct actor *a)
+{
+    return (int)stage_of(w, a) == w->stage;
 }
 
 static bool send_stage(struct walk *w, struct error *err)
 {
     for (size_t i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
-        if (strcmp(a->role, stages[w->stage]) == 0 && a->state == ACTOR_WAITING &&
-            !walk_setup_send(w, a, err))
+        if (is_due(w, a) && a->state == ACTOR_WAITING && !walk_setup_send(w, a, err))
             return false;
     }
     return true;
@@ -384,7 +438,7 @@ static enum actor_state stage_state(const struct walk *w)
 {
     enum actor_state least = ACTOR_READY;
     for (size_t i = 0; i < w->actor_count; i++)
-        if (strcmp(w->actors[i].role, stages[w->stage]) == 0 && w->actors[i].state < least)
+        if (is_due(w, &w->actors[i]) && w->actors[i].state < least)
             least = w->actors[i].state;
     return least;
 }
@@ -408,7 +462,7 @@ static void on_ready_late(struct hold *h, uint64_t now_ns)
     char who[FLEET_ID_BYTES + 32];
     (void)now_ns;
     for (size_t i = 0; i < w->actor_count; i++)
-        if (w->actors[i].state < ACTOR_READY && strcmp(w->actors[i].role, stages[w->stage]) == 0)
+        if (w->actors[i].state < ACTOR_READY && is_due(w, &w->actors[i]))
             error_set(&err, ERROR_PEER, "the %s was not ready within %d s",
                       actor_print(&w->actors[i], who, sizeof(who)),
                       (int)(ready_within_ns(w) / NS_PER_S));
@@ -428,7 +482,7 @@ void walk_setup_step(struct walk *w)
             walk_break(w, &err);
             return;
         }
-        if (w->stage + 1 == (int)COUNT_OF(stages)) {
+        if (w->stage + 1 == STAGES) {
             loop_hold_remove(loop, &w->stage_hold);
             open_endpoints(w);
             w->state = WALK_READY;

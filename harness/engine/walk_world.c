@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/walk_target.h"
+#include "journal/arm.h"
 #include "journal/recorder.h"
 #include "world/guardian.h"
 #include "world/undo_lab.h"
@@ -135,9 +136,11 @@ void walk_target_journal(struct walk_target *t, enum world_step step, const char
     if (own == NULL)
         return;
     r.what = recorder_name(own, bytes_of(t->use->step->word));
-    char place[160]; /* a control names itself */
-    snprintf(place, sizeof(place), "%s%s%s", t->walk->subject ? "" : t->walk->plan->arm,
-             t->walk->subject ? "" : ": ", t->place);
+    char place[160]; /* an arm among others, and a control, name themselves */
+    const char *arm = t->walk->plan->arm;
+    bool alone = strcmp(arm, ARM_SUBJECT) == 0;
+    snprintf(place, sizeof(place), "%s%s%s", alone ? "" : arm_shown(arm), alone ? "" : ": ",
+             t->place);
     r.place = recorder_name(own, bytes_of(place));
     r.before = recorder_name(own, bytes_of(before));
     r.after_text = recorder_name(own, bytes_of(after));

@@ -85,6 +85,11 @@ struct refusal_row {
     uint32_t proc, seq;
 };
 
+struct hop_row {
+    struct hop_record r;
+    uint32_t proc, seq;
+};
+
 struct journal {
     const char *path;
     json_t *run, *plan, *policy; /* NULL where the row is missing */
@@ -108,9 +113,10 @@ struct journal {
     struct lost_row *losts;
     struct hook_row *hooks;
     struct refusal_row *refusals;
+    struct hop_row *hops;
     size_t proc_count, phase_count, event_count, attempt_count, request_count, connection_count,
         handshake_count, hook_count, fault_count, world_count, metric_count, sample_count,
-        clock_count, stall_count, host_count, lost_count, refusal_count;
+        clock_count, stall_count, host_count, lost_count, refusal_count, hop_count;
     const char **names;
     size_t name_count;
     struct arena arena;

@@ -296,15 +296,16 @@ static void changed(const struct place *p, const char *sql)
     sqlite3_close(db);
 }
 
-/* Format 1 had neither handshakes nor hooks, format 2 no refusals, format 3 no samples; their files
- * are judged for ever. */
+/* Format 1 had neither handshakes nor hooks, format 2 no refusals, format 3 no samples, format 4 no
+ * hops; their files are judged for ever. */
 static void a_file_of_an_older_format_is_read_as_one_without_the_newer_tables(void **state)
 {
     static const char *const older[] = {
-        "DROP TABLE sample; DROP TABLE refusal; DROP TABLE handshake; DROP TABLE hook; "
-        "PRAGMA user_version=1",
-        "DROP TABLE sample; DROP TABLE refusal; PRAGMA user_version=2",
-        "DROP TABLE sample; PRAGMA user_version=3",
+        "DROP TABLE hop; DROP TABLE sample; DROP TABLE refusal; DROP TABLE handshake; "
+        "DROP TABLE hook; PRAGMA user_version=1",
+        "DROP TABLE hop; DROP TABLE sample; DROP TABLE refusal; PRAGMA user_version=2",
+        "DROP TABLE hop; DROP TABLE sample; PRAGMA user_version=3",
+        "DROP TABLE hop; PRAGMA user_version=4",
     };
     const struct place *p = *state;
     for (size_t i = 0; i < COUNT_OF(older); i++) {
@@ -352,7 +353,7 @@ static void a_hostile_or_damaged_file_is_one_sentence(void **state)
     static const struct {
         const char *sql, *words;
     } rows[] = {
-        {"PRAGMA user_version=5", "format 5; this meshproof reads formats up to 4"},
+        {"PRAGMA user_version=6", "format 6; this meshproof reads formats up to 5"},
         {"PRAGMA user_version=0", "format 0 does not exist"},
         {"DROP TABLE attempt", "no table \"attempt\""},
         {"DROP TABLE checksum", "no table \"checksum\""},

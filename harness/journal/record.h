@@ -25,6 +25,7 @@ enum record_kind {
     RECORD_LOST = 28,
     RECORD_HOOK = 29,
     RECORD_REFUSAL = 30,
+    RECORD_HOP = 31,
     /* The conductor's own text rows (store.h), as a tap sees them; never on the wire. */
     RECORD_PHASE = 67,
     RECORD_EVENT = 68,

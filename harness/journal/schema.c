@@ -38,6 +38,8 @@ static const struct schema_table texts[] = {
 
 uint8_t schema_since(uint8_t kind)
 {
+    if (kind == RECORD_HOP)
+        return 5;
     if (kind == RECORD_SAMPLE)
         return 4;
     if (kind == RECORD_REFUSAL)

@@ -11,7 +11,7 @@
 #include <sqlite3.h>
 
 #define SCHEMA_APPLICATION 0x6d70726a /* "mprj": PRAGMA application_id, and so file(1) */
-#define SCHEMA_VERSION 4 /* PRAGMA user_version; rises when an old reader would misread */
+#define SCHEMA_VERSION 5 /* PRAGMA user_version; rises when an old reader would misread */
 
 #define SCHEMA_COLUMNS_MOST 64
 #define SCHEMA_LABEL_MOST_BYTES 1024 /* roles, arms, names of phases */

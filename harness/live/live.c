@@ -1,4 +1,5 @@
 #include "live/live_model.h"
+#include "journal/arm.h"
 
 #include <stdlib.h>
 
@@ -40,10 +41,13 @@ void live_enter(struct live *l, uint32_t scenario)
     const struct scenario *s = &l->plan->scenarios[scenario];
     if (l->scenario == s)
         return;
+    bool beside = l->scenario != NULL && plan_same_arms(l->scenario, s);
     l->scenario = s;
     l->scenario_index = scenario;
     const struct place *edge = edge_of(s);
     live_clean(l->head.scenario, sizeof(l->head.scenario), s->name);
+    if (beside) /* another arm's turn: the same phases, services and faults */
+        return;
     live_clean(l->head.edge, sizeof(l->head.edge), edge == NULL ? "" : edge->text);
     live_lanes_open(l);
     live_faults_open(l);
@@ -55,7 +59,7 @@ static void take_record(struct live *l, const struct record_source *from, enum r
                         const void *record, uint64_t now_ns)
 {
     bool of_run = from->arm == NULL || from->arm[0] == '\0';
-    if (!of_run && strcmp(from->arm, "subject") != 0)
+    if (!of_run && !arm_is_subject(from->arm))
         return;
     if (kind == RECORD_ATTEMPT)
         live_attempt(l, from, record, now_ns);

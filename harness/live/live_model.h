@@ -61,7 +61,9 @@ struct guard_seen {
     } ring[SECONDS_KEPT];
 };
 struct phase_seen {
-    uint32_t id; /* its row in the journal; 0: not walked yet */
+    /* Its rows in the journal that have begun and not ended: one, or one of each arm. */
+    uint32_t rows[PLAN_ARMS_MOST];
+    size_t row_count;
     char name[LIVE_NAME_BYTES];
     uint32_t ordinal;
     bool again, paused;      /* paused: it goes on with what is left of it */
@@ -154,6 +156,8 @@ void live_world(struct live *l, const struct record_source *from, const struct w
 /* live_phase.c */
 void live_phase(struct live *l, const struct journal_phase *p);
 void live_phases_open(struct live *l);
+/* The journal's row is one of its runs that go on. */
+bool live_phase_has(const struct phase_seen *p, uint32_t row);
 /* When the phase under way, or ${ordinal} of those to come, is to end; UINT64_MAX: it sets no time.
  */
 uint64_t live_phase_end_ns(const struct live *l, uint32_t ordinal, uint64_t now_ns);

@@ -1,4 +1,5 @@
 #include "live/live_model.h"
+#include "journal/arm.h"
 #include "verify/generate.h"
 
 /* Where the run is: phases that are over, the one under way, those to come, and what is next. */
@@ -14,9 +15,10 @@ void live_phases_open(struct live *l)
     }
 }
 
-/* As planned; UINT64_MAX: its awaits set no time. */
-static uint64_t length_ns(const struct phase *p)
+/* As planned, by all arms; UINT64_MAX: its awaits set no time. */
+static uint64_t length_ns(const struct live *l, const struct phase *p)
 {
+    uint64_t arms = 0;
     uint64_t length = p->ends == PHASE_BY_CLOCK ? p->lasting_ns : p->atmost_ns;
     for (size_t i = 0; length == 0 && i < p->step_count; i++) {
         const char *within = json_string_value(json_object_get(p->steps[i].keys, "within"));
@@ -25,7 +27,9 @@ static uint64_t length_ns(const struct phase *p)
             units_parse_duration(within, &ns, NULL))
             length = ns;
     }
-    return length == 0 ? UINT64_MAX : length;
+    for (size_t i = 0; i < l->plan->scenario_count; i++)
+        arms += plan_same_arms(&l->plan->scenarios[i], l->scenario);
+    return length == 0 || length > UINT64_MAX / arms ? UINT64_MAX : length * arms;
 }
 
 static uint64_t plus(uint64_t a, uint64_t b)
@@ -42,14 +46,27 @@ uint64_t live_phase_end_ns(const struct live *l, uint32_t ordinal, uint64_t now_
     for (size_t i = from; i <= ordinal && i < s->phase_count; i++) {
         if (i > from)
             end_ns = plus(end_ns, s->phases[i - 1].settle_ns);
-        end_ns = plus(end_ns, length_ns(&s->phases[i]));
+        end_ns = plus(end_ns, length_ns(l, &s->phases[i]));
     }
-    return ordinal < from ? plus(begin_ns, length_ns(&s->phases[from])) : end_ns;
+    return ordinal < from ? plus(begin_ns, length_ns(l, &s->phases[from])) : end_ns;
+}
+
+bool live_phase_has(const struct phase_seen *p, uint32_t row)
+{
+    for (size_t i = 0; i < p->row_count; i++)
+        if (p->rows[i] == row)
+            return true;
+    return false;
 }
 
 /* SIZE_MAX: there is no room for it. */
 static size_t place_of(struct live *l, const struct journal_phase *p)
 {
+    char name[LIVE_NAME_BYTES];
+    live_clean(name, sizeof(name), p->name);
+    for (size_t i = 0; l->scenario->arm != NULL && i < l->phase_count; i++)
+        if (l->phases[i].ordinal == p->ordinal && strcmp(l->phases[i].name, name) == 0)
+            return i; /* another arm was there first */
     for (size_t i = 0; i < l->phase_count; i++)
         if (l->phases[i].ordinal == p->ordinal && l->phases[i].paused)
             return i;
@@ -77,26 +94,31 @@ static void begin(struct live *l, const struct journal_phase *p)
     if (at == SIZE_MAX)
         return;
     struct phase_seen *seen = &l->phases[at];
-    bool goes_on = seen->paused;
-    seen->from_ns = goes_on ? p->t0_ns - (seen->to_ns - seen->from_ns) : p->t0_ns;
+    bool goes_on = seen->paused, beside = !goes_on && seen->from_ns != 0;
+    if (!beside)
+        seen->from_ns = goes_on ? p->t0_ns - (seen->to_ns - seen->from_ns) : p->t0_ns;
     seen->to_ns = 0;
     seen->paused = false;
-    seen->id = p->phase;
+    if (seen->row_count == PLAN_ARMS_MOST) /* never: each arm is in it once */
+        seen->row_count = 0;
+    seen->rows[seen->row_count++] = p->phase;
     l->phase_now = at;
     const struct phase *plan = &l->scenario->phases[p->ordinal];
-    uint64_t length = length_ns(plan);
+    uint64_t length = length_ns(l, plan);
     bool known = length != UINT64_MAX;
     uint64_t over = p->t0_ns - seen->from_ns; /* of one that goes on */
     if (known)
         units_print_duration((length > over ? length - over : 0) / NS_PER_MS * NS_PER_MS, span,
                              sizeof(span));
-    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", seen->name, "%s, %s%s", p->name,
+    const char *arm = l->scenario->arm;
+    live_tell(l, p->t0_ns, LIVE_EVENT_PHASE, "phase.start", seen->name, "%s%s%s, %s%s", p->name,
+              arm == NULL ? "" : ", arm ", arm == NULL ? "" : arm,
               plan->ends == PHASE_BY_CLOCK || !known ? "" : "at most ", span);
 }
 
 void live_phase(struct live *l, const struct journal_phase *p)
 {
-    if (strcmp(p->arm, "subject") != 0)
+    if (!arm_is_subject(p->arm))
         return;
     if (p->why == NULL) {
         begin(l, p);
@@ -104,7 +126,12 @@ void live_phase(struct live *l, const struct journal_phase *p)
     }
     for (size_t i = 0; i < l->phase_count; i++) {
         struct phase_seen *seen = &l->phases[i];
-        if (seen->id != p->phase || seen->to_ns != 0)
+        if (!live_phase_has(seen, p->phase))
+            continue;
+        for (size_t k = 0; k < seen->row_count; k++)
+            if (seen->rows[k] == p->phase)
+                seen->rows[k] = seen->rows[--seen->row_count];
+        if (seen->row_count > 0) /* other arms are in it still */
             continue;
         seen->to_ns = p->t1_ns;
         seen->paused = strcmp(p->why, "pause") == 0;
@@ -136,7 +163,7 @@ static void show_next(const struct live *l, uint64_t now_ns, struct live_snapsho
     const struct phase_seen *p = &l->phases[l->phase_now];
     const struct phase *plan = &l->scenario->phases[p->ordinal];
     uint64_t elapsed_ns = now_ns > p->from_ns ? now_ns - p->from_ns : 0, from_ns = 0;
-    uint64_t end_ns = plus(p->from_ns, length_ns(plan));
+    uint64_t end_ns = plus(p->from_ns, length_ns(l, plan));
     const struct step *s = next_step(plan, elapsed_ns, &from_ns);
     ret->phase_left_ns = end_ns == UINT64_MAX ? UINT64_MAX : end_ns > now_ns ? end_ns - now_ns : 0;
     if (s != NULL && (end_ns == UINT64_MAX || p->from_ns + from_ns < end_ns))
@@ -176,18 +203,20 @@ static uint64_t total_ns(const struct live *l, uint64_t now_ns)
         if (l->phases[i].from_ns != 0 && !l->phases[i].again)
             next = i + 1;
     if (l->phase_now != SIZE_MAX) {
-        uint64_t length = length_ns(&l->scenario->phases[l->phases[l->phase_now].ordinal]);
+        uint64_t length = length_ns(l, &l->scenario->phases[l->phases[l->phase_now].ordinal]);
         end_ns = length == UINT64_MAX ? now_ns : plus(l->phases[l->phase_now].from_ns, length);
         end_ns = end_ns > now_ns ? end_ns : now_ns;
     }
     total = live_since(l, end_ns);
     for (size_t i = next; i < l->scenario->phase_count; i++) {
-        uint64_t length = length_ns(&l->scenario->phases[i]);
+        uint64_t length = length_ns(l, &l->scenario->phases[i]);
         total += length == UINT64_MAX ? 0 : length;
         total += i > 0 ? l->scenario->phases[i - 1].settle_ns : 0;
     }
     for (size_t i = l->scenario_index + 1; i < l->plan->scenario_count; i++)
-        total += generate_length_ns(&l->plan->scenarios[i]);
+        total += plan_same_arms(&l->plan->scenarios[i], l->scenario)
+                     ? 0
+                     : generate_length_ns(&l->plan->scenarios[i]);
     return total;
 }
 
@@ -202,7 +231,7 @@ void live_phases_show(const struct live *l, uint64_t now_ns, struct live_snapsho
     for (size_t i = skip; i < l->phase_count; i++) {
         const struct phase_seen *p = &l->phases[i];
         struct live_phase *to = &ret->phases[ret->phase_count++];
-        uint64_t length = length_ns(&l->scenario->phases[p->ordinal]);
+        uint64_t length = length_ns(l, &l->scenario->phases[p->ordinal]);
         memcpy(to->name, p->name, sizeof(to->name));
         to->state = p->to_ns != 0       ? LIVE_PHASE_DONE
                     : i == l->phase_now ? LIVE_PHASE_NOW

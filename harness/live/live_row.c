@@ -1,4 +1,5 @@
 #include "live/live_model.h"
+#include "journal/arm.h"
 
 /* The conductor's own rows: what it did, what it waits for, and how it ended. */
 
@@ -99,11 +100,22 @@ static bool is_ours(const struct live *l, const struct journal_event *e)
 {
     const char *arm = json_string_value(json_object_get(e->json, "arm"));
     if (arm != NULL)
-        return strcmp(arm, "subject") == 0;
+        return arm_is_subject(arm);
     for (size_t i = 0; i < l->phase_count; i++)
-        if (l->phases[i].id == e->phase)
+        if (live_phase_has(&l->phases[i], e->phase))
             return true;
     return e->phase == 0;
+}
+
+/* Of the arms of one scenario it is another's turn. */
+static void on_block(struct live *l, const struct journal_event *e)
+{
+    const char *arm = arm_shown(text_of(e->json, "arm"));
+    for (size_t i = 0; i < l->plan->scenario_count; i++) {
+        const struct scenario *s = &l->plan->scenarios[i];
+        if (s->arm != NULL && strcmp(s->arm, arm) == 0 && plan_same_arms(s, l->scenario))
+            live_enter(l, (uint32_t)i);
+    }
 }
 
 void live_row(struct live *l, const struct journal_event *e)
@@ -114,6 +126,8 @@ void live_row(struct live *l, const struct journal_event *e)
         live_fault_armed(l, e->json, e->t_ns);
     else if (strcmp(e->what, "fault_disarmed") == 0)
         live_fault_disarmed(l, e->json, e->t_ns);
+    else if (strcmp(e->what, "block.begin") == 0)
+        on_block(l, e);
     else if (strcmp(e->what, "await") == 0)
         on_await(l, e);
     else if (strcmp(e->what, "guard_trip") == 0)

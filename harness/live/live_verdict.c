@@ -54,7 +54,8 @@ static bool was_failed(const struct live *l, const char *claim)
 static bool is_early(const struct live *l, const struct live_judged *j, uint64_t as_of_ns)
 {
     bool whole = true;
-    if (j->scenario != l->scenario_index)
+    if (j->scenario >= l->plan->scenario_count ||
+        !plan_same_arms(&l->plan->scenarios[j->scenario], l->scenario))
         return j->scenario > l->scenario_index;
     for (size_t i = 0; i < l->phase_count; i++)
         whole = whole && l->phases[i].ordinal != j->ordinal;

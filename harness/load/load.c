@@ -1,6 +1,7 @@
 #include "load/load.h"
 
 #include "base/clock.h"
+#include "load/address_list.h"
 #include "load/load_conn.h"
 #include "load/load_h2.h"
 
@@ -319,6 +320,21 @@ static void make_names(struct load *l)
     l->edge_name = recorder_name(l->recorder, bytes_of(l->config.edge));
 }
 
+static bool parse_addresses(struct load *l, struct error *err)
+{
+    char one[ADDRESS_BYTES];
+    l->address_count = address_list_count(l->config.address);
+    if (l->address_count > 1 && load_h2_wanted(l->plan))
+        return error_at(err, l->plan->source, ERROR_INPUT,
+                        "load: protocol \"%.20s\" goes to one address, not to %zu",
+                        l->plan->protocol, l->address_count);
+    l->addresses = check_alloc_zero(l->address_count, sizeof(*l->addresses));
+    for (size_t i = 0; i < l->address_count; i++)
+        if (!socket_parse(address_list_pick(l->config.address, i, one), &l->addresses[i], err))
+            return false;
+    return true;
+}
+
 static bool load_fill(struct load *l, struct error *err)
 {
     const struct load_config *config = &l->config;
@@ -335,9 +351,8 @@ static bool load_fill(struct load *l, struct error *err)
         .id_hi = (uint64_t)config->run << 32 | config->proc,
         .seed = config->seed,
     };
-    if (!check(config, config->inflight_most, err) ||
-        !socket_parse(config->address, &l->address, err) || !wire_init(&l->wire, &wire, err) ||
-        !make_tags(l, err))
+    if (!check(config, config->inflight_most, err) || !parse_addresses(l, err) ||
+        !wire_init(&l->wire, &wire, err) || !make_tags(l, err))
         return false;
     make_names(l);
     if (load_h2_wanted(l->plan) && !load_h2_open(l, wire.authority, err))
@@ -386,5 +401,6 @@ void load_free(struct load *l)
     free(l->users);
     free(l->tags);
     free(l->tag_names);
+    free(l->addresses);
     free(l);
 }

@@ -20,7 +20,8 @@ enum load_pace {
 
 struct load_config {
     const struct load_plan *plan; /* borrowed: outlives the load */
-    const char *address;          /* "127.0.0.1:15001": where the mesh takes this edge's traffic */
+    const char *address;          /* "127.0.0.1:15001": where the mesh takes this edge's traffic; an
+                                     address_list.h of the endpoints where there is none */
     const char *edge;             /* "client -> checkout", in records */
     const char *authority;        /* the host field; NULL: the edge's right side */
     const char *from;             /* x-meshproof-from; NULL: the edge's left side */

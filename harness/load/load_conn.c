@@ -21,6 +21,17 @@ static void on_conn_gone(struct loop_task *t)
     free(c);
 }
 
+/* To one address the last that was used goes first, so that no more are kept than are needed; to
+ * several each in its turn, so that all endpoints get their part. */
+static void idle_add(struct load_conn *c)
+{
+    struct load_conn **at = &c->load->idle;
+    while (c->load->address_count > 1 && *at != NULL)
+        at = &(*at)->below;
+    c->below = *at;
+    *at = c;
+}
+
 static void idle_drop(struct load_conn *c)
 {
     for (struct load_conn **at = &c->load->idle; *at != NULL; at = &(*at)->below) {
@@ -123,8 +134,7 @@ static void conn_end(struct load_conn *c, enum request_end end)
         c->busy = false;
         loop_hold_remove(l->loop, &c->timeout);
         http1_body_release(&c->body);
-        c->below = l->idle;
-        l->idle = c;
+        idle_add(c);
     } else {
         conn_close(c, end == END_CLIENT_TIMEOUT);
     }
@@ -149,7 +159,7 @@ static void conn_dial(struct load_conn *c)
     c->watch.fd = -1;
     c->connecting = true;
     c->starved = false;
-    if (socket_dial(&l->address, &fd, &err)) {
+    if (socket_dial(&l->addresses[l->address_next++ % l->address_count], &fd, &err)) {
         if (loop_watch_add(l->loop, &c->watch, fd, on_event, &err))
             return;
         close(fd);
@@ -429,8 +439,7 @@ static bool conn_connected(struct load_conn *c, unsigned what)
             return true;
         sys = ECONNRESET;
     } else if (sys == 0 && !l->stopping) {
-        c->below = l->idle;
-        l->idle = c;
+        idle_add(c);
         return true;
     }
     if (c->busy)

@@ -58,7 +58,8 @@ struct load {
     struct load_h2 *h2;        /* NULL: HTTP/1.1 */
     struct arena arena;
     struct wire wire;
-    struct socket_address address;
+    struct socket_address *addresses; /* of each connection the next */
+    size_t address_count, address_next;
     struct load_conn *conns, *idle;
     uint32_t conn_number;
     uint64_t seq;

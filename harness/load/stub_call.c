@@ -1,3 +1,4 @@
+#include "load/address_list.h"
 #include "load/request.h"
 #include "load/stub_task.h"
 
@@ -230,6 +231,7 @@ static void try_start(struct stub_call *c)
 {
     struct stub *s = c->task->stub;
     uint64_t now_ns = loop_now_ns(s->loop), until_ns = c->deadline_ns;
+    char address[ADDRESS_BYTES];
     struct text head;
     if (!breaker_allows(c, now_ns)) {
         call_over(c, false);
@@ -242,7 +244,7 @@ static void try_start(struct stub_call *c)
     text_init(&head, HEAD_MOST_BYTES * 2);
     head_make(c, &head);
     struct http_call_config config = {
-        .address = s->config.call_addresses[c->index],
+        .address = address_list_pick(s->config.call_addresses[c->index], c->id_lo, address),
         .head = bytes_of(text_get(&head)),
         .verb = http1_verb(bytes_of(method_of(c))),
         .body_most_bytes = ANSWER_MOST_BYTES,

@@ -59,6 +59,7 @@ bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct m
     e->retries = model->retry.retries;
     e->seed = seed;
     e->number = number;
+    e->hop = config->hop == NULL ? NULL : check_strdup(config->hop);
     e->hosts = config->endpoint_count;
     struct http_server_config front = {.listen = config->listen,
                                        .body_most_bytes = BODY_MOST_BYTES,
@@ -67,6 +68,7 @@ bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct m
                                        .on_gone = on_gone,
                                        .cookie = e};
     if (!http_server_open(loop, &front, &e->front, err)) {
+        free(e->hop);
         free(e);
         return false;
     }
@@ -92,6 +94,7 @@ void edge_free(struct edge *e)
     free(e->endpoints);
     free(e->accrual);
     free(e->rate);
+    free(e->hop);
     free(e);
 }
 

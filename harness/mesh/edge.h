@@ -20,6 +20,7 @@ struct edge {
     struct loop *loop;
     struct http_server *front;
     struct model_config model;
+    char *hop;            /* mesh_edge.hop; NULL: none */
     uint64_t retries;     /* as programmed */
     bool controlled, cut; /* it has a control plane; which is out of reach */
     struct outlier outlier;

@@ -122,7 +122,7 @@ static json_t *route(const struct edge_policy *policy, const char *cluster)
 }
 
 /* ${routes} is taken. */
-static json_t *http_filter(json_t *routes, const char *cluster)
+static json_t *http_filter(json_t *routes, const char *cluster, const char *hop)
 {
     json_t *manager = typed("envoy.filters.network.http_connection_manager",
                             "extensions.filters.network.http_connection_manager.v3."
@@ -130,6 +130,10 @@ static json_t *http_filter(json_t *routes, const char *cluster)
     json_t *config = json_object_get(manager, "typed_config");
     json_t *host = json_pack("{s:s, s:[s], s:b, s:o}", "name", cluster, "domains", "*",
                              "include_request_attempt_count", 1, "routes", routes);
+    if (hop != NULL)
+        json_object_set_new(host, "request_headers_to_add",
+                            json_pack("[{s:{s:s, s:s}, s:s}]", "header", "key", HOP_FIELD, "value",
+                                      hop, "append_action", "APPEND_IF_EXISTS_OR_ADD"));
     json_object_set_new(config, "stat_prefix", json_string(cluster));
     json_object_set_new(config, "stream_idle_timeout", json_string("0s"));
     json_object_set_new(config, "route_config",
@@ -164,8 +168,9 @@ static bool listener(const struct mesh_edge *edge, const char *name, json_t **re
     }
     if (routes == NULL)
         routes = json_pack("[o]", route(&edge->policy, name));
-    json_t *filter = edge->policy.flavour == FLAVOUR_L4 ? tcp_filter(name)
-                                                        : http_filter(json_incref(routes), name);
+    json_t *filter = edge->policy.flavour == FLAVOUR_L4
+                         ? tcp_filter(name)
+                         : http_filter(json_incref(routes), name, edge->hop);
     json_decref(routes);
     *ret = json_pack("{s:s, s:o, s:[{s:[o]}]}", "name", name, "address", address, "filter_chains",
                      "filters", filter);
@@ -299,7 +304,7 @@ static bool cluster(const struct mesh_config *config, const struct mesh_edge *ed
     if (p->outlier.present && p->flavour == FLAVOUR_ENVOY)
         json_object_set_new(c, "outlier_detection", outlier_detection(&p->outlier));
     http_options(c, &p->pool, edge->http2);
-    if (config->certs != NULL)
+    if (config->certs != NULL && !edge->plain)
         json_object_set_new(c, "transport_socket",
                             envoy_tls_socket(config->folder, edge->peer_san));
     *ret = c;

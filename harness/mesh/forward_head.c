@@ -70,6 +70,8 @@ void forward_request_head(const struct forward *f, struct text *to)
     }
     if (f->edge->model.flavour == FLAVOUR_ENVOY)
         add_envoy_fields(f, to);
+    if (f->edge->hop != NULL)
+        text_add(to, HOP_FIELD ": %s\r\n", f->edge->hop);
     bool framed = fields_find(request->fields, "content-length").at != NULL ||
                   fields_find(request->fields, "transfer-encoding").at != NULL;
     if (framed)

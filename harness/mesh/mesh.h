@@ -11,15 +11,21 @@
 /* The channels over which a mesh is told what to do, a mask. */
 enum mesh_channel { MESH_CONFIG = 1, MESH_IDENTITY = 2 };
 
+/* The field in which the data planes of a lab leave their marks, each behind those before it. */
+#define HOP_FIELD "x-meshproof-hop"
+
 struct mesh_edge {
     struct edge_policy policy;    /* from, to, and what the mesh is programmed with */
     const char *listen;           /* "127.0.0.1:0" */
     const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
     size_t endpoint_count;
     bool http2; /* the endpoints speak HTTP/2 (h2c, or by ALPN): services of http2 and grpc */
-    const json_t *istio;  /* NULL, or the routes and clusters that Istio itself programs for it (the
-                             program istio-config): taken instead of ${policy} by the driver envoy;
-                             read during open only */
+    const json_t *istio; /* NULL, or the routes and clusters that Istio itself programs for it (the
+                            program istio-config): taken instead of ${policy} by the driver envoy;
+                            read during open only */
+    const char
+        *hop;   /* what this data plane calls itself in HOP_FIELD of each request; NULL: nothing */
+    bool plain; /* with ${certs}: the endpoints speak plaintext all the same */
     const char *peer_san; /* with ${certs}: what the endpoints' leaves must have */
 };
 /* A page of counters of a caller's proxy. */

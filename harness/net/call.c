@@ -215,8 +215,11 @@ static uint64_t number_of(struct bytes text, uint64_t most)
     return value > most ? most : value;
 }
 
+#define HOPS_BYTES 64
+
 struct ids {
     struct bytes own, request, trace;
+    char hops[HOPS_BYTES]; /* x-meshproof-hop, of all its fields */
 };
 
 static void tie(struct call *call, const struct ids *ids)
@@ -239,6 +242,28 @@ static void tie(struct call *call, const struct ids *ids)
 static bool is_named(const struct field *f, const char *name)
 {
     return bytes_equal_nocase(f->name, (struct bytes){(const uint8_t *)name, f->name.len});
+}
+
+static void add_hop(struct ids *ids, struct bytes value)
+{
+    size_t used = strlen(ids->hops);
+    snprintf(ids->hops + used, sizeof(ids->hops) - used, "%s%.*s", used == 0 ? "" : ",",
+             (int)(value.len < sizeof(ids->hops) ? value.len : sizeof(ids->hops)),
+             (const char *)value.at);
+}
+
+static void emit_hops(struct call *call, const struct ids *ids)
+{
+    const struct attempt_record *r = &call->record;
+    struct hop_record hop = {.at = r->at,
+                             .id_hi = r->id_hi,
+                             .id_lo = r->id_lo,
+                             .marks = endpoint_name(call->endpoint, bytes_of(ids->hops)),
+                             .conn = r->conn,
+                             .stream = r->stream,
+                             .endpoint = r->endpoint,
+                             .k = r->k};
+    endpoint_emit(call->endpoint, RECORD_HOP, &hop);
 }
 
 /* By the length of the name first: most fields cost one switch. */
@@ -264,6 +289,8 @@ static void read_field(struct call *call, const struct field *f, struct ids *ids
     case 15:
         if (is_named(f, "x-meshproof-tag"))
             r->tag = endpoint_name(call->endpoint, f->value);
+        else if (is_named(f, "x-meshproof-hop"))
+            add_hop(ids, f->value);
         break;
     case 16:
         if (is_named(f, "x-meshproof-from"))
@@ -291,6 +318,8 @@ void call_read_fields(struct call *call, struct fields fields, struct bytes targ
     for (size_t i = 0; i < fields.count; i++)
         read_field(call, &fields.at[i], &ids);
     tie(call, &ids);
+    if (ids.hops[0] != '\0')
+        emit_hops(call, &ids);
     struct bytes path = select_path(target);
     if (path.len > NAME_MOST_BYTES)
         path.len = NAME_MOST_BYTES;

@@ -52,6 +52,8 @@ struct selector {
     uint64_t expires_ns; /* TTL, by the loop's clock; UINT64_MAX: none */
     uint64_t seed; /* of the run; share draws rng_for(seed, fault, id_hi, id_lo, 0) or (.., 0, 0,
                       conn) */
+    uint64_t base; /* taken from id_hi before: the process of a lab that stands beside others with
+                      the same requests. 0: it stands alone */
 };
 
 struct filter_slot {

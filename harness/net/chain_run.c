@@ -32,7 +32,7 @@ static struct rng draw_for(const struct chain_run *run, const struct filter_slot
         return rng_for(slot->when.seed, slot->fault, 0, 0, v->conn);
     if (v->id_hi == 0 && v->id_lo == 0)
         return rng_for(slot->when.seed, slot->fault, v->conn, v->sequence, UINT64_MAX);
-    return rng_for(slot->when.seed, slot->fault, v->id_hi, v->id_lo, 0);
+    return rng_for(slot->when.seed, slot->fault, v->id_hi - slot->when.base, v->id_lo, 0);
 }
 
 static uint32_t fault_bit(const struct filter_slot *slot)
@@ -200,8 +200,9 @@ static struct slot_state *state_of(struct chain_run *run, uint16_t i)
         run->states[i] =
             arena_take(run->arena, sizeof(struct slot_state) + slot->filter->state_bytes);
         bool tied = v->id_hi != 0 || v->id_lo != 0;
-        run->states[i]->rng = rng_for(slot->when.seed, slot->fault, tied ? v->id_hi : v->conn,
-                                      tied ? v->id_lo : v->sequence, v->attempt);
+        run->states[i]->rng =
+            rng_for(slot->when.seed, slot->fault, tied ? v->id_hi - slot->when.base : v->conn,
+                    tied ? v->id_lo : v->sequence, v->attempt);
     }
     return run->states[i];
 }

@@ -19,6 +19,13 @@ void check_steps(const struct check *c, struct step *steps, size_t count);
 /* A place against the lab's services; true where there is no lab to know them. */
 bool check_place(const struct scenario *s, const char *key, const struct place *place,
                  struct error *err) WARN_UNUSED;
+/* arms.c: the meshes of a scenario that has several. */
+void check_arms(const struct scenario *s, struct errors *errors);
+/* lab.external has tables under names of meshes, not those of one mesh. */
+bool plan_external_is_by_arm(const json_t *external);
+bool check_has_arm(const struct scenario *s, const char *name);
+/* plane.c: `proxies` and `meshed`. */
+void check_planes(const struct scenario *s, struct errors *errors);
 /* check_expect.c: what an expectation's keys may say, when their shape and places are right. */
 bool check_expect_keys(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 /* check_cert.c: cert.*, and what `lab.tls` may be. */

@@ -21,16 +21,23 @@ static bool is_of_certs(const struct step *steps, size_t count)
     return false;
 }
 
+bool plan_asks_certs(const struct scenario *s)
+{
+    bool asks = is_of_certs(s->steps, s->step_count);
+    for (size_t i = 0; i < s->phase_count; i++)
+        asks = asks || is_of_certs(s->phases[i].steps, s->phases[i].step_count);
+    return asks;
+}
+
 bool plan_lab_tls(const struct scenario *s)
 {
+    if (s->lab.driver == DRIVER_EXTERNAL) /* what its proxies speak is their owner's */
+        return false;
     if (s->lab.tls != NULL)
         return strcmp(s->lab.tls, "mutual") == 0;
     if (s->lab.driver != DRIVER_ENVOY)
         return false;
-    bool wanted = is_of_certs(s->steps, s->step_count);
-    for (size_t i = 0; i < s->phase_count; i++)
-        wanted = wanted || is_of_certs(s->phases[i].steps, s->phases[i].step_count);
-    return wanted;
+    return plan_asks_certs(s);
 }
 
 bool check_cert_tls(const struct check *c, const struct step *s, struct error *err)

@@ -129,8 +129,9 @@ static bool check_tail(const struct check *c, const struct step *s, struct error
     if (is_named(against, "phase", name, sizeof(name)))
         return check_find_phase(c->scenario, name) != NULL ||
                error_set(err, ERROR_INPUT, "expect.tail: against names no phase: \"%.80s\"", name);
-    if (is_named(against, "arm", name, sizeof(name)))
-        return true;
+    if (is_named(against, "arm", name, sizeof(name))) /* of one that is split it was looked at */
+        return c->scenario->arm != NULL || check_has_arm(c->scenario, name) ||
+               error_set(err, ERROR_INPUT, "expect.tail: against names no arm: \"%.80s\"", name);
     if (is_named(against, "run", name, sizeof(name)))
         return strcmp(name, "last") != 0 ||
                error_set(err, ERROR_INPUT,
@@ -148,5 +149,8 @@ bool check_expect_keys(const struct check *c, const struct step *s, struct error
         return false;
     if (strcmp(s->word, "balance") == 0)
         return check_balance(s, err);
+    if (strcmp(s->word, "path") == 0 && json_object_get(s->keys, "through") == NULL &&
+        json_object_get(s->keys, "never") == NULL)
+        return error_set(err, ERROR_INPUT, "expect.path needs through or never");
     return strcmp(s->word, "tail") != 0 || check_tail(c, s, err);
 }

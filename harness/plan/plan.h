@@ -101,18 +101,25 @@ struct service_plan {
     const char *protocol;
     uint64_t work_ns, jitter_ns, body_bytes;
     const char *body_text, *effects;
-    const char **zones; /* of the endpoints in order, repeated */
+    const char **addresses; /* already running: one an endpoint; none: stubs of ours */
+    size_t address_count;
+    const char *identity; /* of its certificates; NULL: its name */
+    const char *meshed;   /* yes, no, leftover_sidecar; NULL: yes */
+    const char **zones;   /* of the endpoints in order, repeated */
     size_t zone_count;
     uint16_t status;
     struct call_plan *calls;
     size_t call_count;
 };
-enum driver { DRIVER_BUILTIN, DRIVER_ENVOY, DRIVER_ISTIO, DRIVER_EXTERNAL };
+/* NONE is no word of a lab: mesh.none, where callers reach the endpoints by themselves. */
+enum driver { DRIVER_BUILTIN, DRIVER_ENVOY, DRIVER_ISTIO, DRIVER_EXTERNAL, DRIVER_NONE };
 struct lab_plan {
     struct source source;
     enum driver driver;
-    const char *tls; /* mutual, off; NULL: plan_lab_tls says */
-    bool netns;      /* isolation: each service in a network namespace of its own */
+    bool driver_unsaid;  /* while a suite is loaded: plan_choose_driver says */
+    const char *tls;     /* mutual, off; NULL: plan_lab_tls says */
+    const char *proxies; /* sidecar, ztunnel, waypoint; NULL: the target's own (plan_plane) */
+    bool netns;          /* isolation: each service in a network namespace of its own */
     struct service_plan *services;
     size_t service_count;
     const char **defects; /* builtin: switched on */
@@ -136,6 +143,8 @@ struct mesh_plan {
     const char *metrics;      /* a page of counters of an external mesh, or "auto"; NULL: auto */
 };
 
+#define PLAN_ARMS_MOST 4
+
 enum depth { DEPTH_FULL, DEPTH_QUICK };
 enum controls { CONTROLS_NONE, CONTROLS_DRAWN, CONTROLS_ALL };
 struct scenario {
@@ -144,6 +153,12 @@ struct scenario {
     const char **tags;
     size_t tag_count;
     struct mesh_plan mesh;
+    /* Several declared meshes (2 to PLAN_ARMS_MOST), as their author wrote them: arms. ${mesh} is
+     * then the first that has a policy. plan_split_arms makes one scenario of each, which says
+     * whose arm it is. */
+    struct mesh_plan *arms;
+    size_t arm_count;
+    const char *arm, *arms_of; /* "linkerd", "tails": the arm, and the scenario as written */
     struct lab_plan lab;
     struct load_plan *loads;
     size_t load_count;
@@ -158,6 +173,9 @@ struct scenario {
     size_t need_count;
     const char *missing; /* of those, what is not here ("net_admin,human"); a command's to set */
     const char *lint;    /* fail, report, ignore */
+    /* It runs and is reported, and does not gate until that day is over ("2026-12-31"); NULL: it is
+     * in no quarantine. */
+    const char *quarantine_until, *quarantine_owner, *quarantine_reason;
     /* A file of failures that somebody answers for, and, from the run on, what it held: a journal
      * is judged again without it. */
     const char *exceptions, *exceptions_yaml;
@@ -204,9 +222,30 @@ void plan_check_all(struct plan *p, struct errors *errors);
 /* Gives every fault of the scenario its number, in the order in which they are written. plan_check
  * and plan_from_json do so too; generators call it after adding phases. */
 void plan_number_faults(struct scenario *s);
+/* One scenario for each arm of those that have several (harness/adr/0019), named "tails, arm
+ * linkerd", next to each other; the rest as they are. */
+bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;
+/* An arm without a mesh: what a policy promises is not asked of it, and nothing of it gates. */
+bool plan_is_control_arm(const struct scenario *s);
+/* Both are arms of one scenario as its author wrote it. */
+bool plan_same_arms(const struct scenario *a, const struct scenario *b);
 /* Whether the lab's proxies speak mutual TLS: as `tls` says; unsaid: when the mesh is an Envoy and
  * a step needs certificates, or asks whether they are used (harness/adr/0011). */
 bool plan_lab_tls(const struct scenario *s);
+/* Which data plane plays an edge of the lab: "sidecar", "ztunnel", "waypoint", "linkerd". As
+ * `proxies` says; unsaid: the target's own, which in ambient is the waypoint where the policy has
+ * one. */
+const char *plan_plane(const struct scenario *s, bool has_waypoint);
+/* Of a service: its endpoints speak plaintext in a lab of mutual TLS; two proxies in a row. */
+bool plan_is_plain(const struct service_plan *s);
+bool plan_has_leftover(const struct service_plan *s);
+/* A step needs certificates, or asks whether they are used. */
+bool plan_asks_certs(const struct scenario *s);
+/* Where the suite names no driver: who can play what it asks for. The builtin mesh speaks HTTP/1.1
+ * and has no TLS; what needs more is played by Envoy (harness/adr/0020). */
+void plan_choose_driver(struct scenario *s);
+/* Some expectation asks for the data planes that a request passed: they leave their marks. */
+bool plan_asks_path(const struct scenario *s);
 /* The zone of an endpoint, from 1; NULL: the service has none. */
 const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint);
 /* An ordinary suite to copy from (`plan --as lua`). */

@@ -195,6 +195,21 @@ static void check_service(const struct scenario *s, const struct service_plan *s
     else if (strcmp(service->name, "client") == 0)
         errors_add(errors, service->source, ERROR_INPUT,
                    "service \"client\": client is the load generator");
+    for (size_t i = 0; i < service->address_count; i++) {
+        if (strchr(service->addresses[i], ':') == NULL)
+            errors_add(errors, service->source, ERROR_INPUT,
+                       "service \"%.60s\": address is \"%.60s\"; it must be such as "
+                       "\"127.0.0.1:8080\"",
+                       service->name, service->addresses[i]);
+    }
+    if (service->address_count > 0 && s->lab.netns)
+        errors_add(errors, service->source, ERROR_INPUT,
+                   "service \"%.60s\": address is out of reach of isolation = \"netns\"",
+                   service->name);
+    if (service->address_count > 0 && service->address_count != service->endpoints)
+        errors_add(errors, service->source, ERROR_INPUT,
+                   "service \"%.60s\" has %u endpoints and %zu addresses", service->name,
+                   service->endpoints, service->address_count);
     for (size_t i = 0; i < service->zone_count; i++) {
         if (!is_name(service->zones[i]))
             errors_add(errors, service->source, ERROR_INPUT,
@@ -210,15 +225,12 @@ static void check_service(const struct scenario *s, const struct service_plan *s
     }
 }
 
-static void check_external(const struct lab_plan *lab, struct errors *errors)
+static void check_external_table(const struct lab_plan *lab, const json_t *table,
+                                 struct errors *errors)
 {
     const char *key, *inner;
     json_t *value, *address;
-    if (lab->external == NULL)
-        return;
-    if (lab->driver != DRIVER_EXTERNAL)
-        errors_add(errors, lab->source, ERROR_INPUT, "lab: external is for driver = \"external\"");
-    json_object_foreach(lab->external, key, value)
+    json_object_foreach((json_t *)(uintptr_t)table, key, value)
     {
         if ((strcmp(key, "to") != 0 && strcmp(key, "endpoint") != 0 &&
              strcmp(key, "metrics") != 0) ||
@@ -260,6 +272,39 @@ static void check_ports(const struct lab_plan *lab, struct errors *errors)
     }
 }
 
+static void check_external_of(const struct scenario *s, const struct mesh_plan *mesh,
+                              struct errors *errors)
+{
+    const char *name = mesh->name == NULL ? "" : mesh->name;
+    const json_t *table = json_object_get(s->lab.external, name);
+    bool none = mesh->word != NULL && strcmp(mesh->word, "none") == 0;
+    if (json_is_object(table))
+        check_external_table(&s->lab, table, errors);
+    else if (!none)
+        errors_add(
+            errors, s->lab.source, ERROR_INPUT,
+            "lab: external has no table \"%.40s\": with arms it has one under each arm's name",
+            name);
+}
+
+/* Of one mesh; or one table under the name of each. */
+static void check_external(const struct scenario *s, struct errors *errors)
+{
+    const struct lab_plan *lab = &s->lab;
+    if (lab->external == NULL)
+        return;
+    if (lab->driver != DRIVER_EXTERNAL)
+        errors_add(errors, lab->source, ERROR_INPUT, "lab: external is for driver = \"external\"");
+    if (!plan_external_is_by_arm(lab->external) && s->arm_count == 0) {
+        check_external_table(lab, lab->external, errors);
+        return;
+    }
+    if (s->arm_count == 0)
+        check_external_of(s, &s->mesh, errors);
+    for (size_t i = 0; i < s->arm_count; i++)
+        check_external_of(s, &s->arms[i], errors);
+}
+
 static void check_lab(const struct scenario *s, struct errors *errors)
 {
     const struct lab_plan *lab = &s->lab;
@@ -277,8 +322,9 @@ static void check_lab(const struct scenario *s, struct errors *errors)
         errors_add(errors, lab->source, ERROR_INPUT,
                    "lab: isolation = \"netns\" cannot hold the proxies of driver = \"external\": "
                    "they are where their owner put them");
-    check_external(lab, errors);
+    check_external(s, errors);
     check_ports(lab, errors);
+    check_planes(s, errors);
     check_lab_tls(s, errors);
 }
 
@@ -343,6 +389,7 @@ static void check_scenario(struct scenario *s, struct errors *errors)
         errors_add(errors, s->source, ERROR_LIMIT,
                    "scenario \"%.80s\" has %zu faults; at most 65534", s->name, faults);
     plan_number_faults(s);
+    check_arms(s, errors);
     check_lab(s, errors);
     check_edges(s, errors);
     check_loads(s, s->loads, s->load_count, errors);

@@ -33,14 +33,31 @@ static void print_mesh(const struct plan *p, const struct mesh_plan *m, struct t
 {
     struct mesh_plan rest = *m;
     size_t count = m->policy_count > 0;
-    if (m->word == NULL)
-        return;
-    text_add(to, "  mesh = mesh.%s { ", m->word);
+    text_add(to, "mesh.%s { ", m->word);
     if (count > 0)
         print_paths(p, m->policy, m->policy_count, to);
     rest.policy_count = 0;
     row_print(&mesh_table, m->word, &rest, to, &count);
-    text_add(to, " },\n");
+    text_add(to, " }");
+}
+
+/* Of a scenario that was split into its arms, all of them. */
+static void print_meshes(const struct plan *p, const struct scenario *s, struct text *to)
+{
+    size_t told = 0;
+    if (s->mesh.word == NULL)
+        return;
+    text_add(to, "  mesh = %s", s->arm != NULL || s->arm_count > 0 ? "{ " : "");
+    for (size_t i = 0; i < s->arm_count; i++) {
+        text_add(to, "%s", told++ == 0 ? "" : ", ");
+        print_mesh(p, &s->arms[i], to);
+    }
+    for (size_t i = 0; s->arm_count == 0 && i < p->scenario_count; i++)
+        if (plan_same_arms(s, &p->scenarios[i])) {
+            text_add(to, "%s", told++ == 0 ? "" : ", ");
+            print_mesh(p, &p->scenarios[i].mesh, to);
+        }
+    text_add(to, "%s,\n", s->arm != NULL || s->arm_count > 0 ? " }" : "");
 }
 
 static void print_call(const struct call_plan *c, struct text *to)
@@ -101,6 +118,24 @@ static void print_lab(const struct lab_plan *l, struct text *to)
         print_service(&l->services[i], to);
     }
     text_add(to, "  },\n");
+}
+
+/* Of a scenario that was split into its arms: what is external again under each arm's name. */
+static void print_labs(const struct plan *p, const struct scenario *s, struct text *to)
+{
+    struct lab_plan lab = s->lab;
+    json_t *external = json_object();
+    for (size_t i = 0; s->arm != NULL && i < p->scenario_count; i++) {
+        const struct scenario *arm = &p->scenarios[i];
+        if (!plan_same_arms(s, arm) || arm->lab.external == NULL)
+            continue;
+        lab.driver = arm->lab.driver;
+        json_object_set(external, arm->arm, arm->lab.external);
+    }
+    if (s->arm != NULL)
+        lab.external = json_object_size(external) == 0 ? NULL : external;
+    print_lab(&lab, to);
+    json_decref(external);
 }
 
 static void print_load(const struct load_plan *l, struct text *to)
@@ -238,6 +273,19 @@ static void print_from_policy(const struct plan *p, const struct scenario *s, st
     text_add(to, "}");
 }
 
+static void print_quarantine(const struct scenario *s, struct text *to)
+{
+    if (s->quarantine_until == NULL)
+        return;
+    text_add(to, "  quarantine = { until_date = ");
+    row_quote(to, s->quarantine_until);
+    text_add(to, ", owner = ");
+    row_quote(to, s->quarantine_owner);
+    text_add(to, ", reason = ");
+    row_quote(to, s->quarantine_reason);
+    text_add(to, " },\n");
+}
+
 static void print_scenario(const struct plan *p, const struct scenario *s, struct text *to)
 {
     size_t count = 0;
@@ -246,12 +294,13 @@ static void print_scenario(const struct plan *p, const struct scenario *s, struc
         return;
     }
     text_add(to, "scenario ");
-    row_quote(to, s->name);
+    row_quote(to, s->arms_of != NULL ? s->arms_of : s->name);
     text_add(to, " {\n  ");
     row_print(&scenario_table, "scenario", s, to, &count);
     text_add(to, "%s\n", count > 0 ? "," : "");
-    print_mesh(p, &s->mesh, to);
-    print_lab(&s->lab, to);
+    print_quarantine(s, to);
+    print_meshes(p, s, to);
+    print_labs(p, s, to);
     print_loads(s->loads, s->load_count, "  ", to);
     guards_print_lua(s, to);
     for (size_t i = 0; i < s->phase_count; i++)
@@ -299,6 +348,8 @@ void plan_print_suite(const struct plan *p, struct text *to)
     }
     text_add(to, ",\n");
     for (size_t i = 0; i < p->scenario_count; i++) {
+        if (i > 0 && plan_same_arms(&p->scenarios[i - 1], &p->scenarios[i]))
+            continue; /* told with the first of them */
         print_scenario(p, &p->scenarios[i], to);
         text_add(to, ",\n");
     }

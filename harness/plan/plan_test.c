@@ -175,7 +175,6 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         const char *word, *text;
         const char *keys[5];
     } rows[] = {
-        {STEP_EXPECT, "path", "expect.path is not built yet", {NULL}},
         {STEP_FAULT,
          "latency",
          "fault.latency: on names the subset v1: subsets are not built yet",

@@ -293,8 +293,9 @@ static void print_scenario(const struct scenario *s, struct text *to)
         text_add(to, "      %s %s", fixed ? "about" : "at most",
                  spoken(total, lasts, sizeof(lasts)));
     if (s->mesh.word != NULL)
-        text_add(to, "     %s%s%s", s->mesh.word, s->mesh.version != NULL ? "@" : "",
-                 s->mesh.version != NULL ? s->mesh.version : "");
+        text_add(to, "     %s%s%s%s", s->mesh.word, s->mesh.version != NULL ? "@" : "",
+                 s->mesh.version != NULL ? s->mesh.version : "",
+                 s->arm == NULL ? "" : ", in turn with the other arms");
     print_needs(s, to);
     text_add(to, "\n");
     for (size_t i = 0; i < s->mesh.policy_count; i++)

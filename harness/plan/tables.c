@@ -12,6 +12,8 @@ static const char *const ends[] = {"clock", "awaits", "decided", NULL};
 static const char *const drivers[] = {"builtin", "envoy", "istio", "external", NULL};
 static const char *const isolations[] = {"none", "netns", NULL};
 static const char *const tls_modes[] = {"mutual", "off", NULL};
+static const char *const mesheds[] = {"yes", "no", "leftover_sidecar", NULL};
+static const char *const planes[] = {"sidecar", "ztunnel", "waypoint", NULL};
 static const char *const lints[] = {"fail", "report", "ignore", NULL};
 static const char *const depths[] = {"full", "quick", NULL};
 static const char *const controls[] = {"none", "drawn", "all", NULL};
@@ -73,9 +75,9 @@ static const struct row service_rows[] = {
      .least = 1,
      .most = 100000},
     UNBUILT("run"),
-    UNBUILT("address"),
-    UNBUILT("identity"),
-    UNBUILT("meshed"),
+    {.name = "address", TEXTS(struct service_plan, addresses, address_count), BOTH},
+    {.name = "identity", TEXT(struct service_plan, identity), BOTH},
+    {.name = "meshed", TEXT(struct service_plan, meshed), BOTH, .words = mesheds},
     {.name = "effects", TEXT(struct service_plan, effects), BOTH},
     {.name = "calls", LIST(struct service_plan, calls, call_count, call_table), BOTH, .most = 100},
 };
@@ -89,7 +91,7 @@ static const struct row lab_rows[] = {
     {.name = "defects", TEXTS(struct lab_plan, defects, defect_count), BOTH},
     {.name = "ports", .kind = ROW_JSON, AT(struct lab_plan, ports), SAVED},
     {.name = "isolation", WORD(struct lab_plan, netns, isolations), BOTH, .fallback = "none"},
-    UNBUILT("proxies"),
+    {.name = "proxies", TEXT(struct lab_plan, proxies), BOTH, .words = planes},
     {.name = "services",
      LIST(struct lab_plan, services, service_count, service_table),
      SAVED,
@@ -228,6 +230,12 @@ static const struct row scenario_rows[] = {
     {.name = "about", TEXT(struct scenario, about), BOTH},
     {.name = "tags", TEXTS(struct scenario, tags, tag_count), BOTH},
     {.name = "mesh", .kind = ROW_SUB, AT(struct scenario, mesh), .of = &mesh_table, BOTH},
+    {.name = "arms",
+     LIST(struct scenario, arms, arm_count, mesh_table),
+     SAVED,
+     .most = PLAN_ARMS_MOST},
+    {.name = "arm", TEXT(struct scenario, arm), SAVED},
+    {.name = "arms_of", TEXT(struct scenario, arms_of), SAVED},
     {.name = "lab", .kind = ROW_SUB, AT(struct scenario, lab), .of = &lab_table, BOTH},
     {.name = "load", LIST(struct scenario, loads, load_count, load_table), BOTH, .most = 100},
     {.name = "guard", LIST(struct scenario, guards, guard_count, guard_table), BOTH, .most = 100},
@@ -241,7 +249,10 @@ static const struct row scenario_rows[] = {
     {.name = "lint", TEXT(struct scenario, lint), BOTH, .words = lints, .fallback = "fail"},
     {.name = "needs", TEXTS(struct scenario, needs, need_count), BOTH},
     {.name = "owner", TEXT(struct scenario, owner), BOTH},
-    UNBUILT("quarantine"),
+    SPECIAL("quarantine"),
+    {.name = "quarantine_until", TEXT(struct scenario, quarantine_until), SAVED},
+    {.name = "quarantine_owner", TEXT(struct scenario, quarantine_owner), SAVED},
+    {.name = "quarantine_reason", TEXT(struct scenario, quarantine_reason), SAVED},
     {.name = "phases",
      LIST(struct scenario, phases, phase_count, phase_table),
      SAVED,

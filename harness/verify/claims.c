@@ -40,10 +40,10 @@ unsigned claim_type_sides(const struct claim_type *type)
 
 bool claim_type_fails_by_witness(const struct claim_type *type)
 {
-    return strcmp(type->id, "retry.max") == 0 || strcmp(type->id, "retry.only") == 0 ||
-           strcmp(type->id, "retry.started") == 0 || strcmp(type->id, "success") == 0 ||
-           strcmp(type->id, "amplify") == 0 || strcmp(type->id, "tls.plaintext") == 0 ||
-           strcmp(type->id, "tls.client_identity") == 0 ||
+    return strcmp(type->id, "path") == 0 || strcmp(type->id, "retry.max") == 0 ||
+           strcmp(type->id, "retry.only") == 0 || strcmp(type->id, "retry.started") == 0 ||
+           strcmp(type->id, "success") == 0 || strcmp(type->id, "amplify") == 0 ||
+           strcmp(type->id, "tls.plaintext") == 0 || strcmp(type->id, "tls.client_identity") == 0 ||
            strncmp(type->id, "tls.refuse[", 11) == 0 ||
            (strncmp(type->id, "rot.R", 5) == 0 && type->class == CLAIM_DETERMINISTIC);
 }

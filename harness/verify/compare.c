@@ -53,7 +53,7 @@ static const struct arm_edge *find_edge(const struct hearing *h, const char *sce
 {
     for (size_t i = 0; i < h->edge_count; i++) {
         const struct arm_edge *e = &h->edges[i];
-        if (strcmp(e->arm, SUBJECT) == 0 && e->scenario < h->plan->scenario_count &&
+        if (arm_is_subject(e->arm) && e->scenario < h->plan->scenario_count &&
             strcmp(h->plan->scenarios[e->scenario].name, scenario) == 0 &&
             strcmp(e->edge.from, edge->from) == 0 && strcmp(e->edge.to, edge->to) == 0)
             return e;
@@ -67,7 +67,7 @@ static void compare_policies(struct comparing *g)
     g->c->same_policy = true;
     for (size_t i = 0; i < g->before.edge_count; i++) {
         const struct arm_edge *e = &g->before.edges[i];
-        if (strcmp(e->arm, SUBJECT) != 0 || e->scenario >= g->before.plan->scenario_count)
+        if (!arm_is_subject(e->arm) || e->scenario >= g->before.plan->scenario_count)
             continue;
         const char *scenario = g->before.plan->scenarios[e->scenario].name;
         const struct arm_edge *other = find_edge(&g->after, scenario, &e->edge);
@@ -109,7 +109,7 @@ static double alpha_of(const struct hearing *h)
 {
     size_t rows = 0;
     for (size_t i = 0; i < h->edge_count; i++)
-        if (h->edges[i].scenario < h->plan->scenario_count && strcmp(h->edges[i].arm, SUBJECT) == 0)
+        if (h->edges[i].scenario < h->plan->scenario_count && arm_is_subject(h->edges[i].arm))
             rows += ROWS_OF_A_PHASE * h->plan->scenarios[h->edges[i].scenario].phase_count;
     return FALSE_ALARMS / (double)(rows == 0 ? 1 : rows);
 }

@@ -7,7 +7,7 @@
 
 static bool is_meant(const struct judged *d)
 {
-    return d->gates && strcmp(d->arm, SUBJECT) == 0;
+    return d->gates && arm_is_subject(d->arm);
 }
 
 static bool same_text(const char *a, const char *b)

@@ -98,13 +98,14 @@ static void take(struct sample *s, const struct window *w)
 static bool collect(struct hearing *h, uint32_t scenario, const struct phase *phase,
                     const struct edge_policy *edge, const char *on, struct sample *ret)
 {
-    const struct journal_phase *run = hearing_phase(h, scenario, SUBJECT, phase, false);
+    const char *subject = hearing_subject(h, scenario);
+    const struct journal_phase *run = hearing_phase(h, scenario, subject, phase, false);
     uint32_t name = journal_find_name(h->journal, on);
     if (run == NULL || run->t1_ns == UINT64_MAX || run->t1_ns <= run->t0_ns || name == 0)
         return false;
     struct span span = {run->t0_ns, run->t1_ns};
     struct window w = {.journal = h->journal,
-                       .track = hearing_track(h, scenario, SUBJECT, edge->to, edge),
+                       .track = hearing_track(h, scenario, subject, edge->to, edge),
                        .scenario = &h->plan->scenarios[scenario],
                        .phase = phase,
                        .policy = edge,
@@ -403,7 +404,7 @@ void compare_numbers(struct comparing *g)
 {
     for (size_t i = 0; i < g->before.edge_count; i++) {
         const struct arm_edge *e = &g->before.edges[i];
-        if (strcmp(e->arm, SUBJECT) != 0 || e->scenario >= g->before.plan->scenario_count)
+        if (!arm_is_subject(e->arm) || e->scenario >= g->before.plan->scenario_count)
             continue;
         for (uint32_t k = 0; k < g->after.plan->scenario_count; k++) {
             if (strcmp(g->after.plan->scenarios[k].name,

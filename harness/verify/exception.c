@@ -1,6 +1,7 @@
 #include "verify/exception.h"
 
 #include "base/text.h"
+#include "journal/arm.h"
 #include "verify/claims.h"
 #include "verify/verdict.h"
 
@@ -8,7 +9,6 @@
 #include <string.h>
 
 #define CLAIMS_MOST 128
-#define SUBJECT_ARM "subject"
 
 static bool knows_claim(const char *name, struct source source, struct error *err)
 {
@@ -85,7 +85,7 @@ void exceptions_apply(struct exceptions *exceptions, uint32_t today, uint32_t sc
 {
     for (size_t i = 0; i < g->verdict_count; i++) {
         struct judged *d = &g->verdicts[i];
-        if (!d->gates || strcmp(d->arm, SUBJECT_ARM) != 0 ||
+        if (!d->gates || !arm_is_subject(d->arm) ||
             (scenario != EXCEPTIONS_ALL && d->scenario != scenario))
             continue;
         const struct exception *e = answer_for(exceptions, today, d);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "journal/arm.h"
 
 #define FAULT_EXPIRED 2 /* of a fault record's `what` */
 #define CALLS_DEEP 16   /* services after one another */
@@ -151,7 +152,7 @@ static bool is_of_arm(const struct journal *j, uint32_t proc, const char *arm)
     const struct journal_proc *p = journal_proc_of(j, proc);
     bool ours = p != NULL && (p->arm == NULL || *p->arm == '\0');
     /* The conductor tells of the world's faults, which controls have not. */
-    return p != NULL && (ours ? strcmp(arm, SUBJECT) == 0 : strcmp(p->arm, arm) == 0);
+    return p != NULL && (ours ? arm_is_subject(arm) : strcmp(p->arm, arm) == 0);
 }
 
 static bool find(const struct stand *st, const struct window *w, struct expiry *ret)

@@ -40,7 +40,8 @@ static unsigned sides_of_steps(const struct hearing *h, uint32_t scenario, const
         const struct step *s = &steps[i];
         sides += sides_of_steps(h, scenario, s->steps, s->step_count);
         const struct edge_policy *edge =
-            s->kind == STEP_EXPECT ? hearing_edge(h, scenario, SUBJECT, s) : NULL;
+            s->kind == STEP_EXPECT ? hearing_edge(h, scenario, hearing_subject(h, scenario), s)
+                                   : NULL;
         for (size_t k = 0; edge != NULL && k < type_count; k++)
             if (expectation_means(s, types[k]) && types[k]->applies(edge))
                 sides += claim_type_sides(types[k]);
@@ -63,6 +64,20 @@ static double alpha_of(const struct hearing *h)
     return budget / (sides == 0 ? 1 : sides);
 }
 
+static void name_subjects(struct hearing *h)
+{
+    h->subjects = ARENA_ARRAY(&h->g->arena, const char *, h->plan->scenario_count + 1);
+    for (size_t i = 0; i < h->plan->scenario_count; i++) {
+        const char *arm = h->plan->scenarios[i].arm;
+        h->subjects[i] = arm == NULL ? SUBJECT : arena_printf(&h->g->arena, ARM_PREFIX "%s", arm);
+    }
+}
+
+const char *hearing_subject(const struct hearing *h, uint32_t scenario)
+{
+    return scenario < h->plan->scenario_count ? h->subjects[scenario] : SUBJECT;
+}
+
 bool hearing_init(struct hearing *h, const struct journal *j, const struct judge_options *options,
                   struct judgement *g, struct error *err)
 {
@@ -72,6 +87,7 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
                          "the journal has no plan: the run ended before it began");
     if (!plan_from_json(j->plan, &h->plan, err))
         return false;
+    name_subjects(h);
     if (!read_edges(h, err)) {
         hearing_release(h);
         return false;
@@ -216,7 +232,7 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
 size_t hearing_arms(const struct hearing *h, uint32_t scenario, const char **ret, size_t most)
 {
     size_t count = 1;
-    ret[0] = SUBJECT;
+    ret[0] = hearing_subject(h, scenario);
     for (size_t i = 0; i < h->journal->phase_count; i++) {
         const struct journal_phase *p = &h->journal->phases[i];
         bool known = p->scenario != scenario;

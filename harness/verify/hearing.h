@@ -4,10 +4,11 @@
 /* One judgement while it is made: the journal's plan and policies, the tracks built so far, and the
  * verdicts. */
 
+#include "journal/arm.h"
 #include "verify/judge.h"
 #include "verify/window.h"
 
-#define SUBJECT "subject"
+#define SUBJECT ARM_SUBJECT
 #define RIGHT "right"
 #define RESUMED " (resumed)"
 
@@ -30,6 +31,7 @@ struct hearing {
     size_t edge_count;
     struct known_track *tracks;
     size_t track_count, track_room;
+    const char **subjects; /* of each scenario: SUBJECT, or the arm that it is */
     struct judgement *g;
     size_t verdict_room;
     double alpha; /* for one side */
@@ -39,6 +41,17 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
                   struct judgement *g, struct error *err) WARN_UNUSED;
 void hearing_release(struct hearing *h);
 
+/* Whose processes and phases are those of the scenario, but for its controls: SUBJECT, or
+ * "arm:linkerd" where it is one arm of several. */
+const char *hearing_subject(const struct hearing *h, uint32_t scenario);
+/* hearing_arms.c: whether the step is asked of the scenario (of an arm without a mesh only what no
+ * policy promises; what arms have in common, of the first of them), and counts for the exit code.
+ */
+bool hearing_asks(const struct hearing *h, uint32_t scenario, const struct step *s);
+/* On the day of the run somebody answered for the scenario: it is reported, and does not gate. */
+bool hearing_in_quarantine(const struct journal *j, const struct scenario *s);
+bool hearing_gates(const struct hearing *h, uint32_t scenario, const char *arm,
+                   const struct step *s);
 /* A place's service, NULL where it names none. */
 const char *hearing_service(const struct step *s);
 /* The policy of the edge that ${s} speaks of; NULL: the journal has none. */
@@ -56,6 +69,10 @@ const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scen
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
                                          const char *arm, const struct phase *phase, uint32_t again,
                                          size_t part);
+/* When the row's own clock, which stands while other arms have their turn, was at ${own_ns}. */
+uint64_t hearing_wall_ns(const struct hearing *h, const struct journal_phase *row, uint64_t own_ns);
+/* How long that clock went; 0: the row never ended. */
+uint64_t hearing_own_ns(const struct hearing *h, const struct journal_phase *row);
 /* Whether a phase of the scenario was paused in this arm. */
 bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm);
 /* Two parts' verdicts on one claim; ${parts}: how many there are. */

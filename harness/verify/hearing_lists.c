@@ -1,11 +1,33 @@
 /* The report's lists: what each phase held, and what each fault did. */
 #include "verify/hearing.h"
 
+static const struct journal_phase *part_of(const struct hearing *h, uint32_t scenario,
+                                           const struct phase *phase, uint32_t again, size_t part)
+{
+    return hearing_part(h, scenario, hearing_subject(h, scenario), phase, again, part);
+}
+
+/* The process is of the phase's own arm, and of no control. */
+static bool is_of(const struct hearing *h, const struct judged_phase *p,
+                  const struct journal_proc *proc)
+{
+    return proc != NULL && proc->arm != NULL &&
+           strcmp(proc->arm, hearing_subject(h, p->scenario)) == 0;
+}
+
+static uint32_t count_blocks(const struct journal *j, const struct journal_phase *run)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < j->event_count; i++)
+        count += j->events[i].phase == run->phase && strcmp(j->events[i].what, "block.begin") == 0;
+    return count;
+}
+
 static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
                       const struct phase *phase, uint32_t again, size_t part)
 {
     struct judgement *g = h->g;
-    const struct journal_phase *run = hearing_part(h, scenario, SUBJECT, phase, again, part);
+    const struct journal_phase *run = part_of(h, scenario, phase, again, part);
     struct judged_phase *p = &g->phases[g->phase_count++];
     *p = (struct judged_phase){
         .scenario = scenario,
@@ -17,18 +39,21 @@ static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
         .t0_ns = run->t0_ns,
         .t1_ns = run->t1_ns,
     };
-    uint64_t tainted = 0;
+    uint64_t tainted = 0, active = hearing_own_ns(h, run);
     for (size_t i = 0; i < h->track_count; i++) {
         const struct track *t = h->tracks[i].track;
-        if (h->tracks[i].scenario != scenario || strcmp(t->arm, SUBJECT) != 0)
+        if (h->tracks[i].scenario != scenario || !arm_is_subject(t->arm))
             continue;
         p->requests += track_request_at(t, run->t1_ns) - track_request_at(t, run->t0_ns);
         p->tries += track_try_at(t, run->t1_ns) - track_try_at(t, run->t0_ns);
-        uint64_t in = spans_within(&t->taint, run->t0_ns, run->t1_ns);
+        uint64_t in = spans_within(&t->taint, run->t0_ns, run->t1_ns),
+                 gaps = spans_within(&t->gaps, run->t0_ns, run->t1_ns);
+        in -= gaps < in ? gaps : in;
         tainted = in > tainted ? in : tainted;
     }
-    uint64_t length = run->t1_ns == UINT64_MAX ? 0 : run->t1_ns - run->t0_ns;
-    p->tainted_ppm = length == 0 ? 0 : (uint64_t)((double)tainted * 1e6 / (double)length);
+    p->active_ns = active;
+    p->blocks = count_blocks(h->journal, run);
+    p->tainted_ppm = active == 0 ? 0 : (uint64_t)((double)tainted * 1e6 / (double)active);
 }
 
 static const char *fault_text(struct hearing *h, const struct step *s)
@@ -65,12 +90,12 @@ static void count_refused(struct hearing *h, const struct step *s, const struct 
         const struct world_record *r = &j->worlds[i].r;
         const struct journal_proc *proc = journal_proc_of(j, j->worlds[i].proc);
         f->fired += r->what == down && r->fault == s->fault && r->at >= p->t0_ns &&
-                    r->at < p->t1_ns && proc != NULL && strcmp(proc->arm, SUBJECT) == 0;
+                    r->at < p->t1_ns && is_of(h, p, proc);
     }
 }
 
-/* What the conductor did outside of the proxies: each process, each device. Those of the controls
- * name their arm before the place. */
+/* What the conductor did outside of the proxies: each process, each device. Those of an arm among
+ * others, and of the controls, name it before the place. */
 static bool is_world(const char *word)
 {
     static const char *const words[] = {"control_plane_cut", "kill",  "netem",
@@ -81,16 +106,24 @@ static bool is_world(const char *word)
     return false;
 }
 
+static bool is_at_arm(const char *place, const char *arm)
+{
+    const char *colon = strchr(place, ':');
+    size_t len = arm == NULL ? 0 : strlen(arm);
+    return arm == NULL ? colon == NULL : colon == place + len && strncmp(place, arm, len) == 0;
+}
+
 static void count_world(struct hearing *h, const struct step *s, const struct judged_phase *p,
                         struct judged_fault *f)
 {
     const struct journal *j = h->journal;
+    const char *arm = h->plan->scenarios[p->scenario].arm;
     for (size_t i = 0; i < j->world_count; i++) {
         const struct world_record *r = &j->worlds[i].r;
         const struct journal_proc *proc = journal_proc_of(j, j->worlds[i].proc);
         f->fired += r->step == 1 && r->entry != 0 && r->fault == s->fault && r->at >= p->t0_ns &&
                     r->at < p->t1_ns && proc != NULL && strcmp(proc->role, "conductor") == 0 &&
-                    strchr(journal_name(j, r->place), ':') == NULL;
+                    is_at_arm(journal_name(j, r->place), arm);
     }
 }
 
@@ -104,8 +137,7 @@ static void count_handshakes(struct hearing *h, const struct step *s, const stru
         const struct handshake_record *r = &j->handshakes[i].r;
         const struct journal_proc *proc = journal_proc_of(j, j->handshakes[i].proc);
         bool fired = r->fault == s->fault && (r->flags & HANDSHAKE_PASSED_THROUGH) == 0 &&
-                     r->at >= p->t0_ns && r->at < p->t1_ns && proc != NULL &&
-                     strcmp(proc->arm, SUBJECT) == 0;
+                     r->at >= p->t0_ns && r->at < p->t1_ns && is_of(h, p, proc);
         f->fired += fired;
         f->eligible += fired;
     }
@@ -130,8 +162,7 @@ static void count_untracked(struct hearing *h, const struct step *s, const struc
         const struct attempt_record *r = &j->attempts[i].r;
         const struct journal_proc *proc = journal_proc_of(j, j->attempts[i].proc);
         f->fired += r->at >= p->t0_ns && r->at < p->t1_ns && has_fired(r, s->fault) &&
-                    proc != NULL && strcmp(proc->arm, SUBJECT) == 0 &&
-                    strcmp(proc->service, service) == 0;
+                    is_of(h, p, proc) && strcmp(proc->service, service) == 0;
     }
 }
 
@@ -143,8 +174,8 @@ static void count_fault(struct hearing *h, const struct step *s, const struct ju
     bool tracked = false;
     for (size_t i = 0; i < h->track_count; i++) {
         const struct track *t = h->tracks[i].track;
-        if (h->tracks[i].scenario != f->scenario || strcmp(t->arm, SUBJECT) != 0 ||
-            service == NULL || strcmp(t->service, service) != 0)
+        if (h->tracks[i].scenario != f->scenario || !arm_is_subject(t->arm) || service == NULL ||
+            strcmp(t->service, service) != 0)
             continue;
         tracked = true;
         uint32_t end = track_try_at(t, p->t1_ns);
@@ -218,7 +249,7 @@ static size_t count_runs(const struct hearing *h, uint32_t scenario, const struc
 {
     size_t count = 0;
     for (uint32_t again = 0; again < LOOKS_MOST; again++)
-        for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again, n) != NULL; n++)
+        for (size_t n = 0; part_of(h, scenario, phase, again, n) != NULL; n++)
             count++;
     return count;
 }
@@ -229,7 +260,7 @@ static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, u
     const struct scenario *s = &h->plan->scenarios[scenario];
     const struct phase *phase = &s->phases[ordinal];
     size_t begin = h->g->phase_count;
-    for (size_t n = 0; hearing_part(h, scenario, SUBJECT, phase, again, n) != NULL; n++) {
+    for (size_t n = 0; part_of(h, scenario, phase, again, n) != NULL; n++) {
         add_phase(h, scenario, ordinal, phase, again, n);
         struct judged_phase *p = &h->g->phases[h->g->phase_count - 1];
         for (size_t i = begin; i < h->g->phase_count; i++)
@@ -243,13 +274,13 @@ static void list_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal, u
 static void track_unasked(struct hearing *h, uint32_t scenario)
 {
     for (size_t i = 0; i < h->track_count; i++)
-        if (h->tracks[i].scenario == scenario && strcmp(h->tracks[i].track->arm, SUBJECT) == 0)
+        if (h->tracks[i].scenario == scenario && arm_is_subject(h->tracks[i].track->arm))
             return;
     for (size_t i = 0; i < h->edge_count; i++) {
         const struct arm_edge *e = &h->edges[i];
-        if (e->scenario == scenario && strcmp(e->arm, SUBJECT) == 0 && e->edge.to != NULL &&
-            hearing_span(h, scenario, SUBJECT).from_ns != UINT64_MAX)
-            hearing_track(h, scenario, SUBJECT, e->edge.to, &e->edge);
+        if (e->scenario == scenario && arm_is_subject(e->arm) && e->edge.to != NULL &&
+            hearing_span(h, scenario, e->arm).from_ns != UINT64_MAX)
+            hearing_track(h, scenario, e->arm, e->edge.to, &e->edge);
     }
 }
 

@@ -38,6 +38,51 @@ const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scena
     return NULL;
 }
 
+static uint64_t later(uint64_t t_ns, uint64_t span_ns)
+{
+    return span_ns > UINT64_MAX - t_ns ? UINT64_MAX : t_ns + span_ns;
+}
+
+uint64_t hearing_wall_ns(const struct hearing *h, const struct journal_phase *row, uint64_t own_ns)
+{
+    const struct journal *j = h->journal;
+    uint64_t since_ns = row->t0_ns; /* the clock goes since; 0: it stands */
+    for (size_t i = 0; i < j->event_count && own_ns != 0; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (e->phase != row->phase)
+            continue;
+        if (strcmp(e->what, "block.begin") == 0 && since_ns == 0)
+            since_ns = e->t_ns;
+        if (strcmp(e->what, "block.end") != 0 || since_ns == 0)
+            continue;
+        if (own_ns <= e->t_ns - since_ns)
+            break;
+        own_ns -= own_ns == UINT64_MAX ? 0 : e->t_ns - since_ns;
+        since_ns = 0;
+    }
+    return since_ns == 0 ? UINT64_MAX : later(since_ns, own_ns);
+}
+
+uint64_t hearing_own_ns(const struct hearing *h, const struct journal_phase *row)
+{
+    const struct journal *j = h->journal;
+    uint64_t since_ns = row->t0_ns, sum = 0; /* since: 0: the clock stands */
+    if (row->t1_ns == UINT64_MAX)
+        return 0;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (e->phase != row->phase)
+            continue;
+        if (strcmp(e->what, "block.begin") == 0 && since_ns == 0)
+            since_ns = e->t_ns;
+        if (strcmp(e->what, "block.end") == 0 && since_ns != 0) {
+            sum += e->t_ns - since_ns;
+            since_ns = 0;
+        }
+    }
+    return sum + (since_ns == 0 ? 0 : row->t1_ns - since_ns);
+}
+
 bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm)
 {
     for (size_t i = 0; i < h->journal->phase_count; i++) {

@@ -76,7 +76,7 @@ static void doubt(struct hearing *h, uint32_t scenario, const struct claim_type 
     struct judgement *g = h->g;
     for (size_t i = 0; i < g->verdict_count; i++) {
         struct judged *d = &g->verdicts[i];
-        if (d->scenario != scenario || d->claim != claim || strcmp(d->arm, SUBJECT) != 0 ||
+        if (d->scenario != scenario || d->claim != claim || !arm_is_subject(d->arm) ||
             d->verdict.kind == VERDICT_INCONCLUSIVE || d->verdict.kind == VERDICT_NOT_APPLICABLE ||
             (spare_fail && d->verdict.kind == VERDICT_FAIL))
             continue;
@@ -194,7 +194,7 @@ void hearing_explain(struct hearing *h)
         struct judged *d = &g->verdicts[i];
         bool nothing = d->verdict.why == WHY_TOO_FEW || d->verdict.why == WHY_NEVER_FIRED;
         if (d->verdict.kind != VERDICT_INCONCLUSIVE || !nothing || d->verdict.eligible > 0 ||
-            strcmp(d->arm, SUBJECT) != 0)
+            !arm_is_subject(d->arm))
             continue;
         const struct judged_fault *f = silent_fault(g, d);
         if (f == NULL)

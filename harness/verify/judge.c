@@ -12,11 +12,6 @@
 #define ARENA_MOST ((size_t)256 * 1024 * 1024)
 #define ARMS_MOST 64
 
-static uint64_t later(uint64_t t_ns, uint64_t span_ns)
-{
-    return span_ns > UINT64_MAX - t_ns ? UINT64_MAX : t_ns + span_ns;
-}
-
 /* Ejection of a generated plan is one story over several phases. */
 static struct span story_of(const struct stand *st, const struct step *asked, uint32_t again,
                             struct span own)
@@ -57,8 +52,8 @@ static bool span_of_part(const struct stand *st, uint32_t again, size_t part, st
              to_ns = st->within.to_ns > elapsed_ns ? st->within.to_ns - elapsed_ns : 0;
     if (st->within.to_ns == UINT64_MAX)
         to_ns = UINT64_MAX;
-    ret->from_ns = later(p->t0_ns, from_ns);
-    ret->to_ns = later(p->t0_ns, to_ns);
+    ret->from_ns = hearing_wall_ns(st->h, p, from_ns);
+    ret->to_ns = hearing_wall_ns(st->h, p, to_ns);
     ret->to_ns = ret->to_ns < p->t1_ns ? ret->to_ns : p->t1_ns;
     return true;
 }
@@ -273,8 +268,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
     struct verdict v = {.kind = VERDICT_NOT_APPLICABLE};
     struct window w;
     size_t first, parts = count_parts(st);
-    const char *gates = json_string_value(json_object_get(asked->keys, "gates")),
-               *note = json_string_value(json_object_get(asked->keys, "note"));
+    const char *note = json_string_value(json_object_get(asked->keys, "note"));
     *d = (struct judged){
         .claim = type,
         .scenario = st->scenario,
@@ -285,7 +279,7 @@ static void judge_claim(const struct stand *st, const struct step *asked,
         .on = told_by(h, asked),
         .note = note == NULL ? NULL : arena_strdup(&h->g->arena, note),
         .asked_by = asked->source,
-        .gates = strcmp(st->arm, SUBJECT) == 0 && (gates == NULL || strcmp(gates, "no") != 0),
+        .gates = hearing_gates(h, st->scenario, st->arm, asked),
     };
     if (asked->source.file != NULL)
         d->asked_by.file = arena_strdup(&h->g->arena, asked->source.file);
@@ -320,7 +314,7 @@ static void judge_step(const struct stand *st, const struct step *s)
 {
     size_t count;
     const struct claim_type *const *types = claim_types(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && hearing_asks(st->h, st->scenario, s); i++) {
         bool meant =
             s->kind == STEP_AWAIT
                 ? strncmp(types[i]->id, "await.", 6) == 0 && strcmp(types[i]->only, s->word) == 0
@@ -351,7 +345,7 @@ static void judge_arm(struct hearing *h, uint32_t scenario, const char *arm)
         st.ordinal = (uint32_t)i;
         st.phase = &s->phases[i];
         /* A control, and a run under way, are asked only for what they have reached. */
-        bool all = strcmp(arm, SUBJECT) == 0 && !h->options->partial;
+        bool all = arm_is_subject(arm) && !h->options->partial;
         if (all || hearing_phase(h, scenario, arm, st.phase, false) != NULL)
             judge_steps(&st, st.phase->steps, st.phase->step_count);
     }

@@ -40,6 +40,8 @@ struct judged_phase {
     uint32_t parts;
     const char *name, *why;
     uint64_t t0_ns, t1_ns, requests, tries, tainted_ppm;
+    uint64_t active_ns; /* of an arm that takes turns with others: in how many ${blocks} */
+    uint32_t blocks;    /* 0: it stands alone */
 };
 struct judged_control {
     const char *name;  /* "right", or the defect */

@@ -62,7 +62,7 @@ static bool was_cut_short(const struct stand *st, uint32_t look)
 /* A broken control is there to be caught: one look at the defect is enough. */
 static bool is_broken(const struct stand *st)
 {
-    return strcmp(st->arm, SUBJECT) != 0 && strcmp(st->arm, RIGHT) != 0;
+    return !arm_is_subject(st->arm) && strcmp(st->arm, RIGHT) != 0;
 }
 
 /* Look ${look} decides what was undecided for want of instances: whether there were enough does not

@@ -3,6 +3,7 @@
 #include "verify/metrics.h"
 
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "verify/flight.h"
 #include "verify/timeout.h"
 
@@ -303,7 +304,7 @@ static void count_pages(const struct window *w, struct wire *ret)
     const char *caller, *edge = w->edge == 0 ? NULL : journal_name(w->journal, w->edge);
     json_t *urls;
     if (w->scenario == NULL || w->scenario->lab.driver != DRIVER_EXTERNAL ||
-        strcmp(w->track->arm, "subject") != 0)
+        !arm_is_subject(w->track->arm))
         return;
     json_object_foreach(json_object_get(w->scenario->lab.external, "metrics"), caller, urls)
     {

@@ -114,7 +114,8 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
 static void decide(const struct edge_policy *edge, const struct window *w, const struct seen *s,
                    struct arena *arena, struct verdict *v)
 {
-    uint64_t length = w->span.to_ns - w->span.from_ns, rate = edge->rate.per_second.number;
+    uint64_t length = track_active_ns(w->track, w->span.from_ns, w->span.to_ns),
+             rate = edge->rate.per_second.number;
     if (s->over > 0) {
         verdict_fail(v, arena, "%llu admitted by %s/%u within %llu s, at most %llu may be%s",
                      (unsigned long long)s->over_count, edge->to, s->endpoint,

@@ -5,6 +5,7 @@
 #include "verify/window.h"
 
 #include "base/clock.h"
+#include "journal/arm.h"
 #include "base/units.h"
 #include "stats/exact.h"
 #include "stats/permute.h"
@@ -92,21 +93,29 @@ static bool is_evidence(const struct window *w, const struct request_row *row, c
            !spans_hold(&w->track->stalls, row->r.due + row->r.done);
 }
 
-static void cut_blocks(struct side *s, const struct stamped *at)
+/* Of the arm's own time: while others have their turn it stands. */
+static void cut_blocks(const struct window *w, const char *arm, struct side *s,
+                       const struct stamped *at)
 {
-    uint64_t length = s->span.to_ns - s->span.from_ns, blocks = length / BLOCK_NS;
+    struct spans gaps;
+    track_turns(w->journal, arm, s->span.to_ns, &gaps);
+    uint64_t from = s->span.from_ns,
+             length = s->span.to_ns - from - spans_within(&gaps, from, s->span.to_ns),
+             blocks = length / BLOCK_NS;
     blocks = blocks > PERMUTE_MOST ? PERMUTE_MOST : blocks;
     size_t next = 0;
     for (uint64_t b = 0; b < blocks; b++) {
-        uint64_t until = s->span.from_ns + length * (b + 1) / blocks;
+        uint64_t until = length * (b + 1) / blocks;
         size_t begin = next;
-        while (next < s->count && at[next].start_ns < until)
+        while (next < s->count &&
+               at[next].start_ns - from - spans_within(&gaps, from, at[next].start_ns) < until)
             next++;
         if (next == begin)
             continue;
         s->begins[s->blocks++] = begin;
         s->begins[s->blocks] = next;
     }
+    free(gaps.at);
 }
 
 static void collect(const struct window *w, const char *arm, struct span span, struct side *s)
@@ -126,7 +135,7 @@ static void collect(const struct window *w, const char *arm, struct span span, s
         s->took[i] = s->sorted[i] = at[i].took_ns;
     if (s->count > 0)
         qsort(s->sorted, s->count, sizeof(*s->sorted), by_number);
-    cut_blocks(s, at);
+    cut_blocks(w, arm, s, at);
     free(at);
 }
 
@@ -204,7 +213,24 @@ static bool no_base(const char *needs, struct verdict *ret)
     return false;
 }
 
-/* Requests of the same scenario, phase, arm and edge in the other journal; by its own stalls. */
+/* Of another arm, or of another journal: by the stalls that were there. */
+static void collect_other(const struct window *w, const char *arm, struct span span,
+                          struct side *base)
+{
+    struct track_options options = {.arm = arm,
+                                    .service = w->track->service,
+                                    .flavour = w->track->flavour,
+                                    .endpoints = w->track->host_count,
+                                    .span = span,
+                                    .baseline = span};
+    struct window other = *w;
+    struct track *track = track_new(w->journal, &options);
+    other.track = track;
+    collect(&other, arm, span, base);
+    track_free(track);
+}
+
+/* Requests of the same scenario, phase, arm and edge in the other journal. */
 static bool collect_run(const struct window *w, const struct journal *j, const char *name,
                         struct arena *arena, struct verdict *ret, struct side *base)
 {
@@ -224,16 +250,7 @@ static bool collect_run(const struct window *w, const struct journal *j, const c
                      "\"", w->asked->on.text);
         return no_base("a run of the same suite", ret);
     }
-    struct track_options options = {.arm = w->track->arm,
-                                    .service = w->track->service,
-                                    .flavour = w->track->flavour,
-                                    .endpoints = w->track->host_count,
-                                    .span = span,
-                                    .baseline = span};
-    struct track *track = track_new(j, &options);
-    other.track = track;
-    collect(&other, w->track->arm, span, base);
-    track_free(track);
+    collect_other(&other, w->track->arm, span, base);
     return true;
 }
 
@@ -266,6 +283,37 @@ static bool find_run(const struct window *w, const char *name, struct arena *are
     return collect_run(w, j, named, arena, ret, base);
 }
 
+/* The arms walk a phase in turn, and once more in turn: like is compared with like. */
+static const char *own_run(const struct window *w, const char *phase)
+{
+    for (size_t i = 0; i < w->journal->phase_count; i++) {
+        const struct journal_phase *p = &w->journal->phases[i];
+        if (strcmp(p->arm, w->track->arm) == 0 && p->t0_ns <= w->span.from_ns &&
+            w->span.from_ns < p->t1_ns)
+            return p->name;
+    }
+    return phase;
+}
+
+/* The arm of that name beside this one: its scenario, and what the journal calls it. */
+static const char *find_arm(const struct window *w, const char *name, struct arena *arena,
+                            uint32_t *ret)
+{
+    const json_t *list = json_object_get(w->journal->plan, "scenarios"), *each;
+    size_t i;
+    if (w->scenario == NULL || w->scenario->arm == NULL)
+        return name;
+    json_array_foreach(list, i, each)
+    {
+        if (strcmp(text_of(each, "arms_of"), w->scenario->arms_of) != 0 ||
+            strcmp(text_of(each, "arm"), name) != 0)
+            continue;
+        *ret = (uint32_t)i;
+        return arena_printf(arena, ARM_PREFIX "%s", name);
+    }
+    return name;
+}
+
 /* The baseline that the suite names; false: the verdict says why there is none. */
 static bool find_base(const struct window *w, struct arena *arena, struct verdict *ret,
                       struct side *base)
@@ -275,17 +323,31 @@ static bool find_base(const struct window *w, struct arena *arena, struct verdic
     const char *phase = against == NULL ? NULL : quoted(against, "phase", arena);
     const char *arm = against == NULL ? NULL : quoted(against, "arm", arena);
     const char *of = phase != NULL || w->phase == NULL ? phase : w->phase->name;
+    uint32_t scenario = scenario_of(w);
     struct span span;
     if (baseline_name(against, run, sizeof(run)))
         return find_run(w, run, arena, ret, base);
-    if ((phase == NULL && arm == NULL) || of == NULL ||
-        !find_span(w->journal, scenario_of(w), arm == NULL ? w->track->arm : arm, of, &span)) {
+    if (arm != NULL && of != NULL)
+        of = own_run(w, of);
+    arm = arm == NULL ? w->track->arm : find_arm(w, arm, arena, &scenario);
+    if ((phase == NULL && arm == w->track->arm) ||
+        !find_span(w->journal, scenario, arm, of, &span)) {
         verdict_open(ret, WHY_NOT_ENDED, arena, "the baseline %s did not run",
                      against == NULL ? "" : against);
         return no_base("a run in which it does", ret);
     }
-    collect(w, arm == NULL ? w->track->arm : arm, span, base);
+    if (arm == w->track->arm)
+        collect(w, arm, span, base);
+    else
+        collect_other(w, arm, span, base);
     return true;
+}
+
+/* 'arm "none"' in the arm none. */
+static bool is_itself(const struct window *w, const char *against, struct arena *arena)
+{
+    const char *arm = against == NULL ? NULL : quoted(against, "arm", arena);
+    return arm != NULL && strcmp(arm, arm_shown(w->track->arm)) == 0;
 }
 
 static uint64_t block_quantile(const struct side *s, size_t block, double q, uint64_t *scratch)
@@ -419,6 +481,11 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     const char *against = window_key(w, "against");
     verdict_policy(ret, NULL, arena, "latency as that of %s", against == NULL ? "?" : against);
     ret->unit = "requests on each side";
+    if (is_itself(w, against, arena)) {
+        ret->kind = VERDICT_NOT_APPLICABLE;
+        ret->text = "this arm is the baseline";
+        return;
+    }
     if (!find_base(w, arena, ret, &base))
         return;
     collect(w, w->track->arm, w->span, &test);

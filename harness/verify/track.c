@@ -315,6 +315,11 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     return t;
 }
 
+uint64_t track_active_ns(const struct track *t, uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns <= from_ns ? 0 : to_ns - from_ns - spans_within(&t->gaps, from_ns, to_ns);
+}
+
 void track_free(struct track *t)
 {
     if (t == NULL)
@@ -328,6 +333,7 @@ void track_free(struct track *t)
     free(t->hidden_before);
     free(t->stalls.at);
     free(t->lags.at);
+    free(t->gaps.at);
     free(t->taint.at);
     free(t->raw.at);
     free(t->silences);

@@ -83,6 +83,7 @@ struct track {
     uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
     struct spans stalls;      /* the stall guard alone, widened */
     struct spans lags;        /* our loops stood still for more than 250 ms at once, as they were */
+    struct spans gaps;        /* other arms had their turn, and this one sent nothing */
     struct spans taint;       /* all reasons, widened */
     struct spans raw;         /* all reasons, as they were */
     struct silence *silences; /* by begin */
@@ -114,6 +115,11 @@ bool spans_hold(const struct spans *s, uint64_t t_ns);
 uint64_t spans_begin(const struct spans *s, uint64_t t_ns);
 /* Nanoseconds of [from, to) that are in ${s}. */
 uint64_t spans_within(const struct spans *s, uint64_t from_ns, uint64_t to_ns);
+/* When an arm that takes turns with others had none, up to ${to_ns}; nothing is sent then. The
+ * caller frees ${ret->at}. */
+void track_turns(const struct journal *j, const char *arm, uint64_t to_ns, struct spans *ret);
+/* Nanoseconds of [from, to) in which the arm had its turn: all of them where it stands alone. */
+uint64_t track_active_ns(const struct track *t, uint64_t from_ns, uint64_t to_ns);
 /* Sorts and merges in place. */
 void spans_merge(struct spans *s);
 

@@ -11,6 +11,7 @@
 #define SLOW_MEDIANS 4
 #define BEFORE_NS (30 * NS_PER_MS)
 #define AFTER_NS (60 * NS_PER_MS)
+#define TURN_ENDS_NS (500 * NS_PER_MS)
 #define STEAL_NS (50 * NS_PER_MS) /* 5 % of the second that a host row tells of */
 
 struct span_list {
@@ -146,9 +147,31 @@ static void add_pauses(const struct track *t, struct span_list *to)
     }
 }
 
+/* What was under way at the end of a turn ends well. */
+void track_turns(const struct journal *j, const char *arm_of, uint64_t to_ns, struct spans *ret)
+{
+    struct span_list gaps = {0};
+    uint64_t since_ns = 0;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        bool ends = strcmp(e->what, "block.end") == 0, begins = strcmp(e->what, "block.begin") == 0;
+        const char *arm = json_string_value(json_object_get(e->json, "arm"));
+        if ((!ends && !begins) || arm == NULL || strcmp(arm, arm_of) != 0)
+            continue;
+        if (begins && since_ns != 0 && e->t_ns > since_ns && since_ns < to_ns)
+            add(&gaps, since_ns, e->t_ns);
+        since_ns = ends ? e->t_ns + TURN_ENDS_NS : 0;
+    }
+    if (since_ns != 0 && since_ns < to_ns)
+        add(&gaps, since_ns, to_ns);
+    *ret = gaps.spans;
+    spans_merge(ret);
+}
+
 void track_find_taint(struct track *t)
 {
     struct span_list all = {0};
+    track_turns(t->journal, t->arm, t->to_ns, &t->gaps);
     add_stalls(t, &all);
     struct span_list lags = {0};
     for (size_t i = 0; i < all.spans.count; i++)
@@ -164,7 +187,14 @@ void track_find_taint(struct track *t)
         if (r->background && r->done_ns - r->start_ns > slow)
             add(&all, r->start_ns, r->done_ns);
     }
-    t->taint = widened(&all.spans);
+    struct span_list taint = {.spans = widened(&all.spans)};
+    taint.capacity = all.spans.count + 1;
+    for (size_t i = 0; i < t->gaps.count; i++) {
+        add(&taint, t->gaps.at[i].from_ns, t->gaps.at[i].to_ns);
+        add(&all, t->gaps.at[i].from_ns, t->gaps.at[i].to_ns);
+    }
+    t->taint = taint.spans;
     t->raw = all.spans;
+    spans_merge(&t->taint);
     spans_merge(&t->raw);
 }

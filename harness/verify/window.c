@@ -14,11 +14,11 @@ void window_cut(struct window *w)
     w->from = track_request_at(t, w->span.from_ns);
     w->to = track_request_at(t, w->span.to_ns);
     uint64_t end = w->span.to_ns < t->to_ns ? w->span.to_ns : t->to_ns;
-    uint64_t length = end > w->span.from_ns ? end - w->span.from_ns : 0;
-    w->tainted_ppm = length == 0
-                         ? 0
-                         : (uint64_t)((double)spans_within(&t->taint, w->span.from_ns, end) * 1e6 /
-                                      (double)length);
+    uint64_t length = track_active_ns(t, w->span.from_ns, end),
+             tainted = spans_within(&t->taint, w->span.from_ns, end),
+             gaps = spans_within(&t->gaps, w->span.from_ns, end);
+    tainted -= gaps < tainted ? gaps : tainted;
+    w->tainted_ppm = length == 0 ? 0 : (uint64_t)((double)tainted * 1e6 / (double)length);
     w->lagged_ppm = length == 0 ? 0
                                 : (uint64_t)((double)spans_within(&t->lags, w->span.from_ns, end) *
                                              1e6 / (double)length);

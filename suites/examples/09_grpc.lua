@@ -3,7 +3,7 @@ local edge, charge = "checkout -> payments", { grpc = "shop.Payments/Charge" }
 local function answer(name, t, ...) t.on, t.match, t.first = "payments", charge, 1
   return phase(name) { lasting = "30s", fault.abort(t), expect.retries { on = edge, only = { ... } }, expect.status { on = edge } } end
 return scenario "which gRPC codes are retried" { tags = { "gate", "grpc" }, mesh = mesh.istio { policy = "grpc/", version = "1.31" },
-  lab = lab { driver = "envoy", service "checkout" { protocol = "grpc", calls = { call "payments" { path = "/shop.Payments/Charge" } } }, service "payments" { protocol = "grpc", endpoints = 3 } },
+  lab = lab { service "checkout" { protocol = "grpc", calls = { call "payments" { path = "/shop.Payments/Charge" } } }, service "payments" { protocol = "grpc", endpoints = 3 } },
   load = load.open { on = "client -> checkout", protocol = "grpc", call = "shop.Checkout/Buy", rate = "100/s" },
   answer("unavailable",      { grpc = "UNAVAILABLE" }, "happen", "atmost", "conditions"),
   answer("invalid argument", { grpc = "INVALID_ARGUMENT" }, "conditions"),

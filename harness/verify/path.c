@@ -1,0 +1,227 @@
+/* path (spec/verifier.md 3.9): the data planes that each try passed, by the marks that they leave
+ * on its head, and by the identity of whoever brought it. A ztunnel knows no requests and can mark
+ * none; it is told by the workload's identity, which in ambient is its alone to present. */
+#include "verify/claims.h"
+#include "verify/window.h"
+
+#include "base/map.h"
+
+#define LEAST 300 /* a census of all (scenario-language.md 1.7) */
+#define HANDSHAKES_MOST ((size_t)1 << 24)
+
+static const char *const planes[] = {"sidecar", "ztunnel", "waypoint",
+                                     "gateway", "linkerd", "none"};
+#define PLANES COUNT_OF(planes)
+enum { PLANE_ZTUNNEL = 1 << 1, PLANE_NONE = 1 << 5 };
+
+struct evidence {
+    struct map marks;   /* by id and k: name of the marks, plus 1 */
+    struct map carried; /* connections that began with an identity */
+    bool ambient;
+    uint64_t handshakes;
+};
+struct census {
+    uint64_t requests, lacking[PLANES], passing[PLANES], wrong;
+    unsigned missing, forbidden; /* planes of the first offence */
+};
+
+static bool applies(const struct edge_policy *edge)
+{
+    (void)edge;
+    return true;
+}
+
+static unsigned plane_of(struct bytes word)
+{
+    for (size_t i = 0; i < PLANES; i++)
+        if (bytes_equal(word, bytes_of(planes[i])))
+            return 1U << i;
+    return 0;
+}
+
+static unsigned asked(const struct window *w, const char *key)
+{
+    const json_t *list = w->asked == NULL ? NULL : json_object_get(w->asked->keys, key), *each;
+    unsigned mask = json_is_string(list) ? plane_of(bytes_of(json_string_value(list))) : 0;
+    size_t i;
+    json_array_foreach(list, i, each)
+    {
+        if (json_is_string(each))
+            mask |= plane_of(bytes_of(json_string_value(each)));
+    }
+    return mask;
+}
+
+static bool is_here(const struct window *w, uint32_t proc)
+{
+    const struct journal_proc *p = journal_proc_of(w->journal, proc);
+    return p != NULL && p->arm != NULL && p->service != NULL &&
+           strcmp(p->arm, w->track->arm) == 0 && strcmp(p->service, w->track->service) == 0;
+}
+
+static struct map_key key_of(uint64_t hi, uint64_t lo, uint16_t k)
+{
+    return (struct map_key){hi ^ (uint64_t)k << 48, lo};
+}
+
+static void gather(const struct window *w, struct evidence *e)
+{
+    const struct journal *j = w->journal;
+    e->ambient = w->scenario != NULL && w->scenario->mesh.word != NULL &&
+                 strcmp(w->scenario->mesh.word, "istio_ambient") == 0;
+    map_init(&e->marks, j->hop_count + 1);
+    map_init(&e->carried, HANDSHAKES_MOST);
+    for (size_t i = 0; i < j->hop_count; i++) {
+        const struct hop_record *r = &j->hops[i].r;
+        uint64_t *at = is_here(w, j->hops[i].proc)
+                           ? map_at(&e->marks, key_of(r->id_hi, r->id_lo, r->k), NULL)
+                           : NULL;
+        if (at != NULL)
+            *at = (uint64_t)r->marks + 1;
+    }
+    for (size_t i = 0; i < j->handshake_count; i++) {
+        const struct handshake_record *r = &j->handshakes[i].r;
+        if (!is_here(w, j->handshakes[i].proc) || r->side != 0)
+            continue;
+        e->handshakes++;
+        uint64_t *at = r->done != 0 && r->sans != 0
+                           ? map_at(&e->carried, (struct map_key){0, r->conn}, NULL)
+                           : NULL;
+        if (at != NULL)
+            *at = 1;
+    }
+}
+
+static unsigned planes_of_try(const struct window *w, const struct evidence *e,
+                              const struct request *r, const struct try *x)
+{
+    const uint64_t *marks = map_find(&e->marks, key_of(r->r->id_hi, r->r->id_lo, x->r->k));
+    unsigned mask = 0;
+    struct bytes rest = marks == NULL ? (struct bytes){0}
+                                      : bytes_of(journal_name(w->journal, (uint32_t)*marks - 1));
+    while (rest.len > 0) {
+        size_t comma = bytes_find(rest, ','), len = comma < rest.len ? comma : rest.len;
+        mask |= plane_of(bytes_trim((struct bytes){rest.at, len}));
+        size_t used = len < rest.len ? len + 1 : len;
+        rest = (struct bytes){rest.at + used, rest.len - used};
+    }
+    if (e->ambient && map_find(&e->carried, (struct map_key){0, x->r->conn}) != NULL)
+        mask |= PLANE_ZTUNNEL;
+    return mask == 0 ? PLANE_NONE : mask;
+}
+
+static void look(const struct window *w, const struct evidence *e, unsigned through, unsigned never,
+                 struct census *c, struct verdict *ret)
+{
+    for (uint32_t i = w->from; i < w->to; i++) {
+        const struct request *r = &w->track->requests[i];
+        unsigned lacking = 0, passed = 0;
+        bool tried = false;
+        if (!window_has(w, r))
+            continue;
+        for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
+            if (x->is_connection)
+                continue;
+            unsigned mask = planes_of_try(w, e, r, x);
+            tried = true;
+            lacking |= through & ~mask;
+            passed |= mask;
+        }
+        c->requests += tried;
+        for (size_t n = 0; n < PLANES; n++) {
+            c->lacking[n] += tried && (lacking >> n & 1) != 0;
+            c->passing[n] += tried && (passed >> n & 1) != 0;
+        }
+        if (!tried || (lacking == 0 && (passed & never) == 0))
+            continue;
+        c->wrong++;
+        c->missing |= lacking;
+        c->forbidden |= passed & never;
+        window_witness(ret, r, r->start_ns);
+    }
+}
+
+static const char *words(unsigned mask, const char *between, struct arena *arena)
+{
+    const char *text = "";
+    for (size_t i = 0; i < PLANES; i++)
+        if ((mask >> i & 1) != 0)
+            text = arena_printf(arena, "%s%s%s", text, text[0] == '\0' ? "" : between, planes[i]);
+    return text;
+}
+
+static void say_policy(unsigned through, unsigned never, struct arena *arena, struct verdict *ret)
+{
+    const char *by = through == 0 ? NULL : words(through, " and ", arena),
+               *not = never == 0 ? NULL : words(never, " or ", arena);
+    verdict_policy(ret, NULL, arena, "%s%s%s%s%s", by == NULL ? "" : "through ",
+                   by == NULL ? "" : by, by != NULL && not != NULL ? ", " : "",
+                   not == NULL ? "" : "never through ", not == NULL ? "" : not );
+}
+
+/* What each plane was seen on, of those that were spoken of. */
+static const char *seen_text(const struct census *c, unsigned mask, bool lacking,
+                             struct arena *arena)
+{
+    const char *text = "";
+    for (size_t i = 0; i < PLANES; i++)
+        if ((mask >> i & 1) != 0)
+            text = arena_printf(arena, "%s%s%s%s on %llu", text, text[0] == '\0' ? "" : ", ",
+                                lacking ? "no " : "", planes[i],
+                                (unsigned long long)(lacking ? c->lacking[i] : c->passing[i]));
+    return text;
+}
+
+static void conclude(const struct window *w, const struct census *c, unsigned through,
+                     struct arena *arena, struct verdict *ret)
+{
+    if (c->wrong > 0) {
+        const char *by = seen_text(c, c->forbidden, false, arena),
+                   *without = seen_text(c, c->missing, true, arena);
+        verdict_fail(ret, arena, "%s%s%s of %llu requests%s", by,
+                     by[0] != '\0' && without[0] != '\0' ? ", " : "", without,
+                     (unsigned long long)c->requests, window_when(w, ret, arena));
+        ret->certain = "a census of the phase: by the marks on each try, and who brought it";
+    } else if (c->requests < ret->needed) {
+        window_too_few(w, ret, arena, c->requests, ret->needed, ret->unit);
+    } else {
+        const char *by = words(through, " and ", arena);
+        verdict_pass(ret, arena, "%llu of %llu requests%s%s", (unsigned long long)c->requests,
+                     (unsigned long long)c->requests, by[0] == '\0' ? " as asked" : " through ",
+                     by);
+    }
+}
+
+static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
+                  struct verdict *ret)
+{
+    struct evidence e = {0};
+    struct census c = {0};
+    unsigned through = asked(w, "through"), never = asked(w, "never");
+    (void)edge;
+    say_policy(through, never, arena, ret);
+    ret->unit = "requests";
+    ret->needed = window_floor(w, LEAST);
+    gather(w, &e);
+    look(w, &e, through, never, &c, ret);
+    ret->seen = ret->eligible = c.requests;
+    ret->wrong = c.wrong;
+    if ((through & PLANE_ZTUNNEL) != 0 && e.handshakes == 0) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "a ztunnel is told by the identity that it presents, and nothing here is TLS");
+        ret->needs = "lab { driver = \"envoy\", tls = \"mutual\" }";
+    } else
+        conclude(w, &c, through, arena, ret);
+    map_release(&e.marks);
+    map_release(&e.carried);
+}
+
+const struct claim_type claim_path = {
+    .id = "path",
+    .word = "path",
+    .only = "path",
+    .help = "the data planes that a request passes",
+    .class = CLAIM_DETERMINISTIC,
+    .applies = applies,
+    .judge = judge,
+};
