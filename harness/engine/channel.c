@@ -1,19 +1,11 @@
 #include "engine/channel.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* Until the kernel gives up a connection whose bytes nobody acknowledges. */
-#define UNACKNOWLEDGED_MOST_MS 15000U
 
 struct channel_context {
     SSL_CTX *ssl;
@@ -156,7 +148,6 @@ static void channel_close(struct carrier *w)
 struct carrier *channel_new(struct channel_context *context, int take_fd)
 {
     struct channel *c = check_alloc_zero(1, sizeof(*c));
-    unsigned most_ms = UNACKNOWLEDGED_MOST_MS;
     c->wire = (struct carrier){
         .fd = take_fd, .recv = channel_recv, .send = channel_send, .close = channel_close};
     c->ssl = SSL_new(context->ssl);
@@ -166,7 +157,6 @@ struct carrier *channel_new(struct channel_context *context, int take_fd)
         SSL_set_accept_state(c->ssl);
     else
         SSL_set_connect_state(c->ssl);
-    (void)setsockopt(take_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &most_ms, sizeof(most_ms));
     return &c->wire;
 }
 
