@@ -57,7 +57,10 @@ void actor_go_away(struct actor *a)
     a->away = true;
     a->away_ns = clock_now_ns();
     a->unheard = 0;
-    loop_hold_add(a->loop, &a->back_hold, a->away_ns + FLEET_BACK_WITHIN_NS, on_not_back);
+    loop_hold_add(a->loop, &a->back_hold,
+                  a->away_ns +
+                      (a->state < ACTOR_SETTING_UP ? FLEET_FIRST_WITHIN_NS : FLEET_BACK_WITHIN_NS),
+                  on_not_back);
     a->events->on_away(a->cookie, a);
 }
 

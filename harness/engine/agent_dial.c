@@ -14,7 +14,6 @@
 /* An agent that dials its conductor: the channel that may break and come back, the health port, and
  * the stub that a proxy starts beside itself (kubernetes.md 0 (5)). */
 
-#define FIRST_WITHIN_NS (60 * NS_PER_S)
 #define STUB_ENDS_WITHIN_NS (5 * NS_PER_S)
 
 struct agent_dial {
@@ -168,7 +167,8 @@ static void on_away_long(struct hold *h, uint64_t now_ns)
 bool agent_dial_again(struct agent *a)
 {
     struct agent_dial *d = a->dial;
-    uint64_t until_ns = clock_now_ns() + FLEET_BACK_WITHIN_NS;
+    uint64_t until_ns =
+        clock_now_ns() + (a->setup == NULL ? FLEET_FIRST_WITHIN_NS : FLEET_BACK_WITHIN_NS);
     if (d == NULL)
         return false;
     recorder_park(a->recorder);
@@ -204,7 +204,7 @@ bool agent_dial_open(struct agent *a, struct error *err)
         loop_signal(a->loop, SIGCHLD, on_child, d, err);
     psk_wipe(&psk);
     if (ok)
-        dial_start(d->dial, clock_now_ns() + FIRST_WITHIN_NS);
+        dial_start(d->dial, clock_now_ns() + FLEET_FIRST_WITHIN_NS);
     return ok;
 }
 

@@ -10,7 +10,7 @@
 #include "net/loop.h"
 
 #define DIAL_AGAIN_NS (100 * NS_PER_MS)
-#define DIAL_WITHIN_NS (5 * NS_PER_S) /* from connect to the answer, of one attempt */
+#define DIAL_WITHIN_NS (15 * NS_PER_S) /* from connect to the answer, of one attempt */
 
 struct dial;
 struct dial_events {

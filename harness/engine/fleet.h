@@ -16,6 +16,7 @@
 #define FLEET_AGENTS_MOST 100   /* of one scenario: spec/kubernetes.md 7 */
 #define FLEET_ENDPOINTS_LEAST 2 /* of a service that lost some: fewer, and the run is broken */
 #define FLEET_BACK_WITHIN_NS (2 * NS_PER_S)
+#define FLEET_FIRST_WITHIN_NS (60 * NS_PER_S) /* the same before SETUP: nothing is at stake yet */
 #define FLEET_ID_BYTES 96
 
 enum fleet_role {

@@ -182,6 +182,9 @@ static void on_late(struct hold *h, uint64_t now_ns)
 {
     struct guest *g = (struct guest *)((char *)h - offsetof(struct guest, late_hold));
     (void)now_ns;
+    on_event(&g->watch, 0); /* after a stall of our own: what has come meanwhile counts */
+    if (g->over)
+        return;
     refuse(g, TURNED_SLOW,
            g->open ? "it said no HELLO in time" : "its TLS handshake took too long");
 }
