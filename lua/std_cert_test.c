@@ -35,13 +35,13 @@ static const struct golden wrong[] = {
      "first"},
     {"unknown.lua", ENVOY "at \"1s\" { cert.trust { drop = \"root-z\" } }" END,
      "unknown.lua:4: cert.trust: there is no root \"root-z\" to drop"},
-    {"builtin.lua", LAB("tls = \"mutual\", ") END,
+    {"builtin.lua", LAB("driver = \"builtin\", tls = \"mutual\", ") END,
      "builtin.lua:2: lab: tls = \"mutual\" needs driver = \"envoy\": the builtin mesh has no TLS "
      "of "
      "ours"},
     {"off.lua", LAB("driver = \"envoy\", tls = \"off\", ") "cert.trust { add = \"r\" }" END,
      "off.lua:4: cert.trust needs lab tls, which is \"off\""},
-    {"fault.lua", LAB("") "fault.cert { on = \"b\", kind = \"expired\" }" END,
+    {"fault.lua", LAB("driver = \"builtin\", ") "fault.cert { on = \"b\", kind = \"expired\" }" END,
      "fault.lua:4: fault.cert needs lab tls: write lab { driver = \"envoy\", tls = \"mutual\", ... "
      "}"},
     {"mode.lua", LAB("tls = \"strict\", ") END,

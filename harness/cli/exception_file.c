@@ -3,22 +3,17 @@
 #include "base/clock.h"
 #include "cli/small_file.h"
 
-#include <time.h>
 
 #define ARENA_MOST_BYTES ((size_t)64 << 20)
 
 static bool read_today(const struct arguments *args, uint32_t *ret, struct error *err)
 {
     const char *given = arguments_get(args, "today");
-    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
-    struct tm tm;
     if (given != NULL)
         return exception_date_parse(given, ret) ||
                error_set(err, ERROR_USAGE,
                          "--today is \"%.40s\"; it must be a day such as 2026-12-31", given);
-    gmtime_r(&now, &tm);
-    *ret = (uint32_t)(tm.tm_year + 1900) * 10000 + (uint32_t)(tm.tm_mon + 1) * 100 +
-           (uint32_t)tm.tm_mday;
+    *ret = exception_date_of(clock_wall_ns() / NS_PER_S);
     return true;
 }
 

@@ -12,7 +12,6 @@
 #define COMMIT_EVERY_NS (100 * NS_PER_MS)
 #define HOST_EVERY_NS (NS_PER_S)
 #define RECOVER_NS (10 * NS_PER_S)
-#define REPEATS_MOST 64
 #define OWN_BYTES_MOST ((size_t)1024 * 1024)
 #define STALL_MOST_NS (2 * NS_PER_S)
 #define DISK_LEAST_BYTES (UINT64_C(256) * 1024 * 1024)
@@ -54,7 +53,7 @@ void conductor_stop(struct conductor *c, enum stopping how, const struct error *
     abort_all(c, for_ns);
 }
 
-static bool commit(struct conductor *c)
+bool conductor_commit(struct conductor *c)
 {
     struct error err = {0};
     if (store_commit(c->store, &err)) {
@@ -74,7 +73,7 @@ static bool on_own_frame(void *cookie, const struct frame *frame, struct bytes b
 }
 
 /* What we stamp ourselves takes the agents' way into the journal. */
-static void write_own(struct conductor *c)
+void conductor_write_own(struct conductor *c)
 {
     struct buffer bytes;
     struct error err = {0};
@@ -89,8 +88,8 @@ static void on_commit(struct hold *h, uint64_t now_ns)
 {
     struct conductor *c = (struct conductor *)((char *)h - offsetof(struct conductor, commit_hold));
     loop_hold_add(c->loop, h, now_ns + COMMIT_EVERY_NS, on_commit);
-    write_own(c);
-    commit(c);
+    conductor_write_own(c);
+    conductor_commit(c);
 }
 
 /* No recovery is looked at: its records would need the room that is missing. */
@@ -175,65 +174,6 @@ static bool all_are(const struct conductor *c, enum walk_state state)
         if (c->walks[i]->state != state)
             return false;
     return true;
-}
-
-/* What is asked of the whole scenario is asked now; the answers need no lab. */
-static void finish(struct conductor *c, struct walk *w)
-{
-    struct error err = {0};
-    if (w->subject && c->stopping == STOPPING_NOT && !asker_expects(c->asker, w, &err))
-        conductor_stop(c, STOPPING_BROKEN, &err, 0);
-    walk_finish(w);
-}
-
-/* Phases of the walk that are asked for again (the confirmation stage). */
-static size_t ask_repeats(struct conductor *c, const struct walk *w, uint32_t *ret, size_t most)
-{
-    size_t count = 0;
-    if (c->options->repeats == NULL || c->stopping != STOPPING_NOT)
-        return 0;
-    write_own(c);
-    if (commit(c))
-        count = c->options->repeats(c->options->cookie, c->options->journal, w->plan->scenario,
-                                    w->plan->arm, w->repeats, ret, most);
-    c->away_ns = clock_now_ns();
-    return count < most ? count : most;
-}
-
-/* The phases of a walk are over. */
-static void on_idle(struct conductor *c, struct walk *w)
-{
-    uint32_t ordinals[REPEATS_MOST];
-    size_t count = ask_repeats(c, w, ordinals, REPEATS_MOST);
-    if (count > 0)
-        walk_repeat(w, ordinals, count);
-    else
-        finish(c, w);
-}
-
-/* Of all arms: what one of them is to walk again the others do too, for it is compared with them.
- */
-static void on_arms_idle(struct conductor *c)
-{
-    uint32_t ordinals[REPEATS_MOST];
-    size_t count = 0;
-    for (size_t i = 0; i < c->walk_count; i++) {
-        uint32_t asked[REPEATS_MOST];
-        size_t more = ask_repeats(c, c->walks[i], asked, REPEATS_MOST);
-        for (size_t k = 0; k < more; k++) {
-            bool known = false;
-            for (size_t n = 0; n < count; n++)
-                known = known || ordinals[n] == asked[k];
-            if (!known && count < REPEATS_MOST)
-                ordinals[count++] = asked[k];
-        }
-    }
-    for (size_t i = 0; i < c->walk_count; i++) {
-        if (count > 0)
-            walk_repeat(c->walks[i], ordinals, count);
-        else
-            finish(c, c->walks[i]);
-    }
 }
 
 /* Rule 1 of scenario-language.md 2: nothing was done yet. Rule 2: what was done is undone. */
@@ -364,12 +304,12 @@ static void on_step(struct loop_task *t)
         guard_watch_ready(c->guards) && asker_approved(c->asker) && fleet_is_ready(c))
         begin(c);
     if (c->turns != NULL && !c->paused && all_are(c, WALK_IDLE))
-        on_arms_idle(c);
+        conductor_arms_idle(c);
     if (c->turns != NULL && !c->paused && c->begun)
         turns_step(c->turns);
     for (size_t i = 0; i < c->walk_count && !c->paused; i++)
         if (c->walks[i]->state == WALK_IDLE && (c->turns == NULL || c->stopping != STOPPING_NOT))
-            on_idle(c, c->walks[i]);
+            conductor_walk_idle(c, c->walks[i]);
     if (!all_are(c, WALK_DONE))
         return;
     if (c->stopping == STOPPING_NOT && asker_is_waiting(c->asker))
@@ -455,7 +395,7 @@ static bool run_scenario(struct conductor *c, const struct walk_plan *plans, siz
     c->guards = NULL;
     turns_free(c->turns);
     c->turns = NULL;
-    write_own(c);
+    conductor_write_own(c);
     for (size_t i = 0; i < c->walk_count; i++) {
         if (c->walks[i]->broken.kind != ERROR_NONE && c->stopping != STOPPING_BROKEN &&
             !c->context.leaving) {
@@ -522,7 +462,7 @@ static bool write_end(struct conductor *c, struct error *err)
     else
         snprintf(how, sizeof(how), "%s: %s", c->stopping == STOPPING_ABORT ? "aborted" : "broken",
                  text);
-    write_own(c);
+    conductor_write_own(c);
     return run_row_end(c->store, how, c->stopping == STOPPING_NOT, c->signals, err);
 }
 

@@ -52,6 +52,15 @@ void conductor_stop(struct conductor *c, enum stopping how, const struct error *
 /* How long the load runs on after an abort. */
 uint64_t conductor_recover_ns(const struct conductor *c);
 
+/* Our own records to the store, and the store to the disk. */
+void conductor_write_own(struct conductor *c);
+bool conductor_commit(struct conductor *c);
+
+/* conductor_repeat.c: the phases of a walk are over; of all arms: what one of them is to walk again
+ * the others do too, for it is compared with them. */
+void conductor_walk_idle(struct conductor *c, struct walk *w);
+void conductor_arms_idle(struct conductor *c);
+
 /* conductor_intake.c: agents that dial in, where the run has a fleet. */
 bool conductor_intake_open(struct conductor *c, struct error *err) WARN_UNUSED;
 void conductor_intake_close(struct conductor *c); /* before the loop goes */

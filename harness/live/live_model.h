@@ -61,9 +61,10 @@ struct guard_seen {
     } ring[SECONDS_KEPT];
 };
 struct phase_seen {
-    /* Its rows in the journal that have begun and not ended: one, or one of each arm. */
+    /* Its rows in the journal: one, or one of each arm; ${open} of them have not ended. What is
+     * undone at a phase's end is told after its row. */
     uint32_t rows[PLAN_ARMS_MOST];
-    size_t row_count;
+    size_t row_count, open;
     char name[LIVE_NAME_BYTES];
     uint32_t ordinal;
     bool again, paused;      /* paused: it goes on with what is left of it */
@@ -156,7 +157,7 @@ void live_world(struct live *l, const struct record_source *from, const struct w
 /* live_phase.c */
 void live_phase(struct live *l, const struct journal_phase *p);
 void live_phases_open(struct live *l);
-/* The journal's row is one of its runs that go on. */
+/* The journal's row is one of its runs. */
 bool live_phase_has(const struct phase_seen *p, uint32_t row);
 /* When the phase under way, or ${ordinal} of those to come, is to end; UINT64_MAX: it sets no time.
  */

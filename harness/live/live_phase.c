@@ -99,9 +99,10 @@ static void begin(struct live *l, const struct journal_phase *p)
         seen->from_ns = goes_on ? p->t0_ns - (seen->to_ns - seen->from_ns) : p->t0_ns;
     seen->to_ns = 0;
     seen->paused = false;
-    if (seen->row_count == PLAN_ARMS_MOST) /* never: each arm is in it once */
+    if (!beside || seen->row_count == PLAN_ARMS_MOST)
         seen->row_count = 0;
     seen->rows[seen->row_count++] = p->phase;
+    seen->open++;
     l->phase_now = at;
     const struct phase *plan = &l->scenario->phases[p->ordinal];
     uint64_t length = length_ns(l, plan);
@@ -128,10 +129,8 @@ void live_phase(struct live *l, const struct journal_phase *p)
         struct phase_seen *seen = &l->phases[i];
         if (!live_phase_has(seen, p->phase))
             continue;
-        for (size_t k = 0; k < seen->row_count; k++)
-            if (seen->rows[k] == p->phase)
-                seen->rows[k] = seen->rows[--seen->row_count];
-        if (seen->row_count > 0) /* other arms are in it still */
+        seen->open -= seen->open > 0;
+        if (seen->open > 0) /* other arms are in it still */
             continue;
         seen->to_ns = p->t1_ns;
         seen->paused = strcmp(p->why, "pause") == 0;

@@ -2,6 +2,8 @@
 
 #include "policy/yaml.h"
 
+#include <time.h>
+
 static const char *const kinds[] = {[EXCEPTION_RULE] = "rule", [EXCEPTION_CLAIM] = "claim"};
 /* One file is for both: a rule's entry may have what a claim's has. */
 static const char *const keys[] = {"claim", "on",     "scenario", "until",
@@ -13,6 +15,16 @@ static unsigned days_of(unsigned year, unsigned month)
     static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return month == 2 && leap ? 29 : days[month - 1];
+}
+
+uint32_t exception_date_of(uint64_t wall_s)
+{
+    struct tm tm;
+    time_t at = (time_t)wall_s;
+    if (gmtime_r(&at, &tm) == NULL)
+        return 0;
+    return (uint32_t)(tm.tm_year + 1900) * 10000 + (uint32_t)(tm.tm_mon + 1) * 100 +
+           (uint32_t)tm.tm_mday;
 }
 
 bool exception_date_parse(const char *text, uint32_t *ret)

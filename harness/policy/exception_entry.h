@@ -24,6 +24,8 @@ typedef bool exception_knows(const char *name, struct source source, struct erro
 
 /* "2026-12-31"; false for what is no day. */
 bool exception_date_parse(const char *text, uint32_t *ret);
+/* The day, in UTC, of ${wall_s} seconds since 1970; 0: it cannot be told. */
+uint32_t exception_date_of(uint64_t wall_s);
 /* Reads the file's bytes; rows and text live in ${arena}, ${name}'s copy too. Fails with its line
  * on what is no such list, on a name that ${knows} denies and on a field that lacks. */
 bool exception_entries_read(struct bytes yaml, const char *name, enum exception_kind kind,

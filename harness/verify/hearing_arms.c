@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "policy/exception_entry.h"
 
-#include <time.h>
-
 /* Told by people and by probes, which know of no arms. */
 static bool is_common(const struct step *s)
 {
@@ -30,15 +28,9 @@ bool hearing_asks(const struct hearing *h, uint32_t scenario, const struct step 
 bool hearing_in_quarantine(const struct journal *j, const struct scenario *s)
 {
     uint32_t until;
-    struct tm utc;
-    time_t at =
-        (time_t)(json_integer_value(json_object_get(j->run, "wall_ns")) / (json_int_t)NS_PER_S);
-    if (s->quarantine_until == NULL || !exception_date_parse(s->quarantine_until, &until) ||
-        gmtime_r(&at, &utc) == NULL)
-        return false;
-    return (uint32_t)(utc.tm_year + 1900) * 10000 + (uint32_t)(utc.tm_mon + 1) * 100 +
-               (uint32_t)utc.tm_mday <=
-           until;
+    uint64_t wall_ns = (uint64_t)json_integer_value(json_object_get(j->run, "wall_ns"));
+    return s->quarantine_until != NULL && exception_date_parse(s->quarantine_until, &until) &&
+           exception_date_of(wall_ns / NS_PER_S) <= until;
 }
 
 bool hearing_gates(const struct hearing *h, uint32_t scenario, const char *arm,
