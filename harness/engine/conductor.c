@@ -57,8 +57,7 @@ bool conductor_commit(struct conductor *c)
 {
     struct error err = {0};
     if (store_commit(c->store, &err)) {
-        for (size_t i = 0; i < c->walk_count; i++)
-            walk_committed(c->walks[i]);
+        conductor_intake_committed(c);
         return true;
     }
     conductor_stop(c, STOPPING_BROKEN, &err, 0);
@@ -126,9 +125,8 @@ static void look_at_stall(struct conductor *c, const struct stall_seen *stall)
     uint64_t lasted_ns = stall->fired_ns - stall->due_ns;
     struct error why = {0};
     char span[32];
-    if (c->stopping != STOPPING_NOT || lasted_ns < most_ns || stall->due_ns <= c->away_ns)
-        return;
-    if (!c->begun) /* agents are on their way: nothing is armed, and no guard is due */
+    if (c->stopping != STOPPING_NOT || lasted_ns < most_ns || stall->due_ns <= c->away_ns ||
+        !c->begun) /* agents are on their way: nothing is armed, and no guard is due */
         return;
     units_print_duration(lasted_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
     error_set(&why, ERROR_LIMIT, "our own loop stalled for %s", span);
@@ -420,11 +418,8 @@ static bool open_parts(struct conductor *c, const struct plan *plan, struct erro
         return false;
     if (o->on_record != NULL)
         store_tap(c->store, o->on_record, o->cookie);
-    if (o->fleet != NULL)
-        store_merges(c->store);
-    if (!run_row_head(c->store, CONDUCTOR_PROC, o, plan, err))
-        return false;
-    if (!conductor_take_signals(c, err) || !conductor_intake_open(c, err))
+    if (!run_row_head(c->store, CONDUCTOR_PROC, o, plan, err) || !conductor_take_signals(c, err) ||
+        !conductor_intake_open(c, err))
         return false;
     c->context = (struct walk_context){
         .loop = c->loop,

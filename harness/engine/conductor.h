@@ -63,8 +63,9 @@ void conductor_arms_idle(struct conductor *c);
 
 /* conductor_intake.c: agents that dial in, where the run has a fleet. */
 bool conductor_intake_open(struct conductor *c, struct error *err) WARN_UNUSED;
-void conductor_intake_close(struct conductor *c); /* before the loop goes */
-void conductor_intake_free(struct conductor *c);  /* after the walks */
+void conductor_intake_committed(struct conductor *c); /* the journal was */
+void conductor_intake_close(struct conductor *c);     /* before the loop goes */
+void conductor_intake_free(struct conductor *c);      /* after the walks */
 
 /* conductor_steer.c */
 extern const struct steer_acts conductor_steer_acts; /* cookie: the conductor */

@@ -54,12 +54,19 @@ bool conductor_intake_open(struct conductor *c, struct error *err)
     if (!psk_make(c->options->run, &c->psk, err))
         return false;
     psk_print(&c->psk, c->psk_text);
+    store_merges(c->store);
     struct intake_config config = {.listen = fleet->listen,
                                    .psk = &c->psk,
                                    .token = fleet->token,
                                    .events = {on_hello, on_refused},
                                    .cookie = c};
     return intake_open(c->loop, &config, &c->intake, err);
+}
+
+void conductor_intake_committed(struct conductor *c)
+{
+    for (size_t i = 0; i < c->walk_count; i++)
+        walk_committed(c->walks[i]);
 }
 
 void conductor_intake_close(struct conductor *c)
