@@ -49,7 +49,9 @@ static void every_value_is_one_that_the_fault_takes(void **unused)
     for (size_t i = 0; i < count; i++) {
         const struct drawable *d = &all[i];
         assert_true(d->dial_count <= DIALS_MOST);
-        must_load(d, needed(d));
+        json_t *least = needed(d);
+        must_load(d, least);
+        json_decref(least);
         for (size_t k = 0; k < d->dial_count; k++) {
             const struct dial *dial = &d->dials[k];
             const uint64_t ends[] = {dial->least, dial->most};
