@@ -123,7 +123,7 @@ bool control_open(const char *run, const char *suite, const char *journal, struc
     bool noted = live_note_write(&c->note, &why);
     if (!noted && is_read_only(why.sys))
         log_warn("control", "this run cannot be found by others: %s", why.text);
-    bool ok = noted || is_read_only(why.sys) || !error_set(err, why.kind, "%s", why.text);
+    bool ok = noted || is_read_only(why.sys) || error_set(err, why.kind, "%s", why.text);
     c->noted = noted;
     if (ok && live_may_run(err))
         return true;

@@ -59,6 +59,8 @@ endforeach()
 add_client_test(real.world_partition.envoy world/run partition both envoy)
 foreach(case pass fail refused terminated killed contended mesh plan)
   add_client_test(e2e.canary_${case} canary/run ${case})
+  # The conductor of a pod listens where its agents look for it.
+  set_tests_properties(e2e.canary_${case} PROPERTIES RESOURCE_LOCK agents_port)
 endforeach()
 add_client_test(e2e.explain explain/run)
 add_client_test(e2e.show show/run)
