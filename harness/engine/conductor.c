@@ -275,7 +275,7 @@ static void begin(struct conductor *c)
 {
     bool calm = true;
     for (size_t i = 0; i < c->walk_count; i++) {
-        if (!c->walks[i]->subject || c->walks[i]->is_calm)
+        if (c->options->uncalm || !c->walks[i]->subject || c->walks[i]->is_calm)
             continue;
         calm = false;
         walk_calm(c->walks[i]);

@@ -76,6 +76,19 @@ static void a_control_is_not_asked(void **state)
     rig_release(&r);
 }
 
+static void a_mesh_that_is_wrong_on_purpose_is_not_asked(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_storm(&r, "restless");
+    r.options.uncalm = true;
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_COMPLETE);
+    assert_null(strstr(r.lines, "CALM"));
+    assert_int_equal(r.read->phase_count, 1);
+    rig_release(&r);
+}
+
 static void an_abort_meanwhile_is_heard(void **state)
 {
     struct rig r;
@@ -98,6 +111,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(it_is_sent_again_while_a_mesh_comes_up),
         cmocka_unit_test(a_declared_status_is_an_answer),
         cmocka_unit_test(a_control_is_not_asked),
+        cmocka_unit_test(a_mesh_that_is_wrong_on_purpose_is_not_asked),
         cmocka_unit_test(an_abort_meanwhile_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 #define ENGINE_TURNS_H
 
 /* Whose turn it is among the arms of one scenario (scenario-language.md 1.2 "Arms",
- * harness/adr/0019): one of them sends at a time. A phase that ends by the clock goes in blocks of
+ * harness/adr/0021): one of them sends at a time. A phase that ends by the clock goes in blocks of
  * 10 s, in rounds of one block an arm, each round in an order drawn by the seed; any other phase
  * goes whole, arm after arm. What cannot be cut (a load with `tagged` or `ramp`, which has a
  * beginning and an end) is not. */

@@ -2,7 +2,7 @@
 #define JOURNAL_ARM_H
 
 /* Whose a process or a phase of the journal is: the subject's, the subject's of one mesh of several
- * ("arm:linkerd", scenario-language.md 1.2 "Arms", harness/adr/0019), or a control's. */
+ * ("arm:linkerd", scenario-language.md 1.2 "Arms", harness/adr/0021), or a control's. */
 
 #include <stdbool.h>
 

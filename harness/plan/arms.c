@@ -2,7 +2,7 @@
 
 /* A scenario of several meshes (scenario-language.md 1.2 "Arms"): what its author wrote is split
  * into one scenario an arm, so that each has its own policy, its own lab and its own verdicts; what
- * makes them one is that the engine walks them in turn (harness/adr/0019). */
+ * makes them one is that the engine walks them in turn (harness/adr/0021). */
 
 #define ARM_NAME_MOST 40
 

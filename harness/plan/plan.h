@@ -222,7 +222,7 @@ void plan_check_all(struct plan *p, struct errors *errors);
 /* Gives every fault of the scenario its number, in the order in which they are written. plan_check
  * and plan_from_json do so too; generators call it after adding phases. */
 void plan_number_faults(struct scenario *s);
-/* One scenario for each arm of those that have several (harness/adr/0019), named "tails, arm
+/* One scenario for each arm of those that have several (harness/adr/0021), named "tails, arm
  * linkerd", next to each other; the rest as they are. */
 bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;
 /* An arm without a mesh: what a policy promises is not asked of it, and nothing of it gates. */
