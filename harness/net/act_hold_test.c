@@ -145,6 +145,30 @@ static void disarming_two_holds_at_accept_releases_both(void **state)
     rig_close(rig);
 }
 
+static bool until_fired_twice(struct rig *rig, void *fault)
+{
+    return proxy_fired(rig->proxy, *(uint16_t *)fault) == 2;
+}
+
+/* Certificates that begin to be served wrong reset what is there: a handshake that the fault before
+ * them had chosen, too. It was counted as open for ever, and the guard withheld all that came. */
+static void a_hold_that_is_reset_is_not_open_any_more(void **state)
+{
+    struct script s = {.moment = MOMENT_ACCEPT, .act = ACT_HOLD, .hold_ns = HOLD_FOREVER};
+    struct filter_slot slot = slot_of(&s, 1);
+    (void)state;
+    slot.when.streak = 2;
+    struct rig *rig = rig_open();
+    arm(rig, &slot, 1);
+    struct peer *c = rig_dial(rig);
+    rig_await_polling(rig, until_fired, &(uint16_t){1});
+    proxy_existing(rig->proxy, 1, EXISTING_RESET);
+    await_gone(c);
+    (void)rig_dial(rig);
+    rig_await_polling(rig, until_fired_twice, &(uint16_t){1});
+    rig_close(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +177,7 @@ int main(void)
         cmocka_unit_test(disarming_releases_the_holds_of_that_fault_only),
         cmocka_unit_test(a_hold_that_begins_after_its_disarm_is_none),
         cmocka_unit_test(disarming_two_holds_at_accept_releases_both),
+        cmocka_unit_test(a_hold_that_is_reset_is_not_open_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

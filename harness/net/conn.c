@@ -104,6 +104,10 @@ void conn_close(struct conn *c, enum conn_closer by, bool reset)
         if (c->side == CONN_CLIENT && mate->call == NULL)
             conn_close(mate, CONN_BY_US, false);
     }
+    if (c->accept_run.counted_open) { /* it was cut before a fault or its peer had an end of it */
+        c->accept_run.counted_open = false;
+        e->streak.open--;
+    }
     if (c->accept_run.chain != NULL)
         chain_run_release(&c->accept_run, true, now_ns);
     arena_release(&c->accept_arena);
