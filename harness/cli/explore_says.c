@@ -196,14 +196,14 @@ static void add_how(const struct explore_says *s, const struct search_result *r,
     text_add(t, "      shrunk   %zu fault%s to %zu, %s to %s; %llu smaller schedule%s tried\n",
              r->drawn.count, r->drawn.count == 1 ? "" : "s", r->smallest.count, was, is,
              (unsigned long long)r->tried, r->tried == 1 ? "" : "s");
-    text_add(t, "      again    in %u of %u replays, each with a seed of its own%s\n", s->replays,
-             s->replays,
-             r->stopped || r->last_failed
-                 ? ""
-                 : "; the last look, beside a right mesh, did not show it");
+    text_add(t, "      again    in %u of %u replays, each with a seed of its own\n", s->replays,
+             s->replays);
     if (!r->minimal)
         text_add(t, "      not yet minimal: %s\n",
-                 r->stopped ? "it was stopped" : "the time to shrink was over (--shrink)");
+                 r->stopped       ? "it was stopped"
+                 : r->last_failed ? "the time to shrink was over (--shrink)"
+                                  : "the last look at a smaller one, beside a right mesh, did not "
+                                    "show it");
     if (r->failed.right_fails)
         text_add(t, "      a right mesh under the same faults fails it too: the policy does not "
                     "keep what the suite wishes\n");

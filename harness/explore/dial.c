@@ -214,6 +214,9 @@ size_t dial_simpler(const struct dial *dial, uint64_t value, uint64_t ret[DIAL_S
             add(i, ret, &count);
         return count;
     }
+    if (dial->kind ==
+        DIAL_SHARE) /* a rarer fault is no simpler one, only one that shows less often */
+        return count;
     /* The least, then ever nearer to the value: each half of what is left. */
     for (uint64_t gap = value - dial->least; gap > 0; gap /= 2) {
         uint64_t down = value - gap, nice = rounded(dial, down);

@@ -93,6 +93,17 @@ static void every_fault_is_drawn_or_known_not_to_be(void **unused)
     assert_true(drawable_words(words, true) < count);
 }
 
+/* What fires in one run and not in the next is no smaller than what fires in every one. */
+static void a_share_gets_no_rarer(void **unused)
+{
+    const struct dial share = {
+        .key = "share", .kind = DIAL_SHARE, .least = 10000, .most = 900000, .absent_percent = 40};
+    uint64_t simpler[DIAL_SIMPLER_MOST];
+    (void)unused;
+    assert_int_equal(dial_simpler(&share, 100000, simpler), 1);
+    assert_true(simpler[0] == DIAL_ABSENT);
+}
+
 /* Shrinking ends: what is simpler is less, and stays within the dial. */
 static void simpler_values_go_down(void **unused)
 {
@@ -123,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_is_one_that_the_fault_takes),
         cmocka_unit_test(every_fault_is_drawn_or_known_not_to_be),
+        cmocka_unit_test(a_share_gets_no_rarer),
         cmocka_unit_test(simpler_values_go_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

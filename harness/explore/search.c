@@ -123,12 +123,12 @@ static void make_smaller(struct search *s, struct replaying *r)
         return;
     r->trial.stage = TRIAL_LAST;
     r->trial.beside_right = true;
-    result->last_failed = fails_again(r, &result->smallest, 1);
-    if (result->last_failed && r->last.doubted) {
-        /* Shrinking went where the judge errs: the drawn schedule stands as it was found. */
+    result->last_failed = fails_again(r, &result->smallest, 1) && !r->last.doubted;
+    if (!result->last_failed && !s->stopped) {
+        /* Shrinking went where the judge errs, or where the failure shows only now and then: the
+         * drawn schedule stands as it was found. */
         result->smallest = result->drawn;
         result->minimal = false;
-        result->last_failed = false;
         keep(s, EVIDENCE_SMALLEST, EVIDENCE_NEWEST);
     } else if (result->last_failed) {
         result->failed.right_fails = r->last.right_fails;

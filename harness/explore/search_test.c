@@ -16,7 +16,7 @@ struct world {
     size_t seed_count;
     /* How this world misbehaves. */
     uint32_t flaky; /* every so manieth failure is not seen; 0: none */
-    bool undecided, right_fails, doubted, unwalkable;
+    bool undecided, right_fails, doubted, unwalkable, hides_at_last;
     size_t stop_at;         /* the so manieth run; 0: never */
     size_t kept[EVIDENCES]; /* numbers of runs */
     size_t runs, failures;
@@ -42,6 +42,8 @@ static void judge(void *cookie, const struct trial *t, struct trial_result *ret)
         ret->end = TRIAL_STOPPED;
     else if (w->unwalkable)
         ret->end = TRIAL_BROKEN;
+    else if (w->hides_at_last && t->stage == TRIAL_LAST)
+        ret->end = TRIAL_INCONCLUSIVE;
     else if (w->broken(t->schedule) && (w->flaky == 0 || ++w->failures % w->flaky != 0))
         ret->end = TRIAL_FAIL;
     else if (w->undecided)
@@ -179,6 +181,21 @@ static void what_fails_now_and_then_is_not_accepted(void **unused)
     world_free(w);
 }
 
+/* What was made so small that it shows only now and then is not handed over: the drawn one is. */
+static void what_the_last_look_does_not_show_stays_as_drawn(void **unused)
+{
+    struct world *w = world_new(a_400);
+    struct search_result r;
+    (void)unused;
+    w->hides_at_last = true;
+    search(w, &r);
+    assert_int_equal(r.end, SEARCH_FOUND);
+    assert_true(r.tried > 0 && !r.last_failed && !r.minimal && !r.stopped);
+    assert_true(schedule_equal(&r.drawn, &r.smallest));
+    assert_true(w->kept[EVIDENCE_DRAWN] != 0 && w->kept[EVIDENCE_SMALLEST] == 0);
+    world_free(w);
+}
+
 /* A right mesh fails it too: the judge is in doubt, not the mesh. */
 static void what_a_right_mesh_shows_too_is_not_found(void **unused)
 {
@@ -249,6 +266,7 @@ int main(void)
         cmocka_unit_test(the_seed_gives_the_order),
         cmocka_unit_test(undecided_is_no_failure),
         cmocka_unit_test(what_fails_now_and_then_is_not_accepted),
+        cmocka_unit_test(what_the_last_look_does_not_show_stays_as_drawn),
         cmocka_unit_test(what_a_right_mesh_shows_too_is_not_found),
         cmocka_unit_test(a_wish_that_no_mesh_keeps_is_found),
         cmocka_unit_test(three_that_cannot_be_walked_end_it),
