@@ -22,14 +22,18 @@ static void tripped(const struct track *t, const struct ejector *e, const struct
     *ret_must_ns = must == TRACK_NONE ? s->end_ns : t->tries[host->tries[must]].seen_ns;
 }
 
-/* Many sweeps have found the host in since, and little of that time is no evidence: it counts no
- * more. */
-static bool is_forgotten(const struct track *t, const struct ejector *e, uint64_t back_ns,
-                         uint64_t begin_ns)
+/* Many sweeps have found the host in since, in time that is evidence: it counts no more. */
+static bool is_forgotten(const struct track *t, const struct ejector *e, uint32_t host,
+                         uint64_t back_ns, uint64_t begin_ns)
 {
     uint64_t since_ns = begin_ns > back_ns ? begin_ns - back_ns : 0;
-    return since_ns >= FORGET_SWEEPS * e->interval_ns &&
-           spans_within(&t->taint, back_ns, begin_ns) <= since_ns / 20;
+    uint64_t not_in_ns = spans_within(&t->taint, back_ns, begin_ns);
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        if (s->host == host && s->begin_ns >= back_ns && s->end_ns <= begin_ns)
+            not_in_ns += s->end_ns - s->begin_ns;
+    }
+    return since_ns >= not_in_ns + FORGET_SWEEPS * e->interval_ns;
 }
 
 /* Ejections that no silence shows: gaps at too low a rate. */
@@ -41,7 +45,7 @@ static uint64_t unseen_before(const struct track *t, const struct ejector *e,
     for (uint32_t i = 1; i <= end; i++) {
         const struct try *x = &t->tries[t->hosts[s->host].tries[i]];
         unseen += !x->after_silence && track_may_have_been_out(t, s->host, i) &&
-                  !is_forgotten(t, e, x->head_ns, s->begin_ns);
+                  !is_forgotten(t, e, s->host, x->head_ns, s->begin_ns);
     }
     return unseen;
 }

@@ -374,6 +374,41 @@ static void an_ejection_that_only_unseen_tries_explain_is_no_pass(void **state)
     }
 }
 
+/* Endpoint 3 may have been out a while ago, at so few tries that nothing shows it; ${in_ms} later,
+ * of which some is no evidence, it is out, back, and out again. */
+static void out_again_after(struct fixture *f, double in_ms)
+{
+    double out = 4700 + in_ms;
+    begin(f, ejects(3, 2, 34));
+    f->scenario.from_policy = true;
+    f->scenario.depth = DEPTH_FULL;
+    add_clean(f, 0, 2000, 10, all, 3);
+    add(f, 2100, 3, 503);
+    add(f, 2250, 3, 503);
+    add_clean(f, 2255, 4700, 100, both, 2);
+    add_clean(f, 4700, out - 5, 10, all, 3);
+    for (double at = 4800; at + 600 < out; at += 600)
+        add_stall(f, 2, at, 30);
+    add(f, out, 3, 503);
+    add(f, out + 150, 3, 503);
+    add_clean(f, out + 5, out + 2595, 4, both, 2);
+    add(f, out + 2600, 3, 503);
+    add(f, out + 2605, 3, 503);
+    add_clean(f, out + 2610, out + 7000, 10, both, 2);
+    add_clean(f, out + 7000, out + 7300, 10, all, 3);
+    f->from_ms = out - 300;
+}
+
+static void an_ejection_of_long_ago_counts_no_more(void **state)
+{
+    struct fixture f;
+    (void)state;
+    out_again_after(&f, 12000);
+    is(&f, "eject.length", VERDICT_PASS, "again for 4.4 s");
+    out_again_after(&f, 6000); /* fewer sweeps have found it in since */
+    is(&f, "eject.length", VERDICT_INCONCLUSIVE, "ejections from trip to return");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_silence_that_begins_as_a_panic_ends_is_no_early_one),
         cmocka_unit_test(a_try_in_a_panic_is_not_late),
         cmocka_unit_test(without_room_under_the_cap_no_try_is_late),
+        cmocka_unit_test(an_ejection_of_long_ago_counts_no_more),
         cmocka_unit_test(an_ejection_that_only_unseen_tries_explain_is_no_pass),
         cmocka_unit_test(a_host_is_out_at_once),
         cmocka_unit_test(one_try_more_after_a_pause_is_late),
