@@ -117,20 +117,26 @@ static void build_call(struct build *b, int index, const struct node *n, void *c
 
 /* ---- lab ---- */
 
-/* A service that runs already has as many endpoints as addresses, and does what it does. */
-static void read_addresses(struct build *b, const json_t *keys, struct service_plan *s)
+/* A service that runs already has as many endpoints as addresses; it, and a program of the user's,
+ * do what they do. */
+static void read_others(struct build *b, const json_t *keys, struct service_plan *s)
 {
-    static const char *const ours[] = {"body",  "calls",  "endpoints", "jitter",
-                                       "slots", "status", "work"};
-    if (s->address_count == 0)
-        return;
-    s->endpoints = (uint32_t)s->address_count;
-    for (size_t i = 0; i < COUNT_OF(ours); i++)
+    static const char *const ours[] = {"body", "jitter", "slots",     "status",
+                                       "work", "run",    "endpoints", "calls"};
+    size_t count = s->run != NULL ? COUNT_OF(ours) - 3 : COUNT_OF(ours);
+    if (s->run != NULL)
+        s->run_in = b->folder[0] == '\0' ? NULL : arena_strdup(&b->plan->arena, b->folder);
+    if (s->address_count > 0) {
+        s->endpoints = (uint32_t)s->address_count;
+        count = COUNT_OF(ours);
+    }
+    for (size_t i = 0; (s->run != NULL || s->address_count > 0) && i < count; i++)
         if (json_object_get(keys, ours[i]) != NULL)
             errors_add(b->errors, s->source, ERROR_INPUT,
-                       "service \"%.60s\" has both address and %s: what runs already is no stub of "
-                       "ours, with one endpoint an address",
-                       s->name, ours[i]);
+                       "service \"%.60s\" has both %s and %s: %s is no stub of ours%s", s->name,
+                       s->address_count > 0 ? "address" : "run", ours[i],
+                       s->address_count > 0 ? "what runs already" : "a program",
+                       s->address_count > 0 ? ", with one endpoint an address" : "");
 }
 
 static void build_service(struct build *b, int index, const struct node *n, void *cookie)
@@ -150,7 +156,7 @@ static void build_service(struct build *b, int index, const struct node *n, void
     s->name = build_name(b, index, "service", n->source);
     json_t *keys = build_keys(b, index, &service_table, "service", s, NULL);
     read_body(b, keys, "service", n->source, &s->body_text, &s->body_bytes);
-    read_addresses(b, keys, s);
+    read_others(b, keys, s);
 }
 
 static void build_lab(struct build *b, int index, const char *label, const char *key,

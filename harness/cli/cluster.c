@@ -77,6 +77,11 @@ static const char *app_protocol(const struct service_plan *s)
 static bool add_service(struct cluster *c, const struct service_plan *s, struct error *err)
 {
     struct conduct_options *o = &c->options;
+    if (s->run != NULL)
+        return error_at(err, s->source, ERROR_USAGE,
+                        "service \"%s\": run is a program of this machine; a pod of ours has stubs "
+                        "only: --on local",
+                        s->name);
     for (size_t i = 0; i < o->service_count; i++) {
         if (strcmp(c->services[i].name, s->name) != 0)
             continue;

@@ -52,7 +52,9 @@ bool serve_job_start(struct serve_job *j, const struct serve_ask *ask, bool *ret
         argv[n++] = "--tag";
         argv[n++] = ask->tags[i];
     }
-    j->runs = child_start(&j->child, j->loop, argv, log, on_child_exit, j, err);
+    j->runs =
+        child_start(&j->child, j->loop, &(const struct child_program){.argv = argv, .log = log},
+                    on_child_exit, j, err);
     if (!j->runs)
         j->run[0] = '\0';
     return j->runs;

@@ -1,11 +1,16 @@
 #include "base/clock.h"
 #include "engine/agent.h"
+#include "engine/program.h"
 #include "load/stub.h"
+
+#include <errno.h>
 
 #include <stdlib.h>
 
-/* The stub role: the backends of one service. The addresses of its own calls are known only when
- * the mesh is up, and the mesh needs ours first: ROUTE brings them before any load starts. */
+/* The stub role: the backends of one service, or a user's own program as one of its endpoints. The
+ * addresses of its own calls are known only when the mesh is up, and the mesh needs ours first:
+ * ROUTE brings them before any load starts. A program that calls is started then; the calm request
+ * waits for it. */
 
 #define DRAIN_TICK_NS (20 * NS_PER_MS)
 #define NO_ADDRESS "127.0.0.1:1" /* refused: no call is made before ROUTE */
@@ -15,6 +20,7 @@ struct stub_agent {
     struct plan *plan;
     const struct service_plan *service;
     struct stub *stub;
+    struct program *program; /* instead of ${stub} */
     const char **effects;
     size_t effect_count;
     bool routed;
@@ -99,12 +105,60 @@ static bool open_stub(struct stub_agent *s, struct error *err)
     return ok;
 }
 
+static void say_ready(struct stub_agent *s)
+{
+    agent_ready(s->agent, json_pack("[s]", program_address(s->program)));
+}
+
+static void on_program_up(void *cookie)
+{
+    struct stub_agent *s = cookie;
+    if (s->service->call_count == 0)
+        say_ready(s);
+}
+
+static void on_program_end(void *cookie, const struct error *why)
+{
+    struct stub_agent *s = cookie;
+    struct error told = {0};
+    error_at(&told, s->service->source, ERROR_PEER, "the program of \"%s\": %s", s->service->name,
+             why->text);
+    agent_fail(s->agent, &told);
+}
+
+static bool open_program(struct stub_agent *s, struct error *err)
+{
+    struct agent *a = s->agent;
+    const char *log = control_text(a->setup, "log");
+    if (control_number(a->setup, "endpoint") == 0 || log[0] == '\0')
+        return error_set(err, ERROR_PEER, "SETUP: a program is of one endpoint, and has a log");
+    const struct program_config config = {
+        .listen = listen_at(json_object_get(a->setup, "listen"), 0),
+        .command = s->service->run,
+        .folder = s->service->run_in,
+        .log = log,
+        .on_up = on_program_up,
+        .on_end = on_program_end,
+        .cookie = s,
+    };
+    if (!program_open(a->loop, &config, &s->program, err))
+        return false;
+    if (s->service->call_count == 0)
+        return program_start(s->program, err);
+    say_ready(s);
+    return true;
+}
+
 static bool setup(struct agent *a, const json_t *body, struct error *err)
 {
     struct stub_agent *s = check_alloc_zero(1, sizeof(*s));
     a->own = s;
     s->agent = a;
-    if (!read_plan(s, body, err) || !open_stub(s, err))
+    if (!read_plan(s, body, err))
+        return false;
+    if (s->service->run != NULL)
+        return open_program(s, err);
+    if (!open_stub(s, err))
         return false;
     json_t *addresses = json_array();
     for (uint32_t i = 1; i <= s->service->endpoints; i++) {
@@ -114,6 +168,17 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     }
     agent_ready(a, addresses);
     return true;
+}
+
+static bool route_program(struct stub_agent *s, const char **addresses, struct error *err)
+{
+    char name[80];
+    for (size_t i = 0; i < s->service->call_count; i++) {
+        program_call_name(s->service->calls[i].to, name, sizeof(name));
+        if (setenv(name, addresses[i], 1) != 0)
+            return error_system(err, errno, "setting %s", name);
+    }
+    return program_start(s->program, err);
 }
 
 static bool route(struct stub_agent *s, const json_t *body, const char **addresses,
@@ -127,8 +192,10 @@ static bool route(struct stub_agent *s, const json_t *body, const char **address
         if (addresses[i] == NULL)
             return false;
     }
-    stub_route(s->stub, addresses);
     s->routed = true;
+    if (s->program != NULL)
+        return route_program(s, addresses, err);
+    stub_route(s->stub, addresses);
     return true;
 }
 
@@ -159,6 +226,8 @@ static void on_drain_tick(struct hold *h, uint64_t now_ns)
 static void drain(struct agent *a, uint64_t deadline_ns)
 {
     struct stub_agent *s = a->own;
+    if (s != NULL && s->program != NULL)
+        program_stop(s->program);
     if (s == NULL || s->stub == NULL) {
         agent_drained(a);
         return;
@@ -173,6 +242,8 @@ static void release(struct agent *a)
     if (s == NULL)
         return;
     loop_hold_remove(a->loop, &s->drain_hold);
+    if (s->program != NULL)
+        program_free(s->program);
     if (s->stub != NULL)
         stub_free(s->stub);
     loop_settle(a->loop);

@@ -47,7 +47,7 @@ static const struct control_type control_types[] = {
       {"service", 't', false},      {"linger_ns", 'u', true},      {"boot_id", 't', true},
       {"time_ns_inode", 'i', true}, {"plan", 'o', false},          {"endpoints", 'a', false},
       {"edges", 'a', false},        {"addresses", 'o', false},     {"defects", 'a', false},
-      {"hosts", 'o', false},
+      {"hosts", 'o', false},        {"log", 't', false},
       {"driver", 't', false},       {"control_plane", 'b', false}, {"proxy", 't', false},
       {"tls", 'o', false},          {"endpoint", 'u', false},      {"protocol", 't', false},
       {"part", 'b', false},         {"shard", 'u', false},         {"shards", 'u', false}}},

@@ -187,6 +187,9 @@ static bool start_one(struct walk *w, const char *role, const char *service, siz
 
 static bool start_service(struct walk *w, struct walk_service *s, struct error *err)
 {
+    s->stubs_apart = s->stubs_apart || s->plan->run != NULL;
+    if (s->plan->run != NULL && !folder_new(w->context->options->run, &s->folder, err))
+        return false;
     s->stub_count = s->plan->address_count > 0           ? 0
                     : s->stubs_apart || w->fleet != NULL ? s->plan->endpoints
                                                          : 1;
@@ -313,8 +316,12 @@ void walk_free(struct walk *w)
         actor_release(&w->actors[i]);
     walk_fleet_end(w);
     free(w->actors);
-    for (size_t i = 0; i < w->service_count; i++)
+    for (size_t i = 0; i < w->service_count; i++) {
         picks_release(&w->services[i].picks);
+        if (w->services[i].folder != NULL)
+            folder_remove(w->services[i].folder);
+        free(w->services[i].folder);
+    }
     free(w->awaits);
     walk_mesh_free(w);
     walk_place_free(w);

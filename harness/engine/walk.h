@@ -66,6 +66,7 @@ struct walk_service {
     struct actor **stubs, **proxies;
     size_t stub_count, proxy_count;
     bool stubs_apart;
+    char *folder;        /* logs of a user's own programs; NULL: stubs of ours */
     uint64_t armed_ns;   /* the latest answer to the set that is in force */
     struct netns *netns; /* NULL: the lab is not isolated */
     struct picks picks;

@@ -10,6 +10,7 @@
  * was not answered well is sent again for a while. */
 
 #define CALM_WITHIN_NS (10 * NS_PER_S)
+#define CALM_PROGRAM_NS (60 * NS_PER_S) /* a user's program that calls begins no earlier */
 #define CALM_AGAIN_NS (250 * NS_PER_MS)
 
 #define WALK_OF(hold_, field) ((struct walk *)((char *)(hold_)-offsetof(struct walk, field)))
@@ -146,18 +147,26 @@ static void finish(struct walk *w)
     w->context->on_change(w->context->cookie, w);
 }
 
+static uint64_t calm_within_ns(const struct walk *w)
+{
+    if (w->context->options->calm_ns != 0)
+        return w->context->options->calm_ns;
+    for (size_t i = 0; i < w->service_count; i++)
+        if (w->services[i].plan->run != NULL && w->services[i].plan->call_count > 0)
+            return CALM_PROGRAM_NS;
+    return CALM_WITHIN_NS;
+}
+
 /* One that was asked has answered. */
 static void look(struct walk *w)
 {
     struct walk_calm *c = w->calm;
     struct loop *loop = w->context->loop;
-    const struct engine_options *o = w->context->options;
-    uint64_t within_ns = o->calm_ns == 0 ? CALM_WITHIN_NS : o->calm_ns;
     struct error err = {0};
     bool good;
     if (!is_over(c, &good))
         return;
-    if (!good && loop_now_ns(loop) - c->begun_ns >= within_ns)
+    if (!good && loop_now_ns(loop) - c->begun_ns >= calm_within_ns(w))
         walk_break(w, &c->why);
     else if (!actor_send(w->loads[0], CONTROL_STOP, json_object(), &err))
         walk_break(w, &err);

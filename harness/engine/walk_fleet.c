@@ -65,6 +65,12 @@ bool walk_fleet_check(const struct walk *w, struct error *err)
         return error_at(err, w->scenario->lab.source, ERROR_USAGE,
                         "lab isolation \"netns\" is for agents that are children of the run: "
                         "--on local");
+    for (size_t i = 0; i < w->service_count; i++)
+        if (w->services[i].plan->run != NULL)
+            return error_at(err, w->services[i].plan->source, ERROR_USAGE,
+                            "service \"%s\": run is for agents that are children of the run: "
+                            "--on local",
+                            w->services[i].plan->name);
     for (size_t i = 0; i < w->use_count; i++) {
         const struct walk_use *u = &w->uses[i];
         if (!check_budget(w, u, err))

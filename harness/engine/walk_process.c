@@ -206,7 +206,8 @@ static struct walk_target *add_target(struct walk *w, struct walk_use *u, struct
     return t;
 }
 
-/* A real proxy is the child of its agent, and stopped itself: the agent goes on. */
+/* A real proxy, and a user's program, is the child of its agent, and stopped itself: the agent goes
+ * on. */
 static bool find_paused(struct walk_target *t, bool is_child, struct error *err)
 {
     struct process *children;
@@ -253,7 +254,7 @@ static bool list_targets(struct walk *w, struct walk_use *u, struct error *err)
         snprintf(place, sizeof(place), "%s/%u", to->service, number);
         struct walk_target *t =
             add_target(w, u, walk_stub_of(&w->services[u->service], number), place);
-        if (pause && !find_paused(t, false, err))
+        if (pause && !find_paused(t, w->services[u->service].plan->run != NULL, err))
             return false;
     }
     return true;

@@ -315,8 +315,13 @@ static json_t *stub_setup(const struct walk *w, const struct walk_service *s, si
 {
     const struct actor *a = s->stubs[i];
     json_t *setup = json_pack("{so}", "plan", scenario_json(w));
-    if (s->stub_count > 1)
+    if (s->stub_count > 1 || s->plan->run != NULL)
         json_object_set_new(setup, "endpoint", json_integer((json_int_t)i + 1));
+    if (s->folder != NULL) {
+        char log[600];
+        snprintf(log, sizeof(log), "%s/%s-%zu.log", s->folder, s->plan->name, i + 1);
+        json_object_set_new(setup, "log", json_string(log));
+    }
     if (a->former_count > 0) {
         json_t *listen = json_array();
         for (size_t k = 0; k < a->former_count; k++)

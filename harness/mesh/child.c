@@ -15,7 +15,8 @@
 #define LOG_TAIL_BYTES 4096
 
 /* In the child, after fork: only async-signal-safe calls. */
-static _Noreturn void become(const char *const *argv, pid_t parent, int log_fd, int null_fd)
+static _Noreturn void become(const struct child_program *program, pid_t parent, int log_fd,
+                             int null_fd)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -30,9 +31,13 @@ static _Noreturn void become(const char *const *argv, pid_t parent, int log_fd, 
     union {
         const char *const *from;
         char *const *to;
-    } arguments = {.from = argv}; /* execv takes what it does not change as char *const [] */
-    execv(argv[0], arguments.to);
-    static const char failed[] = "cannot be executed\n";
+    } arguments = {.from = program->argv}; /* execvp does not change it */
+    static const char failed[] = "cannot be executed\n", no_folder[] = "its folder is not there\n";
+    if (program->folder != NULL && chdir(program->folder) != 0) {
+        (void)!write(STDERR_FILENO, no_folder, sizeof(no_folder) - 1);
+        _exit(127);
+    }
+    execvp(program->argv[0], arguments.to);
     (void)!write(STDERR_FILENO, failed, sizeof(failed) - 1);
     _exit(127);
 }
@@ -103,12 +108,12 @@ static bool open_all(struct child *c, int pipe_fd[2], int *ret_log, int *ret_nul
     return true;
 }
 
-bool child_start(struct child *c, struct loop *loop, const char *const *argv, const char *log,
+bool child_start(struct child *c, struct loop *loop, const struct child_program *program,
                  void (*on_exit)(void *cookie, const struct error *why), void *cookie,
                  struct error *err)
 {
     int pipe_fd[2], log_fd = -1, null_fd = -1;
-    *c = (struct child){.on_exit = on_exit, .cookie = cookie, .log = check_strdup(log)};
+    *c = (struct child){.on_exit = on_exit, .cookie = cookie, .log = check_strdup(program->log)};
     if (!open_all(c, pipe_fd, &log_fd, &null_fd, err)) {
         free(c->log);
         return false;
@@ -118,7 +123,7 @@ bool child_start(struct child *c, struct loop *loop, const char *const *argv, co
     if (pid == 0) {
         /* The write end is the one thing that the program inherits beyond its streams. */
         fcntl(pipe_fd[1], F_SETFD, 0);
-        become(argv, parent, log_fd, null_fd);
+        become(program, parent, log_fd, null_fd);
     }
     int sys = errno;
     close(pipe_fd[1]);
@@ -129,7 +134,7 @@ bool child_start(struct child *c, struct loop *loop, const char *const *argv, co
     if (pid > 0 && loop_watch_add_level(loop, &c->watch, pipe_fd[0], on_pipe, err))
         return true;
     if (pid < 0)
-        error_system(err, sys, "starting %s", argv[0]);
+        error_system(err, sys, "starting %s", program->argv[0]);
     else
         kill(pid, SIGKILL);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {

@@ -18,9 +18,13 @@ struct child {
     void *cookie;
 };
 
-/* ${argv} is NULL-terminated, argv[0] the path. ${on_exit} is called once when it ends by itself,
- * with its last log line; not after child_end. */
-bool child_start(struct child *c, struct loop *loop, const char *const *argv, const char *log,
+struct child_program {
+    const char *const *argv; /* NULL-terminated; argv[0] a path, or a name for PATH */
+    const char *log;
+    const char *folder; /* it runs there; NULL: here */
+};
+/* ${on_exit} is called once when it ends by itself, with its last log line; not after child_end. */
+bool child_start(struct child *c, struct loop *loop, const struct child_program *program,
                  void (*on_exit)(void *cookie, const struct error *why), void *cookie,
                  struct error *err) WARN_UNUSED;
 /* SIGTERM, SIGKILL after 2 s, and waits for it. Does nothing to one that does not run. */

@@ -47,7 +47,8 @@ static void begin(struct scene *s, const char *script)
     assert_true(loop_new(&s->loop, &err));
     s->told.loop = s->loop;
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
-    assert_true(child_start(&s->child, s->loop, argv, s->log, on_exit_told, &s->told, &err));
+    const struct child_program sh = {.argv = argv, .log = s->log};
+    assert_true(child_start(&s->child, s->loop, &sh, on_exit_told, &s->told, &err));
 }
 
 static void end(struct scene *s)

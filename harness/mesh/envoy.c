@@ -286,7 +286,9 @@ static bool start(struct envoy *e, const struct mesh_config *config, struct erro
                                 "--log-level",
                                 "warning",
                                 NULL};
-    return child_start(&e->child, e->loop, argv, log_path, on_exit_of_child, e, err);
+    return child_start(&e->child, e->loop,
+                       &(const struct child_program){.argv = argv, .log = log_path},
+                       on_exit_of_child, e, err);
 }
 
 static bool envoy_open(struct loop *loop, const struct mesh_config *config,

@@ -103,6 +103,8 @@ struct service_plan {
     const char *body_text, *effects;
     const char **addresses; /* already running: one an endpoint; none: stubs of ours */
     size_t address_count;
+    const char *run;      /* a program of the user's, a process an endpoint; NULL: stubs of ours */
+    const char *run_in;   /* the folder it runs in: the suite's; NULL: ours */
     const char *identity; /* of its certificates; NULL: its name */
     const char *meshed;   /* yes, no, leftover_sidecar; NULL: yes */
     const char **zones;   /* of the endpoints in order, repeated */

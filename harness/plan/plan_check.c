@@ -1,5 +1,6 @@
 #include "plan/check.h"
 
+#include "base/words.h"
 #include "net/access.h"
 #include "plan/row.h"
 
@@ -185,6 +186,20 @@ static bool check_call_protocol(const struct scenario *s, const struct call_plan
     return true;
 }
 
+/* Its port and the addresses of its calls are known only when it is started. */
+static void check_run(const struct service_plan *service, struct errors *errors)
+{
+    struct error why = {0};
+    char **words;
+    if (service->run == NULL)
+        return;
+    if (words_split(service->run, &words, &why))
+        words_free(words);
+    else
+        errors_add(errors, service->source, ERROR_INPUT, "service \"%.60s\": run: %s",
+                   service->name, why.text);
+}
+
 static void check_service(const struct scenario *s, const struct service_plan *service,
                           struct errors *errors)
 {
@@ -210,6 +225,7 @@ static void check_service(const struct scenario *s, const struct service_plan *s
         errors_add(errors, service->source, ERROR_INPUT,
                    "service \"%.60s\" has %u endpoints and %zu addresses", service->name,
                    service->endpoints, service->address_count);
+    check_run(service, errors);
     for (size_t i = 0; i < service->zone_count; i++) {
         if (!is_name(service->zones[i]))
             errors_add(errors, service->source, ERROR_INPUT,
