@@ -29,6 +29,7 @@ struct desk {
     pid_t pid;
     unsigned hellos, readies, armed, away, back, losses, ended;
     unsigned break_after; /* that ARMED breaks the connection; 0: none does */
+    bool breaks_within;   /* ... in the middle of a message to the agent */
     unsigned drain_after; /* that ARMED is followed by DRAIN */
     enum { STOP_NEVER, STOP_ARMED, STOP_LOST, STOP_AWAY, STOP_ENDED, STOP_REFUSED } stop_at;
     uint64_t linger_ns;
@@ -71,7 +72,16 @@ static void on_ready(void *cookie, struct actor *a)
     assert_int_equal(a->address_count, 1);
     assert_true(a->rounds >= 5);
     snprintf(d->endpoint, sizeof(d->endpoint), "%s", a->addresses[0]);
+    assert_memory_equal(d->endpoint, "127.0.0.1:", 10); /* where it dialled from */
     arm(d);
+}
+
+/* The agent has a few bytes of a message when it sees the end. */
+static void break_within(struct actor *a)
+{
+    static const uint8_t piece[5] = {0};
+    assert_int_equal(a->link.wire->send(a->link.wire, piece, sizeof(piece)), sizeof(piece));
+    shutdown(a->link.wire->fd, SHUT_WR);
 }
 
 static void on_armed(void *cookie, struct actor *a, const json_t *armed)
@@ -79,7 +89,9 @@ static void on_armed(void *cookie, struct actor *a, const json_t *armed)
     struct desk *d = cookie;
     (void)armed;
     d->armed++;
-    if (d->armed == d->break_after)
+    if (d->armed == d->break_after && d->breaks_within)
+        break_within(a);
+    else if (d->armed == d->break_after)
         shutdown(a->link.wire->fd, SHUT_RDWR);
     if (d->armed == d->drain_after)
         actor_drain(a, NS_PER_S);
@@ -183,7 +195,7 @@ static pid_t start_agent(const struct desk *d)
                                     .id = "payments/3",
                                     .conductor = intake_address(d->intake),
                                     .psk_file = d->key,
-                                    .listen = "127.0.0.1:0",
+                                    .listen = "0.0.0.0:0",
                                     .health = d->health};
     for (int fd = 3; fd < 64; fd++) /* what exec would close */
         close(fd);
@@ -317,12 +329,12 @@ static void it_is_in_service_once_it_is_armed(void **state)
 
 /* Both streams go on where they were: what it recorded while it was away is there once, and what it
  * was told is heard. */
-static void a_broken_connection_is_taken_up_again_without_a_loss(void **state)
+static void goes_on_after_a_break(bool within)
 {
     struct desk d;
-    (void)state;
     desk_open(&d, 0);
     d.break_after = 1;
+    d.breaks_within = within;
     d.drain_after = 2;
     d.stop_at = STOP_ENDED;
     run(&d);
@@ -336,6 +348,18 @@ static void a_broken_connection_is_taken_up_again_without_a_loss(void **state)
     assert_in_range(store_count(d.store, 2, RECORD_FAULT), 3, 4);
     assert_int_equal(store_count(d.store, 2, RECORD_LOST), 0);
     assert_int_equal(desk_close(&d), 0);
+}
+
+static void a_broken_connection_is_taken_up_again_without_a_loss(void **state)
+{
+    (void)state;
+    goes_on_after_a_break(false);
+}
+
+static void one_that_broke_within_a_message_too(void **state)
+{
+    (void)state;
+    goes_on_after_a_break(true);
 }
 
 static void without_a_conductor_it_disarms_at_once_and_leaves_service(void **state)
@@ -419,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_in_service_once_it_is_armed),
         cmocka_unit_test(a_broken_connection_is_taken_up_again_without_a_loss),
+        cmocka_unit_test(one_that_broke_within_a_message_too),
         cmocka_unit_test(without_a_conductor_it_disarms_at_once_and_leaves_service),
         cmocka_unit_test(one_that_is_killed_is_lost),
         cmocka_unit_test(whoever_knows_that_it_is_dead_need_not_wait),

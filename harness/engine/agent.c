@@ -297,6 +297,7 @@ static void on_terminate(int signo, void *cookie)
 bool agent_take_wire(struct agent *a, struct carrier *take_wire, struct error *err)
 {
     a->wire = take_wire;
+    frame_reader_restart(&a->reader); /* what it had of a message comes once more, whole */
     a->heard_ns = clock_now_ns();
     if (!loop_watch_add(a->loop, &a->watch, take_wire->fd, on_event, err))
         return false;
