@@ -9,7 +9,7 @@
  * and what they have under way ends by itself. One that is calm sends a single request of each load
  * that it names. */
 
-#define LOADS_MOST 4096 /* opened in one run */
+#define LOADS_MOST 4096 /* that have not ended */
 #define START_IN_MOST_NS (60 * NS_PER_S)
 #define DONE_TICK_NS (20 * NS_PER_MS)
 #define CALM_WARMUP_NS (3600 * NS_PER_S)
@@ -17,6 +17,7 @@
  * above all others, so that what a seed draws does not depend on how many were needed. */
 #define SEQ_SHIFT 32
 #define CALM_NUMBER 0x10000u
+#define NUMBERS_MOST CALM_NUMBER /* of others, in one run */
 
 struct running {
     struct load_agent *owner;
@@ -75,21 +76,23 @@ static void running_free(struct running *r)
     free(r);
 }
 
-/* Loads that have ended go, but for their places in the list. */
+/* Loads that have ended go. */
 static void sweep(struct load_agent *l)
 {
+    size_t left = 0;
     for (size_t i = 0; i < l->count; i++) {
-        if (l->loads[i] == NULL || !l->loads[i]->done)
-            continue;
-        running_free(l->loads[i]);
-        l->loads[i] = NULL;
+        if (l->loads[i]->done)
+            running_free(l->loads[i]);
+        else
+            l->loads[left++] = l->loads[i];
     }
+    l->count = left;
 }
 
 static bool all_ended(const struct load_agent *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        if (l->loads[i] != NULL && !l->loads[i]->done)
+        if (!l->loads[i]->done)
             return false;
     return true;
 }
@@ -106,7 +109,7 @@ static void stop_all(struct load_agent *l, uint64_t most_ns)
 {
     for (size_t i = 0; i < l->count; i++) {
         struct running *r = l->loads[i];
-        if (r == NULL || r->stopping)
+        if (r->stopping)
             continue;
         uint64_t drain_ns = r->plan->timeout_ns + NS_PER_S;
         r->stopping = true;
@@ -141,8 +144,10 @@ static bool open_load(struct load_agent *l, const struct load_plan *plan, bool c
     if (address == NULL)
         return false;
     if (l->count == LOADS_MOST)
-        return error_set(err, ERROR_LIMIT, "more than %d loads were started in one run",
-                         LOADS_MOST);
+        return error_set(err, ERROR_LIMIT, "more than %d loads are under way", LOADS_MOST);
+    if (!calm && l->numbered == NUMBERS_MOST)
+        return error_set(err, ERROR_LIMIT, "more than %u loads were started in one run",
+                         NUMBERS_MOST);
     struct running *r = check_alloc_zero(1, sizeof(*r));
     r->owner = l;
     r->plan = plan;
@@ -181,7 +186,7 @@ static bool are_tags_over(struct load_agent *l, uint64_t now_ns)
     uint64_t longest_ns = 0, in_flight = 0;
     for (size_t i = l->current; i < l->count; i++) {
         const struct running *r = l->loads[i];
-        if (r == NULL || r->plan->tagged_count == 0)
+        if (r->plan->tagged_count == 0)
             continue;
         struct load_progress progress = load_progress(r->load);
         any = true;
@@ -240,10 +245,9 @@ static bool take_calm(struct load_agent *l, const json_t *body, struct error *er
 
 static bool take_start(struct load_agent *l, const json_t *body, struct error *err)
 {
-    if (json_object_get(body, "calm") != NULL) {
-        sweep(l);
+    sweep(l);
+    if (json_object_get(body, "calm") != NULL) /* before the first phase */
         return take_calm(l, body, err);
-    }
     uint64_t ordinal = control_number(body, "ordinal"), seed = control_number(body, "seed");
     if (ordinal >= l->scenario->phase_count)
         return error_set(err, ERROR_PEER, "START: phase %llu; the plan has %zu",
@@ -252,7 +256,6 @@ static bool take_start(struct load_agent *l, const json_t *body, struct error *e
     bool own = phase->load_count > 0;
     const struct load_plan *plans = own ? phase->loads : l->scenario->loads;
     size_t count = own ? phase->load_count : l->scenario->load_count;
-    sweep(l);
     l->phase = control_number(body, "phase");
     l->current = l->count;
     l->tags_sent_ns = 0;
@@ -289,7 +292,7 @@ static void orphan(struct agent *a)
     struct load_agent *l = a->own;
     for (size_t i = 0; l != NULL && i < l->count; i++) {
         struct running *r = l->loads[i];
-        if (r == NULL || r->stopping)
+        if (r->stopping)
             continue;
         r->stopping = true;
         load_abandon(r->load, on_load_done, r);
@@ -330,8 +333,7 @@ static void release(struct agent *a)
     loop_hold_remove(a->loop, &l->done_hold);
     loop_hold_remove(a->loop, &l->drain_hold);
     for (size_t i = 0; i < l->count; i++)
-        if (l->loads[i] != NULL)
-            running_free(l->loads[i]);
+        running_free(l->loads[i]);
     loop_settle(a->loop);
     plan_free(l->plan);
     free(l);

@@ -210,10 +210,26 @@ static void a_proxy_arms_expires_and_counts_itself(void **state)
     assert_int_equal(desk_close(&d), 0);
 }
 
-/* A stub agent of "payments", which calls "stock"; the scenario as the conductor sends it. */
-static char *stub_setup(void)
+/* ${with}, and the scenario as the conductor sends it. */
+static char *setup_with(const char *with, struct scenario *scenario)
 {
     struct plan *plan = plan_new();
+    plan->suite = "";
+    plan->scenarios = scenario;
+    plan->scenario_count = 1;
+    json_t *json = json_loads(with, 0, NULL);
+    json_object_set_new(json, "plan", plan_to_json(plan));
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    plan->scenarios = NULL;
+    plan->scenario_count = 0;
+    plan_free(plan);
+    return text;
+}
+
+/* A stub agent of "payments", which calls "stock". */
+static char *stub_setup(void)
+{
     struct service_plan services[2] = {
         {.name = "payments", .endpoints = 1, .slots = 4, .protocol = "http1", .status = 200},
         {.name = "stock", .endpoints = 1, .slots = 4, .protocol = "http1", .status = 200}};
@@ -223,17 +239,24 @@ static char *stub_setup(void)
     services[0].call_count = 1;
     scenario.lab.services = services;
     scenario.lab.service_count = 2;
-    plan->suite = "";
-    plan->scenarios = &scenario;
-    plan->scenario_count = 1;
-    json_t *json = json_loads("{" SETUP_COMMON "}", 0, NULL);
-    json_object_set_new(json, "plan", plan_to_json(plan));
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    plan->scenarios = NULL;
-    plan->scenario_count = 0;
-    plan_free(plan);
-    return text;
+    return setup_with("{" SETUP_COMMON "}", &scenario);
+}
+
+static char *load_setup(void)
+{
+    struct load_plan load = {
+        .rate_per_h = 1,
+        .protocol = "http1",
+        .method = "GET",
+        .path = "/",
+        .clients = 1,
+        .timeout_ns = NS_PER_S,
+        .on = {.text = "client -> payments", .from.service = "client", .to.service = "payments"}};
+    struct phase phase = {.name = "quiet", .ends = PHASE_BY_CLOCK, .lasting_ns = NS_PER_S};
+    struct scenario scenario = {
+        .name = "blocks", .loads = &load, .load_count = 1, .phases = &phase, .phase_count = 1};
+    return setup_with("{" SETUP_COMMON ",\"addresses\":{\"client -> payments\":\"127.0.0.1:1\"}}",
+                      &scenario);
 }
 
 /* The status of one request on that connection; 0: the connection has ended. */
@@ -286,6 +309,31 @@ static void a_stub_is_routed_once_and_keeps_its_ports(void **state)
     assert_int_equal(desk_close(&d), 1);
 }
 
+/* Blocks of an arm, and calm requests, begin loads anew: those that have ended leave their place.
+ */
+static void loads_may_be_started_more_often_than_they_may_be_many(void **state)
+{
+    struct desk d;
+    char *setup = load_setup();
+    (void)state;
+    desk_open(&d, "load");
+    desk_send(&d, CONTROL_SETUP, setup);
+    free(setup);
+    assert_true(desk_wait(&d, CONTROL_READY));
+    for (unsigned i = 0; i < 4500; i++) {
+        desk_send(&d, CONTROL_START, "{\"phase\":1,\"ordinal\":0,\"seed\":1,\"in_ns\":9000000000}");
+        desk_send(&d, CONTROL_STOP, "{}");
+        desk_send(&d, CONTROL_CLOCK, "{\"t1\":1}");
+        json_decref(d.last[CONTROL_CLOCK]);
+        d.last[CONTROL_CLOCK] = NULL;
+        if (!desk_wait(&d, CONTROL_CLOCK))
+            fail_msg("start %u: %s", i, control_text(d.last[CONTROL_FAILED], "error"));
+    }
+    desk_send(&d, CONTROL_DRAIN, "{\"within_ns\":1000000000}");
+    assert_true(desk_wait(&d, CONTROL_BYE));
+    assert_int_equal(desk_close(&d), 0);
+}
+
 static void sigterm_flushes_and_says_bye(void **state)
 {
     struct desk d;
@@ -332,6 +380,7 @@ int main(void)
         cmocka_unit_test(hostile_faults_are_refused_by_the_proxy),
         cmocka_unit_test(a_proxy_arms_expires_and_counts_itself),
         cmocka_unit_test(a_stub_is_routed_once_and_keeps_its_ports),
+        cmocka_unit_test(loads_may_be_started_more_often_than_they_may_be_many),
         cmocka_unit_test(sigterm_flushes_and_says_bye),
         cmocka_unit_test(the_end_of_the_conductor_is_the_end_of_each_role),
         cmocka_unit_test(an_unknown_role_is_a_usage_error),

@@ -6,7 +6,7 @@
 
 #define BLOCK_NS (10 * NS_PER_S)
 #define GAP_NS (500 * NS_PER_MS) /* what is under way ends before the next arm sends */
-#define BLOCKS_MOST 4000         /* of one arm in a run: LOADS_MOST of agent_load.c */
+#define BLOCKS_MOST 2000         /* of one arm; walked thrice: NUMBERS_MOST of agent_load.c */
 
 struct turn {
     struct walk *walk;
@@ -48,11 +48,11 @@ bool turns_check(const struct scenario *s, uint64_t block_ns, struct error *err)
     uint64_t rounds = 0, block = block_ns == 0 ? BLOCK_NS : block_ns;
     for (size_t i = 0; i < s->phase_count; i++)
         rounds += rounds_of(s, &s->phases[i], block);
-    return 2 * rounds <= BLOCKS_MOST || /* each phase may be asked for once more */
+    return rounds <= BLOCKS_MOST ||
            error_at(err, s->source, ERROR_LIMIT,
                     "the arms of \"%.80s\" have %llu blocks each; at most %d are allowed",
                     s->arms_of == NULL ? s->name : s->arms_of, (unsigned long long)rounds,
-                    BLOCKS_MOST / 2);
+                    BLOCKS_MOST);
 }
 
 struct turns *turns_new(struct loop *loop, struct walk *const *walks, size_t count, uint64_t seed,
