@@ -4,14 +4,13 @@
 /* What the client's files share. A call is WAITING in the list, ACTIVE in one of two transfers, or
  * over. Inside of api*.c only.
  *
- * api.c: the list, what comes after a try. api_transfer.c: one try by libcurl. api_pump.c: who
- * drives libcurl, a blocking poll or the loop. api_list.c: pages. */
+ * api.c: the list, what comes after a try. api_transfer.c: one try by libcurl. api_pump.c: when
+ * what may begin is begun, by a blocking poll or the loop. api_list.c: pages. */
 
 #include "kube/answer.h"
 #include "kube/api.h"
 #include "kube/throttle.h"
-
-#include <curl/curl.h>
+#include "net/web_pump.h"
 
 /* The second one is for urgent calls, which never wait behind a slow one. */
 #define API_TRANSFERS 2
@@ -57,18 +56,14 @@ struct api {
     char *mode, *run;
     void (*on_record)(void *cookie, const struct api_record *record);
     void *cookie;
-    CURLM *multi;
+    struct web_pump pump;
     CURL *easy[API_TRANSFERS];
     struct api_call *active[API_TRANSFERS];
     struct api_call *calls;
     size_t call_count;
     struct throttle throttle;
     uint64_t connects;
-    /* The loop's form: libcurl's descriptors are in an epoll of their own, which the loop watches,
-     * for libcurl wants to be told by level, and the loop tells by edge. */
-    int epoll;
-    struct watch watch;
-    struct hold timer, turn; /* libcurl's, and ours */
+    struct hold turn; /* on the loop: when to ask again what may begin */
 };
 
 /* --- api_transfer.c --- */
@@ -95,8 +90,9 @@ enum list_step list_page(struct api_call *c, json_t *take_page, struct text *why
 bool list_again(struct api_call *c);
 
 /* --- api_pump.c --- */
-bool pump_open(struct api *a, struct error *err) WARN_UNUSED;
-void pump_close(struct api *a);
+/* Of net/web_pump.h. */
+void pump_ended(void *cookie, CURL *easy, CURLcode code);
+void pump_turned(void *cookie);
 /* The loop's form: a turn then, or sooner. The blocking form asks by itself. */
 void pump_wake(struct api *a, uint64_t at_ns);
 

@@ -22,17 +22,18 @@ bool api_open(const struct api_options *options, struct api **ret, struct error 
     a->run = options->run != NULL ? check_strdup(options->run) : NULL;
     a->on_record = options->on_record;
     a->cookie = options->cookie;
-    a->multi = curl_multi_init();
-    INVARIANT(a->multi != NULL);
+    a->pump = (struct web_pump){.on_end = pump_ended, .on_turn = pump_turned, .cookie = a};
+    if (!web_pump_open(&a->pump, a->loop, err)) {
+        free(a->mode);
+        free(a->run);
+        free(a);
+        return false;
+    }
     for (size_t i = 0; i < API_TRANSFERS; i++) {
         a->easy[i] = curl_easy_init();
         INVARIANT(a->easy[i] != NULL);
     }
     throttle_init(&a->throttle, options->seed);
-    if (!pump_open(a, err)) {
-        api_close(a);
-        return false;
-    }
     a->credentials = options->credentials;
     *ret = a;
     return true;
@@ -46,8 +47,9 @@ void api_close(struct api *a)
         api_cancel(a->calls);
     for (size_t i = 0; i < API_TRANSFERS; i++)
         curl_easy_cleanup(a->easy[i]);
-    curl_multi_cleanup(a->multi);
-    pump_close(a);
+    web_pump_close(&a->pump);
+    if (a->loop != NULL)
+        loop_hold_remove(a->loop, &a->turn);
     credentials_free(a->credentials);
     free(a->mode);
     free(a->run);

@@ -183,7 +183,7 @@ bool transfer_begin(struct api_call *c, size_t transfer, struct error *err)
     c->easy = easy;
     c->transfer = transfer;
     a->active[transfer] = c;
-    CURLMcode code = curl_multi_add_handle(a->multi, easy);
+    CURLMcode code = curl_multi_add_handle(a->pump.multi, easy);
     if (code == CURLM_OK)
         return true;
     transfer_end(c);
@@ -194,7 +194,7 @@ void transfer_end(struct api_call *c)
 {
     if (c->easy == NULL)
         return;
-    curl_multi_remove_handle(c->api->multi, c->easy);
+    curl_multi_remove_handle(c->api->pump.multi, c->easy);
     c->api->active[c->transfer] = NULL;
     for (struct curl_slist *line = c->headers; line != NULL; line = line->next)
         explicit_bzero(line->data, strlen(line->data));

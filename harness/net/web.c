@@ -1,16 +1,12 @@
 #include "net/web.h"
 
 #include "base/clock.h"
+#include "net/web_pump.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define TOKEN_MOST 8192
-#define EVENTS_MOST 8
 
 /* One question and its answer, in either form. */
 struct exchange {
@@ -22,11 +18,7 @@ struct exchange {
 };
 
 struct web {
-    struct loop *loop;
-    CURLM *multi;
-    int epoll; /* libcurl's own sockets, behind one that the loop watches */
-    struct watch watch;
-    struct hold timer;
+    struct web_pump pump;
     struct exchange *now; /* NULL: none is under way */
     void (*on_end)(void *cookie, const struct web_answer *answer);
     void *cookie;
@@ -199,108 +191,31 @@ bool web_wait(const struct web_ask *ask, struct web_answer *ret)
 
 /* ---- on the loop ---- */
 
-static void end_exchange(struct web *w)
+static void end_exchange(struct web *w, struct exchange *x)
 {
-    curl_multi_remove_handle(w->multi, w->now->easy);
-    tear_down(w->now);
-    free(w->now);
-    w->now = NULL;
+    curl_multi_remove_handle(w->pump.multi, x->easy);
+    tear_down(x);
+    free(x);
 }
 
-/* Out of libcurl's callbacks: a handle may not be taken away within them. */
-static void collect(struct web *w)
+static void on_exchanged(void *cookie, CURL *easy, CURLcode code)
 {
-    struct CURLMsg *message;
+    struct web *w = cookie;
     struct web_answer answer;
-    int left;
-    while (w->now != NULL && (message = curl_multi_info_read(w->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        struct exchange *x = w->now;
-        w->now = NULL; /* it may ask the next from within */
-        read_answer(x, message->data.result, &answer);
-        curl_multi_remove_handle(w->multi, x->easy);
-        w->on_end(w->cookie, &answer);
-        tear_down(x);
-        free(x);
-        return;
-    }
-}
-
-static void act(struct web *w, curl_socket_t fd, int what)
-{
-    int running;
-    curl_multi_socket_action(w->multi, fd, what, &running);
-}
-
-static void on_timer(struct hold *h, uint64_t now_ns)
-{
-    struct web *w = (struct web *)(void *)((char *)h - offsetof(struct web, timer));
-    (void)now_ns;
-    act(w, CURL_SOCKET_TIMEOUT, 0);
-    collect(w);
-}
-
-static int wants_timer(CURLM *multi, long timeout_ms, void *cookie)
-{
-    struct web *w = cookie;
-    (void)multi;
-    loop_hold_remove(w->loop, &w->timer);
-    if (timeout_ms >= 0)
-        loop_hold_add(w->loop, &w->timer, clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS,
-                      on_timer);
-    return 0;
-}
-
-static int wants_socket(CURL *easy, curl_socket_t fd, int what, void *cookie, void *own)
-{
-    struct web *w = cookie;
-    struct epoll_event event = {.data.fd = fd};
+    struct exchange *x = w->now;
     (void)easy;
-    (void)own;
-    if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
-        return 0;
-    }
-    event.events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
-                   (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
-    if (epoll_ctl(w->epoll, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
-        epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event);
-    return 0;
-}
-
-static void on_sockets(struct watch *watch, unsigned what)
-{
-    struct web *w = (struct web *)(void *)((char *)watch - offsetof(struct web, watch));
-    struct epoll_event events[EVENTS_MOST];
-    (void)what;
-    int count = epoll_wait(w->epoll, events, EVENTS_MOST, 0);
-    for (int i = 0; i < count; i++)
-        act(w, events[i].data.fd,
-            (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
-    collect(w);
+    w->now = NULL; /* it may ask the next from within */
+    read_answer(x, code, &answer);
+    w->on_end(w->cookie, &answer);
+    end_exchange(w, x);
 }
 
 bool web_new(struct loop *loop, struct web **ret, struct error *err)
 {
     struct web *w = check_alloc_zero(1, sizeof(*w));
-    w->loop = loop;
-    w->multi = curl_multi_init();
-    w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    INVARIANT(w->multi != NULL);
-    if (w->epoll < 0) {
-        error_system(err, errno, "an epoll for the questions over HTTP");
-        web_free(w);
-        return false;
-    }
-    curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, wants_socket);
-    curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
-    curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, wants_timer);
-    curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
-    if (!loop_watch_add_level(loop, &w->watch, w->epoll, on_sockets, err)) {
-        web_free(w);
+    w->pump = (struct web_pump){.on_end = on_exchanged, .cookie = w};
+    if (!web_pump_open(&w->pump, loop, err)) {
+        free(w);
         return false;
     }
     *ret = w;
@@ -312,12 +227,7 @@ void web_free(struct web *w)
     if (w == NULL)
         return;
     web_cancel(w);
-    curl_multi_cleanup(w->multi);
-    loop_hold_remove(w->loop, &w->timer);
-    if (w->watch.event != NULL)
-        loop_watch_remove(&w->watch);
-    if (w->epoll >= 0)
-        close(w->epoll);
+    web_pump_close(&w->pump);
     free(w);
 }
 
@@ -329,11 +239,12 @@ void web_start(struct web *w, const struct web_ask *ask,
     w->on_end = on_end;
     w->cookie = cookie;
     set_up(w->now, ask);
-    INVARIANT(curl_multi_add_handle(w->multi, w->now->easy) == CURLM_OK);
+    INVARIANT(curl_multi_add_handle(w->pump.multi, w->now->easy) == CURLM_OK);
 }
 
 void web_cancel(struct web *w)
 {
     if (w->now != NULL)
-        end_exchange(w);
+        end_exchange(w, w->now);
+    w->now = NULL;
 }
