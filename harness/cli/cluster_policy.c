@@ -1,6 +1,7 @@
 #include "cli/cluster.h"
 
 #include "cli/small_file.h"
+#include "kube/body.h"
 #include "kube/copy.h"
 #include "policy/quote.h"
 #include "policy/yaml.h"
@@ -9,12 +10,6 @@
 
 /* What the user's files give the canary: copies of the policy's objects under names of their own,
  * and of the Service's own YAML its port and the annotations that Linkerd reads there. */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
 
 static void take_service(struct cluster *c, struct objects_service *s, const json_t *object)
 {
@@ -29,26 +24,26 @@ static void take_service(struct cluster *c, struct objects_service *s, const jso
     json_array_append(c->kept, port);
     if (number > 0 && number < 65536)
         s->port = (uint16_t)number;
-    if (text_of(port, "name")[0] != '\0')
-        s->port_name = text_of(port, "name");
-    if (text_of(port, "appProtocol")[0] != '\0')
-        s->app_protocol = text_of(port, "appProtocol");
-    if (text_of(json_object_get(meta, "labels"), "istio.io/use-waypoint")[0] != '\0') {
+    if (body_text(port, "name")[0] != '\0')
+        s->port_name = body_text(port, "name");
+    if (body_text(port, "appProtocol")[0] != '\0')
+        s->app_protocol = body_text(port, "appProtocol");
+    if (body_text(json_object_get(meta, "labels"), "istio.io/use-waypoint")[0] != '\0') {
         json_array_append(c->kept, json_object_get(meta, "labels"));
-        s->waypoint = text_of(json_object_get(meta, "labels"), "istio.io/use-waypoint");
+        s->waypoint = body_text(json_object_get(meta, "labels"), "istio.io/use-waypoint");
     }
 }
 
 static void take_object(struct cluster *c, const json_t *object)
 {
-    const char *namespace = text_of(json_object_get(object, "metadata"), "namespace");
+    const char *namespace = body_meta_text(object, "namespace");
     for (size_t i = 0; i < c->options.service_count; i++) {
         struct objects_service *s = &c->services[i];
         const struct copy_names names = {
             .service = s->name,
             .namespace = namespace[0] != '\0' ? namespace : c->options.run.namespace};
-        if (strcmp(text_of(object, "kind"), "Service") == 0) {
-            if (strcmp(text_of(json_object_get(object, "metadata"), "name"), s->name) == 0)
+        if (strcmp(body_text(object, "kind"), "Service") == 0) {
+            if (strcmp(body_meta_text(object, "name"), s->name) == 0)
                 take_service(c, s, object);
             continue;
         }
@@ -70,7 +65,7 @@ static bool take_file(struct cluster *c, const char *path, bool services, struct
               yaml_parse(buffer_view(&bytes), path, &nodes, &arena, &documents, &count, err);
     for (size_t i = 0; ok && i < count; i++) {
         json_t *object = copy_json(documents[i]);
-        if ((strcmp(text_of(object, "kind"), "Service") == 0) == services)
+        if ((strcmp(body_text(object, "kind"), "Service") == 0) == services)
             take_object(c, object);
         json_decref(object);
     }
@@ -97,7 +92,7 @@ bool cluster_policies(struct cluster *c, struct error *err)
         json_t *quotes = policy_quotes_to_json(c->prepared->scenarios[i].policy);
         json_array_foreach(quotes, k, row)
         {
-            json_object_set_new(files, text_of(row, "file"), json_true());
+            json_object_set_new(files, body_text(row, "file"), json_true());
         }
         json_decref(quotes);
     }

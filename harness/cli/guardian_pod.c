@@ -20,28 +20,10 @@ static void on_terminate(int signo)
 
 /* The anchor is deleted at the end of every run, and the kubelet then ends this pod too: that is no
  * reason to stop in the middle of undoing. */
-static void tend(struct caretaker *c, struct api *api)
+static bool is_enough(void *cookie)
 {
-    struct chore_step step;
-    while (!told_to_go || c->acting) {
-        uint64_t now_ns = clock_now_ns();
-        struct error err = {0};
-        struct api_answer answer = {0};
-        json_t *body = NULL;
-        step = (struct chore_step){0};
-        c->chore.next(&c->chore, now_ns, &step);
-        if (step.want == CHORE_OVER)
-            return;
-        if (step.want == CHORE_WAIT) {
-            api_wait(api, step.wake_ns < now_ns + NS_PER_S ? step.wake_ns : now_ns + NS_PER_S);
-            continue;
-        }
-        if (!api_call(api, &step.request, &body, &answer.outcome, &err))
-            answer.sentence = err.text;
-        answer.body = body;
-        c->chore.answer(&c->chore, clock_now_ns(), &answer);
-        json_decref(body);
-    }
+    const struct caretaker *c = cookie;
+    return told_to_go && !c->acting;
 }
 
 static int end_of(const struct caretaker *c)
@@ -91,7 +73,7 @@ int guardian_pod(const char *psk_file)
     }
     struct caretaker *c = check_alloc_zero(1, sizeof(*c));
     caretaker_init(c, &named);
-    tend(c, api);
+    chore_do_until(&c->chore, api, is_enough, c);
     int code = end_of(c);
     caretaker_release(c);
     free(c);

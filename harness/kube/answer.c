@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "kube/body.h"
 
 const char *answer_verb(enum api_verb verb)
 {
@@ -42,17 +43,11 @@ const char *answer_method(enum api_verb verb)
     UNREACHABLE();
 }
 
-static const char *text_at(const json_t *map, const char *key)
-{
-    const char *found = json_string_value(json_object_get(map, key));
-    return found != NULL ? found : "";
-}
-
 /* The server knows nothing of the path: its text is no Status, or one that names no object. */
 static bool no_kind(const json_t *body)
 {
     const json_t *details = json_object_get(body, "details");
-    return *text_at(details, "name") == '\0';
+    return *body_text(details, "name") == '\0';
 }
 
 enum api_outcome answer_outcome(uint32_t status, const json_t *body)
@@ -62,12 +57,12 @@ enum api_outcome answer_outcome(uint32_t status, const json_t *body)
     if (status == 401)
         return API_UNAUTHORISED;
     if (status == 403)
-        return strstr(text_at(body, "message"), "violates PodSecurity") != NULL ? API_POD_SECURITY
-                                                                                : API_FORBIDDEN;
+        return strstr(body_text(body, "message"), "violates PodSecurity") != NULL ? API_POD_SECURITY
+                                                                                  : API_FORBIDDEN;
     if (status == 404)
         return no_kind(body) ? API_NO_KIND : API_NOT_FOUND;
     if (status == 409)
-        return strcmp(text_at(body, "reason"), "AlreadyExists") == 0 ? API_EXISTS : API_CONFLICT;
+        return strcmp(body_text(body, "reason"), "AlreadyExists") == 0 ? API_EXISTS : API_CONFLICT;
     if (status == 410)
         return API_EXPIRED;
     if (status == 429 || status == 500 || (status >= 502 && status <= 504))
@@ -90,7 +85,7 @@ static void add_theirs(struct text *to, const char *theirs)
 
 static void add_message(struct text *to, uint32_t status, const json_t *body)
 {
-    const char *message = text_at(body, "message");
+    const char *message = body_text(body, "message");
     if (*message == '\0')
         text_add(to, "the API server answered %u without a word", (unsigned)status);
     else
@@ -125,7 +120,7 @@ static void forbidden(const struct answer_asked *asked, uint32_t status, const j
                       struct text *to)
 {
     const struct api_request *r = asked->request;
-    const char *message = text_at(body, "message"), *verb = answer_verb(r->verb);
+    const char *message = body_text(body, "message"), *verb = answer_verb(r->verb);
     char what[160];
     /* A quota, a namespace that ends, an admission rule: the server's own words are the best. */
     if (r->gvr == NULL || strstr(message, " cannot ") == NULL) {
@@ -148,7 +143,7 @@ static void pod_security(const struct answer_asked *asked, const json_t *body, s
 {
     static const char *const injected[] = {"istio-init", "istio-validation", "istio-proxy",
                                            "linkerd-init", "linkerd-proxy"};
-    const char *message = text_at(body, "message");
+    const char *message = body_text(body, "message");
     const char *level = strstr(message, "violates PodSecurity \"");
     char enforced[40] = "restricted";
     if (level != NULL) {
@@ -158,8 +153,8 @@ static void pod_security(const struct answer_asked *asked, const json_t *body, s
     /* What comes after `"restricted:latest": ` is the list of fields. */
     const char *fields = level != NULL ? strstr(level, "\": ") : NULL;
     text_add(to, "namespace %s enforces %s and pod %s breaks it: ", namespace_of(asked), enforced,
-             *text_at(json_object_get(body, "details"), "name") != '\0'
-                 ? text_at(json_object_get(body, "details"), "name")
+             *body_text(json_object_get(body, "details"), "name") != '\0'
+                 ? body_text(json_object_get(body, "details"), "name")
                  : "of the run");
     add_theirs(to, fields != NULL ? fields + 3 : message);
     for (size_t i = 0; i < COUNT_OF(injected); i++)
@@ -189,7 +184,7 @@ static void invalid(uint32_t status, const json_t *body, struct text *to)
     size_t i, said = 0;
     json_array_foreach(causes, i, cause)
     {
-        const char *field = text_at(cause, "field"), *message = text_at(cause, "message");
+        const char *field = body_text(cause, "field"), *message = body_text(cause, "message");
         if (*field == '\0' && *message == '\0')
             continue;
         text_add(to, "%s", said > 0 ? "\n" : "");
@@ -236,8 +231,8 @@ void answer_sentence(enum api_outcome outcome, const struct answer_asked *asked,
         return;
     case API_EXISTS:
         if (asked->run != NULL) {
-            text_add(to, "run %s exists already: meshproof recover --run %s", asked->run,
-                     asked->run);
+            text_add(to, "run %s exists already: meshproof recover --on kubernetes -n %s --run %s",
+                     asked->run, namespace_of(asked), asked->run);
             return;
         }
         add_message(to, status, body);

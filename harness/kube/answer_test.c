@@ -84,7 +84,8 @@ static const struct row rows[] = {
     {API_GET, -1, NULL, 404, NULL, API_NO_KIND, "the API server has no /version"},
     {API_POST, GVR_CONFIGMAPS, NULL, 409,
      "{\"message\":\"configmaps \\\"mp-1\\\" already exists\",\"reason\":\"AlreadyExists\"}",
-     API_EXISTS, "run 7f3a91c2 exists already: meshproof recover --run 7f3a91c2"},
+     API_EXISTS,
+     "run 7f3a91c2 exists already: meshproof recover --on kubernetes -n meshproof --run 7f3a91c2"},
     {API_PUT, GVR_LEASES, NULL, 409,
      "{\"message\":\"Operation cannot be fulfilled on leases \\\"l\\\": the object has been "
      "modified\",\"reason\":\"Conflict\"}",

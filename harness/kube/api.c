@@ -46,8 +46,7 @@ static char *body_of(const struct api_request *r)
         return r->body != NULL ? json_dumps(r->body, JSON_COMPACT) : NULL;
     json_t *options =
         json_pack("{s:s, s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
-                  "propagationPolicy", r->propagation != NULL ? r->propagation : "Background",
-                  "preconditions", "uid", r->uid);
+                  "propagationPolicy", "Background", "preconditions", "uid", r->uid);
     if (r->version != NULL)
         json_object_set_new(json_object_get(options, "preconditions"), "resourceVersion",
                             json_string(r->version));
@@ -73,7 +72,7 @@ static struct api_call *call_new(struct api *a, const struct api_request *r)
     c->request.namespace = copied(r->namespace);
     c->request.name = copied(r->name);
     c->request.subresource = copied(r->subresource);
-    c->request.selector = c->request.uid = c->request.version = c->request.propagation = NULL;
+    c->request.selector = c->request.uid = c->request.version = NULL;
     c->request.body = NULL;
     /* A POST's name is its object's. */
     const char *named =

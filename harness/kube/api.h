@@ -44,11 +44,10 @@ struct api_request {
     const json_t
         *body;       /* POST, PUT, PATCH; of DELETE: see uid. The anchor's journal, a Lease ... */
     const char *uid; /* API_DELETE: precondition. Required: else it could hit another object */
-    const char *version;     /* API_DELETE: resourceVersion precondition too; NULL: none */
-    const char *propagation; /* API_DELETE: "Background" (NULL), "Foreground", "Orphan" */
-    bool dry_run;            /* ?dryRun=All */
-    bool once;               /* no second try, whatever comes (the caller has a rule of its own) */
-    bool urgent;             /* never waits behind another call: the Lease, gates, the anchor */
+    const char *version; /* API_DELETE: resourceVersion precondition too; NULL: none */
+    bool dry_run;        /* ?dryRun=All */
+    bool once;           /* no second try, whatever comes (the caller has a rule of its own) */
+    bool urgent;         /* never waits behind another call: the Lease, gates, the anchor */
 };
 
 /* What an answer means; a caller branches on it, people read ${sentence}. */
@@ -77,6 +76,9 @@ struct api_answer {
     unsigned tries;
     bool found_again; /* a POST whose answer was lost, and whose object is there with our label */
 };
+/* It says nothing of what was asked, and another call may be answered: an API server that is away
+ * or overloaded, a proxy before it, credentials that change. */
+bool api_is_passing(enum api_outcome outcome);
 /* As an error: ERROR_PEER (exit 4) with the sentence; the kind is ERROR_INPUT for API_INVALID. */
 bool api_answer_error(const struct api_answer *answer, struct error *err);
 
@@ -106,7 +108,6 @@ struct api_call; /* one that was started; gone once its callback has returned */
 bool api_open(const struct api_options *options, struct api **ret, struct error *err) WARN_UNUSED;
 /* Drops what was started without a callback. Not within one. */
 void api_close(struct api *a);
-const struct credentials *api_credentials(const struct api *a);
 
 /* The blocking form. ${ret_body} (may be NULL) is the caller's to json_decref, NULL where there is
  * none. False with api_answer_error's ${err} for all but API_DONE; ${ret_outcome} may be NULL. */

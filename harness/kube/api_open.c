@@ -10,6 +10,12 @@ bool api_answer_error(const struct api_answer *answer, struct error *err)
                      answer->sentence);
 }
 
+bool api_is_passing(enum api_outcome outcome)
+{
+    return outcome == API_UNREACHABLE || outcome == API_OVERLOADED || outcome == API_BAD_ANSWER ||
+           outcome == API_EXPIRED || outcome == API_UNAUTHORISED;
+}
+
 bool api_open(const struct api_options *options, struct api **ret, struct error *err)
 {
     static bool initialised;
@@ -54,9 +60,4 @@ void api_close(struct api *a)
     free(a->mode);
     free(a->run);
     free(a);
-}
-
-const struct credentials *api_credentials(const struct api *a)
-{
-    return a->credentials;
 }

@@ -220,6 +220,23 @@ static inline struct api_server *api_server_open(void **state, const struct api_
     return s;
 }
 
+/* A kubeconfig of it in the scratch folder; its path, until the next. */
+static inline const char *api_server_kubeconfig(struct api_server *s, void **state)
+{
+    char config[800];
+    static char path[300];
+    snprintf(config, sizeof(config),
+             "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
+             "clusters: [{name: c, cluster: {server: 'https://%s', certificate-authority: ca.crt, "
+             "tls-server-name: kubernetes.default.svc}}]\nusers: [{name: u, user: {token: t}}]\n",
+             s->address);
+    scratch_write(state, "config", config);
+    snprintf(path, sizeof(path), "%s", scratch_path(state, "config"));
+    unsetenv("HTTPS_PROXY");
+    unsetenv("https_proxy");
+    return path;
+}
+
 static inline void api_server_go_on(struct api_server *s)
 {
     pthread_mutex_lock(&s->lock);

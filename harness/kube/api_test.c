@@ -264,7 +264,8 @@ static void a_post_whose_answer_is_lost_is_looked_for_and_never_sent_twice(void 
     json_decref(body);
     assert_false(api_call(r.api, &post, NULL, &outcome, &err));
     assert_int_equal(outcome, API_EXISTS);
-    assert_string_equal(err.text, "run 7f3a91c2 exists already: meshproof recover --run 7f3a91c2");
+    assert_string_equal(err.text, "run 7f3a91c2 exists already: meshproof recover --on kubernetes "
+                                  "-n meshproof --run 7f3a91c2");
     struct error other = {0};
     assert_false(api_call(r.api, &post, NULL, &outcome, &other));
     assert_int_equal(outcome, API_UNREACHABLE);

@@ -1,28 +1,19 @@
 #include "kube/build.h"
 
+#include "kube/body.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
-static const char *name_of(const json_t *object)
-{
-    return text_of(json_object_get(object, "metadata"), "name");
-}
 
 static const char *role_of(const json_t *object)
 {
     const json_t *labels = json_object_get(json_object_get(object, "metadata"), "labels");
-    return text_of(labels, OBJECTS_ROLE_LABEL);
+    return body_text(labels, OBJECTS_ROLE_LABEL);
 }
 
 static void key_of(const json_t *object, char *to, size_t size)
 {
-    snprintf(to, size, "%s/%s", text_of(object, "kind"), name_of(object));
+    snprintf(to, size, "%s/%s", body_text(object, "kind"), body_meta_text(object, "name"));
 }
 
 /* The next object that is to be made; NULL: none. */
@@ -65,7 +56,7 @@ static void own_all(json_t *objects)
     {
         json_t *meta = json_object_get(object, "metadata");
         const json_t *has = json_object_get(meta, "ownerReferences");
-        if (has != NULL && strcmp(text_of(object, "kind"), "Secret") == 0)
+        if (has != NULL && strcmp(body_text(object, "kind"), "Secret") == 0)
             owners = has;
         if (has == NULL && owners != NULL)
             json_object_set_new(meta, "ownerReferences", json_deep_copy(owners));
@@ -109,7 +100,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
         return;
     }
     INVARIANT(object != NULL);
-    const struct gvr *gvr = gvr_of(text_of(object, "apiVersion"), text_of(object, "kind"));
+    const struct gvr *gvr = gvr_of(body_text(object, "apiVersion"), body_text(object, "kind"));
     INVARIANT(gvr != NULL);
     ret->want = CHORE_CALL;
     ret->request = (struct api_request){
@@ -118,7 +109,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 
 static void take_anchor(struct build *b, const struct api_answer *answer)
 {
-    const char *uid = text_of(json_object_get(answer->body, "metadata"), "uid");
+    const char *uid = body_meta_text(answer->body, "uid");
     if (uid[0] == '\0' || strlen(uid) >= sizeof(b->anchor_uid)) {
         fail(b, ERROR_PEER, "the API server gave the anchor no uid");
         return;
@@ -131,7 +122,7 @@ static void take_anchor(struct build *b, const struct api_answer *answer)
 static void take_service(const struct build *b, const json_t *service)
 {
     const json_t *spec = json_object_get(service, "spec");
-    const char *ip = text_of(spec, "clusterIP"), *name = name_of(service);
+    const char *ip = body_text(spec, "clusterIP"), *name = body_meta_text(service, "name");
     json_int_t port = json_integer_value(
         json_object_get(json_array_get(json_object_get(spec, "ports"), 0), "port"));
     char own[OBJECTS_NAME_MOST + 1], address[80];
@@ -160,7 +151,7 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
     json_object_set_new(b->present, key, json_true());
     b->made++;
     b->at++;
-    if (strcmp(text_of(answer->body, "kind"), "Service") == 0)
+    if (strcmp(body_text(answer->body, "kind"), "Service") == 0)
         take_service(b, answer->body);
     if (b->anchor == NULL)
         take_anchor(b, answer);

@@ -28,7 +28,7 @@ struct build {
     struct chore chore; /* first */
     bool over;          /* read only, as are all down to ${made} */
     struct error err;   /* ERROR_NONE: all is made */
-    json_t *anchor;     /* as the server has it: revert_journal_new; NULL: not made yet */
+    json_t *anchor;     /* as the server has it; NULL: not made yet */
     char anchor_uid[64];
     size_t made;
     /* Inside. */

@@ -1,21 +1,6 @@
 #include "kube/build.h"
 
-#include "kube/fake_live_test.h"
-
-static const struct objects_service payments = {
-    .name = "payments", .endpoints = 2, .port = 80, .port_name = "http", .app_protocol = "http"};
-static const struct build_plan plan = {.run = {.run = "7f3a91c2",
-                                               .namespace = "meshproof",
-                                               .image = "registry.example/meshproof:0.1.0",
-                                               .conductor = "10.77.0.2:7400",
-                                               .job_name = "meshproof-7f3a91c2",
-                                               .job_uid = "uid-of-job",
-                                               .deadline_s = 1860},
-                                       .services = &payments,
-                                       .service_count = 1,
-                                       .loads = 1,
-                                       .psk = "7f3a91c2:00",
-                                       .guardian = true};
+#include "kube/fake_run_test.h"
 
 static const char *const in_order[] = {
     "POST configmaps/mp-7f3a91c2",      "POST secrets/mp-7f3a91c2-agents",
@@ -40,8 +25,11 @@ static void test_order_and_owners(void **state)
 {
     struct fake f;
     struct build b;
+    struct build_plan plan = fake_plan;
     (void)state;
     fake_open(&f);
+    plan.run.job_name = "meshproof-7f3a91c2";
+    plan.run.job_uid = "uid-of-job";
     build_init(&b, &plan);
     assert_true(fake_do(&f, &b.chore));
     assert_int_equal(b.err.kind, ERROR_NONE);
@@ -70,11 +58,11 @@ static void test_refused_at_each_step(void **state)
         struct fake f;
         struct build b;
         fake_open(&f);
-        f.rules[f.rule_count++] = (struct fake_rule){.verb = "POST",
-                                                     .after = (unsigned)i,
-                                                     .outcome = API_FORBIDDEN,
-                                                     .sentence = "may not create it"};
-        build_init(&b, &plan);
+        fake_refuse(&f, (struct fake_rule){.verb = "POST",
+                                           .after = (unsigned)i,
+                                           .outcome = API_FORBIDDEN,
+                                           .sentence = "may not create it"});
+        build_init(&b, &fake_plan);
         assert_true(fake_do(&f, &b.chore));
         assert_int_equal(json_array_size(f.log), i + 1);
         assert_int_equal(b.made, i);
@@ -92,7 +80,7 @@ static void test_next_scenario(void **state)
     struct build b;
     (void)state;
     fake_open(&f);
-    build_init(&b, &plan);
+    build_init(&b, &fake_plan);
     assert_true(fake_do(&f, &b.chore));
     size_t before = json_array_size(f.log);
     build_forget_pods(&b);
@@ -104,7 +92,7 @@ static void test_next_scenario(void **state)
         if (strncmp(key, "pods/", 5) == 0)
             json_object_del(f.objects, key);
     }
-    build_again(&b, &plan);
+    build_again(&b, &fake_plan);
     assert_true(fake_do(&f, &b.chore));
     assert_int_equal(b.err.kind, ERROR_NONE);
     assert_int_equal(json_array_size(f.log), before + 4); /* the pods alone */
@@ -121,7 +109,7 @@ static void test_stopped(void **state)
     struct chore_step step = {0};
     (void)state;
     fake_open(&f);
-    build_init(&b, &plan);
+    build_init(&b, &fake_plan);
     b.chore.next(&b.chore, 0, &step);
     assert_int_equal(step.want, CHORE_CALL);
     fake_answer(&f, &b.chore, &step.request);
@@ -143,7 +131,7 @@ static void test_service_address(void **state)
     struct fake f;
     struct build b;
     char told[100] = "";
-    struct build_plan mine = plan;
+    struct build_plan mine = fake_plan;
     (void)state;
     fake_open(&f);
     mine.on_service = on_service;

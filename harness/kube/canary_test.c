@@ -1,16 +1,12 @@
-#include "kube/build.h"
 #include "kube/lease.h"
 #include "kube/lookout.h"
 #include "kube/result.h"
 #include "kube/teardown.h"
 
-#include "kube/fake_live_test.h"
+#include "kube/fake_run_test.h"
 
 /* The calls of a whole canary run in virtual time, and one thing going wrong at each of them: the
  * cluster is afterwards as it was, or the end says by name what is not. */
-
-static const struct objects_service payments = {
-    .name = "payments", .endpoints = 2, .port = 80, .port_name = "http", .app_protocol = "http"};
 
 struct whole {
     struct fake fake;
@@ -45,7 +41,7 @@ static void lock(struct whole *w)
 static void look_on(struct whole *w)
 {
     char wait[200];
-    lookout_init(&w->lookout, &w->plan.run, &payments, 1, 3, NULL);
+    lookout_init(&w->lookout, &w->plan.run, &fake_payments, 1, 3, NULL);
     w->looked = true;
     for (int i = 0; i < 60 && !w->lookout.mustered && !w->lookout.over; i++) {
         drive(w, &w->lookout.chore, FAKE_S);
@@ -85,16 +81,7 @@ static void unlock(struct whole *w)
 
 static void open_whole(struct whole *w)
 {
-    *w = (struct whole){.plan = {.run = {.run = "7f3a91c2",
-                                         .namespace = "meshproof",
-                                         .image = "image",
-                                         .conductor = "10.77.0.2:7400",
-                                         .deadline_s = 1860},
-                                 .services = &payments,
-                                 .service_count = 1,
-                                 .loads = 1,
-                                 .psk = "7f3a91c2:00",
-                                 .guardian = true}};
+    *w = (struct whole){.plan = fake_plan};
     fake_open(&w->fake);
 }
 
@@ -187,8 +174,9 @@ static void test_one_refusal_anywhere(void **state)
         for (unsigned n = 0; n < 45; n++) {
             struct whole w;
             open_whole(&w);
-            w.fake.rules[w.fake.rule_count++] = (struct fake_rule){
-                .outcome = outcomes[o], .sentence = "said no", .after = n, .count = 1};
+            fake_refuse(&w.fake,
+                        (struct fake_rule){
+                            .outcome = outcomes[o], .sentence = "said no", .after = n, .count = 1});
             go(&w);
             if (w.locked && (!w.mustered || !w.clean))
                 assert_true(w.why[0] != '\0' || w.teardown.left_count > 0);
@@ -261,9 +249,7 @@ static void test_lease_is_anothers(void **state)
     struct whole w;
     (void)state;
     open_whole(&w);
-    fake_put(&w.fake, "leases",
-             json_pack("{s{ss} s{ss}}", "metadata", "name", "meshproof-payments", "spec",
-                       "holderIdentity", "0badcafe/pod"));
+    fake_put_lease(&w.fake, "meshproof-payments", "0badcafe/pod");
     go(&w);
     assert_false(w.locked);
     assert_non_null(strstr(w.why, "0badcafe"));

@@ -8,22 +8,28 @@ static void on_told(void *cookie, const struct api_answer *answer)
     c->answer(c, clock_now_ns(), answer);
 }
 
-void chore_do(struct chore *c, struct api *a)
+void chore_do_until(struct chore *c, struct api *a, bool (*enough)(void *cookie), void *cookie)
 {
-    for (;;) {
+    while (enough == NULL || !enough(cookie)) {
         struct chore_step step = {0};
-        c->next(c, clock_now_ns(), &step);
+        uint64_t now_ns = clock_now_ns(), most_ns = enough == NULL ? UINT64_MAX : now_ns + NS_PER_S;
+        c->next(c, now_ns, &step);
         switch (step.want) {
         case CHORE_CALL:
             api_ask(a, &step.request, on_told, c);
             break;
         case CHORE_WAIT:
-            api_wait(a, step.wake_ns);
+            api_wait(a, step.wake_ns < most_ns ? step.wake_ns : most_ns);
             break;
         case CHORE_OVER:
             return;
         }
     }
+}
+
+void chore_do(struct chore *c, struct api *a)
+{
+    chore_do_until(c, a, NULL, NULL);
 }
 
 static void go_on(struct chore_run *r);
@@ -71,14 +77,6 @@ void chore_start(struct chore_run *r, struct chore *c, struct api *a, struct loo
     INVARIANT(r->chore == NULL);
     *r = (struct chore_run){.chore = c, .api = a, .loop = l, .on_over = on_over, .cookie = cookie};
     loop_hold_add(l, &r->hold, clock_now_ns(), on_wake);
-}
-
-void chore_poke(struct chore_run *r)
-{
-    if (r->chore == NULL || r->call != NULL)
-        return;
-    loop_hold_remove(r->loop, &r->hold);
-    loop_hold_add(r->loop, &r->hold, clock_now_ns(), on_wake);
 }
 
 void chore_stop(struct chore_run *r)

@@ -25,8 +25,10 @@ struct chore {
     void (*answer)(struct chore *c, uint64_t now_ns, const struct api_answer *answer);
 };
 
-/* To its end, by a blocking client. */
+/* To its end, by a blocking client; or until ${enough}, which is asked before each step, and each
+ * second of a wait. */
 void chore_do(struct chore *c, struct api *a);
+void chore_do_until(struct chore *c, struct api *a, bool (*enough)(void *cookie), void *cookie);
 
 /* On the client's loop: a runner a chore, the caller's storage, zero-initialised. */
 struct chore_run {
@@ -40,8 +42,6 @@ struct chore_run {
 };
 void chore_start(struct chore_run *r, struct chore *c, struct api *a, struct loop *l,
                  void (*on_over)(void *cookie, struct chore *c), void *cookie);
-/* Asks it again now: its owner has changed what it wants. Nothing while a call is under way. */
-void chore_poke(struct chore_run *r);
 /* Ends it where it stands, without a callback. */
 void chore_stop(struct chore_run *r);
 

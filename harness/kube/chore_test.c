@@ -13,13 +13,12 @@ struct twice {
     struct chore chore; /* first */
     unsigned answers;
     uint64_t pause_ns, wake_ns, first_ns, second_ns;
-    bool leave;
 };
 
 static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 {
     struct twice *t = (struct twice *)(void *)c;
-    if (t->answers == 2 || t->leave) {
+    if (t->answers == 2) {
         ret->want = CHORE_OVER;
     } else if (t->answers == 1 && now_ns < t->wake_ns) {
         ret->want = CHORE_WAIT;
@@ -55,22 +54,11 @@ static void rig_open(struct rig *r, void **state, size_t count, bool with_loop)
     struct credentials_options options = {0};
     struct api_options how = {0};
     struct error err = {0};
-    char config[800];
-    static char path[300];
     *r = (struct rig){0};
     if (with_loop)
         assert_true(loop_new(&r->loop, &err));
     r->server = api_server_open(state, steps, count);
-    snprintf(config, sizeof(config),
-             "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
-             "clusters: [{name: c, cluster: {server: 'https://%s', certificate-authority: ca.crt, "
-             "tls-server-name: kubernetes.default.svc}}]\nusers: [{name: u, user: {token: t}}]\n",
-             r->server->address);
-    scratch_write(state, "config", config);
-    snprintf(path, sizeof(path), "%s", scratch_path(state, "config"));
-    unsetenv("HTTPS_PROXY");
-    unsetenv("https_proxy");
-    options.kubeconfig = path;
+    options.kubeconfig = api_server_kubeconfig(r->server, state);
     assert_true(credentials_open(&options, &how.credentials, &err));
     how.loop = r->loop;
     assert_true(api_open(&how, &r->api, &err));
@@ -121,38 +109,18 @@ static void a_chore_is_done_on_the_loop(void **state)
     rig_close(&r);
 }
 
-/* Its owner wants something else while it waits: it hears that now, not when the wait is over. */
-struct poker {
-    struct hold hold; /* first */
-    struct rig *rig;
-    struct twice *t;
-    struct chore_run *run;
-};
-
-static void on_first(struct hold *h, uint64_t now_ns)
+static bool has_one(void *cookie)
 {
-    struct poker *p = (struct poker *)(void *)h;
-    if (p->t->answers == 0) {
-        loop_hold_add(p->rig->loop, &p->hold, now_ns + NS_PER_MS, on_first);
-        return;
-    }
-    p->t->leave = true;
-    chore_poke(p->run);
+    return ((const struct twice *)cookie)->answers == 1;
 }
 
-static void a_poked_chore_is_asked_again_at_once(void **state)
+static void a_chore_is_left_when_its_owner_has_enough(void **state)
 {
     struct rig r;
     struct twice t = {.chore = {next, answer}, .pause_ns = 600 * NS_PER_S};
-    struct chore_run run = {0};
-    struct error err = {0};
-    rig_open(&r, state, 1, true);
-    struct poker poker = {.rig = &r, .t = &t, .run = &run};
-    loop_hold_add(r.loop, &poker.hold, clock_now_ns(), on_first);
-    chore_start(&run, &t.chore, r.api, r.loop, on_over, &r);
-    assert_true(loop_run(r.loop, &err));
+    rig_open(&r, state, 1, false);
+    chore_do_until(&t.chore, r.api, has_one, &t);
     assert_int_equal(t.answers, 1);
-    assert_int_equal(r.over, 1);
     rig_close(&r);
 }
 
@@ -178,7 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_chore_is_done_by_a_blocking_client),
         TEST(a_chore_is_done_on_the_loop),
-        TEST(a_poked_chore_is_asked_again_at_once),
+        TEST(a_chore_is_left_when_its_owner_has_enough),
         TEST(a_stopped_chore_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

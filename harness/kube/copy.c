@@ -1,5 +1,6 @@
 #include "kube/copy.h"
 
+#include "kube/body.h"
 #include "kube/gvr.h"
 
 #include <stdlib.h>
@@ -85,12 +86,6 @@ static bool is_target_host(const struct copying *c, const char *host)
     return *rest == '\0' || strcmp(rest, ".svc") == 0 || strcmp(rest, ".svc.cluster.local") == 0;
 }
 
-static const char *text_at(const json_t *map, const char *key)
-{
-    const char *found = json_string_value(json_object_get(map, key));
-    return found != NULL ? found : "";
-}
-
 static bool is_server(const struct copying *c, const char *name)
 {
     for (size_t i = 0; c->names->servers != NULL && c->names->servers[i] != NULL; i++)
@@ -102,10 +97,10 @@ static bool is_server(const struct copying *c, const char *name)
 /* One of parentRefs, backendRefs, targetRefs. ${kind}: where the reference names none. */
 static void rewrite_ref(struct copying *c, json_t *ref, const char *kind)
 {
-    const char *of = *text_at(ref, "kind") != '\0' ? text_at(ref, "kind") : kind;
+    const char *of = *body_text(ref, "kind") != '\0' ? body_text(ref, "kind") : kind;
     const char *space =
-        *text_at(ref, "namespace") != '\0' ? text_at(ref, "namespace") : c->own_namespace;
-    const char *name = text_at(ref, "name");
+        *body_text(ref, "namespace") != '\0' ? body_text(ref, "namespace") : c->own_namespace;
+    const char *name = body_text(ref, "name");
     char renamed[OBJECTS_NAME_MOST + 1];
     if (strcmp(space, c->names->namespace) != 0)
         return;
@@ -122,7 +117,7 @@ static void rewrite_ref(struct copying *c, json_t *ref, const char *kind)
 
 static void rewrite_host(struct copying *c, json_t *map, const char *key)
 {
-    if (!is_target_host(c, text_at(map, key)))
+    if (!is_target_host(c, body_text(map, key)))
         return;
     json_object_set_new(map, key, json_string(c->host));
     c->touched = true;
@@ -246,7 +241,7 @@ static void rename_copy(struct copying *c, const struct gvr *g, json_t *copy)
     else
         json_object_set_new(
             meta, "name",
-            json_string(objects_name(c->run, text_at(meta, "name"), 0, name, sizeof(name))));
+            json_string(objects_name(c->run, body_text(meta, "name"), 0, name, sizeof(name))));
     json_object_set_new(meta, "namespace", json_string(c->run->namespace));
     if (labels == NULL) {
         labels = json_object();
@@ -270,20 +265,20 @@ json_t *copy_policy(const struct objects_run *r, const json_t *object,
                     const struct copy_names *names)
 {
     const json_t *meta = json_object_get(object, "metadata");
-    const struct gvr *g = gvr_of_kind(text_at(object, "apiVersion"), text_at(object, "kind"));
-    struct copying c = {.run = r, .names = names, .own_namespace = text_at(meta, "namespace")};
-    if (!copied_kind(g) || *text_at(meta, "name") == '\0')
+    const struct gvr *g = gvr_of_kind(body_text(object, "apiVersion"), body_text(object, "kind"));
+    struct copying c = {.run = r, .names = names, .own_namespace = body_text(meta, "namespace")};
+    if (!copied_kind(g) || *body_text(meta, "name") == '\0')
         return NULL;
     if (*c.own_namespace == '\0')
         c.own_namespace = names->namespace;
     objects_name(r, names->service, 0, c.service, sizeof(c.service));
     snprintf(c.host, sizeof(c.host), "%s.%s.svc.cluster.local", c.service, r->namespace);
     if (g->id == GVR_SERVICEPROFILES)
-        c.touched = is_target_host(&c, text_at(meta, "name"));
+        c.touched = is_target_host(&c, body_text(meta, "name"));
     json_t *copy = json_deep_copy(object), *copied = json_object_get(copy, "metadata");
     json_object_del(copy, "status");
     rewrite(&c, json_object_get(copy, "spec"));
-    if (g->id == GVR_SERVERS && is_server(&c, text_at(meta, "name")))
+    if (g->id == GVR_SERVERS && is_server(&c, body_text(meta, "name")))
         retarget_server(&c, copy);
     if (!c.touched) {
         json_decref(copy);

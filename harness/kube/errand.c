@@ -31,11 +31,6 @@ void errand_let_signals(void)
     sigaction(SIGTERM, &before_term, NULL);
 }
 
-int errand_signals(void)
-{
-    return (int)signals;
-}
-
 struct going {
     const struct errand *errand;
     struct loop *loop;

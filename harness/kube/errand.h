@@ -28,7 +28,5 @@ enum errand_end errand_run(const struct errand *e, struct chore *chore,
  * them; errand_run sees those that came before. */
 void errand_hold_signals(void);
 void errand_let_signals(void);
-/* How many came. */
-int errand_signals(void);
 
 #endif

@@ -287,7 +287,9 @@ static inline enum api_outcome fake_delete(struct fake *f, const struct api_requ
     assert_non_null(r->uid); /* trap 9 */
     if (object == NULL)
         return API_NOT_FOUND;
-    if (strcmp(fake_text(fake_meta(object), "uid"), r->uid) != 0)
+    if (strcmp(fake_text(fake_meta(object), "uid"), r->uid) != 0 ||
+        (r->version != NULL &&
+         strcmp(fake_text(fake_meta(object), "resourceVersion"), r->version) != 0))
         return API_CONFLICT;
     snprintf(key, sizeof(key), "%s/%s", r->gvr->resource, r->name);
     json_object_del(f->objects, key);

@@ -22,8 +22,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *answer)
 {
     struct halt *h = (struct halt *)c;
-    bool passing = answer->outcome == API_UNREACHABLE || answer->outcome == API_OVERLOADED ||
-                   answer->outcome == API_CONFLICT;
+    bool passing = api_is_passing(answer->outcome) || answer->outcome == API_CONFLICT;
     h->wake_ns = now_ns + HALT_POLL_NS;
     if (answer->outcome == API_NOT_FOUND) {
         h->gone = h->over = true;

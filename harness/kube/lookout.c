@@ -1,18 +1,13 @@
 #include "kube/lookout.h"
 
 #include "base/clock.h"
+#include "kube/body.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { LOOK_ANCHOR, LOOK_PODS, LOOK_GATES, LOOK_SLICES, LOOK_REST };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
 
 static void copy(char *to, size_t size, const char *from)
 {
@@ -27,7 +22,7 @@ static const json_t *condition_of(const json_t *status, const char *type)
     const json_t *condition;
     json_array_foreach(json_object_get(status, "conditions"), i, condition)
     {
-        if (strcmp(text_of(condition, "type"), type) == 0)
+        if (strcmp(body_text(condition, "type"), type) == 0)
             return condition;
     }
     return NULL;
@@ -35,7 +30,7 @@ static const json_t *condition_of(const json_t *status, const char *type)
 
 static bool is_true(const json_t *status, const char *type)
 {
-    return strcmp(text_of(condition_of(status, type), "status"), "True") == 0;
+    return strcmp(body_text(condition_of(status, type), "status"), "True") == 0;
 }
 
 /* How a container ended, or why it does not start: "OOMKilled (exit 137)",
@@ -46,19 +41,19 @@ static void read_container(const json_t *container, struct lookout_pod *ret)
     const json_t *state = json_object_get(container, "state");
     const json_t *ended = json_object_get(state, "terminated");
     const json_t *waiting = json_object_get(state, "waiting");
-    const char *reason = text_of(waiting, "reason");
+    const char *reason = body_text(waiting, "reason");
     json_int_t code = json_integer_value(json_object_get(ended, "exitCode"));
     if (ended != NULL && (code != 0 || ret->over)) {
         snprintf(ret->trouble, sizeof(ret->trouble), "%.40s (exit %lld)%s%.100s",
-                 text_of(ended, "reason"), (long long)code,
-                 text_of(ended, "message")[0] == '\0' ? "" : ": ", text_of(ended, "message"));
+                 body_text(ended, "reason"), (long long)code,
+                 body_text(ended, "message")[0] == '\0' ? "" : ": ", body_text(ended, "message"));
         return;
     }
     for (size_t i = 0; i < COUNT_OF(passing); i++)
         if (strcmp(reason, passing[i]) == 0)
             return;
     snprintf(ret->trouble, sizeof(ret->trouble), "%.60s: %.120s", reason,
-             text_of(waiting, "message"));
+             body_text(waiting, "message"));
 }
 
 static void read_trouble(const json_t *status, struct lookout_pod *ret)
@@ -66,9 +61,9 @@ static void read_trouble(const json_t *status, struct lookout_pod *ret)
     static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
     const json_t *scheduled = condition_of(status, "PodScheduled"), *container;
     size_t i;
-    if (text_of(status, "reason")[0] != '\0') { /* Evicted, DeadlineExceeded, NodeLost */
-        snprintf(ret->trouble, sizeof(ret->trouble), "%.40s: %.140s", text_of(status, "reason"),
-                 text_of(status, "message"));
+    if (body_text(status, "reason")[0] != '\0') { /* Evicted, DeadlineExceeded, NodeLost */
+        snprintf(ret->trouble, sizeof(ret->trouble), "%.40s: %.140s", body_text(status, "reason"),
+                 body_text(status, "message"));
         return;
     }
     for (size_t k = 0; k < COUNT_OF(lists); k++)
@@ -77,22 +72,20 @@ static void read_trouble(const json_t *status, struct lookout_pod *ret)
             if (ret->trouble[0] == '\0')
                 read_container(container, ret);
         }
-    if (ret->trouble[0] == '\0' && strcmp(text_of(scheduled, "status"), "False") == 0)
-        snprintf(ret->trouble, sizeof(ret->trouble), "%.40s: %.140s", text_of(scheduled, "reason"),
-                 text_of(scheduled, "message"));
+    if (ret->trouble[0] == '\0' && strcmp(body_text(scheduled, "status"), "False") == 0)
+        snprintf(ret->trouble, sizeof(ret->trouble), "%.40s: %.140s",
+                 body_text(scheduled, "reason"), body_text(scheduled, "message"));
 }
 
 void lookout_read_pod(const json_t *pod, struct lookout_pod *ret)
 {
     const json_t *meta = json_object_get(pod, "metadata"), *status = json_object_get(pod, "status");
     const json_t *labels = json_object_get(meta, "labels");
-    const char *phase = text_of(status, "phase");
+    const char *phase = body_text(status, "phase");
     *ret = (struct lookout_pod){0};
-    copy(ret->name, sizeof(ret->name), text_of(meta, "name"));
-    copy(ret->uid, sizeof(ret->uid), text_of(meta, "uid"));
-    copy(ret->service, sizeof(ret->service), text_of(labels, OBJECTS_SERVICE_LABEL));
-    copy(ret->role, sizeof(ret->role), text_of(labels, OBJECTS_ROLE_LABEL));
-    copy(ret->ip, sizeof(ret->ip), text_of(status, "podIP"));
+    copy(ret->name, sizeof(ret->name), body_text(meta, "name"));
+    copy(ret->service, sizeof(ret->service), body_text(labels, OBJECTS_SERVICE_LABEL));
+    copy(ret->role, sizeof(ret->role), body_text(labels, OBJECTS_ROLE_LABEL));
     ret->contained = is_true(status, "ContainersReady");
     ret->open = is_true(status, OBJECTS_ARMED_GATE);
     ret->ready = is_true(status, "Ready");
@@ -233,9 +226,9 @@ static void take_anchor(struct lookout *l, const struct api_answer *answer)
     const json_t *meta = json_object_get(answer->body, "metadata");
     const char *halt = json_string_value(
         json_object_get(json_object_get(meta, "annotations"), OBJECTS_HALT_ANNOTATION));
-    l->gone = answer->outcome == API_NOT_FOUND ||
-              json_object_get(meta, "deletionTimestamp") != NULL ||
-              (l->run->anchor_uid != NULL && strcmp(text_of(meta, "uid"), l->run->anchor_uid) != 0);
+    l->gone =
+        answer->outcome == API_NOT_FOUND || json_object_get(meta, "deletionTimestamp") != NULL ||
+        (l->run->anchor_uid != NULL && strcmp(body_text(meta, "uid"), l->run->anchor_uid) != 0);
     if (halt != NULL && l->halt[0] == '\0') {
         copy(l->halt, sizeof(l->halt), halt[0] == '\0' ? "somebody" : halt);
         for (char *at = l->halt; *at != '\0'; at++)
@@ -272,7 +265,7 @@ static uint32_t count_ready(const struct lookout *l, const json_t *list)
         json_array_foreach(json_object_get(slice, "endpoints"), k, endpoint)
         {
             const json_t *conditions = json_object_get(endpoint, "conditions");
-            const char *pod = text_of(json_object_get(endpoint, "targetRef"), "name");
+            const char *pod = body_text(json_object_get(endpoint, "targetRef"), "name");
             count +=
                 json_is_true(json_object_get(conditions, "ready")) && lookout_find(l, pod) != NULL;
         }
@@ -284,13 +277,6 @@ static void take_slices(struct lookout *l, const json_t *list)
 {
     l->ready_services += count_ready(l, list) >= l->services[l->at].endpoints;
     l->at++;
-}
-
-/* An API that is away or overloaded is the Lease's to judge; one that refuses stays so. */
-static bool is_passing(enum api_outcome outcome)
-{
-    return outcome == API_UNREACHABLE || outcome == API_OVERLOADED || outcome == API_EXPIRED ||
-           outcome == API_BAD_ANSWER || outcome == API_UNAUTHORISED || outcome == API_CONFLICT;
 }
 
 static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *answer)
@@ -310,8 +296,8 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
         take_pods(l, answer->body);
     } else if (answer->outcome == API_DONE) {
         take_slices(l, answer->body);
-    } else if (is_passing(answer->outcome)) {
-        rest(l, now_ns);
+    } else if (api_is_passing(answer->outcome) || answer->outcome == API_CONFLICT) {
+        rest(l, now_ns); /* how long it may be away is the Lease's to judge */
     } else {
         api_answer_error(answer, &l->err);
         l->over = true;

@@ -14,7 +14,7 @@
 #define LOOKOUT_PODS_MOST 256 /* of a run */
 
 struct lookout_pod {
-    char name[OBJECTS_NAME_MOST + 1], service[OBJECTS_NAME_MOST + 1], role[16], ip[46], uid[40];
+    char name[OBJECTS_NAME_MOST + 1], service[OBJECTS_NAME_MOST + 1], role[16];
     bool contained;    /* its containers are ready */
     bool open;         /* its gate */
     bool ready;        /* as the API says: containers and gates */
@@ -44,7 +44,6 @@ struct lookout {
     uint64_t wake_ns;
     int doing;
     size_t at, ready_services;
-    uint32_t opened;
     json_t *body;
     char selector[160];
 };

@@ -1,10 +1,6 @@
 #include "kube/lookout.h"
 
-#include "kube/build.h"
-#include "kube/fake_live_test.h"
-
-static const struct objects_service payments = {
-    .name = "payments", .endpoints = 2, .port = 80, .port_name = "http", .app_protocol = "http"};
+#include "kube/fake_run_test.h"
 
 struct rig {
     struct fake fake;
@@ -21,21 +17,12 @@ static void on_look(void *cookie)
 
 static void rig_open(struct rig *r)
 {
-    *r = (struct rig){.plan = {.run = {.run = "7f3a91c2",
-                                       .namespace = "meshproof",
-                                       .image = "image",
-                                       .conductor = "10.77.0.2:7400",
-                                       .deadline_s = 1860},
-                               .services = &payments,
-                               .service_count = 1,
-                               .loads = 1,
-                               .psk = "7f3a91c2:00",
-                               .guardian = true}};
+    *r = (struct rig){.plan = fake_plan};
     fake_open(&r->fake);
     build_init(&r->build, &r->plan);
     assert_true(fake_do(&r->fake, &r->build.chore));
     r->plan.run.anchor_uid = r->build.anchor_uid;
-    lookout_init(&r->lookout, &r->plan.run, &payments, 1, 3, NULL);
+    lookout_init(&r->lookout, &r->plan.run, &fake_payments, 1, 3, NULL);
     r->lookout.on_look = on_look;
     r->lookout.cookie = r;
 }
@@ -120,8 +107,9 @@ static void test_api_away(void **state)
     struct rig r;
     (void)state;
     rig_open(&r);
-    r.fake.rules[r.fake.rule_count++] =
-        (struct fake_rule){.outcome = API_UNREACHABLE, .sentence = "cannot reach it", .count = 30};
+    fake_refuse(
+        &r.fake,
+        (struct fake_rule){.outcome = API_UNREACHABLE, .sentence = "cannot reach it", .count = 30});
     look_for(&r, 60 * FAKE_S);
     assert_true(r.lookout.mustered); /* it was waited for: the Lease says when not */
     assert_int_equal(r.lookout.err.kind, ERROR_NONE);
@@ -133,8 +121,9 @@ static void test_refused(void **state)
     struct rig r;
     (void)state;
     rig_open(&r);
-    r.fake.rules[r.fake.rule_count++] = (struct fake_rule){
-        .verb = "PATCH", .outcome = API_FORBIDDEN, .sentence = "may not patch pods/status"};
+    fake_refuse(&r.fake, (struct fake_rule){.verb = "PATCH",
+                                            .outcome = API_FORBIDDEN,
+                                            .sentence = "may not patch pods/status"});
     look_for(&r, 60 * FAKE_S);
     assert_true(r.lookout.over);
     assert_non_null(strstr(r.lookout.err.text, "may not patch pods/status"));

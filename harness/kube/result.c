@@ -1,18 +1,13 @@
 #include "kube/result.h"
 
 #include "base/clock.h"
+#include "kube/body.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { RESULT_POST, RESULT_PATCH, RESULT_LIST, RESULT_DELETE };
 #define LABEL "meshproof.io/result"
-
-static const char *meta_text(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(json_object_get(object, "metadata"), key));
-    return text == NULL ? "" : text;
-}
 
 static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 {
@@ -40,8 +35,8 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
         break;
     default:
         ret->request.verb = API_DELETE;
-        ret->request.name = meta_text(old, "name");
-        ret->request.uid = meta_text(old, "uid");
+        ret->request.name = body_meta_text(old, "name");
+        ret->request.uid = body_meta_text(old, "uid");
         break;
     }
 }
@@ -50,7 +45,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 static int by_age(const void *a, const void *b)
 {
     const json_t *const *x = a, *const *y = b;
-    return strcmp(meta_text(*y, "creationTimestamp"), meta_text(*x, "creationTimestamp"));
+    return strcmp(body_meta_text(*y, "creationTimestamp"), body_meta_text(*x, "creationTimestamp"));
 }
 
 /* Results of runs, the newest first, without those that stay. */
@@ -61,7 +56,7 @@ static void take_list(struct result *r, const json_t *list)
     json_t **all = check_alloc_zero(count + 1, sizeof(json_t *));
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_array_get(items, i);
-        if (strcmp(meta_text(item, "name"), r->name) != 0)
+        if (strcmp(body_meta_text(item, "name"), r->name) != 0)
             all[found++] = item;
     }
     qsort(all, found, sizeof(json_t *), by_age);
@@ -84,7 +79,6 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
 {
     struct result *r = (struct result *)c;
     bool done = answer->outcome == API_DONE;
-    bool passing = answer->outcome == API_UNREACHABLE || answer->outcome == API_OVERLOADED;
     if (r->doing == RESULT_DELETE) { /* what stays a day longer is no harm */
         r->pruned += done;
         r->over = ++r->at >= json_array_size(r->old);
@@ -94,7 +88,7 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
             take_list(r, answer->body);
     } else if (done) {
         written(r);
-    } else if (passing && now_ns < r->until_ns) {
+    } else if (api_is_passing(answer->outcome) && now_ns < r->until_ns) {
         r->wake_ns = now_ns + NS_PER_S;
     } else if (r->doing == RESULT_POST && answer->outcome == API_EXISTS) {
         r->doing = RESULT_PATCH;
@@ -113,7 +107,7 @@ void result_init(struct result *r, const struct objects_run *run, json_t *take_d
     *r = (struct result){.chore = {next, answered}, .run = run, .keep_theirs = keep_theirs};
     r->object = objects_result(run, take_data);
     r->patch = json_pack("{so}", "data", take_data);
-    snprintf(r->name, sizeof(r->name), "%s", meta_text(r->object, "name"));
+    snprintf(r->name, sizeof(r->name), "%s", body_meta_text(r->object, "name"));
 }
 
 void result_release(struct result *r)

@@ -8,8 +8,8 @@
 #include "kube/objects.h"
 
 #define RESULT_KEPT_MOST 20
-#define RESULT_WITHIN_NS (UINT64_C(20) * 1000000000) /* an API that is away is waited for so long \
-                                                      */
+/* An API that is away is waited for so long. */
+#define RESULT_WITHIN_NS (UINT64_C(20) * 1000000000)
 
 struct result {
     struct chore chore; /* first */

@@ -101,8 +101,4 @@ struct revert_all {
 void revert_all_init(struct revert_all *r, struct revert_journal *j);
 void revert_all_release(struct revert_all *r);
 
-/* The merge patch (RFC 7396) that makes ${to} of ${from}: keys that ${to} lacks are null. A new
- * reference; ${from} and ${to} may be NULL ("not there": null). */
-json_t *revert_merge_patch(const json_t *from, const json_t *to);
-
 #endif

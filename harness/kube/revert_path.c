@@ -45,7 +45,9 @@ bool revert_path_check(const char *path, struct error *err)
     return true;
 }
 
-json_t *revert_merge_patch(const json_t *from, const json_t *to)
+/* The merge patch (RFC 7396) that makes ${to} of ${from}: keys that ${to} lacks are null. Either
+ * may be NULL: not there. */
+static json_t *merge_patch(const json_t *from, const json_t *to)
 {
     const char *key;
     json_t *value, *out;
@@ -60,7 +62,7 @@ json_t *revert_merge_patch(const json_t *from, const json_t *to)
     {
         const json_t *was = json_object_get(from, key);
         if (was == NULL || !json_equal(was, value))
-            json_object_set_new(out, key, revert_merge_patch(was, value));
+            json_object_set_new(out, key, merge_patch(was, value));
     }
     return out;
 }
@@ -72,7 +74,7 @@ json_t *revert_patch(const char *path, const json_t *from, const json_t *to, con
     while (next_key(&path, key)) {
         json_t *below = json_object_get(at, key);
         if (*path == '\0') {
-            json_object_set_new(at, key, revert_merge_patch(from, to));
+            json_object_set_new(at, key, merge_patch(from, to));
         } else if (below == NULL) {
             below = json_object();
             json_object_set_new(at, key, below);

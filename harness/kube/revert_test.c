@@ -55,12 +55,12 @@ static json_t *our_selector(void)
     return json_pack("{s:s, s:s}", "app", "payments", "meshproof.io/run", "7f3a91c2");
 }
 
-static struct revert_edit edit_of(struct rig *r)
+static struct revert_edit edit_of(struct rig *r, const char *path, json_t *take_new)
 {
     struct revert_edit e;
     struct error err = {0};
-    assert_true(revert_edit_patch(&e, r->journal, gvr_get(GVR_SERVICES), "shop", "payments",
-                                  "/spec/selector", our_selector(), &err));
+    assert_true(revert_edit_patch(&e, r->journal, gvr_get(GVR_SERVICES), "shop", "payments", path,
+                                  take_new, &err));
     return e;
 }
 
@@ -74,12 +74,17 @@ static struct revert_all revert_now(struct rig *r, struct revert_journal *j)
     return all;
 }
 
-static struct revert_edit edit_now(struct rig *r)
+static struct revert_edit edit_at(struct rig *r, const char *path, json_t *take_new)
 {
-    struct revert_edit e = edit_of(r);
+    struct revert_edit e = edit_of(r, path, take_new);
     fake_run(&r->f, &e.chore, 60 * NS_PER_S);
     assert_true(e.over);
     return e;
+}
+
+static struct revert_edit edit_now(struct rig *r)
+{
+    return edit_at(r, "/spec/selector", our_selector());
 }
 
 static bool is_as_before(struct rig *r)
@@ -136,7 +141,7 @@ static void killed_between_any_two_steps_it_comes_back(void **state)
     for (unsigned steps = 0; steps <= 5; steps++) {
         struct rig r;
         rig_open(&r);
-        struct revert_edit e = edit_of(&r);
+        struct revert_edit e = edit_of(&r, "/spec/selector", our_selector());
         for (unsigned i = 0; i < steps; i++)
             assert_true(fake_step(&r.f, &e.chore, UINT64_MAX));
         struct revert_journal *found = journal_of(&r);
@@ -195,8 +200,7 @@ static void meddle_ours(json_t *anchor, const struct api_request *q)
 static void meddle(struct fake_cluster *f, const struct api_request *q, void *cookie)
 {
     struct meddler *m = cookie;
-    bool service_is_meant =
-        strcmp(m->what, "annotation") == 0 || strcmp(m->what, "selector") == 0;
+    bool service_is_meant = strcmp(m->what, "annotation") == 0 || strcmp(m->what, "selector") == 0;
     bool ours = q->verb == API_PATCH_MERGE && !q->dry_run &&
                 (strcmp(q->name, "payments") == 0) == service_is_meant;
     char value[16];
@@ -294,26 +298,11 @@ static void a_value_that_is_no_longer_ours_is_left_alone_with_its_diff(void **st
     rig_close(&r);
 }
 
-static void the_anchors_halt_annotation_does_not_stop_the_journal(void **state)
+/* An edit goes well while the anchor is ${what}. */
+static void edit_while(const char *what)
 {
     struct rig r;
-    struct meddler m = {.times = 2, .what = "halt"};
-    (void)state;
-    rig_open(&r);
-    meddle_with(&r, &m);
-    struct revert_edit e = edit_now(&r);
-    assert_true(e.made);
-    assert_int_equal(e.err.kind, ERROR_NONE);
-    assert_int_equal(m.times, 0);
-    revert_edit_release(&e);
-    rig_close(&r);
-}
-
-static void a_write_of_the_journal_whose_answer_was_lost_is_found(void **state)
-{
-    struct rig r;
-    struct meddler m = {.times = 2, .what = "ours"};
-    (void)state;
+    struct meddler m = {.times = 2, .what = what};
     rig_open(&r);
     meddle_with(&r, &m);
     struct revert_edit e = edit_now(&r);
@@ -325,6 +314,18 @@ static void a_write_of_the_journal_whose_answer_was_lost_is_found(void **state)
     assert_int_equal(all.reverted, 1);
     revert_all_release(&all);
     rig_close(&r);
+}
+
+static void the_anchors_halt_annotation_does_not_stop_the_journal(void **state)
+{
+    (void)state;
+    edit_while("halt");
+}
+
+static void a_write_of_the_journal_whose_answer_was_lost_is_found(void **state)
+{
+    (void)state;
+    edit_while("ours");
 }
 
 static void a_second_writer_of_the_journal_is_refused_and_nothing_is_edited(void **state)
@@ -364,18 +365,24 @@ static json_t *our_slice(void)
                      "labels", "meshproof.io/run", "7f3a91c2");
 }
 
+/* A slice is made, as far as so many steps go. */
+static struct revert_edit make_slice(struct rig *r, unsigned steps)
+{
+    struct revert_edit e;
+    struct error err = {0};
+    rig_open(r);
+    assert_true(revert_edit_create(&e, r->journal, gvr_get(GVR_ENDPOINTSLICES), our_slice(), &err));
+    for (unsigned i = 0; i < steps; i++)
+        fake_step(&r->f, &e.chore, UINT64_MAX);
+    return e;
+}
+
 static void a_made_object_goes_again_whenever_the_run_died(void **state)
 {
     (void)state;
     for (unsigned steps = 0; steps <= 4; steps++) {
         struct rig r;
-        struct error err = {0};
-        struct revert_edit e;
-        rig_open(&r);
-        assert_true(
-            revert_edit_create(&e, r.journal, gvr_get(GVR_ENDPOINTSLICES), our_slice(), &err));
-        for (unsigned i = 0; i < steps; i++)
-            fake_step(&r.f, &e.chore, UINT64_MAX);
+        struct revert_edit e = make_slice(&r, steps);
         struct revert_journal *found = journal_of(&r);
         struct revert_all all = revert_now(&r, found);
         assert_int_equal(all.failed + all.diverged, 0);
@@ -387,12 +394,7 @@ static void a_made_object_goes_again_whenever_the_run_died(void **state)
     }
     /* Another's of that name stays. */
     struct rig r;
-    struct error err = {0};
-    struct revert_edit e;
-    rig_open(&r);
-    assert_true(revert_edit_create(&e, r.journal, gvr_get(GVR_ENDPOINTSLICES), our_slice(), &err));
-    for (unsigned i = 0; i < 2; i++) /* the trial, and the promise */
-        fake_step(&r.f, &e.chore, UINT64_MAX);
+    struct revert_edit e = make_slice(&r, 2); /* the trial, and the promise */
     fake_put(&r.f, GVR_ENDPOINTSLICES,
              json_pack("{s:{s:s, s:s}}", "metadata", "namespace", "shop", "name", "mp-slice"));
     struct revert_all all = revert_now(&r, r.journal);
@@ -406,16 +408,12 @@ static void a_made_object_goes_again_whenever_the_run_died(void **state)
 static void many_edits_come_back_newest_first(void **state)
 {
     struct rig r;
-    struct error err = {0};
     (void)state;
     rig_open(&r);
     /* Two edits of one field: only the newest is what is there. */
     for (unsigned i = 0; i < 2; i++) {
-        struct revert_edit e;
-        assert_true(revert_edit_patch(&e, r.journal, gvr_get(GVR_SERVICES), "shop", "payments",
-                                      "/metadata/annotations/mesh.io~1retry",
-                                      json_string(i == 0 ? "one" : "two"), &err));
-        fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+        struct revert_edit e = edit_at(&r, "/metadata/annotations/mesh.io~1retry",
+                                       json_string(i == 0 ? "one" : "two"));
         assert_true(e.made);
         revert_edit_release(&e);
     }
@@ -433,16 +431,11 @@ static void many_edits_come_back_newest_first(void **state)
 static void a_journal_that_would_not_fit_is_refused_before_the_edit(void **state)
 {
     struct rig r;
-    struct error err = {0};
     (void)state;
     rig_open(&r);
     char *big = check_alloc_zero(REVERT_JOURNAL_MOST_BYTES + 1, 1);
     memset(big, 'x', REVERT_JOURNAL_MOST_BYTES);
-    struct revert_edit e;
-    assert_true(revert_edit_patch(&e, r.journal, gvr_get(GVR_SERVICES), "shop", "payments",
-                                  "/spec/externalName", json_string(big), &err));
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
-    assert_true(e.over);
+    struct revert_edit e = edit_at(&r, "/spec/externalName", json_string(big));
     assert_false(e.made);
     assert_int_equal(e.err.kind, ERROR_LIMIT);
     assert_int_equal(revert_journal_count(r.journal), 0);
@@ -467,11 +460,7 @@ static void paths_that_cannot_come_back_are_refused(void **state)
         assert_int_equal(err.kind, ERROR_INPUT);
     }
     /* Below what is not there: the maps would stay behind. */
-    struct error err = {0};
-    struct revert_edit e;
-    assert_true(revert_edit_patch(&e, r.journal, gvr_get(GVR_SERVICES), "shop", "payments",
-                                  "/spec/none/such", json_true(), &err));
-    fake_run(&r.f, &e.chore, 60 * NS_PER_S);
+    struct revert_edit e = edit_at(&r, "/spec/none/such", json_true());
     assert_false(e.made);
     assert_int_equal(e.err.kind, ERROR_INPUT);
     revert_edit_release(&e);

@@ -1,11 +1,8 @@
 #include "kube/sweep.h"
 
-#include <string.h>
+#include "kube/body.h"
 
-static const json_t *meta_of(const struct sweep *s)
-{
-    return json_object_get(json_array_get(s->items, s->at), "metadata");
-}
+#include <string.h>
 
 static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 {
@@ -25,8 +22,8 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
         return;
     }
     ret->request.verb = API_DELETE;
-    ret->request.name = json_string_value(json_object_get(meta_of(s), "name"));
-    ret->request.uid = json_string_value(json_object_get(meta_of(s), "uid"));
+    ret->request.name = body_meta_text(json_array_get(s->items, s->at), "name");
+    ret->request.uid = body_meta_text(json_array_get(s->items, s->at), "uid");
 }
 
 /* Those that nobody has deleted yet; all are gone: over. */
@@ -40,7 +37,7 @@ static void take_list(struct sweep *s, uint64_t now_ns, const json_t *list)
     s->at = 0;
     json_array_foreach(all, i, item)
     {
-        if (json_object_get(json_object_get(item, "metadata"), "deletionTimestamp") == NULL)
+        if (json_object_get(body_meta(item), "deletionTimestamp") == NULL)
             json_array_append(s->items, item);
     }
     if (json_array_size(s->items) == 0) {
@@ -55,6 +52,8 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
     struct sweep *s = (struct sweep *)c;
     if (s->items == NULL && answer->outcome == API_DONE) {
         take_list(s, now_ns, answer->body);
+    } else if (s->items == NULL && api_is_passing(answer->outcome)) {
+        s->wake_ns = now_ns + SWEEP_POLL_NS;
     } else if (s->items == NULL) {
         s->over = true;
         api_answer_error(answer, &s->err);
