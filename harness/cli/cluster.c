@@ -195,25 +195,28 @@ static void on_call(void *cookie, const struct api_record *r)
         json_decref(note);
 }
 
+bool cluster_namespace(const struct arguments *args, const struct credentials *credentials,
+                       char *to, size_t size, struct error *err)
+{
+    const char *found = arguments_get(args, "namespace");
+    struct credentials_view view = {.namespace = "meshproof"};
+    if (credentials != NULL)
+        credentials_view(credentials, &view);
+    if (found == NULL)
+        found = view.namespace;
+    return snprintf(to, size, "%s", found) < (int)size ||
+           error_set(err, ERROR_USAGE, "namespace \"%.80s\" is longer than %zu characters", found,
+                     size - 1);
+}
+
 /* Copies of policies name it, so it must be known before anything is asked. */
 static bool find_namespace(struct cluster *c, const struct arguments *args, struct error *err)
 {
-    const char *found = arguments_get(args, "namespace");
     struct credentials *credentials = NULL;
-    struct credentials_view view;
-    if (found == NULL && arguments_given(args, "as-manifests"))
-        found = "meshproof";
-    if (found == NULL) {
-        if (!credentials_open(&c->options.credentials, &credentials, err))
-            return false;
-        credentials_view(credentials, &view);
-        found = view.namespace;
-    }
-    bool fits =
-        snprintf(c->namespace, sizeof(c->namespace), "%s", found) < (int)sizeof(c->namespace);
-    if (!fits)
-        error_set(err, ERROR_USAGE, "namespace \"%.80s\" is longer than %d characters", found,
-                  OBJECTS_NAME_MOST);
+    bool asked = arguments_get(args, "namespace") != NULL || arguments_given(args, "as-manifests");
+    if (!asked && !credentials_open(&c->options.credentials, &credentials, err))
+        return false;
+    bool fits = cluster_namespace(args, credentials, c->namespace, sizeof(c->namespace), err);
     credentials_free(credentials);
     return fits;
 }

@@ -31,6 +31,9 @@ bool cluster_asked(const struct arguments *args);
 int cluster_check(const struct arguments *args);
 /* The options by which a cluster is reached: --context, --insecure. */
 struct credentials_options cluster_credentials(const struct arguments *args);
+/* -n, or the credentials' own; ${credentials} NULL: that of harness/deploy. */
+bool cluster_namespace(const struct arguments *args, const struct credentials *credentials,
+                       char *to, size_t size, struct error *err) WARN_UNUSED;
 
 /* Reads what the plan wants: services, policies as copies. Touches no network; without -n the
  * namespace is the credentials'. */

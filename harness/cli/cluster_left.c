@@ -22,17 +22,11 @@ struct reach {
 static bool reach_open(const struct arguments *args, struct reach *ret, struct error *err)
 {
     const struct credentials_options options = cluster_credentials(args);
-    const char *asked = arguments_get(args, "namespace");
-    struct credentials_view view;
     struct api_options o = {.mode = "canary", .seed = clock_now_ns()};
     if (!credentials_open(&options, &o.credentials, err))
         return false;
-    credentials_view(o.credentials, &view);
-    bool ok = snprintf(ret->namespace, sizeof(ret->namespace), "%s",
-                       asked != NULL ? asked : view.namespace) < (int)sizeof(ret->namespace);
-    if (!ok)
-        error_set(err, ERROR_USAGE, "-n is longer than %d characters", OBJECTS_NAME_MOST);
-    if (ok && api_open(&o, &ret->api, err))
+    if (cluster_namespace(args, o.credentials, ret->namespace, sizeof(ret->namespace), err) &&
+        api_open(&o, &ret->api, err))
         return true;
     credentials_free(o.credentials);
     return false;
@@ -82,8 +76,11 @@ static int tell_recovered(const struct recover *r, const char *run, const char *
     text_init(&how, (size_t)16 * 1024);
     teardown_print(&r->teardown, &how);
     puts(text_get(&how));
-    if (r->unlocked > 0)
-        printf("unlocked  %zu Lease%s\n", r->unlocked, r->unlocked == 1 ? "" : "s");
+    if (r->unlock.count > 0)
+        printf("unlocked  %zu Lease%s\n", r->unlock.count, r->unlock.count == 1 ? "" : "s");
+    if (r->unseen)
+        printf("this account may not list the Leases of %s: one that run %s holds may be left\n",
+               namespace, run);
     if (!r->list_only && !teardown_clean(&r->teardown))
         code = EXIT_NOT_UNDONE;
     text_release(&how);

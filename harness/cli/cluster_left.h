@@ -1,7 +1,7 @@
 #ifndef CLI_CLUSTER_LEFT_H
 #define CLI_CLUSTER_LEFT_H
 
-/* recover, halt and status for runs in a cluster, from wherever a kubeconfig is. */
+/* recover and halt for runs in a cluster, from wherever a kubeconfig is. */
 
 #include "cli/arguments.h"
 

@@ -7,7 +7,7 @@
 
 #define CARETAKER_LATE_NS (UINT64_C(5) * 1000000000)
 
-enum { CARE_FIND, CARE_WATCH, CARE_TEARDOWN, CARE_RESULT };
+enum { CARE_FIND, CARE_WATCH, CARE_TEARDOWN, CARE_UNLOCK, CARE_RESULT };
 
 static void act(struct caretaker *c, const char *why)
 {
@@ -15,14 +15,7 @@ static void act(struct caretaker *c, const char *why)
     c->acting = true;
     c->doing = CARE_TEARDOWN;
     teardown_init(&c->teardown, c->run->namespace, c->run->run, TEARDOWN_BUDGET_NS);
-}
-
-/* How long the Lease may stand still before the conductor counts as lost. */
-static uint64_t patience_ns(const struct caretaker *c)
-{
-    if (c->said_goodbye)
-        return CARETAKER_ENDING_NS;
-    return c->channel_ended ? CARETAKER_AWAY_NS : CARETAKER_SILENT_NS;
+    c->teardown.own_pod = c->pod;
 }
 
 static void write_result(struct caretaker *c)
@@ -46,9 +39,8 @@ static void watch(struct caretaker *c, uint64_t now_ns, struct chore_step *ret)
         c->begun = true;
         c->seen_ns = c->looked_ns = c->wake_ns = now_ns;
     }
-    if (c->looked_ns >= c->seen_ns + patience_ns(c)) {
-        act(c, c->channel_ended ? "the conductor's channel has ended, and its Lease stands still"
-                                : "the conductor's Lease stands still");
+    if (c->looked_ns >= c->seen_ns + CARETAKER_SILENT_NS) {
+        act(c, "the conductor's Lease stands still");
         return;
     }
     ret->want = now_ns < c->wake_ns ? CHORE_WAIT : CHORE_CALL;
@@ -81,6 +73,13 @@ static void next(struct chore *chore, uint64_t now_ns, struct chore_step *ret)
         c->teardown.chore.next(&c->teardown.chore, now_ns, ret);
         if (ret->want != CHORE_OVER)
             return;
+        unlock_init(&c->unlock, c->run->namespace, c->run->run, c->services);
+        c->doing = CARE_UNLOCK;
+    }
+    if (c->doing == CARE_UNLOCK) {
+        c->unlock.chore.next(&c->unlock.chore, now_ns, ret);
+        if (ret->want != CHORE_OVER)
+            return;
         write_result(c);
     }
     if (c->doing == CARE_RESULT) {
@@ -99,7 +98,7 @@ static void take_lease(struct caretaker *c, uint64_t now_ns, const struct api_an
     if (answer->outcome != API_DONE && answer->outcome != API_NOT_FOUND)
         return; /* nothing was seen: neither life nor death */
     c->looked_ns = now_ns;
-    bool ours = holder != NULL && strncmp(holder, c->holder, strlen(c->holder)) == 0;
+    bool ours = holder != NULL && lease_is_of(holder, c->run->run);
     if (answer->outcome == API_DONE && !ours && c->held) {
         act(c, "another run has taken the Lease");
         return;
@@ -118,19 +117,17 @@ static void take_anchor(struct caretaker *c, uint64_t now_ns, const struct api_a
     c->wake_ns = now_ns + CARETAKER_POLL_NS;
     if (answer->outcome == API_NOT_FOUND) {
         c->gone = c->over = true;
-    } else if (answer->outcome == API_DONE && services != NULL) {
-        snprintf(c->lease, sizeof(c->lease), "meshproof-%.*s", (int)strcspn(services, ","),
-                 services);
+    } else if (answer->outcome == API_DONE && services != NULL &&
+               lease_name(services, 0, c->lease, sizeof(c->lease))) {
+        c->services = check_strdup(services);
         c->doing = CARE_WATCH;
         c->wake_ns = 0;
-    } else if (answer->outcome != API_UNREACHABLE && answer->outcome != API_OVERLOADED) {
+    } else if (!api_is_passing(answer->outcome)) {
         c->over = true;
-        error_set(&c->err, ERROR_PEER, "the anchor %s does not say which services the run has",
-                  c->anchor);
-        if (answer->outcome != API_DONE) {
-            c->err = (struct error){0};
-            api_answer_error(answer, &c->err);
-        }
+        if (answer->outcome == API_DONE)
+            error_set(&c->err, ERROR_PEER, "the anchor %s does not say which services the run has",
+                      c->anchor);
+        api_answer_error(answer, &c->err);
     }
 }
 
@@ -141,6 +138,8 @@ static void answered(struct chore *chore, uint64_t now_ns, const struct api_answ
         take_anchor(c, now_ns, answer);
     else if (c->doing == CARE_TEARDOWN)
         c->teardown.chore.answer(&c->teardown.chore, now_ns, answer);
+    else if (c->doing == CARE_UNLOCK)
+        c->unlock.chore.answer(&c->unlock.chore, now_ns, answer);
     else if (c->doing == CARE_RESULT)
         c->result.chore.answer(&c->result.chore, now_ns, answer);
     else
@@ -151,7 +150,7 @@ void caretaker_init(struct caretaker *c, const struct objects_run *run)
 {
     *c = (struct caretaker){.chore = {next, answered}, .run = run};
     objects_name(run, NULL, 0, c->anchor, sizeof(c->anchor));
-    snprintf(c->holder, sizeof(c->holder), "%s/", run->run);
+    objects_name(run, OBJECTS_GUARDIAN, 0, c->pod, sizeof(c->pod));
 }
 
 void caretaker_release(struct caretaker *c)
@@ -160,4 +159,5 @@ void caretaker_release(struct caretaker *c)
         teardown_release(&c->teardown);
     if (c->have_result)
         result_release(&c->result);
+    free(c->services);
 }

@@ -3,17 +3,16 @@
 
 /* What the guardian pod does (spec/kubernetes.md section 2, "conductor SIGKILLed"; not the lab's
  * guardian process, world/guardian.h), as a chore: it watches the Leases of the run, and when none
- * of their conductor's signs comes any more, it reverts, deletes the anchor, and writes the result
- * "conductor lost". No clock of another machine is read: it counts its own monotonic time since it
- * last saw a Lease change. */
+ * of their conductor's signs comes any more, it reverts, deletes the anchor and the Leases, and
+ * writes the result "conductor lost". No clock of another machine is read: it counts its own
+ * monotonic time since it last saw a Lease change. */
 
 #include "kube/result.h"
 #include "kube/teardown.h"
+#include "kube/unlock.h"
 
 #define CARETAKER_POLL_NS (UINT64_C(2) * 1000000000)
-#define CARETAKER_SILENT_NS (UINT64_C(15) * 1000000000)  /* the Lease's duration */
-#define CARETAKER_AWAY_NS (UINT64_C(7) * 1000000000)     /* ... once the channel has ended */
-#define CARETAKER_ENDING_NS (UINT64_C(120) * 1000000000) /* ... once the conductor said goodbye */
+#define CARETAKER_SILENT_NS ((uint64_t)LEASE_DURATION_S * 1000000000)
 
 struct caretaker {
     struct chore chore; /* first */
@@ -22,13 +21,12 @@ struct caretaker {
     struct error err;   /* over, and the API does not let us watch */
     char why[160];      /* it acts */
     struct teardown teardown;
+    struct unlock unlock;
     struct result result;
-    /* The owner's; poke its runner afterwards. */
-    bool channel_ended; /* without a goodbye */
-    bool said_goodbye;  /* the run has ended, and its conductor judges and takes down */
     /* Inside. */
     const struct objects_run *run;
-    char anchor[OBJECTS_NAME_MOST + 1], lease[80], holder[16], version[32];
+    char anchor[OBJECTS_NAME_MOST + 1], pod[OBJECTS_NAME_MOST + 1], lease[LEASE_NAME_BYTES];
+    char version[32], *services;
     uint64_t seen_ns, looked_ns, wake_ns; /* a change of the Lease; any answer; the next look */
     bool begun, held, have_result;
     int doing;

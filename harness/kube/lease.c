@@ -64,12 +64,14 @@ static void call(struct lease *l, uint64_t now_ns, enum api_verb verb, struct ch
     l->sent_ns = now_ns;
 }
 
-/* Between two calls only. One that was lost may be ours still, and then must not stay. */
+/* Between two calls only. One that was lost, or whose first call was cut off, may be ours still,
+ * and then must not stay. */
 static void begin_leaving(struct lease *l)
 {
-    if (!l->leave || l->doing == LEAVE || l->doing == LEAVE_LOOK || l->state == LEASE_RELEASED)
+    bool ended = l->state == LEASE_RELEASED || l->state == LEASE_REFUSED;
+    if (!l->leave || l->doing == LEAVE || l->doing == LEAVE_LOOK || ended)
         return;
-    if (*l->uid == '\0')
+    if (l->sent_ns == 0)
         l->state = LEASE_RELEASED;
     l->doing = l->state == LEASE_RELEASED ? OVER : LEAVE_LOOK;
     l->wake_ns = 0;
@@ -186,27 +188,22 @@ static void take(struct lease *l, const struct seen *s)
     go(l, TAKE, 0);
 }
 
-static bool same_run(const struct lease *l, const char *holder)
-{
-    size_t length = strlen(l->options.run);
-    return strncmp(holder, l->options.run, length) == 0 && holder[length] == '/';
-}
-
 /* Somebody has it, or had it: his silence is counted by our own clock. */
 static void look_at(struct lease *l, const struct seen *s, uint64_t now_ns)
 {
     snprintf(l->other, sizeof(l->other), "%s", s->holder);
-    if (*s->holder == '\0' || (l->options.again && same_run(l, s->holder))) {
+    if (*s->holder == '\0' || (l->options.again && lease_is_of(s->holder, l->options.run))) {
         take(l, s);
         return;
     }
     if (!l->options.wait) {
+        int run = (int)strcspn(s->holder, "/");
         l->state = LEASE_REFUSED;
         error_set(&l->err, ERROR_PEER,
-                  "%s of %s is in the hands of run %.*s (Lease %s): meshproof recover --run %.*s, "
-                  "if that is dead",
-                  l->options.service, l->options.namespace, (int)strcspn(s->holder, "/"), s->holder,
-                  l->name, (int)strcspn(s->holder, "/"), s->holder);
+                  "%s of %s is in the hands of run %.*s (Lease %s): meshproof recover --on "
+                  "kubernetes -n %s --run %.*s, if that is dead",
+                  l->options.service, l->options.namespace, run, s->holder, l->name,
+                  l->options.namespace, run, s->holder);
         go(l, OVER, 0);
         return;
     }
@@ -281,10 +278,13 @@ static void left(struct lease *l, const struct api_answer *a)
         snprintf(l->uid, sizeof(l->uid), "%s", s.uid);
         go(l, LEAVE, 0);
     } else {
-        if (a->outcome != API_DONE && a->outcome != API_NOT_FOUND)
-            error_set(&l->err, ERROR_PEER, "the Lease %s could not be deleted: %s", l->name,
-                      a->sentence);
-        l->state = LEASE_RELEASED;
+        bool gone = a->outcome == API_DONE || a->outcome == API_NOT_FOUND;
+        l->state = gone ? LEASE_RELEASED : LEASE_REFUSED;
+        if (!gone) {
+            l->err = (struct error){0}; /* of a loss before */
+            error_set(&l->err, ERROR_PEER, "the Lease %s of %s could not be deleted: %s", l->name,
+                      l->options.namespace, a->sentence);
+        }
         go(l, OVER, 0);
     }
 }
@@ -320,7 +320,7 @@ void lease_init(struct lease *l, const struct lease_options *options)
     *l = (struct lease){.chore = {next, answer}, .options = *options};
     if (l->options.wall_ns == NULL)
         l->options.wall_ns = clock_wall_ns;
-    snprintf(l->name, sizeof(l->name), "meshproof-%.60s", options->service);
+    lease_name(options->service, 0, l->name, sizeof(l->name));
     snprintf(l->holder, sizeof(l->holder), "%.16s/%.100s", options->run, options->pod_uid);
 }
 
@@ -344,4 +344,22 @@ void lease_check(struct lease *l, uint64_t now_ns)
 {
     if (now_ns >= lease_lost_at_ns(l))
         lose(l, "could not be renewed for 10 s", "");
+}
+
+bool lease_name(const char *services, size_t at, char *to, size_t size)
+{
+    for (; at > 0 && services != NULL; at--) {
+        services = strchr(services, ',');
+        services = services != NULL ? services + 1 : NULL;
+    }
+    if (services == NULL || *services == '\0')
+        return false;
+    snprintf(to, size, LEASE_PREFIX "%.*s", (int)strcspn(services, ","), services);
+    return true;
+}
+
+bool lease_is_of(const char *holder, const char *run)
+{
+    size_t length = strlen(run);
+    return strncmp(holder, run, length) == 0 && holder[length] == '/';
 }

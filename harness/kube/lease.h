@@ -14,6 +14,8 @@
 #define LEASE_RENEW_NS (UINT64_C(5) * 1000000000)
 #define LEASE_LOST_NS (UINT64_C(10) * 1000000000)
 #define LEASE_TAKE_NS (UINT64_C(30) * 1000000000)
+#define LEASE_PREFIX "meshproof-" /* of its name; the service's comes after it */
+#define LEASE_NAME_BYTES 80
 
 enum lease_state {
     LEASE_ASKING,  /* not yet known who has it */
@@ -21,7 +23,7 @@ enum lease_state {
     LEASE_HELD,
     LEASE_LOST,     /* not renewed for LEASE_LOST_NS, or another has it: disarm now */
     LEASE_RELEASED, /* deleted by us, or gone */
-    LEASE_REFUSED,  /* another run is alive, or the API said no: ${err} */
+    LEASE_REFUSED,  /* another run is alive, or the API said no, to its deletion too: ${err} */
 };
 
 struct lease_options {
@@ -35,11 +37,11 @@ struct lease_options {
 };
 
 struct lease {
-    struct chore chore;     /* first */
-    enum lease_state state; /* read only */
-    struct error err;       /* of REFUSED and LOST, and of RELEASED when it could not be deleted */
-    char name[80];          /* "meshproof-payments" */
-    char holder[128];       /* ours: RUN/POD-UID */
+    struct chore chore;          /* first */
+    enum lease_state state;      /* read only */
+    struct error err;            /* of REFUSED and LOST */
+    char name[LEASE_NAME_BYTES]; /* "meshproof-payments" */
+    char holder[128];            /* ours: RUN/POD-UID */
     /* The holder that was taken over from, "" if none: its run wants `recover` before anything
      * else. */
     char former[128];
@@ -56,12 +58,17 @@ struct lease {
 
 void lease_init(struct lease *l, const struct lease_options *options);
 void lease_release(struct lease *l);
-/* From now on the chore deletes it, if it is ours, and ends. Poke its runner, or start the chore
- * again where it was over (LOST). */
+/* From now on the chore deletes it, if it is ours, and ends. Start it again where it was over
+ * (LOST). */
 void lease_leave(struct lease *l);
 /* When a holder must be disarmed, if no renewal is answered before: for the loop's own hold. */
 uint64_t lease_lost_at_ns(const struct lease *l);
 /* Seen by that hold: HELD becomes LOST. */
 void lease_check(struct lease *l, uint64_t now_ns);
+
+/* The Lease of the ${at}th of "payments,shop"; false: there are no more. */
+bool lease_name(const char *services, size_t at, char *to, size_t size);
+/* Whether a holderIdentity is ${run}'s. */
+bool lease_is_of(const char *holder, const char *run);
 
 #endif

@@ -84,9 +84,9 @@ static void of_two_who_want_it_one_has_it(void **state)
     }
     assert_int_equal(a.state, LEASE_HELD);
     assert_int_equal(b.state, LEASE_REFUSED);
-    assert_string_equal(b.err.text,
-                        "payments of shop is in the hands of run aaaaaaaa (Lease "
-                        "meshproof-payments): meshproof recover --run aaaaaaaa, if that is dead");
+    assert_string_equal(b.err.text, "payments of shop is in the hands of run aaaaaaaa (Lease "
+                                    "meshproof-payments): meshproof recover --on kubernetes -n "
+                                    "shop --run aaaaaaaa, if that is dead");
     lease_release(&a);
     lease_release(&b);
     fake_close(&f);
@@ -330,6 +330,57 @@ static void slow_answers_count_from_the_question(void **state)
     fake_close(&f);
 }
 
+/* A signal cut the first call off: nobody knows whether the server has made it. */
+static void one_whose_making_was_cut_off_does_not_stay(void **state)
+{
+    struct fake_cluster f;
+    struct lease l = lease_of("7f3a91c2", "pod-1", false);
+    struct chore_step step = {0};
+    (void)state;
+    fake_open(&f);
+    l.chore.next(&l.chore, f.now_ns, &step);
+    json_decref(fake_call(&f, &step.request).body); /* its answer never comes */
+    assert_non_null(there(&f));
+    lease_leave(&l);
+    fake_run(&f, &l.chore, 20 * NS_PER_S);
+    assert_int_equal(l.state, LEASE_RELEASED);
+    assert_null(there(&f));
+    lease_release(&l);
+    fake_close(&f);
+}
+
+static void one_that_cannot_be_deleted_is_said(void **state)
+{
+    struct fake_cluster f;
+    struct lease l = lease_of("7f3a91c2", "pod-1", false);
+    (void)state;
+    fake_open(&f);
+    fake_run(&f, &l.chore, NS_PER_S);
+    lease_leave(&l);
+    f.down = true;
+    fake_run(&f, &l.chore, 20 * NS_PER_S);
+    assert_int_equal(l.state, LEASE_REFUSED);
+    assert_string_equal(l.err.text,
+                        "the Lease meshproof-payments of shop could not be deleted: said no");
+    lease_release(&l);
+    fake_close(&f);
+}
+
+static void names_of_services_and_of_holders(void **state)
+{
+    char name[LEASE_NAME_BYTES];
+    (void)state;
+    assert_true(lease_name("payments,shop", 1, name, sizeof(name)));
+    assert_string_equal(name, "meshproof-shop");
+    assert_true(lease_name("payments,shop", 0, name, sizeof(name)));
+    assert_string_equal(name, "meshproof-payments");
+    assert_false(lease_name("payments,shop", 2, name, sizeof(name)));
+    assert_false(lease_name("", 0, name, sizeof(name)));
+    assert_true(lease_is_of("7f3a91c2/pod", "7f3a91c2"));
+    assert_false(lease_is_of("7f3a91c2", "7f3a91c2"));
+    assert_false(lease_is_of("7f3a91c20/pod", "7f3a91c2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +396,9 @@ int main(void)
         cmocka_unit_test(between_the_last_look_and_the_deletion_another_may_come),
         cmocka_unit_test(a_takeover_is_read_back),
         cmocka_unit_test(slow_answers_count_from_the_question),
+        cmocka_unit_test(one_whose_making_was_cut_off_does_not_stay),
+        cmocka_unit_test(one_that_cannot_be_deleted_is_said),
+        cmocka_unit_test(names_of_services_and_of_holders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

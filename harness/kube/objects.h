@@ -23,6 +23,10 @@
 #define OBJECTS_ALLOW_LABEL "meshproof.io/allow"
 #define OBJECTS_ARMED_GATE "meshproof.io/armed"
 #define OBJECTS_HALT_ANNOTATION "meshproof.io/halt"
+#define OBJECTS_GUARDIAN "guardian" /* mp-RUN-guardian */
+/* The collector ends the guardian's own pod too, once it has deleted the anchor: it has so long to
+ * see the rest go, and to say so. */
+#define OBJECTS_GUARDIAN_GRACE_S 20
 
 enum objects_mesh { OBJECTS_NO_MESH, OBJECTS_ISTIO, OBJECTS_AMBIENT, OBJECTS_LINKERD };
 enum objects_mode { OBJECTS_CANARY, OBJECTS_INTERPOSE };

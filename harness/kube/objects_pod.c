@@ -211,12 +211,14 @@ static void give_token(json_t *pod)
 json_t *objects_guardian_pod(const struct objects_run *r)
 {
     char name[OBJECTS_NAME_MOST + 1];
-    json_t *pod = pod_head(r, objects_name(r, "guardian", 0, name, sizeof(name)), "guardian", NULL);
+    json_t *pod =
+        pod_head(r, objects_name(r, OBJECTS_GUARDIAN, 0, name, sizeof(name)), "guardian", NULL);
     objects_outside(r, pod);
     json_t *one =
         container(r, json_pack("[s, s, s, s]", "agent", "guardian", "--id", "guardian/1"));
     /* The only agent with a right: it deletes the anchor when the conductor is lost. */
     json_t *spec = spec_of(r, "meshproof-conductor");
+    set_count(spec, "terminationGracePeriodSeconds", OBJECTS_GUARDIAN_GRACE_S);
     set_new(spec, "securityContext", objects_pod_security(true));
     finish(r, pod, spec, one, "20m", "32Mi", "64Mi");
     give_token(pod);

@@ -1,7 +1,6 @@
 #include "kube/recover.h"
 
-#include "kube/build.h"
-#include "kube/fake_live_test.h"
+#include "kube/fake_run_test.h"
 #include "kube/halt.h"
 #include "kube/lease.h"
 #include "kube/result.h"
@@ -10,31 +9,13 @@
 static const struct objects_service services[] = {
     {.name = "payments", .endpoints = 1, .port = 80, .port_name = "http", .app_protocol = "http"},
     {.name = "orders", .endpoints = 1, .port = 80, .port_name = "http", .app_protocol = "http"}};
-static const struct build_plan plan = {.run = {.run = "7f3a91c2",
-                                               .namespace = "meshproof",
-                                               .image = "image",
-                                               .conductor = "10.77.0.2:7400",
-                                               .deadline_s = 1860},
-                                       .services = services,
-                                       .service_count = 2,
-                                       .loads = 1,
-                                       .psk = "7f3a91c2:00",
-                                       .guardian = true};
-
-static json_t *put_lease(struct fake *f, const char *name, const char *holder)
-{
-    return fake_put(
-        f, "leases",
-        json_pack("{s{ss} s{ss}}", "metadata", "name", name, "spec", "holderIdentity", holder));
-}
 
 static void build_all(struct fake *f)
 {
-    struct build b;
-    fake_open(f);
-    build_init(&b, &plan);
-    assert_true(fake_do(f, &b.chore));
-    build_release(&b);
+    struct build_plan plan = fake_plan;
+    plan.services = services;
+    plan.service_count = 2;
+    fake_open_built(f, &plan);
 }
 
 static void test_dead_run(void **state)
@@ -43,13 +24,13 @@ static void test_dead_run(void **state)
     struct recover r;
     (void)state;
     build_all(&f);
-    put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
-    put_lease(&f, "meshproof-orders", "0badcafe/pod"); /* another's by now */
+    fake_put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
+    fake_put_lease(&f, "meshproof-orders", "0badcafe/pod"); /* another's by now */
     recover_init(&r, "meshproof", "7f3a91c2");
     assert_true(fake_do(&f, &r.chore));
     assert_false(r.lives);
     assert_true(teardown_clean(&r.teardown));
-    assert_int_equal(r.unlocked, 1);
+    assert_int_equal(r.unlock.count, 1);
     assert_null(fake_get(&f, "leases", "meshproof-payments"));
     assert_non_null(fake_get(&f, "leases", "meshproof-orders"));
     assert_int_equal(json_object_size(f.objects), 1);
@@ -76,7 +57,7 @@ static void test_live_run_is_left_alone(void **state)
     struct recover r;
     (void)state;
     build_all(&f);
-    f.cookie = put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
+    f.cookie = fake_put_lease(&f, "meshproof-payments", "7f3a91c2/pod");
     f.before = renew;
     size_t before = json_object_size(f.objects);
     recover_init(&r, "meshproof", "7f3a91c2");
@@ -88,14 +69,94 @@ static void test_live_run_is_left_alone(void **state)
     fake_close(&f);
 }
 
+/* Its guardian has taken the anchor away, or it died before it had one. */
+static void test_lease_without_an_anchor(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    fake_open(&f);
+    fake_put_lease(&f, "meshproof-payments", FAKE_RUN "/pod");
+    fake_put_lease(&f, "meshproof-orders", FAKE_RUN "/pod");
+    fake_put_lease(&f, "meshproof-shop", "0badcafe/pod");
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_int_equal(r.unlock.count, 2);
+    assert_false(r.unseen);
+    assert_int_equal(json_object_size(f.objects), 1);
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void test_live_run_without_an_anchor_yet(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    fake_open(&f);
+    f.cookie = fake_put_lease(&f, "meshproof-payments", FAKE_RUN "/pod");
+    f.before = renew;
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_true(r.lives);
+    assert_null(fake_called(&f, "DELETE", 0));
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void test_may_not_list_leases(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    fake_open(&f);
+    fake_refuse(&f,
+                (struct fake_rule){
+                    .verb = "LIST", .part = "leases", .outcome = API_FORBIDDEN, .sentence = "no"});
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_true(r.unseen && teardown_clean(&r.teardown) && r.err.kind == ERROR_NONE);
+    recover_release(&r);
+    fake_close(&f);
+}
+
+/* Between our look and our deletion the Lease was taken over: its uid stays, its version does not.
+ */
+static void take_over(struct fake *f, const char *call)
+{
+    json_t *lease = fake_get(f, "leases", "meshproof-payments");
+    if (strncmp(call, "DELETE leases", 13) != 0)
+        return;
+    json_object_set_new(json_object_get(lease, "spec"), "holderIdentity",
+                        json_string("0badcafe/pod"));
+    fake_touch(f, lease);
+}
+
+static void test_lease_taken_over_in_between(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    fake_put_lease(&f, "meshproof-payments", FAKE_RUN "/pod");
+    f.before = take_over;
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_int_equal(r.unlock.count, 0);
+    assert_non_null(fake_get(&f, "leases", "meshproof-payments"));
+    recover_release(&r);
+    fake_close(&f);
+}
+
 static void test_cluster_refuses(void **state)
 {
     struct fake f;
     struct recover r;
     (void)state;
     build_all(&f);
-    f.rules[f.rule_count++] = (struct fake_rule){
-        .verb = "GET", .outcome = API_FORBIDDEN, .sentence = "may not get configmaps"};
+    fake_refuse(&f, (struct fake_rule){.verb = "GET",
+                                       .outcome = API_FORBIDDEN,
+                                       .sentence = "may not get configmaps"});
     recover_init(&r, "meshproof", "7f3a91c2");
     assert_true(fake_do(&f, &r.chore));
     assert_non_null(strstr(r.err.text, "may not get configmaps"));
@@ -168,7 +229,7 @@ static void test_result(void **state)
                            "meshproof.io/result", "true", "creationTimestamp",
                            json_sprintf("2026-11-%02dT10:00:00Z", i + 1)));
     }
-    result_init(&r, &plan.run, data_of("PASS"), false);
+    result_init(&r, &fake_plan.run, data_of("PASS"), false);
     assert_true(fake_do(&f, &r.chore));
     assert_true(r.written);
     assert_int_equal(r.pruned, 6);
@@ -177,14 +238,15 @@ static void test_result(void **state)
     assert_non_null(fake_get(&f, "configmaps", "mp-00000006-result"));
     result_release(&r);
     /* the last word is the conductor's */
-    result_init(&r, &plan.run, data_of("FAIL"), false);
+    result_init(&r, &fake_plan.run, data_of("FAIL"), false);
     assert_true(fake_do(&f, &r.chore));
     const json_t *result = fake_get(&f, "configmaps", "mp-7f3a91c2-result");
     assert_string_equal(fake_text(json_object_get(result, "data"), "verdict"), "FAIL");
     result_release(&r);
-    f.rules[f.rule_count++] = (struct fake_rule){
-        .verb = "POST", .outcome = API_FORBIDDEN, .sentence = "may not create configmaps"};
-    result_init(&r, &plan.run, data_of("PASS"), false);
+    fake_refuse(&f, (struct fake_rule){.verb = "POST",
+                                       .outcome = API_FORBIDDEN,
+                                       .sentence = "may not create configmaps"});
+    result_init(&r, &fake_plan.run, data_of("PASS"), false);
     assert_true(fake_do(&f, &r.chore));
     assert_false(r.written);
     assert_non_null(strstr(r.err.text, "may not create configmaps"));
@@ -198,7 +260,9 @@ static void test_sweep(void **state)
     struct sweep s;
     (void)state;
     build_all(&f);
-    sweep_init(&s, &plan.run);
+    fake_refuse(&f, (struct fake_rule){
+                        .verb = "LIST", .outcome = API_OVERLOADED, .sentence = "busy", .count = 3});
+    sweep_init(&s, &fake_plan.run);
     assert_true(fake_do(&f, &s.chore));
     assert_true(s.clean);
     assert_null(fake_get(&f, "pods", "mp-7f3a91c2-payments-1"));
@@ -213,6 +277,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dead_run),
         cmocka_unit_test(test_live_run_is_left_alone),
+        cmocka_unit_test(test_lease_without_an_anchor),
+        cmocka_unit_test(test_live_run_without_an_anchor_yet),
+        cmocka_unit_test(test_may_not_list_leases),
+        cmocka_unit_test(test_lease_taken_over_in_between),
         cmocka_unit_test(test_cluster_refuses),
         cmocka_unit_test(test_halt),
         cmocka_unit_test(test_halt_is_not_obeyed),

@@ -1,7 +1,7 @@
 #include "kube/teardown.h"
 
 #include "base/clock.h"
-#include "kube/build.h"
+#include "kube/body.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,28 +27,20 @@ static const enum gvr_id kinds[] = {
     GVR_SERVICEPROFILES,
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
-static const json_t *meta_of(const json_t *object)
-{
-    return json_object_get(object, "metadata");
-}
-
 /* The run's label is also on what is not its own to take: the Job's pod, results. */
 static bool is_owned(const struct teardown *t, const json_t *object)
 {
     size_t i;
     const json_t *owner;
-    if (strcmp(text_of(meta_of(object), "name"), t->name) == 0)
+    const char *name = body_meta_text(object, "name");
+    if (strcmp(name, t->name) == 0)
         return kinds[t->kind] == GVR_CONFIGMAPS;
-    json_array_foreach(json_object_get(meta_of(object), "ownerReferences"), i, owner)
+    if (t->own_pod != NULL && kinds[t->kind] == GVR_PODS && strcmp(name, t->own_pod) == 0)
+        return false;
+    json_array_foreach(json_object_get(body_meta(object), "ownerReferences"), i, owner)
     {
-        if (strcmp(text_of(owner, "kind"), "ConfigMap") == 0 &&
-            strcmp(text_of(owner, "name"), t->name) == 0)
+        if (strcmp(body_text(owner, "kind"), "ConfigMap") == 0 &&
+            strcmp(body_text(owner, "name"), t->name) == 0)
             return true;
     }
     return false;
@@ -120,8 +112,8 @@ static void ask(struct teardown *t, struct chore_step *ret)
         ask_delete(t, gvr_get(GVR_CONFIGMAPS), t->name, t->uid, ret);
         break;
     case TEAR_ITEM:
-        ask_delete(t, gvr_get(kinds[t->kind]), text_of(meta_of(item), "name"),
-                   text_of(meta_of(item), "uid"), ret);
+        ask_delete(t, gvr_get(kinds[t->kind]), body_meta_text(item, "name"),
+                   body_meta_text(item, "uid"), ret);
         break;
     default:
         ret->request = (struct api_request){.verb = API_LIST,
@@ -135,8 +127,6 @@ static void ask(struct teardown *t, struct chore_step *ret)
 /* All kinds were listed once. */
 static void end_round(struct teardown *t, uint64_t now_ns)
 {
-    if (t->still < t->seen)
-        t->removed = t->seen - t->still;
     if (t->still == 0 || t->list_only)
         finish(t);
     else
@@ -193,9 +183,7 @@ static void take_anchor(struct teardown *t, const struct api_answer *answer)
     revert_journal_free(t->journal);
     t->reverting = false;
     t->found = true;
-    snprintf(t->uid, sizeof(t->uid), "%s", text_of(meta_of(answer->body), "uid"));
-    snprintf(t->services, sizeof(t->services), "%s",
-             text_of(json_object_get(answer->body, "data"), BUILD_SERVICES_KEY));
+    snprintf(t->uid, sizeof(t->uid), "%s", body_meta_text(answer->body, "uid"));
     if (!revert_journal_read(answer->body, &t->journal, &err)) {
         t->journal = NULL;
         t->failed = 1; /* nobody knows what it edited: it must stay */
@@ -222,10 +210,10 @@ static void take_items(struct teardown *t, uint64_t now_ns, const json_t *list)
     t->items_at = 0;
     json_array_foreach(json_object_get(list, "items"), i, item)
     {
-        bool going = json_object_get(meta_of(item), "deletionTimestamp") != NULL;
+        bool going = json_object_get(body_meta(item), "deletionTimestamp") != NULL;
         if (!is_owned(t, item))
             continue;
-        add_left(t, gvr_get(kinds[t->kind])->kind, text_of(meta_of(item), "name"),
+        add_left(t, gvr_get(kinds[t->kind])->kind, body_meta_text(item, "name"),
                  going ? "being deleted" : "");
         t->still++;
         if (direct && !going && !t->list_only)
@@ -248,12 +236,9 @@ static void end_item(struct teardown *t)
 /* The API refuses a step: for ever, or for now. */
 static void take_refusal(struct teardown *t, uint64_t now_ns, const struct api_answer *answer)
 {
-    bool passing = answer->outcome == API_UNREACHABLE || answer->outcome == API_OVERLOADED ||
-                   answer->outcome == API_BAD_ANSWER || answer->outcome == API_EXPIRED ||
-                   answer->outcome == API_UNAUTHORISED;
     t->api = (struct error){0};
     api_answer_error(answer, &t->api);
-    if (passing) {
+    if (api_is_passing(answer->outcome)) {
         wait_until(t, now_ns, AGAIN_NS, t->doing);
     } else if (t->doing == TEAR_LIST) { /* no such kind here, or no right to look */
         t->skipped |= 1U << t->kind;

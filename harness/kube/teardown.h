@@ -21,11 +21,11 @@ struct teardown {
     bool over;                         /* read only, down to ${left} */
     bool found;                        /* the anchor was there */
     size_t reverted, diverged, failed; /* of its journal */
-    size_t removed;                    /* objects of the run that were seen, and are gone */
     size_t left_count;
-    struct text left;   /* "Pod mp-7f3a91c2-payments-1 (being deleted), ...": what is not back */
-    char services[256]; /* of the anchor (BUILD_SERVICES_KEY); "" */
-    bool list_only;     /* the owner's, before it begins: say what is there, change nothing */
+    struct text left; /* "Pod mp-7f3a91c2-payments-1 (being deleted), ...": what is not back */
+    /* The owner's, before it begins. */
+    bool list_only;      /* say what is there, change nothing */
+    const char *own_pod; /* the pod that we are in, which goes when we end: not waited for */
     /* Inside. */
     const char *namespace, *run;
     char name[OBJECTS_NAME_MOST + 1], uid[64], selector[64];

@@ -1,30 +1,6 @@
 #include "kube/teardown.h"
 
-#include "kube/build.h"
-#include "kube/fake_live_test.h"
-
-static const struct objects_service payments = {
-    .name = "payments", .endpoints = 2, .port = 80, .port_name = "http", .app_protocol = "http"};
-static const struct build_plan plan = {.run = {.run = "7f3a91c2",
-                                               .namespace = "meshproof",
-                                               .image = "image",
-                                               .conductor = "10.77.0.2:7400",
-                                               .deadline_s = 1860},
-                                       .services = &payments,
-                                       .service_count = 1,
-                                       .loads = 1,
-                                       .psk = "7f3a91c2:00",
-                                       .guardian = true};
-
-static void build_all(struct fake *f)
-{
-    struct build b;
-    fake_open(f);
-    build_init(&b, &plan);
-    assert_true(fake_do(f, &b.chore));
-    assert_int_equal(b.err.kind, ERROR_NONE);
-    build_release(&b);
-}
+#include "kube/fake_run_test.h"
 
 /* Of the user, or of others with the run's label: never ours to take. */
 static void put_strangers(struct fake *f)
@@ -62,12 +38,11 @@ static void test_all_goes(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     put_strangers(&f);
     assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 3);
     assert_true(teardown_clean(&t));
     assert_non_null(strstr(how, "run 7f3a91c2 is gone from namespace meshproof"));
-    assert_string_equal(t.services, "payments");
     /* one DELETE does it: the collector has the rest */
     assert_non_null(fake_called(&f, "DELETE configmaps/mp-7f3a91c2", 0));
     assert_null(fake_called(&f, "DELETE", 1));
@@ -86,7 +61,7 @@ static void test_collector_sleeps(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     put_strangers(&f);
     f.collector_ns = UINT64_MAX;
     /* a Secret cannot be listed (2.2): it alone waits for the collector */
@@ -105,9 +80,9 @@ static void test_api_away_for_a_while(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
-    f.rules[f.rule_count++] =
-        (struct fake_rule){.outcome = API_UNREACHABLE, .sentence = "cannot reach it", .count = 12};
+    fake_open_built(&f, &fake_plan);
+    fake_refuse(&f, (struct fake_rule){
+                        .outcome = API_UNREACHABLE, .sentence = "cannot reach it", .count = 12});
     assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 0);
     assert_true(teardown_clean(&t));
     teardown_release(&t);
@@ -120,9 +95,8 @@ static void test_api_away_for_ever(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
-    f.rules[f.rule_count++] =
-        (struct fake_rule){.outcome = API_UNREACHABLE, .sentence = "cannot reach it"};
+    fake_open_built(&f, &fake_plan);
+    fake_refuse(&f, (struct fake_rule){.outcome = API_UNREACHABLE, .sentence = "cannot reach it"});
     tear_down(&f, &t, how, sizeof(how));
     assert_false(teardown_clean(&t));
     assert_non_null(strstr(how, "not everything of run 7f3a91c2 is gone"));
@@ -137,7 +111,7 @@ static void test_pod_stays(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     json_object_set_new(fake_meta(fake_get(&f, "pods", "mp-7f3a91c2-payments-2")),
                         "deletionTimestamp", json_string("2026-11-26T10:00:00Z"));
     f.collector_ns = UINT64_MAX;
@@ -155,9 +129,10 @@ static void test_may_not_delete(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
-    f.rules[f.rule_count++] = (struct fake_rule){
-        .verb = "DELETE", .outcome = API_FORBIDDEN, .sentence = "may not delete configmaps"};
+    fake_open_built(&f, &fake_plan);
+    fake_refuse(&f, (struct fake_rule){.verb = "DELETE",
+                                       .outcome = API_FORBIDDEN,
+                                       .sentence = "may not delete configmaps"});
     tear_down(&f, &t, how, sizeof(how));
     assert_false(teardown_clean(&t));
     assert_non_null(strstr(how, "may not delete configmaps"));
@@ -171,11 +146,15 @@ static void test_kind_missing(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
-    f.rules[f.rule_count++] = (struct fake_rule){
-        .verb = "LIST", .part = "virtualservices", .outcome = API_NO_KIND, .sentence = "no Istio"};
-    f.rules[f.rule_count++] = (struct fake_rule){
-        .verb = "LIST", .part = "httproutes", .outcome = API_FORBIDDEN, .sentence = "no right"};
+    fake_open_built(&f, &fake_plan);
+    fake_refuse(&f, (struct fake_rule){.verb = "LIST",
+                                       .part = "virtualservices",
+                                       .outcome = API_NO_KIND,
+                                       .sentence = "no Istio"});
+    fake_refuse(&f, (struct fake_rule){.verb = "LIST",
+                                       .part = "httproutes",
+                                       .outcome = API_FORBIDDEN,
+                                       .sentence = "no right"});
     assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 0);
     assert_true(teardown_clean(&t));
     assert_null(fake_called(&f, "LIST virtualservices", 1)); /* asked once */
@@ -190,7 +169,7 @@ static void test_namespace_gone(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     json_object_clear(f.objects);
     assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 0);
     assert_true(teardown_clean(&t));
@@ -214,7 +193,7 @@ static void test_anchor_made_anew_in_between(void **state)
     struct teardown t;
     char how[1000];
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     f.before = remake_anchor;
     assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 0);
     assert_true(teardown_clean(&t));
@@ -227,7 +206,7 @@ static void test_list_only(void **state)
     struct fake f;
     struct teardown t;
     (void)state;
-    build_all(&f);
+    fake_open_built(&f, &fake_plan);
     size_t before = json_object_size(f.objects);
     teardown_init(&t, "meshproof", "7f3a91c2", TEARDOWN_BUDGET_NS);
     t.list_only = true;

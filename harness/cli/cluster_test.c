@@ -1,0 +1,149 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cli/cluster.h"
+
+#include <stdlib.h>
+
+extern const struct command command_run;
+
+static void parse(struct arguments *a, const char *const *words)
+{
+    struct error err = {0};
+    int argc = 0;
+    static char *argv[16];
+    while (words[argc] != NULL) {
+        argv[argc] = (char *)(uintptr_t)words[argc];
+        argc++;
+    }
+    argv[argc] = NULL;
+    if (!arguments_parse(a, &command_run, argc, argv, &err))
+        fail_msg("%s", err.text);
+}
+
+static void what_is_for_a_cluster_is_refused_without_one(void **state)
+{
+    static const struct {
+        const char *words[10];
+        int code;
+    } rows[] = {
+        {{"run", "s.lua"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "-n", "shop", "--image=i"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--as-manifests", "--job"}, EXIT_PASS},
+        {{"run", "s.lua", "-n", "shop"}, EXIT_USAGE},
+        {{"run", "s.lua", "--image=i"}, EXIT_USAGE},
+        {{"run", "s.lua", "--as-manifests"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--job"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--driver=envoy"}, EXIT_USAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct arguments a;
+        parse(&a, rows[i].words);
+        if (cluster_check(&a) != rows[i].code)
+            fail_msg("row %zu: not %d", i, rows[i].code);
+        arguments_release(&a);
+    }
+}
+
+struct fixture {
+    struct prepared p;
+    struct prepared_scenario scenarios[2];
+    struct service_plan services[2];
+    struct arguments args;
+    struct cluster cluster;
+};
+
+/* Two scenarios of service payments, with two endpoints and with three. */
+static void make(struct fixture *f, enum driver driver)
+{
+    static const char *const words[] = {"run", "s.lua", "--on=kubernetes", "-n", "shop", NULL};
+    *f = (struct fixture){
+        .services = {{.name = "payments", .endpoints = 2}, {.name = "payments", .endpoints = 3}}};
+    f->p.plan = plan_new();
+    f->p.plan->scenarios = ARENA_ARRAY(&f->p.plan->arena, struct scenario, 2);
+    f->p.plan->scenario_count = 2;
+    f->p.scenarios = f->scenarios;
+    snprintf(f->p.run, sizeof(f->p.run), "7f3a91c2");
+    for (size_t i = 0; i < 2; i++) {
+        f->scenarios[i].driver = driver;
+        f->p.plan->scenarios[i].lab.services = &f->services[i];
+        f->p.plan->scenarios[i].lab.service_count = 1;
+    }
+    parse(&f->args, words);
+}
+
+static void release(struct fixture *f)
+{
+    cluster_release(&f->cluster);
+    arguments_release(&f->args);
+    plan_free(f->p.plan);
+}
+
+static const char *place(const struct fixture *f, size_t scenario, const char *map, const char *key)
+{
+    return json_string_value(
+        json_object_get(json_object_get(f->p.plan->scenarios[scenario].lab.external, map), key));
+}
+
+static void a_plan_becomes_services_and_places(void **state)
+{
+    struct fixture f;
+    struct error err = {0};
+    (void)state;
+    make(&f, DRIVER_EXTERNAL);
+    setenv("MESHPROOF_JOB", "meshproof-7f3a91c2", 1);
+    setenv("MESHPROOF_JOB_UID", "uid-of-job", 1);
+    setenv("MESHPROOF_POD", "meshproof-7f3a91c2-x", 1);
+    assert_true(cluster_plan(&f.cluster, &f.args, &f.p, UINT64_C(600) * 1000000000, &err));
+    const struct conduct_options *o = &f.cluster.options;
+    assert_string_equal(o->run.namespace, "shop");
+    assert_int_equal(o->run.deadline_s, 660);
+    assert_int_equal(o->service_count, 1); /* as many endpoints as the largest scenario wants */
+    assert_int_equal(o->services[0].endpoints, 3);
+    assert_string_equal(o->services[0].app_protocol, "http");
+    assert_true(o->again && o->guardian);
+    assert_string_equal(o->holder, "meshproof-7f3a91c2-x");
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(place(&f, i, "host", "payments"), "mp-7f3a91c2-payments");
+    assert_string_equal(place(&f, 0, "endpoint", "payments/2"), "0.0.0.0:8080");
+    assert_null(place(&f, 0, "endpoint", "payments/3"));
+    /* Where the load sends to is known when the Service is made. */
+    assert_string_equal(place(&f, 0, "to", "payments"), "0.0.0.0:80");
+    o->on_service(o->cookie, "payments", "10.96.3.7:80");
+    o->on_service(o->cookie, "other", "10.96.3.8:80");
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(place(&f, i, "to", "payments"), "10.96.3.7:80");
+        assert_null(place(&f, i, "to", "other"));
+    }
+    release(&f);
+    unsetenv("MESHPROOF_JOB");
+    unsetenv("MESHPROOF_JOB_UID");
+    unsetenv("MESHPROOF_POD");
+}
+
+static void one_run_has_one_driver(void **state)
+{
+    struct fixture f;
+    struct error err = {0};
+    (void)state;
+    make(&f, DRIVER_BUILTIN);
+    f.scenarios[1].driver = DRIVER_EXTERNAL;
+    assert_false(cluster_plan(&f.cluster, &f.args, &f.p, 0, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    release(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_for_a_cluster_is_refused_without_one),
+        cmocka_unit_test(a_plan_becomes_services_and_places),
+        cmocka_unit_test(one_run_has_one_driver),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
