@@ -32,6 +32,9 @@ void preflight_add(struct preflight_findings *f, const char *check, const char *
     for (size_t i = 0; text[i] != '\0'; i++)
         if ((unsigned char)text[i] < 0x20 && text[i] != '\n')
             text[i] = '?';
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->items[i].check, check) == 0 && strcmp(f->items[i].text, text) == 0)
+            return;
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (strcmp(checks[i].id, check) == 0)
             weight = checks[i].weight;
@@ -63,12 +66,6 @@ void preflight_view_release(struct preflight_view *v)
     *v = (struct preflight_view){0};
 }
 
-const char *at_text(const json_t *map, const char *key)
-{
-    const char *found = json_string_value(json_object_get(map, key));
-    return found != NULL ? found : "";
-}
-
 const json_t *at(const json_t *map, const char *a, const char *b)
 {
     const json_t *found = json_object_get(map, a);
@@ -77,7 +74,7 @@ const json_t *at(const json_t *map, const char *a, const char *b)
 
 const char *name_of(const json_t *object)
 {
-    return at_text(json_object_get(object, "metadata"), "name");
+    return body_meta_text(object, "name");
 }
 
 const json_t *labels_of(const json_t *object)
@@ -87,12 +84,12 @@ const json_t *labels_of(const json_t *object)
 
 const char *label_of(const json_t *object, const char *key)
 {
-    return at_text(labels_of(object), key);
+    return body_text(labels_of(object), key);
 }
 
 const char *annotation_of(const json_t *object, const char *key)
 {
-    return at_text(at(object, "metadata", "annotations"), key);
+    return body_text(at(object, "metadata", "annotations"), key);
 }
 
 const json_t *items_of(const struct preflight_view *v, enum gvr_id id)

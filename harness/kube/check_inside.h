@@ -4,6 +4,7 @@
 /* What the checks share. Inside of check_*.c and preflight*.c only. Everything that is read may be
  * missing or of another type: a cluster's bytes. */
 
+#include "kube/body.h"
 #include "kube/preflight.h"
 #include "kube/selector.h"
 
@@ -12,8 +13,6 @@
 #include "kube/checks.def"
 #undef CHECK
 
-/* "" where there is none. */
-const char *at_text(const json_t *map, const char *key);
 const json_t *at(const json_t *map, const char *a, const char *b); /* map.a.b; b NULL: map.a */
 const char *name_of(const json_t *object);
 const char *label_of(const json_t *object, const char *key);

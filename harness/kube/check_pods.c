@@ -52,7 +52,7 @@ static bool has_proxy(const json_t *pod)
     for (size_t l = 0; l < COUNT_OF(lists); l++)
         json_array_foreach(at(pod, "spec", lists[l]), i,
                            one) for (size_t p = 0; p < COUNT_OF(proxies);
-                                     p++) if (strcmp(at_text(one, "name"), proxies[p]) ==
+                                     p++) if (strcmp(body_text(one, "name"), proxies[p]) ==
                                               0) return true;
     return *annotation_of(pod, "sidecar.istio.io/status") != '\0';
 }
@@ -152,11 +152,11 @@ static bool scales(const struct preflight_view *v, const json_t *hpa, const json
 {
     const json_t *ref = at(hpa, "spec", "scaleTargetRef"), *one;
     enum gvr_id of =
-        strcmp(at_text(ref, "kind"), "StatefulSet") == 0 ? GVR_STATEFULSETS : GVR_DEPLOYMENTS;
+        strcmp(body_text(ref, "kind"), "StatefulSet") == 0 ? GVR_STATEFULSETS : GVR_DEPLOYMENTS;
     size_t i;
     json_array_foreach(
         items_of(v, of), i,
-        one) if (strcmp(name_of(one), at_text(ref, "name")) == 0 &&
+        one) if (strcmp(name_of(one), body_text(ref, "name")) == 0 &&
                  selector_takes(at(one, "spec", "selector"), labels_of(pod))) return true;
     return false;
 }

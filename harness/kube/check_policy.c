@@ -12,7 +12,7 @@ void check_strict_mtls(const struct preflight_view *v, struct preflight_findings
     json_array_foreach(items_of(v, GVR_PEERAUTHENTICATIONS), i, one)
     {
         const json_t *selector = at(one, "spec", "selector");
-        const char *mode = at_text(at(one, "spec", "mtls"), "mode");
+        const char *mode = body_text(at(one, "spec", "mtls"), "mode");
         if (strcmp(mode, "STRICT") == 0 &&
             (selector == NULL || selector_takes(selector, labels_of(our_endpoint(v)))))
             preflight_add(f, "strict_mtls",
@@ -31,8 +31,8 @@ static bool host_is(const char *host, const char *service)
 
 static void one_rule(const json_t *rule, const char *host, struct preflight_findings *f)
 {
-    const char *mode = at_text(at(at(rule, "spec", "trafficPolicy"), "tls", NULL), "mode");
-    if (host_is(at_text(json_object_get(rule, "spec"), "host"), host) &&
+    const char *mode = body_text(at(at(rule, "spec", "trafficPolicy"), "tls", NULL), "mode");
+    if (host_is(body_text(json_object_get(rule, "spec"), "host"), host) &&
         (strcmp(mode, "ISTIO_MUTUAL") == 0 || strcmp(mode, "MUTUAL") == 0))
         preflight_add(f, "forced_mtls",
                       "DestinationRule %s has tls.mode %s for %s, whose endpoints here have no "
@@ -49,8 +49,8 @@ void check_forced_mtls(const struct preflight_view *v, struct preflight_findings
     if (v->run->mode == OBJECTS_CANARY)
         host = objects_name(v->run, v->service->name, 0, canary, sizeof(canary));
     json_array_foreach(items_of(v, GVR_DESTINATIONRULES), i, one) one_rule(one, host, f);
-    json_array_foreach(v->objects, i, one) if (strcmp(at_text(one, "kind"), "DestinationRule") == 0)
-        one_rule(one, host, f);
+    json_array_foreach(v->objects, i, one) if (strcmp(body_text(one, "kind"), "DestinationRule") ==
+                                               0) one_rule(one, host, f);
 }
 
 static bool names_callers(const json_t *policy)
@@ -75,7 +75,7 @@ static void istio_authorization(const struct preflight_view *v, struct preflight
     size_t i;
     json_array_foreach(items_of(v, GVR_ISTIO_AUTHORIZATIONPOLICIES), i, one)
     {
-        const char *action = at_text(json_object_get(one, "spec"), "action");
+        const char *action = body_text(json_object_get(one, "spec"), "action");
         if ((*action == '\0' || strcmp(action, "ALLOW") == 0) && names_callers(one) &&
             takes_target_pod(v, at(one, "spec", "selector")))
             preflight_add(f, "authorization",
@@ -90,10 +90,10 @@ static bool linkerd_takes(const struct preflight_view *v, const json_t *policy)
 {
     const json_t *ref = at(policy, "spec", "targetRef"), *server;
     size_t i;
-    if (strcmp(at_text(ref, "kind"), "Namespace") == 0)
+    if (strcmp(body_text(ref, "kind"), "Namespace") == 0)
         return takes_target_pod(v, NULL);
     json_array_foreach(items_of(v, GVR_SERVERS), i,
-                       server) if (strcmp(name_of(server), at_text(ref, "name")) ==
+                       server) if (strcmp(name_of(server), body_text(ref, "name")) ==
                                    0) return takes_target_pod(v, at(server, "spec", "podSelector"));
     return false;
 }
@@ -104,13 +104,13 @@ static void linkerd_authorization(const struct preflight_view *v, struct preflig
     size_t i, k;
     json_array_foreach(items_of(v, GVR_LINKERD_AUTHORIZATIONPOLICIES), i, one)
         json_array_foreach(at(one, "spec", "requiredAuthenticationRefs"), k,
-                           ref) if (strcmp(at_text(ref, "kind"), "MeshTLSAuthentication") == 0 &&
+                           ref) if (strcmp(body_text(ref, "kind"), "MeshTLSAuthentication") == 0 &&
                                     linkerd_takes(v, one))
     {
         preflight_add(f, "authorization",
                       "AuthorizationPolicy %s wants MeshTLSAuthentication %s of who calls "
                       "pods of %s: our relay has no such identity, and would be refused",
-                      name_of(one), at_text(ref, "name"), v->service->name);
+                      name_of(one), body_text(ref, "name"), v->service->name);
         break;
     }
 }
@@ -136,8 +136,8 @@ static bool of_target(const struct preflight_view *v, enum gvr_id id, const json
                        one) if (json_is_string(one) &&
                                 host_is(json_string_value(one), v->service->name)) return true;
     json_array_foreach(at(object, "spec", "parentRefs"), i,
-                       one) if (strcmp(at_text(one, "kind"), "Service") == 0 &&
-                                strcmp(at_text(one, "name"), v->service->name) == 0) return true;
+                       one) if (strcmp(body_text(one, "kind"), "Service") == 0 &&
+                                strcmp(body_text(one, "name"), v->service->name) == 0) return true;
     return false;
 }
 
@@ -184,9 +184,9 @@ static bool is_l7(const struct preflight_view *v)
                                         "GRPCRoute"};
     const json_t *one;
     size_t i;
-    json_array_foreach(v->objects, i,
-                       one) for (size_t k = 0; k < COUNT_OF(kinds);
-                                 k++) if (strcmp(at_text(one, "kind"), kinds[k]) == 0) return true;
+    json_array_foreach(v->objects, i, one) for (size_t k = 0; k < COUNT_OF(kinds);
+                                                k++) if (strcmp(body_text(one, "kind"), kinds[k]) ==
+                                                         0) return true;
     return false;
 }
 
@@ -210,8 +210,8 @@ static bool parent_of(const json_t *route, const char *service, json_int_t *ret_
     const json_t *ref;
     size_t i;
     json_array_foreach(at(route, "spec", "parentRefs"), i,
-                       ref) if (strcmp(at_text(ref, "kind"), "Service") == 0 &&
-                                strcmp(at_text(ref, "name"), service) == 0)
+                       ref) if (strcmp(body_text(ref, "kind"), "Service") == 0 &&
+                                strcmp(body_text(ref, "name"), service) == 0)
     {
         *ret_port = json_integer_value(json_object_get(ref, "port"));
         return true;
@@ -221,7 +221,7 @@ static bool parent_of(const json_t *route, const char *service, json_int_t *ret_
 
 static const char *age_of(const json_t *object)
 {
-    return at_text(json_object_get(object, "metadata"), "creationTimestamp");
+    return body_meta_text(object, "creationTimestamp");
 }
 
 void check_route_conflict(const struct preflight_view *v, struct preflight_findings *f)

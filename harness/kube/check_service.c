@@ -17,21 +17,21 @@ void check_service_kind(const struct preflight_view *v, struct preflight_finding
     const char *name = v->service->name;
     if (spec == NULL || v->run->mode != OBJECTS_INTERPOSE)
         return;
-    if (strcmp(at_text(spec, "type"), "ExternalName") == 0)
+    if (strcmp(body_text(spec, "type"), "ExternalName") == 0)
         preflight_add(f, "service_kind",
                       "Service %s is of type ExternalName: it is a name of DNS and has no "
                       "endpoints",
                       name);
-    if (strcmp(at_text(spec, "clusterIP"), "None") == 0)
+    if (strcmp(body_text(spec, "clusterIP"), "None") == 0)
         preflight_add(f, "service_kind",
                       "Service %s is headless: clients pick pods themselves, the mesh does not",
                       name);
-    if (strcmp(at_text(spec, "sessionAffinity"), "ClientIP") == 0)
+    if (strcmp(body_text(spec, "sessionAffinity"), "ClientIP") == 0)
         preflight_add(f, "service_kind",
                       "Service %s has sessionAffinity: ClientIP: our endpoint would get all of a "
                       "client, or nothing",
                       name);
-    if (strcmp(at_text(spec, "internalTrafficPolicy"), "Local") == 0)
+    if (strcmp(body_text(spec, "internalTrafficPolicy"), "Local") == 0)
         preflight_add(f, "service_kind",
                       "Service %s has internalTrafficPolicy: Local: our endpoint is on one node, "
                       "and callers of others would not reach it",
@@ -75,15 +75,15 @@ void check_port_protocol(const struct preflight_view *v, struct preflight_findin
         preflight_add(f, "port_protocol", "Service %s has no port %u", v->service->name,
                       (unsigned)v->service->port);
     /* appProtocol wins over the name (Istio, "Protocol Selection"). */
-    else if (!is_http(*at_text(port, "appProtocol") != '\0' ? at_text(port, "appProtocol")
-                                                            : at_text(port, "name")))
+    else if (!is_http(*body_text(port, "appProtocol") != '\0' ? body_text(port, "appProtocol")
+                                                              : body_text(port, "name")))
         preflight_add(
             f, "port_protocol",
             "port %u of Service %s is not declared as HTTP or gRPC (name \"%s\", "
             "appProtocol \"%s\"): Istio guesses, or does TCP, and policy for HTTP may not "
             "hold",
-            (unsigned)v->service->port, v->service->name, at_text(port, "name"),
-            at_text(port, "appProtocol"));
+            (unsigned)v->service->port, v->service->name, body_text(port, "name"),
+            body_text(port, "appProtocol"));
 }
 
 /* "25,443,1000-2000": whether a list of ports has this one. */
@@ -140,7 +140,7 @@ static size_t ready(const struct preflight_view *v)
         json_array_foreach(json_object_get(slice, "endpoints"), k, one)
             /* Absent is true (discovery.k8s.io/v1 EndpointConditions). */
             count += !json_is_false(at(one, "conditions", "ready")) &&
-                     strncmp(at_text(json_object_get(one, "targetRef"), "name"), "mp-", 3) != 0;
+                     strncmp(body_text(json_object_get(one, "targetRef"), "name"), "mp-", 3) != 0;
     }
     return count;
 }
@@ -173,14 +173,14 @@ void check_share(const struct preflight_view *v, struct preflight_findings *f)
 void check_lease_held(const struct preflight_view *v, struct preflight_findings *f)
 {
     const json_t *spec = json_object_get(v->lease, "spec");
-    const char *holder = at_text(spec, "holderIdentity");
-    size_t length = strlen(v->run->run);
-    if (*holder == '\0' || (strncmp(holder, v->run->run, length) == 0 && holder[length] == '/'))
+    const char *holder = body_text(spec, "holderIdentity");
+    if (*holder == '\0' || lease_is_of(holder, v->run->run))
         return;
+    int run = (int)strcspn(holder, "/");
     preflight_add(
         f, "lease_held",
         "%s of %s is in the hands of run %.*s (renewed at %s by its own clock): meshproof "
-        "recover --run %.*s, if that is dead",
-        v->service->name, v->run->namespace, (int)strcspn(holder, "/"), holder,
-        at_text(spec, "renewTime"), (int)strcspn(holder, "/"), holder);
+        "recover --on kubernetes -n %s --run %.*s, if that is dead",
+        v->service->name, v->run->namespace, run, holder, body_text(spec, "renewTime"),
+        v->run->namespace, run, holder);
 }

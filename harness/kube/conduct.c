@@ -32,22 +32,10 @@ struct errand conduct_errand(struct conduct *c, bool hasty, bool deaf)
                            .deaf = deaf};
 }
 
-/* ---- where ---- */
-
-static bool find_namespace(struct conduct *c, struct error *err)
+static enum conduct_end stopped(struct error *err)
 {
-    struct credentials *credentials;
-    struct credentials_view view;
-    if (!credentials_open(&c->options.credentials, &credentials, err))
-        return false;
-    credentials_view(credentials, &view);
-    const char *asked = c->options.run.namespace;
-    bool fits = snprintf(c->namespace, sizeof(c->namespace), "%s",
-                         asked != NULL ? asked : view.namespace) < (int)sizeof(c->namespace);
-    credentials_free(credentials);
-    c->run.namespace = c->namespace;
-    return fits || error_set(err, ERROR_USAGE, "namespace \"%.80s\" is longer than 63 characters",
-                             asked == NULL ? "" : asked);
+    error_set(err, ERROR_PEER, "stopped by a signal before anything began");
+    return CONDUCT_STOPPED;
 }
 
 /* The agents are the conductor's own build: another would be refused at its HELLO. */
@@ -65,7 +53,7 @@ static void own_next(struct chore *chore, uint64_t now_ns, struct chore_step *re
     ret->want = o->over ? CHORE_OVER : CHORE_CALL;
     ret->request = (struct api_request){.verb = API_GET,
                                         .gvr = gvr_get(GVR_PODS),
-                                        .namespace = o->conduct->namespace,
+                                        .namespace = o->conduct->run.namespace,
                                         .name = o->conduct->options.pod};
 }
 
@@ -104,13 +92,13 @@ static enum conduct_end find_image(struct conduct *c, struct error *err)
         return CONDUCT_REFUSED;
     }
     enum errand_end how = errand_run(&e, &own.chore, err);
-    if (how == ERRAND_DONE && own.err.kind == ERROR_NONE)
-        return CONDUCT_GOOD;
+    if (how == ERRAND_STOPPED)
+        return stopped(err);
     if (own.err.kind != ERROR_NONE) {
         *err = own.err;
         error_prefix(err, "our own pod: ");
     }
-    return how == ERRAND_STOPPED ? CONDUCT_STOPPED : CONDUCT_REFUSED;
+    return err->kind == ERROR_NONE ? CONDUCT_GOOD : CONDUCT_REFUSED;
 }
 
 /* ---- preflight ---- */
@@ -131,35 +119,24 @@ static bool say_findings(const struct conduct *c, const struct preflight *p, str
     return false;
 }
 
-static enum conduct_end fly(struct conduct *c, const struct objects_service *service,
-                            const json_t *objects, struct error *err)
+static enum conduct_end fly(struct conduct *c, struct error *err)
 {
+    const struct conduct_options *o = &c->options;
     struct preflight *p = check_alloc_zero(1, sizeof(*p));
     struct errand e = conduct_errand(c, true, false);
     enum conduct_end end = CONDUCT_REFUSED;
-    preflight_init(p, &c->run, service, c->options.edits, c->options.share_ppm, objects);
+    json_t *objects = objects_in_order(&c->run, o->services, o->service_count, o->policies,
+                                       o->run.mode == OBJECTS_CANARY, "dry-run");
+    preflight_init(p, &c->run, o->services, o->service_count, o->edits, o->share_ppm, objects);
     enum errand_end how = errand_run(&e, &p->chore, err);
-    if (how == ERRAND_STOPPED) {
-        end = CONDUCT_STOPPED;
-        error_set(err, ERROR_PEER, "stopped by a signal before anything was written");
-    } else if (how == ERRAND_DONE && p->err.kind != ERROR_NONE) {
+    if (how == ERRAND_STOPPED)
+        end = stopped(err);
+    else if (how == ERRAND_DONE && p->err.kind != ERROR_NONE)
         *err = p->err;
-    } else if (how == ERRAND_DONE && say_findings(c, p, err)) {
+    else if (how == ERRAND_DONE && say_findings(c, p, err))
         end = CONDUCT_GOOD;
-    }
     preflight_release(p);
     free(p);
-    return end;
-}
-
-static enum conduct_end preflight_all(struct conduct *c, struct error *err)
-{
-    enum conduct_end end = CONDUCT_GOOD;
-    json_t *objects =
-        objects_in_order(&c->run, c->options.services, c->options.service_count,
-                         c->options.policies, c->options.run.mode == OBJECTS_CANARY, "dry-run");
-    for (size_t i = 0; end == CONDUCT_GOOD && i < c->options.service_count; i++)
-        end = fly(c, &c->options.services[i], objects, err);
     json_decref(objects);
     return end;
 }
@@ -198,7 +175,7 @@ static enum conduct_end take_leases(struct conduct *c, struct error *err)
 {
     struct lock lock = {.chore = {.next = lock_next}, .conduct = c};
     for (size_t i = 0; i < c->options.service_count; i++) {
-        const struct lease_options o = {.namespace = c->namespace,
+        const struct lease_options o = {.namespace = c->run.namespace,
                                         .service = c->options.services[i].name,
                                         .run = c->run.run,
                                         .pod_uid = c->options.holder,
@@ -214,10 +191,9 @@ static enum conduct_end take_leases(struct conduct *c, struct error *err)
             *err = c->leases[i].err;
             return CONDUCT_REFUSED;
         }
-    if (how == ERRAND_DONE)
-        return CONDUCT_GOOD;
-    error_set(err, ERROR_PEER, "stopped by a signal before anything began");
-    return how == ERRAND_STOPPED ? CONDUCT_STOPPED : CONDUCT_REFUSED;
+    if (how == ERRAND_STOPPED)
+        return stopped(err);
+    return how == ERRAND_DONE ? CONDUCT_GOOD : CONDUCT_REFUSED;
 }
 
 /* The Leases that are held go; what does not go within a while is told by its name. */
@@ -231,10 +207,12 @@ static bool leave_leases(struct conduct *c, struct error *err)
         if (l->state != LEASE_REFUSED && l->state != LEASE_RELEASED) {
             lease_leave(l);
             ok = errand_run(&e, &l->chore, err) == ERRAND_DONE && l->state == LEASE_RELEASED && ok;
+            if (l->state == LEASE_REFUSED)
+                error_set(err, l->err.kind, "%s", l->err.text);
         }
-        if (!ok && err->kind == ERROR_NONE)
+        if (!ok)
             error_set(err, ERROR_PEER, "Lease %s of namespace %s could not be deleted", l->name,
-                      c->namespace);
+                      c->run.namespace);
         lease_release(l);
     }
     c->lease_count = 0;
@@ -248,7 +226,7 @@ static bool tear_down(struct conduct *c, const char *run, struct error *err)
     struct teardown t;
     struct text how;
     struct errand e = conduct_errand(c, false, false);
-    teardown_init(&t, c->namespace, run, TEARDOWN_BUDGET_NS);
+    teardown_init(&t, c->run.namespace, run, TEARDOWN_BUDGET_NS);
     bool ran = errand_run(&e, &t.chore, err) != ERRAND_FAILED;
     bool clean = ran && teardown_clean(&t);
     text_init(&how, (size_t)16 * 1024);
@@ -257,7 +235,7 @@ static bool tear_down(struct conduct *c, const char *run, struct error *err)
         conduct_say(c, "%s", text_get(&how));
     if (!clean)
         error_set(err, ERROR_PEER, "%s: meshproof recover --on kubernetes -n %s --run %s",
-                  t.over ? text_get(&how) : "not everything was taken down", c->namespace, run);
+                  t.over ? text_get(&how) : "not everything was taken down", c->run.namespace, run);
     text_release(&how);
     teardown_release(&t);
     return clean;
@@ -302,9 +280,9 @@ enum conduct_end conduct_open(const struct conduct_options *options, struct cond
 {
     struct conduct *c = new_conduct(options);
     struct error lost = {0};
-    enum conduct_end end = find_namespace(c, err) ? find_image(c, err) : CONDUCT_REFUSED;
+    enum conduct_end end = find_image(c, err);
     if (end == CONDUCT_GOOD)
-        end = preflight_all(c, err);
+        end = fly(c, err);
     if (end == CONDUCT_GOOD)
         end = take_leases(c, err);
     if (end == CONDUCT_GOOD)
@@ -324,9 +302,9 @@ enum conduct_end conduct_open(const struct conduct_options *options, struct cond
 enum conduct_end conduct_plan(const struct conduct_options *options, struct error *err)
 {
     struct conduct *c = new_conduct(options);
-    enum conduct_end end = find_namespace(c, err) ? find_image(c, err) : CONDUCT_REFUSED;
+    enum conduct_end end = find_image(c, err);
     if (end == CONDUCT_GOOD)
-        end = preflight_all(c, err);
+        end = fly(c, err);
     free_all(c);
     return end;
 }
@@ -337,11 +315,6 @@ uint64_t conduct_token(const struct conduct *c)
     for (size_t i = 0; i < c->lease_count; i++)
         most = c->leases[i].transitions > most ? c->leases[i].transitions : most;
     return most;
-}
-
-const char *conduct_namespace(const struct conduct *c)
-{
-    return c->namespace;
 }
 
 struct fleet *conduct_fleet(struct conduct *c)

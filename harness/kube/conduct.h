@@ -27,8 +27,9 @@
 struct conduct;
 struct conduct_options {
     struct credentials_options credentials;
-    /* Filled but for anchor_uid and conductor; namespace NULL: ours, or the context's; image NULL:
-     * that of ${pod}. Borrowed, as is all here. */
+    /* Filled but for anchor_uid and conductor; image NULL: that of ${pod}. Borrowed, as is all
+     * here.
+     */
     struct objects_run run;
     const struct objects_service *services; /* of all scenarios */
     size_t service_count;
@@ -60,7 +61,6 @@ enum conduct_end conduct_open(const struct conduct_options *options, struct cond
                               struct error *err) WARN_UNUSED;
 /* The fencing token. */
 uint64_t conduct_token(const struct conduct *c);
-const char *conduct_namespace(const struct conduct *c);
 struct fleet *conduct_fleet(struct conduct *c);
 /* From the conductor's on_begin and on_end. */
 void conduct_begin(struct conduct *c, struct loop *loop, struct steer *steer);

@@ -14,7 +14,7 @@ struct conduct {
     struct fleet fleet; /* first */
     struct conduct_options options;
     struct objects_run run; /* the options', with what is known by now */
-    char namespace[OBJECTS_NAME_MOST + 1], conductor[80], image[300];
+    char conductor[80], image[300];
     struct lease leases[CONDUCT_SERVICES_MOST];
     size_t lease_count;
     /* Of the scenario under way. */

@@ -65,8 +65,12 @@ static void report_missing(struct preflight *p)
 
 static void end(struct preflight *p)
 {
-    if (p->err.kind == ERROR_NONE)
+    for (size_t i = 0; p->err.kind == ERROR_NONE && i < p->service_count; i++) {
+        json_decref(p->view.lease);
+        p->view.lease = json_incref(json_array_get(p->leases, i));
+        p->view.service = &p->services[i];
         preflight_check(&p->view, &p->findings);
+    }
     go(p, OVER);
     p->over = true;
 }
@@ -78,6 +82,9 @@ static void settle(struct preflight *p)
         report_missing(p);
         go(p, NAMESPACE);
     }
+    if (p->doing == LEASE && !lease_name(p->at < p->service_count ? p->services[p->at].name : "", 0,
+                                         p->lease, sizeof(p->lease)))
+        go(p, LISTS);
     if (p->doing == LISTS && next_list(p) == NULL)
         go(p, DRY_RUNS);
     if (p->doing == DRY_RUNS && p->at >= json_array_size(p->view.objects))
@@ -114,7 +121,7 @@ static void ask(struct preflight *p, struct api_request *r)
         *r = (struct api_request){.verb = API_GET,
                                   .gvr = gvr_get(GVR_LEASES),
                                   .namespace = p->view.run->namespace,
-                                  .name = p->lease_name};
+                                  .name = p->lease};
         return;
     case LISTS:
         *r = (struct api_request){.verb = API_LIST,
@@ -125,8 +132,8 @@ static void ask(struct preflight *p, struct api_request *r)
         object = json_array_get(p->view.objects, p->at);
         *r = (struct api_request){
             .verb = API_POST,
-            .gvr = gvr_of_kind(at_text(object, "apiVersion"), at_text(object, "kind")),
-            .namespace = at_text(json_object_get(object, "metadata"), "namespace"),
+            .gvr = gvr_of_kind(body_text(object, "apiVersion"), body_text(object, "kind")),
+            .namespace = body_meta_text(object, "namespace"),
             .body = object,
             .dry_run = true};
         INVARIANT(r->gvr != NULL);
@@ -186,10 +193,10 @@ static void dry_ran(struct preflight *p, const struct api_answer *a)
 {
     const json_t *object = json_array_get(p->view.objects, p->at);
     /* Rights that are missing were said already, once. */
-    if (a->outcome == API_DONE && strcmp(at_text(object, "kind"), "Pod") == 0)
+    if (a->outcome == API_DONE && strcmp(body_text(object, "kind"), "Pod") == 0)
         json_array_append(p->view.dry_pods, (json_t *)(uintptr_t)a->body);
     else if (a->outcome != API_DONE && (a->outcome != API_FORBIDDEN || p->missing_count == 0))
-        preflight_add(&p->findings, "dry_run", "%s %s: %s", at_text(object, "kind"),
+        preflight_add(&p->findings, "dry_run", "%s %s: %s", body_text(object, "kind"),
                       name_of(object), a->sentence);
     p->at++;
 }
@@ -206,7 +213,7 @@ static void answer(struct chore *c, uint64_t now_ns, const struct api_answer *a)
     switch ((enum doing)p->doing) {
     case VERSION:
         snprintf(p->server_version, sizeof(p->server_version), "%s",
-                 at_text(a->body, "gitVersion"));
+                 body_text(a->body, "gitVersion"));
         go(p, RULES);
         return;
     case RULES:
@@ -227,8 +234,10 @@ static void answer(struct chore *c, uint64_t now_ns, const struct api_answer *a)
         return;
     case LEASE:
         if (a->outcome == API_DONE)
-            p->view.lease = json_incref((json_t *)(uintptr_t)a->body);
-        go(p, LISTS);
+            json_array_append(p->leases, (json_t *)(uintptr_t)a->body);
+        else
+            json_array_append_new(p->leases, json_null());
+        p->at++;
         return;
     case LISTS:
         right = next_list(p);
@@ -248,24 +257,26 @@ static void answer(struct chore *c, uint64_t now_ns, const struct api_answer *a)
 }
 
 void preflight_init(struct preflight *p, const struct objects_run *run,
-                    const struct objects_service *service, bool edits, uint32_t share_ppm,
-                    const json_t *objects)
+                    const struct objects_service *services, size_t service_count, bool edits,
+                    uint32_t share_ppm, const json_t *objects)
 {
     *p = (struct preflight){.chore = {next, answer},
+                            .services = services,
+                            .service_count = service_count,
+                            .leases = json_array(),
                             .view = {.run = run,
-                                     .service = service,
                                      .edits = edits,
                                      .share_ppm = share_ppm,
                                      .controlled = true,
                                      .objects = objects}};
     p->view.dry_pods = json_array();
-    snprintf(p->lease_name, sizeof(p->lease_name), "meshproof-%.60s", service->name);
 }
 
 void preflight_release(struct preflight *p)
 {
     json_decref(p->body);
     json_decref(p->rules);
+    json_decref(p->leases);
     preflight_view_release(&p->view);
     preflight_findings_release(&p->findings);
     *p = (struct preflight){0};

@@ -5,7 +5,7 @@
  * and section 5): rights (rights.def), what is there (one list a kind), and checks (checks.def),
  * each a pure function of what was read, so that each has a test with a recorded body. */
 
-#include "kube/chore.h"
+#include "kube/lease.h"
 #include "kube/objects.h"
 
 #define PREFLIGHT_FINDINGS_MOST 200
@@ -22,8 +22,8 @@ struct preflight_findings {
     size_t count;
 };
 void preflight_findings_release(struct preflight_findings *f);
-/* The weight is the check's. More than PREFLIGHT_FINDINGS_MOST are dropped: the run is refused then
- * anyway. */
+/* The weight is the check's. What was said already is not said again. More than
+ * PREFLIGHT_FINDINGS_MOST are dropped: the run is refused then anyway. */
 void preflight_add(struct preflight_findings *f, const char *check, const char *format, ...)
     PRINTF(3, 4);
 bool preflight_refused(const struct preflight_findings *f);
@@ -32,7 +32,7 @@ bool preflight_refused(const struct preflight_findings *f);
  * it was not asked for. */
 struct preflight_view {
     const struct objects_run *run;
-    const struct objects_service *service; /* the target */
+    const struct objects_service *service; /* the target: of several, one after the other */
     bool edits;                            /* --allow edit */
     uint32_t share_ppm;       /* the part of the Service's endpoints that may be ours; 0: no cap */
     bool controlled;          /* our pods have a controlling owner (trap 1) */
@@ -80,15 +80,18 @@ struct preflight {
     /* Inside. */
     int doing;
     size_t at;
-    char lease_name[80];
+    const struct objects_service *services;
+    size_t service_count;
+    char lease[LEASE_NAME_BYTES];
+    json_t *leases; /* of the services: an array, null where it is free */
     json_t *body, *rules;
     const struct preflight_right *missing[PREFLIGHT_RIGHTS_MOST];
     size_t missing_count;
 };
 /* All borrowed until preflight_release. ${objects}: objects_in_order without an anchor's uid. */
 void preflight_init(struct preflight *p, const struct objects_run *run,
-                    const struct objects_service *service, bool edits, uint32_t share_ppm,
-                    const json_t *objects);
+                    const struct objects_service *services, size_t service_count, bool edits,
+                    uint32_t share_ppm, const json_t *objects);
 void preflight_release(struct preflight *p);
 
 #endif

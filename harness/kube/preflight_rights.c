@@ -20,7 +20,7 @@ static bool is_made(const struct preflight_view *v, enum gvr_id id)
     size_t i;
     json_array_foreach(v->objects, i, one)
     {
-        const struct gvr *g = gvr_of_kind(at_text(one, "apiVersion"), at_text(one, "kind"));
+        const struct gvr *g = gvr_of_kind(body_text(one, "apiVersion"), body_text(one, "kind"));
         if (g != NULL && g->id == id)
             return true;
     }
