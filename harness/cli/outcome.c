@@ -107,30 +107,36 @@ static const char *message_path(const struct arguments *args)
                                                                                  : NULL;
 }
 
+bool outcome_message(const struct outcome *o, const struct arguments *args, int code,
+                     struct error *err)
+{
+    const char *message = message_path(args);
+    struct outcome told = *o;
+    struct text t;
+    bool judged = o->any && o->code == code;
+    if (message == NULL)
+        return true;
+    if (!judged) { /* it ended so by the suite that was not judged: the last */
+        keep(told.run, sizeof(told.run), o->begun[0] != '\0' ? o->begun : o->run);
+        told.results[0] = '\0';
+    }
+    text_init(&t, (size_t)2 * TERMINATION_MOST_BYTES);
+    outcome_print(&told, code, judged ? NULL : command_first_said(), &t);
+    bool ok = write_file(message, text_get(&t), err);
+    text_release(&t);
+    return ok;
+}
+
 int outcome_write(const struct outcome *o, const struct arguments *args, int code)
 {
-    const char *word = arguments_get(args, "verdict-file"), *message = message_path(args);
+    const char *path = arguments_get(args, "verdict-file");
     struct error err = {0};
-    struct text t;
-    text_init(&t, (size_t)2 * TERMINATION_MOST_BYTES);
-    if (word != NULL) {
-        text_add(&t, "%s\n", outcome_word(code));
-        if (!write_file(word, text_get(&t), &err))
-            code = command_worse(command_fail(&err), code);
-        text_clear(&t);
-    }
-    if (message != NULL) {
-        bool judged = o->any && o->code == code;
-        err = (struct error){0};
-        struct outcome told = *o;
-        if (!judged) { /* it ended so by the suite that was not judged: the last */
-            keep(told.run, sizeof(told.run), o->begun[0] != '\0' ? o->begun : o->run);
-            told.results[0] = '\0';
-        }
-        outcome_print(&told, code, judged ? NULL : command_first_said(), &t);
-        if (!write_file(message, text_get(&t), &err))
-            code = command_worse(command_fail(&err), code);
-    }
-    text_release(&t);
+    char word[64];
+    snprintf(word, sizeof(word), "%s\n", outcome_word(code));
+    if (path != NULL && !write_file(path, word, &err))
+        code = command_worse(command_fail(&err), code);
+    err = (struct error){0};
+    if (!outcome_message(o, args, code, &err))
+        code = command_worse(command_fail(&err), code);
     return code;
 }

@@ -31,6 +31,9 @@ const char *outcome_word(int code);
 /* The JSON, at most TERMINATION_MOST_BYTES with its last newline. ${why}: the sentence of an error
  * that ended the run before a verdict; NULL: none. */
 void outcome_print(const struct outcome *o, int code, const char *why, struct text *to);
+/* The termination message alone: before a way back that may outlast the pod. */
+bool outcome_message(const struct outcome *o, const struct arguments *args, int code,
+                     struct error *err);
 /* Writes both files, where they are asked for. The exit code: ${code}, or what a file that cannot
  * be written makes of it. */
 int outcome_write(const struct outcome *o, const struct arguments *args, int code);

@@ -409,6 +409,10 @@ static int do_suite(struct suite_run *r, struct exception_file *exceptions, stru
     look_on(&r->watched, &r->options);
     if (code == EXIT_PASS)
         code = walk_suite(r, exceptions, told);
+    /* Of several suites the last one's end says how the run ends. It is written again at the end.
+     */
+    if (r->in_cluster && r->judged && r->args->position_count == 1)
+        outcome_message(told, r->args, code, &(struct error){0});
     if (r->in_cluster)
         code = cluster_close(&r->cluster, told, r->judged, code);
     else

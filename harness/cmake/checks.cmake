@@ -57,7 +57,7 @@ foreach(way both to from)
   add_client_test(real.world_partition.${way} world/run partition ${way})
 endforeach()
 add_client_test(real.world_partition.envoy world/run partition both envoy)
-foreach(case pass fail refused terminated killed contended mesh plan)
+foreach(case pass fail refused terminated killed locked contended mesh plan)
   add_client_test(e2e.canary_${case} canary/run ${case})
   # The conductor of a pod listens where its agents look for it.
   set_tests_properties(e2e.canary_${case} PROPERTIES RESOURCE_LOCK agents_port)

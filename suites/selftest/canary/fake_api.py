@@ -45,6 +45,9 @@ class Pod:
         self.api.ended.append((meta["name"], code))
         self.say("Succeeded" if code == 0 else "Failed",
                  {"terminated": {"exitCode": code if code >= 0 else 128 - code, "reason": "Completed" if code == 0 else "Error"}}, False)
+        with self.api.lock:
+            if "deletionTimestamp" in meta and self.api.objects.get(("pods", meta["name"])) is self.pod:
+                self.api.drop(("pods", meta["name"]))
 
     def listens(self):
         try:
@@ -62,15 +65,22 @@ class Pod:
                                   "containerStatuses": [{"name": "agent", "state": state}]}
 
     def stop(self):
-        if self.child is not None and self.child.poll() is None:
+        """As the kubelet does: SIGTERM, its grace, SIGKILL. False: nothing runs, the object may go."""
+        if self.child is None or self.child.poll() is not None:
+            return False
+        if "deletionTimestamp" not in self.pod["metadata"]:
+            self.pod["metadata"]["deletionTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self.api.touch(self.pod)
             self.child.send_signal(signal.SIGTERM)
-            threading.Timer(5, self.child.kill).start()
+            threading.Timer(self.pod["spec"]["terminationGracePeriodSeconds"], self.child.kill).start()
+        return True
 
 
 class Api:
     def __init__(self, folder, program):
         self.folder, self.program, self.lock = folder, os.path.abspath(program), threading.RLock()
         self.objects, self.pods, self.version, self.calls, self.ended, self.rules = {}, {}, 0, [], [], []
+        self.told = []  # at each DELETE of an anchor: the termination message is there
         self.addresses, self.made, self.cluster_port = iter(range(1, 200)), [], 80
         self.put("namespaces", {"metadata": {"name": "meshproof", "labels": {"meshproof.io/allow": "canary"}}})
         keys = os.path.join(folder, "server")
@@ -110,10 +120,12 @@ class Api:
         return thing
 
     def drop(self, key):
-        """An object, and what it owned."""
-        gone = self.objects.pop(key)
+        """An object, and what it owned; a pod once its process has ended."""
         if key[0] == "pods":
-            self.pods.pop(key[1]).stop()
+            if self.pods[key[1]].stop():
+                return
+            self.pods.pop(key[1])
+        gone = self.objects.pop(key)
         for other, thing in list(self.objects.items()):
             if any(o["uid"] == gone["metadata"]["uid"] for o in thing["metadata"].get("ownerReferences", [])) and other in self.objects:
                 self.drop(other)
@@ -121,7 +133,8 @@ class Api:
     def slices(self, service):
         selector = self.objects.get(("services", service), {}).get("spec", {}).get("selector", {"none": "none"})
         ours = [p for (kind, _), p in self.objects.items()
-                if kind == "pods" and selector.items() <= p["metadata"]["labels"].items() and "status" in p]
+                if kind == "pods" and selector.items() <= p["metadata"]["labels"].items() and "status" in p
+                and "deletionTimestamp" not in p["metadata"]]
         return [{"metadata": {"name": service + "-x"},
                  "endpoints": [{"addresses": [p["status"]["podIP"]], "conditions": {"ready": conditions(p).get("Ready", False)},
                                 "targetRef": {"kind": "Pod", "name": p["metadata"]["name"]}} for p in ours]}]
@@ -266,6 +279,8 @@ def handler(api):
                 return self.refuse(400, "BadRequest", "the test wants a uid with each DELETE (trap 9)")
             if wanted["uid"] != thing["metadata"]["uid"]:
                 return self.refuse(409, "Conflict", "another uid")
+            if resource == "configmaps":
+                api.told.append(os.path.exists(os.path.join(api.folder, "message")))
             api.drop((resource, name))
             return self.say(200, thing)
 
