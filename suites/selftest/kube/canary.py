@@ -171,16 +171,16 @@ class Cases:
         self.clean("0a000004")
 
     def case_canary_killed(self):
-        """canary: SIGKILL of the conductor: the guardian takes all away and says so"""
+        """canary: SIGKILL of the conductor: the guardian takes all away, the Lease too, and says so"""
         self.rights()
         self.job("0a000005", lasting="120s")
         pod = self.started("0a000005")
         pod.child.kill()
         wait_until("the guardian", 60, lambda: not self.left("0a000005"))
+        self.clean("0a000005")
         need(self.result("0a000005")["why"] == "conductor lost", f"{self.result('0a000005')}")
         code, out, said = self.meshproof("recover", "--on", "kubernetes", "-n", NAMESPACE, "--run", "0a000005", "--insecure")
         need(code == 0 and "nothing of run 0a000005 is left" in out, f"recover: exit {code} {out} {said}")
-        self.kubectl("delete", "-n", NAMESPACE, "lease/meshproof-payments", "--ignore-not-found")
 
     def case_canary_contended(self):
         """canary: a second run of the same service is refused at once by the Lease; recover leaves the first alone; halt ends it"""
