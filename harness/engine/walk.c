@@ -1,6 +1,7 @@
 #include "engine/walk.h"
 
 #include "base/clock.h"
+#include "engine/folder.h"
 #include "engine/walk_world.h"
 #include "journal/arm.h"
 
