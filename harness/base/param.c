@@ -161,3 +161,30 @@ const struct param *param_find(const struct param *rows, size_t count, const cha
     }
     return NULL;
 }
+
+const char *param_unit_name(enum unit unit)
+{
+    switch (unit) {
+    case UNIT_COUNT:
+        return "count";
+    case UNIT_TIME_NS:
+        return "duration";
+    case UNIT_BYTES:
+        return "bytes";
+    case UNIT_SHARE_PPM:
+        return "share";
+    case UNIT_RATE_PER_H:
+        return "rate";
+    case UNIT_BYTES_PER_S:
+        return "byterate";
+    case UNIT_WORD:
+        return "word";
+    case UNIT_PLACE:
+        return "place";
+    case UNIT_MAP:
+        return "map";
+    case UNIT_TEXT:
+        return "text";
+    }
+    UNREACHABLE();
+}

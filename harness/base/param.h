@@ -53,6 +53,8 @@ bool param_print(const struct param *row, const void *params, char *to, size_t s
 bool param_parse_quantity(enum unit unit, const char *text, uint64_t *ret,
                           struct error *err) WARN_UNUSED;
 const char *param_print_quantity(enum unit unit, uint64_t value, char *to, size_t size);
+/* "duration", "share": what a user is told to write. */
+const char *param_unit_name(enum unit unit);
 const struct param *param_find(const struct param *rows, size_t count, const char *name);
 
 #endif

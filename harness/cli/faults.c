@@ -55,29 +55,7 @@ static int print_meta(void)
 
 static const char *unit_name(const struct param *row)
 {
-    switch (row->unit) {
-    case UNIT_TEXT:
-        return row->list ? "texts" : "text";
-    case UNIT_COUNT:
-        return "count";
-    case UNIT_TIME_NS:
-        return "duration";
-    case UNIT_BYTES:
-        return "bytes";
-    case UNIT_SHARE_PPM:
-        return "share";
-    case UNIT_RATE_PER_H:
-        return "rate";
-    case UNIT_BYTES_PER_S:
-        return "byterate";
-    case UNIT_WORD:
-        return "word";
-    case UNIT_PLACE:
-        return "place";
-    case UNIT_MAP:
-        return "map";
-    }
-    UNREACHABLE();
+    return row->unit == UNIT_TEXT && row->list ? "texts" : param_unit_name(row->unit);
 }
 
 static void print_row(const struct param *row)

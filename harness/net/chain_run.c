@@ -296,6 +296,20 @@ static struct answer bounded(struct chain_run *run, uint64_t now_ns, uint16_t i,
     return within_ttl(run, i, answer);
 }
 
+/* What the fault of slot ${i} answered is noted, and a replacement made. True: the call stops here.
+ */
+static bool stops(struct chain_run *run, uint16_t i, struct answer answer,
+                  void (*edit)(void *cookie, const struct reply *reply), void *cookie)
+{
+    if (answer.act == ACT_PASS)
+        return false;
+    note_act(run, i);
+    if (answer.act != ACT_REPLACE)
+        return true;
+    edit(cookie, answer.reply);
+    return false;
+}
+
 struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_view *seen,
                            uint64_t now_ns, void (*edit)(void *cookie, const struct reply *reply),
                            void *cookie)
@@ -308,11 +322,7 @@ struct halt chain_run_head(struct chain_run *run, uint16_t from, struct head_vie
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         struct answer answer = bounded(run, now_ns, i, f->on_head(&at, seen));
-        if (answer.act != ACT_PASS)
-            note_act(run, i);
-        if (answer.act == ACT_REPLACE)
-            edit(cookie, answer.reply);
-        else if (answer.act != ACT_PASS)
+        if (stops(run, i, answer, edit, cookie))
             return (struct halt){answer, i};
     }
     return (struct halt){ANSWER_PASS, 0};
@@ -330,11 +340,7 @@ struct halt chain_run_end(struct chain_run *run, uint16_t from, struct end_view 
             continue;
         struct filter_context at = context_of(run, i, run->arena, now_ns);
         struct answer answer = bounded(run, now_ns, i, f->on_end(&at, seen));
-        if (answer.act != ACT_PASS)
-            note_act(run, i);
-        if (answer.act == ACT_REPLACE)
-            edit(cookie, answer.reply);
-        else if (answer.act != ACT_PASS)
+        if (stops(run, i, answer, edit, cookie))
             return (struct halt){answer, i};
     }
     return (struct halt){ANSWER_PASS, 0};

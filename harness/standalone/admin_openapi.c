@@ -7,33 +7,6 @@
 
 /* The OpenAPI description, made of the routes and of the faults' own rows. */
 
-static const char *unit_name(enum unit unit)
-{
-    switch (unit) {
-    case UNIT_COUNT:
-        return "count";
-    case UNIT_TIME_NS:
-        return "duration";
-    case UNIT_BYTES:
-        return "bytes";
-    case UNIT_SHARE_PPM:
-        return "share";
-    case UNIT_RATE_PER_H:
-        return "rate";
-    case UNIT_BYTES_PER_S:
-        return "byterate";
-    case UNIT_WORD:
-        return "word";
-    case UNIT_PLACE:
-        return "place";
-    case UNIT_MAP:
-        return "map";
-    case UNIT_TEXT:
-        break;
-    }
-    return "text";
-}
-
 /* Keys that only suites have (proxy_spec.c refuses them). */
 static bool is_for_suites(const struct param *row)
 {
@@ -52,7 +25,7 @@ static json_t *words_json(const struct param *row)
 static json_t *row_json(const struct param *row)
 {
     json_t *one =
-        json_pack("{ss ss sb sb ss}", "name", row->name, "unit", unit_name(row->unit), "list",
+        json_pack("{ss ss sb sb ss}", "name", row->name, "unit", param_unit_name(row->unit), "list",
                   (int)row->list, "required", (int)row->required, "help", row->help);
     if (row->fallback != NULL)
         json_object_set_new(one, "default", json_string(row->fallback));
@@ -103,7 +76,7 @@ static json_t *row_schema(const struct param *row)
         json_object_set_new(s, "enum", words_json(row));
     if (row->unit != UNIT_TEXT && row->unit != UNIT_COUNT && row->unit != UNIT_MAP &&
         row->unit != UNIT_WORD)
-        json_object_set_new(s, "format", json_string(unit_name(row->unit)));
+        json_object_set_new(s, "format", json_string(param_unit_name(row->unit)));
     if (row->fallback != NULL && row->unit != UNIT_COUNT)
         json_object_set_new(s, "default", json_string(row->fallback));
     return s;
