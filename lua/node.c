@@ -223,11 +223,6 @@ static int of_family(lua_State *L)
     const char *word = lua_touserdata(L, lua_upvalueindex(2));
     char label[64];
     snprintf(label, sizeof(label), "%s.%s", f->name, word);
-    if (f->kind == NODE_NOTIFY && strcmp(word, "kubernetes_event") == 0) {
-        state_note(L, state_source(L), "%s is not built yet", label);
-        push_nothing(L);
-        return 1;
-    }
     if (f->kind == NODE_VALUE)
         text_to_table(L);
     check_one_table(L, 1, label);

@@ -13,14 +13,15 @@ struct notify_list {
 
 static void build_notify(struct build *b, int index, const struct node *n, void *cookie)
 {
-    static const enum notify_kind kinds[] = {NOTIFY_GRAFANA, NOTIFY_SLACK, NOTIFY_WEBHOOK};
+    static const enum notify_kind kinds[] = {NOTIFY_GRAFANA, NOTIFY_KUBERNETES_EVENT, NOTIFY_SLACK,
+                                             NOTIFY_WEBHOOK};
     struct notify_list *list = cookie;
     char label[64];
     node_label(n, label, sizeof(label));
     if (n->kind != NODE_NOTIFY) {
         errors_add(b->errors, n->source, ERROR_INPUT,
-                   "%s cannot stand in notify; it takes notify.grafana, notify.slack or "
-                   "notify.webhook",
+                   "%s cannot stand in notify; it takes notify.grafana, "
+                   "notify.kubernetes_event, notify.slack or notify.webhook",
                    label);
         return;
     }

@@ -162,8 +162,12 @@ static const struct golden guards[] = {
 static const struct golden others[] = {
     {"cut.lua", PHASE("fault.control_plane_cut { on = \"b\", what = { \"xds\" } }"),
      "cut.lua:2: fault.control_plane_cut: what must be a list of: config, identity"},
-    {"event.lua", "return scenario \"s\" {\n  notify = { notify.kubernetes_event { } } }",
-     "event.lua:2: notify.kubernetes_event is not built yet"},
+    {"event.lua", TOLD("notify.kubernetes_event { events = { \"verdicts\" } }"),
+     "event.lua:2: notify.kubernetes_event: events holds \"verdicts\"; it is of start, phase, "
+     "fault, "
+     "human, guard, abort, verdict, end"},
+    {"event2.lua", TOLD("notify.kubernetes_event { url = \"http://a\" }"),
+     "event2.lua:2: notify.kubernetes_event has no key \"url\"; it has events"},
     {"approval.lua", "return scenario \"s\" {\n  guard = { guard.approval { role = \"lead\" } } }",
      "approval.lua:2: guard.approval needs ask"},
     {"empty.lua", GUARDED("guard.approval { ask = \"\" }", ""),
@@ -192,7 +196,8 @@ static const struct golden others[] = {
     {"tell.lua", "return scenario \"s\" {\n  notify = { notify.slack { } } }",
      "tell.lua:2: notify.slack needs url_from"},
     {"tell_whom.lua", "return scenario \"s\" {\n  notify = { guard.limits { } } }",
-     "tell_whom.lua:2: guard.limits cannot stand in notify; it takes notify.grafana, notify.slack "
+     "tell_whom.lua:2: guard.limits cannot stand in notify; it takes notify.grafana, "
+     "notify.kubernetes_event, notify.slack "
      "or "
      "notify.webhook"},
     {"tell_what.lua", TOLD("notify.slack { url_from = \"SLACK\", events = { \"stop\" } }"),

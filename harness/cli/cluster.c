@@ -221,6 +221,15 @@ static bool find_namespace(struct cluster *c, const struct arguments *args, stru
     return fits;
 }
 
+struct event_target cluster_events(const struct cluster *c)
+{
+    return (struct event_target){.credentials = c->options.credentials,
+                                 .namespace = c->namespace,
+                                 .run = c->prepared == NULL ? "" : c->prepared->run,
+                                 .services = c->services,
+                                 .service_count = c->options.service_count};
+}
+
 bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepared *p,
                   uint64_t deadline_ns, struct error *err)
 {

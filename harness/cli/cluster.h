@@ -4,6 +4,7 @@
 /* A run on Kubernetes, between the command line and kube/conduct.h: what a prepared plan wants of
  * the cluster, and what is told of it. */
 
+#include "cli/event_post.h"
 #include "cli/onlooker.h"
 #include "cli/outcome.h"
 #include "cli/prepare.h"
@@ -39,6 +40,8 @@ bool cluster_namespace(const struct arguments *args, const struct credentials *c
  * namespace is the credentials'. */
 bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepared *p,
                   uint64_t deadline_ns, struct error *err) WARN_UNUSED;
+/* Where its Events go; borrowed. */
+struct event_target cluster_events(const struct cluster *c);
 void cluster_release(struct cluster *c);
 /* Preflight alone (plan): what stands in the way of a run, and the rights that are missing. */
 int cluster_ask(struct cluster *c);

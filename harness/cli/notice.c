@@ -94,11 +94,47 @@ static json_t *grafana(const struct notify_plan *to, const struct notice *n)
     return body;
 }
 
+/* Reasons are one word in CamelCase, as the cluster's own are. */
+static json_t *kubernetes_event(const struct notice *n)
+{
+    static const struct {
+        const char *event, *what, *reason, *type;
+    } rows[] = {{"start", NULL, "RunStarted", "Normal"},
+                {"phase", "phase.start", "PhaseStarted", "Normal"},
+                {"phase", "phase.end", "PhaseEnded", "Normal"},
+                {"fault", "fault.armed", "FaultArmed", "Warning"},
+                {"fault", "fault.expired", "FaultExpired", "Normal"},
+                {"human", "question", "QuestionAsked", "Normal"},
+                {"human", "answer", "QuestionAnswered", "Normal"},
+                {"guard", NULL, "GuardTripped", "Warning"},
+                {"abort", NULL, "RunAborted", "Warning"},
+                {"verdict", NULL, "Verdict", "Warning"},
+                {"end", NULL, "RunEnded", "Normal"}};
+    size_t i = 0;
+    while (i + 1 < COUNT_OF(rows) &&
+           (strcmp(rows[i].event, n->event) != 0 ||
+            (rows[i].what != NULL && (n->what == NULL || strcmp(rows[i].what, n->what) != 0))))
+        i++;
+    struct text t;
+    char line[TEXT_MOST + 1];
+    text_init(&t, 16 * (size_t)TEXT_MOST);
+    clean(n->scenario != NULL ? n->scenario : n->suite, NAME_MOST, line);
+    text_add(&t, "meshproof %s, %s: ", n->run, line);
+    clean(n->text, TEXT_MOST, line);
+    text_add(&t, "%s", line);
+    json_t *body = json_pack("{ss ss ss}", "reason", rows[i].reason, "type", rows[i].type,
+                             "message", text_get(&t));
+    text_release(&t);
+    return body;
+}
+
 json_t *notice_body(const struct notify_plan *to, const struct notice *n)
 {
     switch (to->kind) {
     case NOTIFY_WEBHOOK:
         return webhook(n);
+    case NOTIFY_KUBERNETES_EVENT:
+        return kubernetes_event(n);
     case NOTIFY_SLACK:
         return slack(n);
     case NOTIFY_GRAFANA:

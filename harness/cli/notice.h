@@ -19,6 +19,7 @@ struct notice {
 /* The JSON that ${to} takes: one of
  *   webhook  {"v":1,"event":..,"what":..,"run":..,"suite":..,"scenario":..,"text":..,"t_ns":..,
  *            "wall_ms":..}
+ *   kubernetes_event  {"reason":"FaultArmed","type":"Warning","message":..}
  *   slack    {"text":..}
  *   grafana  {"time":ms,"timeEnd":ms,"tags":[..],"text":..}, a region */
 json_t *notice_body(const struct notify_plan *to, const struct notice *n);

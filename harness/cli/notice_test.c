@@ -49,6 +49,9 @@ static void each_kind_has_its_body(void **state)
     body_is(NOTIFY_SLACK, question,
             "{\"text\":\"meshproof 7c1e4a90  game &lt;day&gt;\\n01:01.000  2 Drained? "
             "&lt;!channel&gt; &amp; \\\"all\\\"  [2J ?\"}");
+    body_is(NOTIFY_KUBERNETES_EVENT, question,
+            "{\"reason\":\"QuestionAsked\",\"type\":\"Normal\",\"message\":\"meshproof 7c1e4a90, "
+            "game <day>: 2 Drained? <!channel> & \\\"all\\\"  [2J ?\"}");
     phase.until_ns = phase.wall_ns + 90 * NS_PER_S;
     body_is(NOTIFY_GRAFANA, phase,
             "{\"time\":1700000000000,\"timeEnd\":1700000090000,\"tags\":[\"meshproof\","

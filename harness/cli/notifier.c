@@ -79,7 +79,8 @@ static void tell(struct notifier *n, struct notice notice)
     }
 }
 
-struct notifier *notifier_start(const struct plan *plan, const char *run)
+struct notifier *notifier_start(const struct plan *plan, const char *run,
+                                const struct event_target *cluster)
 {
     struct notifier *n = check_alloc_zero(1, sizeof(*n));
     n->plan = plan;
@@ -90,7 +91,7 @@ struct notifier *notifier_start(const struct plan *plan, const char *run)
             struct error err = {0};
             if (is_there(n, &s->notifies[k]))
                 continue;
-            if (teller_open(&n->tellers[n->count], &s->notifies[k], &err))
+            if (teller_open(&n->tellers[n->count], &s->notifies[k], cluster, &err))
                 n->count++;
             else
                 say(&s->notifies[k], &err);

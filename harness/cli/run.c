@@ -401,7 +401,9 @@ static int do_suite(struct suite_run *r, struct exception_file *exceptions, stru
     r->watched.view = check_alloc_zero(1, sizeof(*r->watched.view));
     live_view_init(r->watched.view, r->args, p, r->path);
     int code = make_options(r, &err) ? EXIT_PASS : command_fail(&err);
-    r->watched.notifier = code == EXIT_PASS ? notifier_start(p->plan, p->run) : NULL;
+    const struct event_target cluster = cluster_events(&r->cluster);
+    r->watched.notifier =
+        code == EXIT_PASS ? notifier_start(p->plan, p->run, r->in_cluster ? &cluster : NULL) : NULL;
     if (code == EXIT_PASS && r->in_cluster)
         code = cluster_open(&r->cluster);
     if (code == EXIT_PASS && r->in_cluster)

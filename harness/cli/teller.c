@@ -33,19 +33,35 @@ static bool read_line(FILE *from, char *to, size_t size)
     return true;
 }
 
-static void tell_all(const struct notify_plan *to, const struct post_target *target, FILE *from,
-                     struct tally *tally)
+/* Whom the child tells, and how. */
+struct address {
+    const struct notify_plan *to;
+    struct post_target target;          /* of a URL */
+    const struct event_target *cluster; /* else */
+    struct event_post *events;
+};
+
+static bool tell_one(struct address *a, const char *body, struct error *err)
 {
+    const struct notify_plan *to = a->to;
+    if (to->kind == NOTIFY_KUBERNETES_EVENT)
+        return (a->events != NULL || event_post_open(a->cluster, &a->events, err)) &&
+               event_post_send(a->events, body, err);
     const char *token = to->token != NULL ? getenv(to->token) : NULL;
-    size_t path = strlen(target->path);
-    const char *suffix = to->kind != NOTIFY_GRAFANA                  ? ""
-                         : path > 0 && target->path[path - 1] == '/' ? "api/annotations"
-                                                                     : "/api/annotations";
+    size_t path = strlen(a->target.path);
+    const char *suffix = to->kind != NOTIFY_GRAFANA                    ? ""
+                         : path > 0 && a->target.path[path - 1] == '/' ? "api/annotations"
+                                                                       : "/api/annotations";
+    return post_json(&a->target, suffix, token, body, EACH_WITHIN_NS, err);
+}
+
+static void tell_all(struct address *a, FILE *from, struct tally *tally)
+{
     char body[TELLER_MOST + 2];
     unsigned row = 0;
     while (read_line(from, body, sizeof(body))) {
         struct error err = {0};
-        if (row < FAILED_IN_A_ROW && post_json(target, suffix, token, body, EACH_WITHIN_NS, &err)) {
+        if (row < FAILED_IN_A_ROW && tell_one(a, body, &err)) {
             row = 0;
             continue;
         }
@@ -67,7 +83,7 @@ static void close_others(int a, int b)
 }
 
 /* The run's own end is by the pipe: a signal to the whole group is not for us. */
-static void child(const struct notify_plan *to, const struct post_target *target, int in, int out)
+static void child(struct address *a, int in, int out)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGTSTP};
     struct tally tally = {0};
@@ -76,37 +92,41 @@ static void child(const struct notify_plan *to, const struct post_target *target
     close_others(in, out);
     FILE *from = fdopen(in, "r");
     if (from != NULL)
-        tell_all(to, target, from, &tally);
+        tell_all(a, from, &tally);
     if (write(out, &tally, sizeof(tally)) != sizeof(tally))
         _exit(1);
     _exit(0);
 }
 
-static bool find_target(const struct notify_plan *to, struct post_target *ret, struct error *err)
+static bool find_target(struct address *a, struct error *err)
 {
+    const struct notify_plan *to = a->to;
+    if (to->kind == NOTIFY_KUBERNETES_EVENT)
+        return a->cluster != NULL || error_set(err, ERROR_INPUT, "is for --on kubernetes");
     const char *url = to->kind == NOTIFY_SLACK ? getenv(to->url_from) : to->url;
     if (to->token != NULL && getenv(to->token) == NULL)
         return error_set(err, ERROR_INPUT, "%.60s is not set", to->token);
     if (url == NULL || url[0] == '\0')
         return error_set(err, ERROR_INPUT, "%.60s is not set", to->url_from);
-    if (post_parse(url, ret, err))
+    if (post_parse(url, &a->target, err))
         return true;
     error_prefix(err, "%.60s: ", to->kind == NOTIFY_SLACK ? to->url_from : "url");
     return false;
 }
 
-bool teller_open(struct teller *t, const struct notify_plan *to, struct error *err)
+bool teller_open(struct teller *t, const struct notify_plan *to, const struct event_target *cluster,
+                 struct error *err)
 {
-    struct post_target target;
+    struct address address = {.to = to, .cluster = cluster};
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     *t = (struct teller){.to = to, .in = -1, .out = -1};
-    if (!find_target(to, &target, err))
+    if (!find_target(&address, err))
         return false;
     bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
               fcntl(in[1], F_SETFL, O_NONBLOCK) == 0;
     t->pid = ok ? fork() : -1;
     if (t->pid == 0) {
-        child(to, &target, in[0], out[1]);
+        child(&address, in[0], out[1]);
     }
     if (t->pid < 0)
         error_system(err, errno, "a process to tell it");

@@ -5,6 +5,7 @@
  * it can hold up or disturb a run: whoever is slow, or away, costs the run one write to a pipe that
  * never waits. It ends when the pipe does, also by our death. */
 
+#include "cli/event_post.h"
 #include "plan/notify.h"
 
 #include <stdint.h>
@@ -18,8 +19,9 @@ struct teller {
     unsigned missed; /* the pipe was full */
 };
 /* False when there is nothing to tell: a variable is not set or holds no address (the sentence
- * names the variable), or there is no process to be had. */
-bool teller_open(struct teller *t, const struct notify_plan *to, struct error *err) WARN_UNUSED;
+ * names the variable), there is no ${cluster} (NULL) for its events, or no process to be had. */
+bool teller_open(struct teller *t, const struct notify_plan *to, const struct event_target *cluster,
+                 struct error *err) WARN_UNUSED;
 /* One message: JSON on one line, of at most TELLER_MOST bytes. Never waits. */
 #define TELLER_MOST 4000
 void teller_send(struct teller *t, const char *body);

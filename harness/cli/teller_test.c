@@ -144,7 +144,7 @@ static void messages_arrive_in_order_with_their_token(void **state)
     server_open(&s, "HTTP/1.1 204 No Content\r\n\r\n");
     setenv("TELLER_TOKEN", "s3cret", 1);
     struct notify_plan to = {.kind = NOTIFY_GRAFANA, .url = s.url, .token = "TELLER_TOKEN"};
-    if (!teller_open(&t, &to, &err))
+    if (!teller_open(&t, &to, NULL, &err))
         fail_msg("%s", err.text);
     teller_send(&t, "{\"n\":1}");
     teller_send(&t, "{\"n\":2}");
@@ -180,7 +180,7 @@ static void what_goes_wrong_is_told_without_the_address(void **state)
         server_open(&s, rows[i].answer);
         setenv("TELLER_URL", s.url, 1);
         struct notify_plan to = {.kind = NOTIFY_SLACK, .url_from = "TELLER_URL"};
-        assert_true(teller_open(&t, &to, &err));
+        assert_true(teller_open(&t, &to, NULL, &err));
         for (int k = 0; k < 4; k++)
             teller_send(&t, "{}");
         teller_finish(&t);
@@ -205,7 +205,7 @@ static void one_that_is_silent_is_killed(void **state)
     (void)state;
     server_open(&s, NULL);
     struct notify_plan to = {.kind = NOTIFY_WEBHOOK, .url = s.url};
-    assert_true(teller_open(&t, &to, &err));
+    assert_true(teller_open(&t, &to, NULL, &err));
     memset(body, 'x', sizeof(body) - 1);
     body[sizeof(body) - 1] = '\0';
     for (int k = 0; k < 100; k++) /* more than a pipe holds */
@@ -255,7 +255,7 @@ static void nobody_is_told_without_the_variables(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct teller t;
         struct error err = {0};
-        assert_false(teller_open(&t, &rows[i].to, &err));
+        assert_false(teller_open(&t, &rows[i].to, NULL, &err));
         assert_string_equal(err.text, rows[i].why);
     }
 }

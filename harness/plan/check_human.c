@@ -91,7 +91,7 @@ static bool check_event(const char *event, struct error *err)
 
 static bool check_one(const struct notify_plan *n, struct error *err)
 {
-    if (n->kind != NOTIFY_SLACK && n->url == NULL)
+    if ((n->kind == NOTIFY_GRAFANA || n->kind == NOTIFY_WEBHOOK) && n->url == NULL)
         return error_set(err, ERROR_INPUT, "needs url");
     if (n->kind == NOTIFY_SLACK && n->url_from == NULL)
         return error_set(err, ERROR_INPUT, "needs url_from");

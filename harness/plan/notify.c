@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const words[] = {"grafana", "slack", "webhook", NULL};
+static const char *const words[] = {"grafana", "kubernetes_event", "slack", "webhook", NULL};
 const char *const notify_events[] = {"start", "phase",   "fault", "human", "guard",
                                      "abort", "verdict", "end",   NULL};
 
@@ -26,6 +26,11 @@ static const struct row rows[] = {
      SUITE,
      .only = "notify.webhook",
      .fallback = "start,abort,end"},
+    {.name = "events",
+     TEXTS(NOTIFY, events, event_count),
+     SUITE,
+     .only = "notify.kubernetes_event",
+     .fallback = "start,fault,abort,end"},
     {.name = "events",
      TEXTS(NOTIFY, events, event_count),
      SUITE,

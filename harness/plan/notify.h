@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum notify_kind { NOTIFY_GRAFANA, NOTIFY_SLACK, NOTIFY_WEBHOOK };
+enum notify_kind { NOTIFY_GRAFANA, NOTIFY_KUBERNETES_EVENT, NOTIFY_SLACK, NOTIFY_WEBHOOK };
 struct notify_plan {
     enum notify_kind kind;
     struct source source;
@@ -17,11 +17,11 @@ struct notify_plan {
     const char *token;    /* the environment variable; NULL: none is sent */
     const char **tags;    /* grafana: added */
     size_t tag_count;
-    const char **events; /* slack, webhook: of notify_events */
+    const char **events; /* kubernetes_event, slack, webhook: of notify_events */
     size_t event_count;
 };
 
-/* "grafana", "slack", "webhook". */
+/* "grafana", "kubernetes_event", "slack", "webhook". */
 const char *notify_word(enum notify_kind kind);
 /* The events that somebody can be told of; ended by NULL. */
 extern const char *const notify_events[];

@@ -80,6 +80,7 @@ class Api:
     def __init__(self, folder, program):
         self.folder, self.program, self.lock = folder, os.path.abspath(program), threading.RLock()
         self.objects, self.pods, self.version, self.calls, self.ended, self.rules = {}, {}, 0, [], [], []
+        self.events = []  # as they were posted
         self.told = []  # at each DELETE of an anchor: the termination message is there
         self.addresses, self.made, self.cluster_port = iter(range(1, 200)), [], 80
         self.put("namespaces", {"metadata": {"name": "meshproof", "labels": {"meshproof.io/allow": "canary"}}})
@@ -230,6 +231,9 @@ def handler(api):
             return self.say(200, {"items": [o for (kind, _), o in api.objects.items() if kind == resource and selected(o, selector)]})
 
         def post(self, resource, _, asked, body):
+            if resource == "events":
+                api.events.append(body)
+                return self.say(201, body)
             if (resource, body["metadata"]["name"]) in api.objects:
                 return self.refuse(409, "AlreadyExists", f"{resource} \"{body['metadata']['name']}\" already exists")
             if "dryRun" in asked:
