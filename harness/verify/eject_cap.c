@@ -86,10 +86,11 @@ static void stress_find(const struct window *w, const struct ejector *e, struct 
         bool counted = false;
         for (uint32_t i = 0; i < t->hosts[h].count; i++) {
             const struct try *x = &t->tries[t->hosts[h].tries[i]];
-            bool in = x->head_ns >= w->wide.from_ns && x->head_ns < w->wide.to_ns;
-            bool full =
-                e == NULL || (eject_out(t, h, x->head_ns) >= e->cap && eject_must(t, e, h, i));
-            if (!in || (x->rule[0] & RULE_FAILED) == 0 || !full) {
+            bool in = x->head_ns >= w->wide.from_ns && x->head_ns < w->wide.to_ns,
+                 failed = in && (x->rule[0] & RULE_FAILED) != 0;
+            /* Asked of failures alone: most tries are none, and the count looks far back. */
+            if (!failed ||
+                (e != NULL && (eject_out(t, h, x->head_ns) < e->cap || !eject_must(t, e, h, i)))) {
                 first = 0;
                 continue;
             }
