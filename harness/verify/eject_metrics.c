@@ -11,32 +11,20 @@
 #define INSIDE_NS (300 * NS_PER_MS)
 #define SCRAPES_LEAST 3
 #define AROUND_NS (600 * NS_PER_MS) /* two scrapes, and the time they take */
-#define GAUGE "ejections_active"
 
 struct gauge {
     uint64_t scrapes, shown;
 };
 
-/* Envoy prefixes the name with the cluster's, and joins several of ours with the edge's name. */
-static bool is_gauge(const struct window *w, const struct metric_row *m)
-{
-    const char *name = journal_name(w->journal, m->r.name), *found = strstr(name, GAUGE);
-    const struct journal_proc *p = journal_proc_of(w->journal, m->proc);
-    const char *proxy = journal_name(w->journal, m->r.proxy), *arrow = strstr(proxy, " -> ");
-    bool ours = p != NULL && p->arm != NULL && strcmp(p->arm, w->track->arm) == 0;
-    bool edge = arrow == NULL || strcmp(arrow + 4, w->track->service) == 0;
-    return ours && edge && found != NULL && found[strlen(GAUGE)] == '\0';
-}
-
 static struct gauge gauge_within(const struct window *w, uint64_t from_ns, uint64_t to_ns)
 {
     struct gauge g = {0};
-    for (size_t i = 0; i < w->journal->metric_count; i++) {
-        const struct metric_row *m = &w->journal->metrics[i];
-        if (m->r.at < from_ns || m->r.at + m->r.answer > to_ns || !is_gauge(w, m))
+    for (size_t i = 0; i < w->track->gauge_count; i++) {
+        const struct metric_record *r = w->track->gauges[i];
+        if (r->at < from_ns || r->at + r->answer > to_ns)
             continue;
         g.scrapes++;
-        g.shown += m->r.value >= 1;
+        g.shown += r->value >= 1;
     }
     return g;
 }
@@ -54,22 +42,18 @@ static uint32_t panic_from(const struct edge_policy *edge, uint32_t n)
 void panics_init(struct panics *p, const struct edge_policy *edge, const struct ejector *e,
                  const struct window *w)
 {
-    const struct journal *j = w->journal;
-    uint32_t least = panic_from(edge, w->track->host_count);
-    size_t scrapes = 0;
+    const struct track *t = w->track;
+    uint32_t least = panic_from(edge, t->host_count);
     struct spans *ret = &p->spans;
-    *ret = (struct spans){check_alloc_zero(j->metric_count + 1, sizeof(*ret->at)), 0};
-    for (size_t i = 0; i < j->metric_count; i++) {
-        const struct metric_row *m = &j->metrics[i];
-        if (!is_gauge(w, m))
-            continue;
-        scrapes++;
-        if (m->r.value >= least)
-            ret->at[ret->count++] = (struct span){m->r.at > AROUND_NS ? m->r.at - AROUND_NS : 0,
-                                                  m->r.at + m->r.answer + AROUND_NS};
+    *ret = (struct spans){check_alloc_zero(t->gauge_count + 1, sizeof(*ret->at)), 0};
+    for (size_t i = 0; i < t->gauge_count; i++) {
+        const struct metric_record *r = t->gauges[i];
+        if (r->value >= least)
+            ret->at[ret->count++] = (struct span){r->at > AROUND_NS ? r->at - AROUND_NS : 0,
+                                                  r->at + r->answer + AROUND_NS};
     }
     spans_merge(ret);
-    p->blind = scrapes == 0 && least <= e->cap;
+    p->blind = t->gauge_count == 0 && least <= e->cap;
 }
 
 void panics_release(struct panics *p)
@@ -119,7 +103,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     verdict_policy(ret, &edge->outlier.base_ejection, arena, "the mesh's gauge shows an ejection");
     if (hidden > 0) {
         verdict_fail(ret, arena, "%llu of %llu ejections did not show in %s%s",
-                     (unsigned long long)hidden, (unsigned long long)(shown + hidden), GAUGE,
+                     (unsigned long long)hidden, (unsigned long long)(shown + hidden), GAUGE_OUT,
                      window_when(w, ret, arena));
         ret->certain = "one witness is enough (class D): three scrapes lie within it";
     } else if (gauge_within(w, 0, UINT64_MAX).scrapes == 0) {
@@ -128,7 +112,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     } else if (shown < ret->needed)
         window_too_few(w, ret, arena, shown, ret->needed, ret->unit);
     else
-        verdict_pass(ret, arena, "%s shows %llu of %llu ejections", GAUGE,
+        verdict_pass(ret, arena, "%s shows %llu of %llu ejections", GAUGE_OUT,
                      (unsigned long long)shown, (unsigned long long)shown);
 }
 

@@ -6,6 +6,7 @@
 
 #include "journal/arm.h"
 #include "verify/judge.h"
+#include "verify/metrics.h"
 #include "verify/window.h"
 
 #define SUBJECT ARM_SUBJECT
@@ -35,6 +36,7 @@ struct hearing {
     struct judgement *g;
     size_t verdict_room;
     double alpha; /* for one side */
+    struct metrics_memo metrics;
 };
 
 bool hearing_init(struct hearing *h, const struct journal *j, const struct judge_options *options,

@@ -1,5 +1,7 @@
 #include "verify/intervals.h"
 
+#include "base/sort.h"
+
 #include <stdlib.h>
 
 void intervals_add(struct intervals *l, uint64_t from_ns, uint64_t to_ns, uint32_t of)
@@ -34,12 +36,12 @@ void intervals_index(struct intervals *l)
     l->ends = check_alloc_zero(l->count + 1, sizeof(*l->ends));
     if (l->count == 0)
         return;
-    qsort(l->at, l->count, sizeof(*l->at), by_begin);
+    sort_rows(l->at, l->count, sizeof(*l->at), by_begin);
     for (size_t i = 0; i < l->count; i++) {
         l->begins[i] = l->at[i].from_ns;
         l->ends[i] = l->at[i].to_ns;
     }
-    qsort(l->ends, l->count, sizeof(*l->ends), by_time);
+    sort_rows(l->ends, l->count, sizeof(*l->ends), by_time);
 }
 
 void intervals_release(struct intervals *l)

@@ -81,6 +81,7 @@ bool stand_window(const struct stand *st, const struct step *asked, const struct
         .alpha = h->alpha,
         .strict = h->options->strict,
         .baselines = h->options->baselines,
+        .memo = &h->metrics,
     };
     if (asked->has_on && asked->on.from.service != NULL)
         ret->edge = journal_find_name(h->journal, asked->on.text);

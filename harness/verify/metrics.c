@@ -11,50 +11,7 @@
 #define QUIET_NS (200 * NS_PER_MS)
 #define QUIET_LINKERD_NS (500 * NS_PER_MS)
 #define ENDLESS_NS (30 * NS_PER_S) /* for a request whose end nobody wrote */
-#define COUNT_MOST 9e15            /* doubles above it are no counts */
 #define GAP_NONE SIZE_MAX
-
-enum meaning_kind { BY_NAME, BY_LABEL };
-struct meaning_row {
-    const char *name, *label;
-    enum meaning meaning;
-    enum meaning_kind kind;
-};
-#define MEANING_STATUS MEANING_STATUS_1XX
-#define MEANING_TRY MEANING_TRY_1XX
-static const struct meaning_row rows[] = {
-#define COUNTER(meaning, name) {name, NULL, MEANING_##meaning, BY_NAME},
-#define BY_CLASS(meaning, name, label) {name, label, MEANING_##meaning, BY_LABEL},
-#include "verify/metrics.def"
-#undef COUNTER
-#undef BY_CLASS
-};
-
-/* The value of a label, with quotes; NULL: it has none. */
-static const char *label_of(const char *labels, const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *at = labels; (at = strstr(at, name)) != NULL; at += len)
-        if ((at == labels || at[-1] == ',') && at[len] == '=' && at[len + 1] == '"')
-            return at + len + 2;
-    return NULL;
-}
-
-enum meaning meaning_of(const char *name, const char *labels)
-{
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (strcmp(rows[i].name, name) != 0)
-            continue;
-        if (rows[i].kind == BY_NAME)
-            return rows[i].meaning;
-        const char *value = label_of(labels, rows[i].label);
-        bool status = value != NULL && value[0] >= '1' && value[0] <= '0' + METRICS_CLASSES;
-        if (status)
-            return (enum meaning)((int)rows[i].meaning + (value[0] - '1'));
-        return rows[i].meaning == MEANING_TRY ? MEANING_TRY_NONE : MEANINGS;
-    }
-    return MEANINGS;
-}
 
 /* One scrape of one proxy. */
 struct scrape {
@@ -87,38 +44,23 @@ struct value_at {
     double value;
 };
 
-static int by_proxy_and_time(const void *a, const void *b)
-{
-    const struct value_at *x = a, *y = b;
-    if (x->proxy != y->proxy)
-        return x->proxy < y->proxy ? -1 : 1;
-    return (x->asked_ns > y->asked_ns) - (x->asked_ns < y->asked_ns);
-}
-
+/* The counters of the asked edge, in the track's order: by proxy, then by time. */
 static struct value_at *collect(const struct window *w, size_t *ret_count)
 {
-    const struct journal *j = w->journal;
-    struct value_at *values = check_alloc((j->metric_count + 1) * sizeof(*values));
-    uint8_t *edges = check_alloc_zero(j->name_count + 1, 1); /* by name: 1 no, 2 yes */
+    const struct track *t = w->track;
+    struct value_at *values = check_alloc((t->counter_count + 1) * sizeof(*values));
+    uint8_t *edges = check_alloc_zero(w->journal->name_count + 1, 1); /* by name: 1 no, 2 yes */
     *ret_count = 0;
-    for (size_t i = 0; i < j->metric_count; i++) {
-        const struct metric_record *r = &j->metrics[i].r;
-        const struct journal_proc *p = journal_proc_of(j, j->metrics[i].proc);
-        if (r->proxy > j->name_count || p == NULL || p->arm == NULL ||
-            strcmp(p->arm, w->track->arm) != 0 || !(r->value >= 0 && r->value < COUNT_MOST))
-            continue;
+    for (size_t i = 0; i < t->counter_count; i++) {
+        const struct track_counter *c = &t->counters[i];
+        const struct metric_record *r = c->r;
         if (edges[r->proxy] == 0)
-            edges[r->proxy] = is_of_edge(w, journal_name(j, r->proxy)) ? 2 : 1;
-        enum meaning m = edges[r->proxy] == 1
-                             ? MEANINGS
-                             : meaning_of(journal_name(j, r->name), journal_name(j, r->labels));
-        if (m != MEANINGS)
+            edges[r->proxy] = is_of_edge(w, journal_name(w->journal, r->proxy)) ? 2 : 1;
+        if (edges[r->proxy] == 2)
             values[(*ret_count)++] =
-                (struct value_at){(uint64_t)j->metrics[i].proc << 32 | r->proxy, m, r->at,
-                                  r->at + r->answer, r->value};
+                (struct value_at){c->proxy, c->meaning, r->at, r->at + r->answer, r->value};
     }
     free(edges);
-    qsort(values, *ret_count, sizeof(*values), by_proxy_and_time);
     return values;
 }
 
@@ -176,23 +118,27 @@ static uint64_t try_over_ns(const struct try *x)
 }
 
 /* When something of the edge was under way, or so little ago that it may not be counted yet. A try
- * that nobody's request explains may be any edge's. */
+ * that nobody's request explains may be any edge's. Both lists are in order of time: they are
+ * merged as they are read, so that nothing is left to sort. */
 static struct spans busy_spans(const struct window *w)
 {
     const struct track *t = w->track;
     uint64_t quiet = t->flavour == FLAVOUR_LINKERD ? QUIET_LINKERD_NS : QUIET_NS;
     size_t most = (size_t)t->request_count + t->try_count + 1;
     struct spans busy = {.at = check_alloc(most * sizeof(*busy.at))};
-    for (uint32_t i = 0; i < t->request_count; i++) {
-        const struct request *r = &t->requests[i];
-        uint64_t end = r->done_ns == 0 ? r->start_ns + ENDLESS_NS : r->done_ns;
-        if (is_ours(w, r))
-            busy.at[busy.count++] = (struct span){r->start_ns, end + quiet};
-    }
-    for (uint32_t i = 0; i < t->try_count; i++) {
-        const struct try *x = &t->tries[i];
-        if (x->request == TRACK_NONE || is_ours(w, &t->requests[x->request]))
-            busy.at[busy.count++] = (struct span){x->head_ns, try_over_ns(x) + quiet};
+    for (uint32_t i = 0, k = 0; i < t->request_count || k < t->try_count;) {
+        const struct request *r = i < t->request_count ? &t->requests[i] : NULL;
+        const struct try *x = k < t->try_count ? &t->tries[k] : NULL;
+        if (x == NULL || (r != NULL && r->start_ns <= x->head_ns)) {
+            uint64_t end = r->done_ns == 0 ? r->start_ns + ENDLESS_NS : r->done_ns;
+            if (is_ours(w, r))
+                busy.at[busy.count++] = (struct span){r->start_ns, end + quiet};
+            i++;
+        } else {
+            if (x->request == TRACK_NONE || is_ours(w, &t->requests[x->request]))
+                busy.at[busy.count++] = (struct span){x->head_ns, try_over_ns(x) + quiet};
+            k++;
+        }
     }
     spans_merge(&busy);
     return busy;
@@ -391,6 +337,30 @@ bool meter_read(const struct window *w, struct meter *ret, struct verdict *v, st
     if (found)
         know_families(ret);
     return found;
+}
+
+static bool is_kept(const struct metrics_memo *memo, const struct window *w)
+{
+    return memo != NULL && memo->track == w->track && memo->policy == w->policy &&
+           memo->edge == w->edge && memo->span.from_ns == w->span.from_ns &&
+           memo->span.to_ns == w->span.to_ns;
+}
+
+bool metrics_read(const struct window *w, struct meter *ret_meter, struct wire *ret_wire,
+                  struct verdict *v, struct arena *arena)
+{
+    struct metrics_memo *memo = w->memo;
+    if (is_kept(memo, w)) {
+        *ret_meter = memo->meter;
+        *ret_wire = memo->wire;
+        return true;
+    }
+    if (!meter_read(w, ret_meter, v, arena))
+        return false;
+    wire_read(w, ret_meter, ret_wire);
+    if (memo != NULL)
+        *memo = (struct metrics_memo){w->track, w->policy, w->edge, w->span, *ret_meter, *ret_wire};
+    return true;
 }
 
 const char *metrics_bounds_print(const struct metrics_bounds *b, struct arena *arena)

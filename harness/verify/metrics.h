@@ -7,31 +7,6 @@
 
 #include "verify/window.h"
 
-enum meaning {
-    MEANING_REQUESTS, /* tries that were sent: Envoy's upstream_rq_total */
-    MEANING_RETRIES,
-    MEANING_ROUTE_REQUESTS, /* a ServiceProfile's route: before retries, and after */
-    MEANING_ROUTE_TRIES,
-    MEANING_TRY_TIMEOUTS,
-    MEANING_TIMEOUTS,
-    MEANING_STATUS_1XX, /* answers to the caller, by class */
-    MEANING_STATUS_2XX,
-    MEANING_STATUS_3XX,
-    MEANING_STATUS_4XX,
-    MEANING_STATUS_5XX,
-    MEANING_TRY_1XX, /* answers of the endpoints */
-    MEANING_TRY_2XX,
-    MEANING_TRY_3XX,
-    MEANING_TRY_4XX,
-    MEANING_TRY_5XX,
-    MEANING_TRY_NONE, /* ended without a status */
-    MEANINGS,
-};
-#define METRICS_CLASSES 5
-
-/* MEANINGS: none. ${labels}: a="b",c="d". */
-enum meaning meaning_of(const char *name, const char *labels);
-
 /* What all proxies of an edge counted between two quiet scrapes of each. */
 struct meter {
     uint64_t from_ns, to_ns; /* nothing was under way at both */
@@ -62,6 +37,20 @@ struct wire {
     uint32_t first_retried; /* a request, for a witness; TRACK_NONE */
 };
 void wire_read(const struct window *w, const struct meter *m, struct wire *ret);
+
+/* Both, for a claim. Claims come one after the other and most are asked of the same window: what
+ * was read last is kept in ${w}'s memo, where it has one. */
+bool metrics_read(const struct window *w, struct meter *ret_meter, struct wire *ret_wire,
+                  struct verdict *v, struct arena *arena);
+/* All zero: nothing was read. */
+struct metrics_memo {
+    const struct track *track;
+    const struct edge_policy *policy;
+    uint32_t edge;
+    struct span span;
+    struct meter meter;
+    struct wire wire;
+};
 
 /* Compares; true when ${v} was decided (FAIL, or INCONCLUSIVE). ${what}: "retries". */
 bool metrics_differ(const struct window *w, const struct meter *m, const struct wire *wire,

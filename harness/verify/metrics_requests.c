@@ -18,9 +18,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->unit = "tries";
     ret->needed = window_floor(w, LEAST);
     verdict_policy(ret, NULL, arena, "the mesh counts what it sends to the endpoints");
-    if (!meter_read(w, &m, ret, arena))
+    if (!metrics_read(w, &m, &wire, ret, arena))
         return;
-    wire_read(w, &m, &wire);
     ret->seen = ret->eligible = wire.tries.least;
     if (!m.known[MEANING_REQUESTS]) {
         metrics_unknown(ret, arena, ret->unit);

@@ -31,9 +31,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->unit = "retries";
     ret->needed = window_floor(w, LEAST);
     verdict_policy(ret, &edge->retry.attempts, arena, "the mesh counts the retries that it makes");
-    if (!meter_read(w, &m, ret, arena))
+    if (!metrics_read(w, &m, &wire, ret, arena))
         return;
-    wire_read(w, &m, &wire);
     ret->seen = ret->eligible = wire.retries.least;
     if (!counted(&m, &mesh)) {
         metrics_unknown(ret, arena, ret->unit);

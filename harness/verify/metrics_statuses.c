@@ -47,9 +47,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     ret->unit = "answers";
     ret->needed = window_floor(w, LEAST);
     verdict_policy(ret, NULL, arena, "the mesh counts each answer under its status");
-    if (!meter_read(w, &m, ret, arena))
+    if (!metrics_read(w, &m, &wire, ret, arena))
         return;
-    wire_read(w, &m, &wire);
     bool of_callers = m.known[MEANING_STATUS_2XX], of_tries = m.known[MEANING_TRY_2XX];
     ret->seen = ret->eligible = of_callers ? wire.requests : wire.tries.least;
     if (!of_callers && !of_tries) {

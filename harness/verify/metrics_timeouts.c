@@ -37,9 +37,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     verdict_policy(
         ret, timeout_try_ns(edge) != 0 ? &edge->retry.per_try_timeout : &edge->request_timeout,
         arena, "the mesh counts the tries that its timers cut");
-    if (!meter_read(w, &m, ret, arena))
+    if (!metrics_read(w, &m, &wire, ret, arena))
         return;
-    wire_read(w, &m, &wire);
     ret->seen = ret->eligible = wire.cut.least;
     if (!m.known[MEANING_TIMEOUTS] || !m.known[MEANING_TRY_TIMEOUTS]) {
         metrics_unknown(ret, arena, "timeouts");

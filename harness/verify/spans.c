@@ -1,6 +1,6 @@
 #include "verify/track.h"
 
-#include <stdlib.h>
+#include "base/sort.h"
 
 static int by_from(const void *a, const void *b)
 {
@@ -12,7 +12,7 @@ void spans_merge(struct spans *s)
 {
     if (s->count == 0)
         return;
-    qsort(s->at, s->count, sizeof(*s->at), by_from);
+    sort_rows(s->at, s->count, sizeof(*s->at), by_from);
     size_t last = 0;
     for (size_t i = 1; i < s->count; i++) {
         if (s->at[i].from_ns > s->at[last].to_ns)

@@ -312,6 +312,7 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     track_find_taint(t);
     track_find_silences(t, options->baseline);
     track_find_gaps(t);
+    track_find_metrics(t);
     return t;
 }
 
@@ -338,6 +339,8 @@ void track_free(struct track *t)
     free(t->raw.at);
     free(t->silences);
     free(t->made);
+    free(t->counters);
+    free(t->gauges);
     free(t);
 }
 

@@ -6,6 +6,7 @@
  * once, read by every window. It knows no claim and no phase. */
 
 #include "verify/claim.h"
+#include "verify/meaning.h"
 
 #define TRACK_NONE UINT32_MAX
 
@@ -68,6 +69,13 @@ struct track_host {
     uint64_t least; /* m: picks elsewhere that make a silence */
 };
 
+/* A counter of the mesh that has a meaning, as a scrape read it. */
+struct track_counter {
+    const struct metric_record *r;
+    uint64_t proxy; /* who scraped, and its name */
+    enum meaning meaning;
+};
+
 struct track {
     const struct journal *journal;
     const char *arm, *service;
@@ -95,6 +103,11 @@ struct track {
     bool same_clock;             /* times of client and endpoints may be subtracted */
     bool same_endpoint_clock;    /* those of two endpoints of the service may be */
     struct attempt_record *made; /* stand-ins of failed connections */
+    /* Of the whole arm: a proxy carries what goes to other services too. */
+    struct track_counter *counters; /* by proxy, then by time */
+    size_t counter_count;
+    const struct metric_record **gauges; /* of hosts that are out, of this service; as journalled */
+    size_t gauge_count;
 };
 
 struct track_options {
@@ -156,6 +169,7 @@ void track_sort(struct track_key *keys, size_t count);
 void track_class(struct track *t);
 void track_count_hidden(struct track *t);
 void track_find_gaps(struct track *t);
+void track_find_metrics(struct track *t);
 void track_find_stalls(struct track *t);
 void track_find_taint(struct track *t);
 void track_find_silences(struct track *t, struct span baseline);

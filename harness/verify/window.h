@@ -9,6 +9,8 @@
 #include "verify/track.h"
 #include "verify/verdict.h"
 
+struct metrics_memo; /* verify/metrics.h */
+
 struct window {
     const struct journal *journal;
     const struct track *track;
@@ -24,6 +26,7 @@ struct window {
     uint32_t edge; /* name of the edge that is asked; 0: all edges to the service */
     uint32_t from, to;          /* requests of ${span} */
     struct baselines baselines; /* other runs that tails may be judged against */
+    struct metrics_memo *memo;  /* of all windows of a judgement; NULL: nothing is kept */
     double alpha;               /* for one side of one test */
     bool strict;                /* n_min 66 */
     uint64_t lost;              /* records that the arm lost in ${span} */

@@ -1,0 +1,10 @@
+#ifndef BASE_SORT_H
+#define BASE_SORT_H
+
+#include <stddef.h>
+
+/* qsort for rows that mostly are in order already, such as what is read in order of time: then it
+ * only looks. Rows that compare as equal keep their order then, else as qsort leaves them. */
+void sort_rows(void *at, size_t count, size_t bytes, int (*compare)(const void *a, const void *b));
+
+#endif

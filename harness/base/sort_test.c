@@ -1,0 +1,69 @@
+#include "base/sort.h"
+
+#include "base/check.h"
+#include "base/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROWS 300
+
+struct row {
+    uint32_t key, at;
+};
+static size_t compared;
+
+static int by_key(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    compared++;
+    return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static void rows_in_order_are_only_looked_at(void **state)
+{
+    struct row rows[ROWS], before[ROWS];
+    (void)state;
+    for (uint32_t i = 0; i < ROWS; i++)
+        rows[i] = (struct row){i / 3, i};
+    memcpy(before, rows, sizeof(rows));
+    compared = 0;
+    sort_rows(rows, ROWS, sizeof(rows[0]), by_key);
+    assert_memory_equal(rows, before, sizeof(rows));
+    assert_int_equal(compared, ROWS - 1);
+    sort_rows(rows, 0, sizeof(rows[0]), by_key);
+    sort_rows(NULL, 0, sizeof(rows[0]), by_key);
+}
+
+/* One row out of place anywhere, the ends too. */
+static void rows_out_of_order_are_sorted(void **state)
+{
+    struct row rows[ROWS];
+    struct rng rng = rng_of(5);
+    (void)state;
+    for (uint32_t bad = 0; bad < ROWS; bad++) {
+        bool seen[ROWS] = {false};
+        for (uint32_t i = 0; i < ROWS; i++)
+            rows[i] = (struct row){10 * i, i};
+        rows[bad].key = (uint32_t)rng_below(&rng, 10 * ROWS);
+        sort_rows(rows, ROWS, sizeof(rows[0]), by_key);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            assert_true(i == 0 || rows[i - 1].key <= rows[i].key);
+            assert_false(seen[rows[i].at]);
+            seen[rows[i].at] = true;
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_in_order_are_only_looked_at),
+        cmocka_unit_test(rows_out_of_order_are_sorted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
