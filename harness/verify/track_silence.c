@@ -66,14 +66,16 @@ static void find_on_host(struct track *t, uint32_t h, size_t *capacity)
 {
     const struct track_host *host = &t->hosts[h];
     uint64_t busy_ns = 0;
+    uint32_t from = 0; /* the first try from ${busy_ns} on, which only grows */
     for (uint32_t i = 0; i < host->count; i++) {
         uint32_t before = host->tries[i];
         uint64_t ends = end_of(t, &t->tries[before]);
         busy_ns = ends > busy_ns ? ends : busy_ns;
         uint32_t after = i + 1 < host->count ? host->tries[i + 1] : TRACK_NONE;
         uint32_t end = after == TRACK_NONE ? t->try_count : after;
-        uint32_t from = track_try_at(t, busy_ns);
         from = from > before + 1 ? from : before + 1;
+        while (from < t->try_count && t->tries[from].head_ns < busy_ns)
+            from++;
         struct silence s = {
             .host = h,
             .begin_ns = t->tries[before].head_ns,
