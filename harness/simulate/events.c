@@ -8,6 +8,10 @@
  */
 #define EVENTS_MOST ((size_t)1 << 22)
 
+/* Four children a node: half the levels of two. Timers that nobody will wait for lie in the heap by
+ * the thousand, and each event taken passes through all levels. */
+#define CHILDREN 4
+
 static bool is_before(const struct event *a, const struct event *b)
 {
     return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->order < b->order;
@@ -28,8 +32,8 @@ void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, 
     }
     struct event event = {t_ns, kind, index, epoch, e->order++};
     size_t i = e->count++;
-    for (; i > 0 && is_before(&event, &e->at[(i - 1) / 2]); i = (i - 1) / 2)
-        e->at[i] = e->at[(i - 1) / 2];
+    for (; i > 0 && is_before(&event, &e->at[(i - 1) / CHILDREN]); i = (i - 1) / CHILDREN)
+        e->at[i] = e->at[(i - 1) / CHILDREN];
     e->at[i] = event;
 }
 
@@ -40,9 +44,11 @@ bool events_take(struct events *e, struct event *ret)
     *ret = e->at[0];
     struct event last = e->at[--e->count];
     size_t i = 0;
-    for (size_t child = 1; child < e->count; child = 2 * i + 1) {
-        if (child + 1 < e->count && is_before(&e->at[child + 1], &e->at[child]))
-            child++;
+    for (size_t child = 1; child < e->count; child = CHILDREN * i + 1) {
+        size_t end = child + CHILDREN < e->count ? child + CHILDREN : e->count;
+        for (size_t k = child + 1; k < end; k++)
+            if (is_before(&e->at[k], &e->at[child]))
+                child = k;
         if (!is_before(&e->at[child], &last))
             break;
         e->at[i] = e->at[child];

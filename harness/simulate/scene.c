@@ -47,6 +47,33 @@ static void init_models(struct scene *s, const struct scene_options *o)
     }
 }
 
+/* By the names of the builtin mesh's own scrape, in the order of scene_scrape. */
+static const char *const metrics[SCENE_METRICS] = {
+    "server.concurrency",
+    "upstream_rq_total",
+    "upstream_rq_retry",
+    "upstream_rq_retry_overflow",
+    "upstream_rq_active",
+    "upstream_rq_active_overflow",
+    "upstream_rq_pending_overflow",
+    "upstream_rq_per_try_timeout",
+    "upstream_rq_timeout",
+    "upstream_rq_2xx",
+    "upstream_rq_3xx",
+    "upstream_rq_4xx",
+    "upstream_rq_5xx",
+    "upstream_cx_connect_fail",
+    "outlier_detection.ejections_active",
+    "outlier_detection.ejections_enforced_total",
+    "outlier_detection.ejections_overflow",
+};
+
+static void name_metrics(struct scene *s)
+{
+    for (size_t i = 0; i < SCENE_METRICS; i++)
+        s->metric_names[i] = journal_add_name(s->journal, metrics[i]);
+}
+
 void scene_init(struct scene *s, struct journal *j, const struct scene_options *o)
 {
     *s = (struct scene){.journal = j,
@@ -72,6 +99,7 @@ void scene_init(struct scene *s, struct journal *j, const struct scene_options *
     snprintf(edge, sizeof(edge), "%s -> %s", o->edge->from, o->edge->to);
     s->edge_name = journal_add_name(j, edge);
     s->proxy_name = s->edge_name;
+    name_metrics(s);
     journal_add_proc(j, SCENE_PROC_LOAD, "load", s->arm, "client");
     journal_add_proc(j, SCENE_PROC_PROXY, "proxy", s->arm, o->edge->to);
     journal_add_proc(j, SCENE_PROC_MESH, "mesh", s->arm, "");
@@ -99,39 +127,38 @@ void scene_add(struct scene *s, enum scene_event kind, uint32_t index, uint32_t 
     events_add(&s->events, t_ns, kind, index, epoch);
 }
 
-static void put(struct scene *s, const char *name, uint64_t value)
-{
-    struct metric_record m = {.at = s->now_ns,
-                              .answer = NS_PER_MS,
-                              .value = (double)value,
-                              .proxy = s->proxy_name,
-                              .name = journal_add_name(s->journal, name)};
-    journal_add(s->journal, SCENE_PROC_MESH, RECORD_METRIC, &m);
-}
-
-/* By the names of the builtin mesh's own scrape. */
 void scene_scrape(struct scene *s)
 {
     const struct outlier_stats *o = &s->outlier.stats;
     bool shown = !s->model.hide_ejections;
     outlier_advance(&s->outlier, s->now_ns);
-    put(s, "server.concurrency", 1);
-    put(s, "upstream_rq_total", s->counted.total);
-    put(s, "upstream_rq_retry", s->model.hide_retries ? 0 : s->counted.retry);
-    put(s, "upstream_rq_retry_overflow", s->breaker.retry_overflow);
-    put(s, "upstream_rq_active", s->breaker.requests);
-    put(s, "upstream_rq_active_overflow", s->breaker.overflow);
-    put(s, "upstream_rq_pending_overflow", s->counted.pending_overflow);
-    put(s, "upstream_rq_per_try_timeout", s->counted.try_timeout);
-    put(s, "upstream_rq_timeout", s->counted.timeout);
-    put(s, "upstream_rq_2xx", s->counted.by_class[2]);
-    put(s, "upstream_rq_3xx", s->counted.by_class[3]);
-    put(s, "upstream_rq_4xx", s->counted.by_class[4]);
-    put(s, "upstream_rq_5xx", s->counted.by_class[5]);
-    put(s, "upstream_cx_connect_fail", s->counted.connect_fail);
-    put(s, "outlier_detection.ejections_active", shown ? o->active : 0);
-    put(s, "outlier_detection.ejections_enforced_total", shown ? o->enforced_total : 0);
-    put(s, "outlier_detection.ejections_overflow", o->overflow);
+    const uint64_t values[SCENE_METRICS] = {
+        1,
+        s->counted.total,
+        s->model.hide_retries ? 0 : s->counted.retry,
+        s->breaker.retry_overflow,
+        s->breaker.requests,
+        s->breaker.overflow,
+        s->counted.pending_overflow,
+        s->counted.try_timeout,
+        s->counted.timeout,
+        s->counted.by_class[2],
+        s->counted.by_class[3],
+        s->counted.by_class[4],
+        s->counted.by_class[5],
+        s->counted.connect_fail,
+        shown ? o->active : 0,
+        shown ? o->enforced_total : 0,
+        o->overflow,
+    };
+    for (size_t i = 0; i < SCENE_METRICS; i++) {
+        struct metric_record m = {.at = s->now_ns,
+                                  .answer = NS_PER_MS,
+                                  .value = (double)values[i],
+                                  .proxy = s->proxy_name,
+                                  .name = s->metric_names[i]};
+        journal_add(s->journal, SCENE_PROC_MESH, RECORD_METRIC, &m);
+    }
 }
 
 static void handle(struct scene *s, const struct event *e)

@@ -17,6 +17,7 @@
 #define SCENE_HOSTS_MOST 16
 #define SCENE_STREAK 64
 #define SCENE_LOADS_MOST 8
+#define SCENE_METRICS 17
 enum { SCENE_PROC_LOAD = 1, SCENE_PROC_PROXY = 2, SCENE_PROC_MESH = 3 };
 
 enum scene_event {
@@ -128,7 +129,7 @@ struct scene {
     uint32_t load_count, phase_id, sent;
     const struct phase *phase;
     uint64_t now_ns;
-    uint32_t edge_name, proxy_name;
+    uint32_t edge_name, proxy_name, metric_names[SCENE_METRICS];
     uint64_t edge_patience_ns; /* of the client */
     struct {
         uint32_t index, life;
