@@ -36,7 +36,7 @@ static const struct option judge_options[] = {
      NULL, false},
     {"no-miss", 0, NULL, NULL, "Choose",
      "exit 1 on any defect that is missed, or never caught: for a fixed seed", NULL, false},
-    {"jobs", 0, "N", "2", "Where", "processes", NULL, false},
+    {"jobs", 0, "N", NULL, "Where", "processes (one a core)", NULL, false},
     {"json", 0, NULL, NULL, "Results", "JSON instead of the tables", NULL, false},
 };
 
@@ -122,7 +122,12 @@ static bool read_all(int fd, void *at, size_t len)
     return true;
 }
 
-static bool fork_job(const struct trial *t, uint64_t job, int *ret_fd, struct error *err)
+struct job {
+    pid_t pid;
+    int from; /* its tally, once its gates are judged */
+};
+
+static bool fork_job(const struct trial *t, uint64_t job, struct job *ret, struct error *err)
 {
     int ends[2];
     if (pipe(ends) != 0)
@@ -140,29 +145,43 @@ static bool fork_job(const struct trial *t, uint64_t job, int *ret_fd, struct er
         _exit(write_all(ends[1], tally, sizeof(*tally)) ? 0 : 1);
     }
     close(ends[1]);
-    *ret_fd = ends[0];
+    *ret = (struct job){pid, ends[0]};
     return true;
+}
+
+/* Waits for it, and adds what it has counted to the sum. */
+static bool end_job(const struct job *j, uint64_t number, struct tally *share, struct tally *sum,
+                    struct error *err)
+{
+    int status = 0;
+    bool whole = read_all(j->from, share, sizeof(*share));
+    close(j->from);
+    while (waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (whole) {
+        tally_add(sum, share);
+        return true;
+    }
+    if (WIFSIGNALED(status))
+        return error_set(err, ERROR_SYSTEM, "job %llu was ended by signal %d before its gates were",
+                         (unsigned long long)number, WTERMSIG(status));
+    return error_set(err, ERROR_SYSTEM, "job %llu ended before its gates did",
+                     (unsigned long long)number);
 }
 
 static bool run_jobs(struct trial *t, struct error *err)
 {
-    int fds[JOBS_MOST];
+    struct job jobs[JOBS_MOST];
+    struct error later = {0};
     struct tally *share = check_alloc_zero(1, sizeof(*share));
     uint64_t begun = 0;
     bool ok = true;
     while (ok && begun < t->jobs)
-        if ((ok = fork_job(t, begun, &fds[begun], err)))
+        if ((ok = fork_job(t, begun, &jobs[begun], err)))
             begun++;
-    for (uint64_t i = 0; i < begun; i++) {
-        if (read_all(fds[i], share, sizeof(*share)))
-            tally_add(&t->sum, share);
-        else if (ok)
-            ok = error_set(err, ERROR_SYSTEM, "job %llu ended before its gates did",
-                           (unsigned long long)i);
-        close(fds[i]);
-    }
-    while (wait(NULL) > 0 || errno == EINTR)
-        continue;
+    /* All are waited for, whatever went wrong; the first that did is told. */
+    for (uint64_t i = 0; i < begun; i++)
+        ok = end_job(&jobs[i], i, share, &t->sum, ok ? err : &later) && ok;
     free(share);
     return ok;
 }
@@ -336,10 +355,16 @@ static bool read_seed(const char *text, uint64_t *ret, struct error *err)
            error_set(err, ERROR_USAGE, "a seed is hexadecimal, not \"%s\"", text);
 }
 
+static uint64_t core_count(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > JOBS_MOST ? JOBS_MOST : (uint64_t)cores;
+}
+
 static bool read_arguments(const struct arguments *args, struct trial *t, struct error *err)
 {
     if (!read_number(args, "gates", 0, &t->gates, err) ||
-        !read_number(args, "jobs", 0, &t->jobs, err) ||
+        !read_number(args, "jobs", core_count(), &t->jobs, err) ||
         !read_seed(arguments_get(args, "seed"), &t->seed, err))
         return false;
     uint64_t each = t->gates / DEFECT_SHARE;

@@ -248,6 +248,39 @@ static void a_tally_counts_and_adds(void **state)
     free(b);
 }
 
+/* How many processes shared the gates shows nowhere: not in the counts, nor in the gate that is
+ * named. */
+static void a_sum_is_the_same_in_any_order(void **state)
+{
+    struct tally *parts = check_alloc_zero(2, sizeof(*parts)),
+                 *to = check_alloc_zero(2, sizeof(*to));
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        parts[i].claims[1] = (struct tally_claim){.judged = 9, .alarms = 2, .alarm_seed = 70 - i};
+        parts[i].claims[2 + i] =
+            (struct tally_claim){.judged = 5, .alarms = 1, .alarm_seed = 90 + i};
+        parts[i].defects[4] = (struct tally_defect){.gates = 3,
+                                                    .missed = 1,
+                                                    .missed_seed = 50 + i,
+                                                    .wrong = 1,
+                                                    .wrong_seed = 80 - i,
+                                                    .wrong_claim = (uint32_t)(7 + i)};
+    }
+    for (size_t i = 0; i < 2; i++) {
+        tally_add(&to[i], &parts[i]);
+        tally_add(&to[i], &parts[1 - i]);
+    }
+    assert_memory_equal(&to[0], &to[1], sizeof(to[0]));
+    assert_int_equal(to[0].claims[1].alarm_seed, 69);
+    assert_int_equal(to[0].claims[2].alarm_seed, 90);
+    assert_int_equal(to[0].claims[3].alarm_seed, 91);
+    assert_int_equal(to[0].defects[4].missed_seed, 50);
+    assert_int_equal(to[0].defects[4].wrong_seed, 79);
+    assert_int_equal(to[0].defects[4].wrong_claim, 8);
+    free(parts);
+    free(to);
+}
+
 static void too_many_alarms_are_told_from_chance(void **state)
 {
     (void)state;
@@ -270,6 +303,7 @@ int main(void)
         cmocka_unit_test(linkerd_may_answer_a_backoff_after_its_timeout),
         cmocka_unit_test(endpoints_that_wait_for_room_under_the_cap_are_no_witness),
         cmocka_unit_test(a_tally_counts_and_adds),
+        cmocka_unit_test(a_sum_is_the_same_in_any_order),
         cmocka_unit_test(too_many_alarms_are_told_from_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

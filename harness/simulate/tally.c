@@ -47,12 +47,19 @@ static bool run(struct tally *t, const struct gate_options *o, struct gate *g)
     return true;
 }
 
+/* Of several gates the one of the smallest seed is named: the same one, in whatever order they were
+ * judged. */
+static bool is_named(uint64_t count, uint64_t named, uint64_t seed)
+{
+    return count == 0 || seed < named;
+}
+
 static void count_claim(struct tally_claim *c, const struct judged *d, uint64_t seed)
 {
     c->judged++;
     c->pass += d->verdict.kind == VERDICT_PASS;
     c->inconclusive += d->verdict.kind == VERDICT_INCONCLUSIVE;
-    if (d->verdict.kind == VERDICT_FAIL && c->alarms++ == 0)
+    if (d->verdict.kind == VERDICT_FAIL && is_named(c->alarms++, c->alarm_seed, seed))
         c->alarm_seed = seed;
 }
 
@@ -145,14 +152,14 @@ void tally_defect(struct tally *t, size_t index, const struct tally_defect_type 
     d->gates++;
     d->caught += kind == VERDICT_FAIL;
     d->inconclusive += kind == VERDICT_INCONCLUSIVE || kind == VERDICT_NOT_APPLICABLE;
-    if (kind == VERDICT_PASS && d->missed++ == 0)
+    if (kind == VERDICT_PASS && is_named(d->missed++, d->missed_seed, seed))
         d->missed_seed = seed;
     bool wrong = false;
     for (size_t i = 0; i < g.judgement->verdict_count && !wrong; i++) {
         const struct judged *j = &g.judgement->verdicts[i];
         wrong = j->verdict.kind == VERDICT_FAIL && strcmp(j->claim->id, type->claim) != 0 &&
                 !is_listed(type->coupled, j->claim->id);
-        if (wrong && d->wrong++ == 0) {
+        if (wrong && is_named(d->wrong++, d->wrong_seed, seed)) {
             d->wrong_seed = seed;
             d->wrong_claim = (uint32_t)position_of(j->claim);
         }
@@ -162,7 +169,8 @@ void tally_defect(struct tally *t, size_t index, const struct tally_defect_type 
 
 static void add_claim(struct tally_claim *to, const struct tally_claim *from)
 {
-    to->alarm_seed = to->alarms == 0 ? from->alarm_seed : to->alarm_seed;
+    if (from->alarms > 0 && is_named(to->alarms, to->alarm_seed, from->alarm_seed))
+        to->alarm_seed = from->alarm_seed;
     to->judged += from->judged;
     to->pass += from->pass;
     to->inconclusive += from->inconclusive;
@@ -175,9 +183,12 @@ static void add_claim(struct tally_claim *to, const struct tally_claim *from)
 
 static void add_defect(struct tally_defect *to, const struct tally_defect *from)
 {
-    to->missed_seed = to->missed == 0 ? from->missed_seed : to->missed_seed;
-    to->wrong_seed = to->wrong == 0 ? from->wrong_seed : to->wrong_seed;
-    to->wrong_claim = to->wrong == 0 ? from->wrong_claim : to->wrong_claim;
+    if (from->missed > 0 && is_named(to->missed, to->missed_seed, from->missed_seed))
+        to->missed_seed = from->missed_seed;
+    if (from->wrong > 0 && is_named(to->wrong, to->wrong_seed, from->wrong_seed)) {
+        to->wrong_seed = from->wrong_seed;
+        to->wrong_claim = from->wrong_claim;
+    }
     to->gates += from->gates;
     to->caught += from->caught;
     to->inconclusive += from->inconclusive;

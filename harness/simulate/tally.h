@@ -25,7 +25,7 @@ struct tally_defect_type {
 
 struct tally_claim {
     uint64_t judged, pass, inconclusive, alarms;
-    uint64_t alarm_seed; /* of the first */
+    uint64_t alarm_seed; /* the smallest, as each of the seeds below */
     struct {
         uint64_t judged, alarms;
     } level[TALLY_LEVELS]; /* of the first stage alone, each side at tally_levels */
