@@ -23,6 +23,14 @@ void events_release(struct events *e)
     *e = (struct events){0};
 }
 
+/* Into the hole at ${i}, or above. */
+static void put(struct events *e, size_t i, const struct event *event)
+{
+    for (; i > 0 && is_before(event, &e->at[(i - 1) / CHILDREN]); i = (i - 1) / CHILDREN)
+        e->at[i] = e->at[(i - 1) / CHILDREN];
+    e->at[i] = *event;
+}
+
 void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, uint32_t epoch)
 {
     INVARIANT(e->count < EVENTS_MOST);
@@ -31,10 +39,7 @@ void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, 
         e->at = check_realloc(e->at, e->room * sizeof(*e->at));
     }
     struct event event = {t_ns, kind, index, epoch, e->order++};
-    size_t i = e->count++;
-    for (; i > 0 && is_before(&event, &e->at[(i - 1) / CHILDREN]); i = (i - 1) / CHILDREN)
-        e->at[i] = e->at[(i - 1) / CHILDREN];
-    e->at[i] = event;
+    put(e, e->count++, &event);
 }
 
 bool events_take(struct events *e, struct event *ret)
@@ -43,17 +48,16 @@ bool events_take(struct events *e, struct event *ret)
         return false;
     *ret = e->at[0];
     struct event last = e->at[--e->count];
-    size_t i = 0;
-    for (size_t child = 1; child < e->count; child = CHILDREN * i + 1) {
+    size_t hole = 0;
+    for (size_t child = 1; child < e->count; child = CHILDREN * hole + 1) {
         size_t end = child + CHILDREN < e->count ? child + CHILDREN : e->count;
         for (size_t k = child + 1; k < end; k++)
             if (is_before(&e->at[k], &e->at[child]))
                 child = k;
-        if (!is_before(&e->at[child], &last))
-            break;
-        e->at[i] = e->at[child];
-        i = child;
+        e->at[hole] = e->at[child];
+        hole = child;
     }
-    e->at[i] = last;
+    /* The last one nearly always belongs down there: it is not asked on the way. */
+    put(e, hole, &last);
     return true;
 }

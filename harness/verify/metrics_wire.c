@@ -188,10 +188,9 @@ static void perhaps_any(struct metrics_bounds *classes)
 
 /* The answers that callers got. Those that no try gave, and that are not the mesh's usual ones
  * (A8), may have been made before the request had an upstream. */
-static void count_status(const struct window *w, const struct request *r, struct wire *ret)
+static void count_status(const struct request *r, bool grpc, struct wire *ret)
 {
     uint32_t status = r->r->status, class = status / 100;
-    bool grpc = strcmp(window_protocol(w), "grpc") == 0;
     if (r->r->end != END_COMPLETE || class < 1 || class > METRICS_CLASSES) {
         perhaps_any(ret->status);
         return;
@@ -320,6 +319,7 @@ static void count_pages(const struct window *w, struct wire *ret)
 void wire_read(const struct window *w, const struct meter *m, struct wire *ret)
 {
     const struct track *t = w->track;
+    bool grpc = strcmp(window_protocol(w), "grpc") == 0;
     *ret = (struct wire){.first_retried = TRACK_NONE};
     for (uint32_t i = track_request_at(t, m->from_ns); i < t->request_count; i++) {
         const struct request *r = &t->requests[i];
@@ -332,7 +332,7 @@ void wire_read(const struct window *w, const struct meter *m, struct wire *ret)
         count_tries(w, r, last, ret);
         count_retries(w, r, last, ret);
         count_cuts(w, r, ret);
-        count_status(w, r, ret);
+        count_status(r, grpc, ret);
         count_tried(w, r, ret);
         if (ret->first_retried == TRACK_NONE && window_tries(r) > 1)
             ret->first_retried = i;

@@ -307,6 +307,7 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->same_clock = clocks_agree(t, PROC_OF_ARM);
     t->same_endpoint_clock = clocks_agree(t, PROC_OF_SERVICE);
     index_hosts(t, options->endpoints);
+    t->smin = check_alloc_zero(2 * (size_t)t->try_count + 1, sizeof(*t->smin));
     track_class(t);
     track_count_hidden(t);
     track_find_taint(t);
@@ -332,6 +333,7 @@ void track_free(struct track *t)
     free(t->hosts);
     free(t->calm_before);
     free(t->hidden_before);
+    free(t->smin);
     free(t->stalls.at);
     free(t->lags.at);
     free(t->gaps.at);

@@ -135,12 +135,13 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
     return seen + track_hidden(t, since_ns, t->tries[t->hosts[h].tries[position]].seen_ns);
 }
 
-uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
+static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
 {
     const struct track_host *host = &t->hosts[h];
     const struct try *last = &t->tries[host->tries[position]];
     struct look look = look_at(t, h, position, true);
-    uint64_t broken = 0, count = 0;
+    uint64_t broken = 0;
+    uint16_t count = 0; /* a look is two times LOOK_TRIES at most */
     for (uint32_t i = look.from; i < look.to; i++) {
         const struct try *s = &t->tries[host->tries[i]];
         if ((s->rule[gateway] & RULE_CLEARS) != 0 && s->lo_ns < last->seen_ns &&
@@ -153,4 +154,14 @@ uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool g
             count++;
     }
     return count;
+}
+
+/* Ejection is one story over several phases, and each claim of it asks in each of them: it is
+ * counted when it is first asked, and kept. */
+uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
+{
+    uint16_t *known = &t->smin[2 * (size_t)t->hosts[h].tries[position] + gateway];
+    if (*known == 0)
+        *known = (uint16_t)(count_smin(t, h, position, gateway) + 1);
+    return *known - 1u;
 }
