@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,11 @@
 static void assert_words(const char *command, const char *joined)
 {
     char **words, got[200] = "";
+    size_t used = 0;
     struct error err = {0};
     assert_true(words_split(command, &words, &err));
-    for (size_t i = 0; words[i] != NULL; i++) {
-        strcat(got, words[i]);
-        strcat(got, "|");
-    }
+    for (size_t i = 0; words[i] != NULL; i++)
+        used += (size_t)snprintf(got + used, sizeof(got) - used, "%s|", words[i]);
     assert_string_equal(got, joined);
     words_free(words);
 }

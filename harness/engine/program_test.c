@@ -30,7 +30,7 @@ static int serve(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (port == NULL || fd < 0)
         return 1;
-    at.sin_port = htons((uint16_t)atoi(port));
+    at.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
     if (bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 8) != 0)
         return 2;
     for (;;)
@@ -64,7 +64,7 @@ static void begin(struct scene *s, const char *command, uint64_t within_ns)
 {
     struct error err = {0};
     *s = (struct scene){0};
-    strcpy(s->folder, "/tmp/meshproof-program-test-XXXXXX");
+    snprintf(s->folder, sizeof(s->folder), "/tmp/meshproof-program-test-XXXXXX");
     assert_non_null(mkdtemp(s->folder));
     snprintf(s->log, sizeof(s->log), "%s/log", s->folder);
     assert_true(loop_new(&s->loop, &err));
