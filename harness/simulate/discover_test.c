@@ -90,7 +90,7 @@ static void discover(const struct edge_policy *played, const struct edge_policy 
         scene_walk(scene, i, false);
     scene->phase = NULL;
     uint64_t end_ns = scene->now_ns + DRAIN_NS;
-    while (scene->events.count > 0 && scene->events.at[0].t_ns < end_ns)
+    while (events_next_ns(&scene->events) < end_ns)
         (void)scene_step(scene);
     scene_release(scene);
     free(scene);

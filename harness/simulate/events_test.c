@@ -29,6 +29,34 @@ static void events_come_by_time_and_then_in_order(void **state)
     events_release(&e);
 }
 
+/* Timers far ahead and steps of microseconds, added as time goes on. */
+static void timers_and_steps_are_one_order(void **state)
+{
+    struct events e = {0};
+    struct event event;
+    struct rng rng = rng_of(2);
+    uint64_t last_ns = 0, taken = 0;
+    uint32_t last = 0, added = 0;
+    (void)state;
+    for (; added < 50; added++)
+        events_add(&e, rng_below(&rng, NS_PER_S), 1, added, 0);
+    for (; events_next_ns(&e) != UINT64_MAX; taken++) {
+        uint64_t next_ns = events_next_ns(&e);
+        assert_true(events_take(&e, &event));
+        assert_int_equal(event.t_ns, next_ns);
+        assert_true(event.t_ns > last_ns || (event.t_ns == last_ns && event.index >= last));
+        last_ns = event.t_ns;
+        last = event.index;
+        for (int i = 0; i < 2 && added < 20000; i++, added++)
+            events_add(&e,
+                       last_ns + (added % 3 == 0 ? NS_PER_S / 100 * rng_below(&rng, 5)
+                                                 : NS_PER_US * rng_below(&rng, 3)),
+                       1, added, 0);
+    }
+    assert_int_equal(taken, added);
+    events_release(&e);
+}
+
 struct told {
     uint64_t count, longest_ns;
 };
@@ -90,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_by_time_and_then_in_order),
+        cmocka_unit_test(timers_and_steps_are_one_order),
         cmocka_unit_test(noise_stops_loops_as_its_kind_says),
         cmocka_unit_test(timers_fire_a_little_early_or_late),
     };

@@ -94,8 +94,7 @@ static struct journal *new_journal(const struct plan *p, const struct edge_polic
 static void end_walk(struct scene *s)
 {
     s->phase = NULL;
-    for (uint64_t end_ns = s->now_ns + DRAIN_NS;
-         s->events.count > 0 && s->events.at[0].t_ns < end_ns;)
+    for (uint64_t end_ns = s->now_ns + DRAIN_NS; events_next_ns(&s->events) < end_ns;)
         (void)scene_step(s);
     if (s->lost > 0) {
         struct lost_record r = {.at = s->lost_first_ns,

@@ -215,7 +215,7 @@ bool scene_step(struct scene *s)
 
 void scene_run_until(struct scene *s, uint64_t t_ns)
 {
-    while (s->events.count > 0 && s->events.at[0].t_ns < t_ns)
+    while (events_next_ns(&s->events) < t_ns)
         (void)scene_step(s);
     if (s->now_ns < t_ns)
         s->now_ns = t_ns;

@@ -333,6 +333,7 @@ void track_free(struct track *t)
     free(t->hosts);
     free(t->calm_before);
     free(t->hidden_before);
+    free(t->done_before);
     free(t->smin);
     free(t->stalls.at);
     free(t->lags.at);

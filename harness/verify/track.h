@@ -89,6 +89,7 @@ struct track {
     uint32_t host_count;
     uint32_t *calm_before;    /* [i]: untainted picks before try i; one more than tries */
     uint16_t *smin;           /* [2 i + gateway]: track_smin of try i plus 1; 0: not asked yet */
+    uint64_t *done_before;    /* [i]: when the last of the requests before i was done */
     uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
     struct spans stalls;      /* the stall guard alone, widened */
     struct spans lags;        /* our loops stood still for more than 250 ms at once, as they were */

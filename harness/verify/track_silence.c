@@ -38,9 +38,14 @@ static void assume_shares(struct track *t, struct span baseline)
 static void count_calm(struct track *t)
 {
     t->calm_before = check_alloc_zero((size_t)t->try_count + 1, sizeof(*t->calm_before));
-    for (uint32_t i = 0; i < t->try_count; i++)
-        t->calm_before[i + 1] =
-            t->calm_before[i] + (spans_hold(&t->taint, t->tries[i].head_ns) ? 0 : 1);
+    size_t span = 0; /* the first that ends after the try: both are in order of time */
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        uint64_t head_ns = t->tries[i].head_ns;
+        while (span < t->taint.count && t->taint.at[span].to_ns <= head_ns)
+            span++;
+        bool tainted = span < t->taint.count && t->taint.at[span].from_ns <= head_ns;
+        t->calm_before[i + 1] = t->calm_before[i] + (tainted ? 0 : 1);
+    }
 }
 
 static void add(struct track *t, size_t *capacity, const struct silence *s)

@@ -86,8 +86,12 @@ static uint64_t hidden_of(const struct track *t, const struct request *r)
 void track_count_hidden(struct track *t)
 {
     t->hidden_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->hidden_before));
-    for (uint32_t i = 0; i < t->request_count; i++)
-        t->hidden_before[i + 1] = t->hidden_before[i] + hidden_of(t, &t->requests[i]);
+    t->done_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->done_before));
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        const struct request *r = &t->requests[i];
+        t->hidden_before[i + 1] = t->hidden_before[i] + hidden_of(t, r);
+        t->done_before[i + 1] = r->done_ns > t->done_before[i] ? r->done_ns : t->done_before[i];
+    }
 }
 
 uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns)
@@ -97,8 +101,9 @@ uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns)
     uint32_t end = track_request_at(t, to_ns == UINT64_MAX ? UINT64_MAX : to_ns + 1);
     uint32_t begin = track_request_at(t, from_ns), looked = 0;
     uint64_t hidden = end > begin ? t->hidden_before[end] - t->hidden_before[begin] : 0;
-    /* Begun before, and still under way then. */
-    for (uint32_t i = begin < end ? begin : end; i > 0 && looked < LOOK_REQUESTS; i--, looked++)
+    /* Begun before, and still under way then; none is where all that began before were done. */
+    for (uint32_t i = begin < end ? begin : end;
+         i > 0 && looked < LOOK_REQUESTS && t->done_before[i] >= from_ns; i--, looked++)
         if (t->requests[i - 1].done_ns >= from_ns)
             hidden += t->hidden_before[i] - t->hidden_before[i - 1];
     return hidden;
