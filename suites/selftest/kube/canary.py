@@ -1,6 +1,6 @@
 """Runs with --on kubernetes --mode canary: the conductor's Job makes its agents as pods, and takes all away again. No mesh: the builtin
 one is played in the load pod (spec/kubernetes.md section 3, case 4)."""
-import json, os, subprocess
+import json, os, signal, subprocess
 
 import cluster
 from cluster import wait_until
@@ -171,13 +171,21 @@ class Cases:
         self.clean("0a000004")
 
     def case_canary_killed(self):
-        """canary: SIGKILL of the conductor: the guardian takes all away, the Lease too, and says so"""
+        """canary: SIGKILL of the conductor: its agents leave the mesh, the guardian takes all away, the Lease too, and says so"""
         self.rights()
-        self.job("0a000005", lasting="120s")
+        job = self.job("0a000005", lasting="120s")
         pod = self.started("0a000005")
-        pod.child.kill()
+        endpoints = [p for p in list(self.runner.pods.values())
+                     if p.meta["labels"].get("meshproof.io/role") == "endpoint" and p.meta["labels"].get("meshproof.io/run") == "0a000005"]
+        need(len(endpoints) == 2 and all(p.ready for p in endpoints), f"{[(p.meta['name'], p.ready) for p in endpoints]}")
+        pod.signal(signal.SIGKILL)
+        # nobody tells them to: the channel has ended, and 2 s later the health port is closed
+        wait_until("the endpoints to leave", 12, lambda: not any(p.ready for p in endpoints))
+        need(all(p.child.poll() is None and not p.stopping.is_set() for p in endpoints), "they left because they were ended")
         wait_until("the guardian", 60, lambda: not self.left("0a000005"))
         self.clean("0a000005")
+        condition, _ = self.ended(job)
+        need("failed with exit code 137" in condition["message"], f"{condition}")
         need(self.result("0a000005")["why"] == "conductor lost", f"{self.result('0a000005')}")
         code, out, said = self.meshproof("recover", "--on", "kubernetes", "-n", NAMESPACE, "--run", "0a000005", "--insecure")
         need(code == 0 and "nothing of run 0a000005 is left" in out, f"recover: exit {code} {out} {said}")

@@ -32,7 +32,7 @@ class Pod:
         self.path = f"/api/v1/namespaces/{self.meta['namespace']}/pods/{self.meta['name']}"
         self.folder = os.path.join(runner.folder, self.meta["uid"])
         self.netns = "mp-" + self.meta["uid"][:8]
-        self.child, self.stopping, self.ready, self.shown = None, threading.Event(), False, None
+        self.child, self.killed, self.stopping, self.ready, self.shown = None, False, threading.Event(), False, None
         self.gates = {g["conditionType"]: False for g in self.spec.get("readinessGates", [])}
         self.probe = self.container.get("readinessProbe")
         self.log, self.message = os.path.join(self.folder, "log"), os.path.join(self.folder, "message")
@@ -206,7 +206,7 @@ class Pod:
         if self.probe is not None:
             threading.Thread(target=self.keep_probing, daemon=True).start()
         code = self.child.wait()
-        code = 128 - code if code < 0 else code
+        code = 128 + signal.SIGKILL if self.killed else 128 - code if code < 0 else code  # unshare says 1 of what SIGKILL ended
         must("ip", "netns", "delete", self.netns)
         terminated = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": begun, "finishedAt": now(),
                       "message": self.last_words(code)}
@@ -236,12 +236,17 @@ class Pod:
         self.stopping.set()
         if self.child is None:
             return
-        for pid in children_of(self.child.pid):
-            os.kill(pid, signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         try:
             self.child.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.child.kill()
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number):
+        """To PID 1 of the pod. Not to its parent: what has changed its uid outlives that, whatever --kill-child says."""
+        self.killed = number == signal.SIGKILL
+        for pid in children_of(self.child.pid):
+            os.kill(pid, number)
 
 
 def children_of(pid):
@@ -265,7 +270,8 @@ class Runner:
         self.keys = cluster.path("keys")
 
     def start(self):
-        must("ip", "link", "add", "mp0", "type", "bridge")
+        # An address of its own: else it is the lowest of its ports', changes as pods come and go, and nobody finds the API server for a while.
+        must("ip", "link", "add", "mp0", "address", "02:6d:70:00:00:01", "type", "bridge")
         must("ip", "addr", "add", ADDRESS + "/16", "dev", "mp0")
         must("ip", "link", "set", "mp0", "up")
 
