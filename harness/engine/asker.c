@@ -40,12 +40,9 @@ static void say(struct asker *a, const char *what, const char *text)
 static void write_row(struct asker *a, uint32_t phase, const char *what, json_t *take_json)
 {
     struct error err = {0};
-    char *text = take_json == NULL ? NULL : json_dumps(take_json, JSON_COMPACT);
-    json_decref(take_json);
-    INVARIANT(text != NULL);
-    if (!store_event(a->store, phase, what, text, loop_now_ns(a->loop), &err))
+    INVARIANT(take_json != NULL);
+    if (!store_event_json(a->store, phase, what, take_json, loop_now_ns(a->loop), &err))
         a->events.on_trouble(a->events.cookie, &err, false);
-    free(text);
 }
 
 static const char *state_name(enum question_state state)

@@ -56,6 +56,9 @@ uint64_t conductor_recover_ns(const struct conductor *c);
 void conductor_write_own(struct conductor *c);
 bool conductor_commit(struct conductor *c);
 
+/* A row of the journal that is of no phase. ${cookie}: the conductor. */
+void conductor_event(void *cookie, const char *what, json_t *take_json);
+
 /* conductor_repeat.c: the phases of a walk are over; of all arms: what one of them is to walk again
  * the others do too, for it is compared with them. */
 void conductor_walk_idle(struct conductor *c, struct walk *w);

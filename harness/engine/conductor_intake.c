@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 
-#include <stdlib.h>
-
 /* Where a fleet's agents dial in: which walk expects whom, and what is told of those whom nobody
  * does. A run without a fleet has no listener at all. */
 
@@ -21,14 +19,7 @@ static bool on_hello(void *cookie, const json_t *hello, struct carrier *wire, st
 static void on_refused(void *cookie, const char *line)
 {
     struct conductor *c = cookie;
-    struct error err = {0};
-    json_t *json = json_pack("{ss}", "why", line);
-    char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (!store_event(c->store, 0, "agent_refused", text == NULL ? "{}" : text, loop_now_ns(c->loop),
-                     &err))
-        conductor_stop(c, STOPPING_BROKEN, &err, 0);
-    free(text);
+    conductor_event(c, "agent_refused", json_pack("{ss}", "why", line));
     if (c->walk_count > 0)
         walk_tell(c->walks[0], "agent.refused", "%s", line);
 }

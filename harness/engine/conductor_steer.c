@@ -4,7 +4,6 @@
 #include "base/units.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define PAUSE_MOST_NS (30 * 60 * NS_PER_S)
@@ -28,16 +27,17 @@ static void on_pause_late(struct hold *h, uint64_t now_ns)
     conductor_stop(c, STOPPING_ABORT, &why, conductor_recover_ns(c));
 }
 
+void conductor_event(void *cookie, const char *what, json_t *take_json)
+{
+    struct conductor *c = cookie;
+    struct error err = {0};
+    if (!store_event_json(c->store, 0, what, take_json, loop_now_ns(c->loop), &err))
+        conductor_stop(c, STOPPING_BROKEN, &err, 0);
+}
+
 static void tell_steered(struct conductor *c, const char *what, const char *who)
 {
-    uint64_t now_ns = loop_now_ns(c->loop);
-    struct error err = {0};
-    json_t *json = json_pack("{ss}", "who", who);
-    char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (!store_event(c->store, 0, what, text == NULL ? "{}" : text, now_ns, &err))
-        conductor_stop(c, STOPPING_BROKEN, &err, 0);
-    free(text);
+    conductor_event(c, what, json_pack("{ss}", "who", who));
     if (c->walk_count > 0)
         walk_tell(c->walks[0], what, "by %s", who);
 }
@@ -76,18 +76,10 @@ static bool on_steer_resume(void *cookie, const char *who, struct error *err)
     return true;
 }
 
-static void on_steer_note(void *cookie, const char *what, const char *json)
-{
-    struct conductor *c = cookie;
-    struct error err = {0};
-    if (!store_event(c->store, 0, what, json, loop_now_ns(c->loop), &err))
-        conductor_stop(c, STOPPING_BROKEN, &err, 0);
-}
-
 const struct steer_acts conductor_steer_acts = {.abort = on_steer_abort,
                                                 .pause = on_steer_pause,
                                                 .resume = on_steer_resume,
-                                                .note = on_steer_note};
+                                                .note = conductor_event};
 
 static void on_usr1(int signo, void *cookie)
 {

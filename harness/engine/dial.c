@@ -140,14 +140,10 @@ static bool say_hello(struct dial *d)
     json_t *hello = hello_make(d->role);
     struct buffer bytes;
     hello_add(hello, &said);
-    char *text = json_dumps(hello, JSON_COMPACT);
-    json_decref(hello);
-    INVARIANT(text != NULL);
     buffer_init(&bytes, ANSWER_MOST_BYTES);
-    bool ok = frame_add_control(&bytes, CONTROL_HELLO, bytes_of(text), &d->why) &&
+    bool ok = control_add(&bytes, CONTROL_HELLO, hello, &d->why) &&
               d->wire->send(d->wire, bytes.at, bytes.len) == (ssize_t)bytes.len;
     buffer_release(&bytes);
-    free(text);
     if (!ok)
         error_set(&d->why, ERROR_PEER, "the conductor closed before HELLO");
     d->state = DIAL_ANSWER;

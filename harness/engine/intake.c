@@ -78,16 +78,12 @@ static void refuse(struct guest *g, enum turned how, const char *why)
 static bool send_answer(struct carrier *wire, json_t *take_body, struct error *err)
 {
     struct buffer bytes;
-    char *text = json_dumps(take_body, JSON_COMPACT);
-    json_decref(take_body);
-    INVARIANT(text != NULL);
     buffer_init(&bytes, INTAKE_HELLO_MOST_BYTES);
-    bool ok = frame_add_control(&bytes, CONTROL_HELLO, bytes_of(text), err);
+    bool ok = control_add(&bytes, CONTROL_HELLO, take_body, err);
     /* The first bytes of a connection that is open: they fit, or it is broken. */
     ok = ok && (wire->send(wire, bytes.at, bytes.len) == (ssize_t)bytes.len ||
                 error_set(err, ERROR_PEER, "the agent is gone before it was answered"));
     buffer_release(&bytes);
-    free(text);
     return ok;
 }
 

@@ -1,8 +1,9 @@
 #include "engine/link.h"
 
+#include "engine/protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 /* Bytes that one link may take of a turn (engine.md rule 4). */
 #define READ_A_TURN_BYTES ((size_t)256 * 1024)
@@ -179,13 +180,12 @@ void link_drain(struct link *l)
 
 bool link_send(struct link *l, uint8_t kind, json_t *take_json, struct error *err)
 {
-    char *text = json_dumps(take_json, JSON_COMPACT);
-    json_decref(take_json);
-    INVARIANT(text != NULL);
-    bool lives = l->keeps || (!l->gone && l->wire != NULL);
-    bool ok = !lives || frame_add_control(&l->out, kind, bytes_of(text), err);
-    free(text);
-    if (ok)
-        flush_out(l);
-    return ok;
+    if (!l->keeps && (l->gone || l->wire == NULL)) { /* nobody hears it */
+        json_decref(take_json);
+        return true;
+    }
+    if (!control_add(&l->out, kind, take_json, err))
+        return false;
+    flush_out(l);
+    return true;
 }

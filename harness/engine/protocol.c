@@ -1,9 +1,11 @@
 #include "engine/protocol.h"
 
+#include "journal/frame.h"
 #include "journal/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,14 +45,18 @@ static const struct control_type control_types[] = {
     {"SETUP",
      CONTROL_SETUP,
      FROM_CONDUCTOR,
-     {{"run", 't', true},           {"proc", 'u', true},           {"seed", 'i', true},
-      {"service", 't', false},      {"linger_ns", 'u', true},      {"boot_id", 't', true},
-      {"time_ns_inode", 'i', true}, {"plan", 'o', false},          {"endpoints", 'a', false},
-      {"edges", 'a', false},        {"addresses", 'o', false},     {"defects", 'a', false},
+     {{"run", 't', true},           {"proc", 'u', true},
+      {"seed", 'i', true},          {"service", 't', false},
+      {"linger_ns", 'u', true},     {"boot_id", 't', true},
+      {"time_ns_inode", 'i', true}, {"plan", 'o', false},
+      {"endpoints", 'a', false},    {"edges", 'a', false},
+      {"addresses", 'o', false},    {"defects", 'a', false},
       {"hosts", 'o', false},        {"log", 't', false},
-      {"driver", 't', false},       {"control_plane", 'b', false}, {"proxy", 't', false},
-      {"tls", 'o', false},          {"endpoint", 'u', false},      {"protocol", 't', false},
-      {"part", 'b', false},         {"shard", 'u', false},         {"shards", 'u', false}}},
+      {"driver", 't', false},       {"control_plane", 'b', false},
+      {"proxy", 't', false},        {"tls", 'o', false},
+      {"endpoint", 'u', false},     {"protocol", 't', false},
+      {"part", 'b', false},         {"shard", 'u', false},
+      {"shards", 'u', false}}},
     {"READY", CONTROL_READY, FROM_AGENT, {{"addresses", 'a', true}}},
     {"FAILED", CONTROL_FAILED, FROM_AGENT, {{"error", 't', true}}},
     {"START",
@@ -195,6 +201,16 @@ bool control_parse(uint8_t kind, struct bytes body, enum control_from from, json
     }
     *ret = parsed;
     return true;
+}
+
+bool control_add(struct buffer *to, uint8_t kind, json_t *take_json, struct error *err)
+{
+    char *text = json_dumps(take_json, JSON_COMPACT);
+    json_decref(take_json);
+    INVARIANT(text != NULL);
+    bool ok = frame_add_control(to, kind, bytes_of(text), err);
+    free(text);
+    return ok;
 }
 
 const char *control_text(const json_t *body, const char *field)

@@ -41,6 +41,8 @@ enum control_from { FROM_CONDUCTOR = 1, FROM_AGENT = 2 };
  * fields are left alone. */
 bool control_parse(uint8_t kind, struct bytes body, enum control_from from, json_t **ret,
                    struct error *err) WARN_UNUSED;
+/* The message as frames, behind what ${to} has. */
+bool control_add(struct buffer *to, uint8_t kind, json_t *take_json, struct error *err) WARN_UNUSED;
 /* "HELLO"; "?" for an unknown kind. */
 const char *control_name(uint8_t kind);
 /* Fields of a parsed body; absent ones are "", 0. Numbers are kept bit for bit (a seed may print

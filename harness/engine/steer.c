@@ -58,11 +58,10 @@ bool steer_resume(struct steer *s, const char *who, struct error *err)
 
 void steer_note(struct steer *s, const char *what, json_t *take_json)
 {
-    char *text = json_dumps(take_json, JSON_COMPACT);
-    json_decref(take_json);
-    if (s->acts->note != NULL && text != NULL)
-        s->acts->note(s->cookie, what, text);
-    free(text);
+    if (s->acts->note != NULL)
+        s->acts->note(s->cookie, what, take_json);
+    else
+        json_decref(take_json);
 }
 
 static const char *text_of(const json_t *ask, const char *key)

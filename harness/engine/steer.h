@@ -45,7 +45,7 @@ struct steer_acts {
     bool (*abort)(void *cookie, const struct error *why, struct error *err);
     bool (*pause)(void *cookie, const char *who, struct error *err);
     bool (*resume)(void *cookie, const char *who, struct error *err);
-    void (*note)(void *cookie, const char *what, const char *json); /* may be NULL */
+    void (*note)(void *cookie, const char *what, json_t *take_json); /* may be NULL */
 };
 struct steer *steer_new(const struct steer_acts *acts, void *cookie);
 void steer_free(struct steer *s); /* NULL is fine */

@@ -47,12 +47,7 @@ void walk_tell(struct walk *w, const char *what, const char *format, ...)
 void walk_event(struct walk *w, const char *what, json_t *take_json, uint64_t t_ns)
 {
     struct error err = {0};
-    char *text = take_json == NULL ? NULL : json_dumps(take_json, JSON_COMPACT);
-    json_decref(take_json);
-    bool ok =
-        store_event(w->context->store, w->phase_id, what, text == NULL ? "{}" : text, t_ns, &err);
-    free(text);
-    if (!ok)
+    if (!store_event_json(w->context->store, w->phase_id, what, take_json, t_ns, &err))
         walk_break(w, &err);
 }
 

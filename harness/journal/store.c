@@ -475,6 +475,16 @@ bool store_event(struct store *s, uint32_t phase, const char *what, const char *
     return true;
 }
 
+bool store_event_json(struct store *s, uint32_t phase, const char *what, json_t *take_json,
+                      uint64_t t_ns, struct error *err)
+{
+    char *text = take_json == NULL ? NULL : json_dumps(take_json, JSON_COMPACT);
+    json_decref(take_json);
+    bool ok = store_event(s, phase, what, text == NULL ? "{}" : text, t_ns, err);
+    free(text);
+    return ok;
+}
+
 bool store_end(struct store *s, const char *how, const char *json, uint64_t t_ns, struct error *err)
 {
     struct digest_cell cells[] = {text_cell(how), text_cell(json), number_cell(t_ns)};

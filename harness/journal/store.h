@@ -52,6 +52,9 @@ bool store_phase_end(struct store *s, uint32_t phase, const char *why, uint64_t 
  * JSON. */
 bool store_event(struct store *s, uint32_t phase, const char *what, const char *json, uint64_t t_ns,
                  struct error *err) WARN_UNUSED;
+/* The same. NULL, which is what json_pack makes of what is no UTF-8, is {}. */
+bool store_event_json(struct store *s, uint32_t phase, const char *what, json_t *take_json,
+                      uint64_t t_ns, struct error *err) WARN_UNUSED;
 /* Kind 69: how the run ended ("complete", "aborted: ..."). Without it every verdict is
  * INCONCLUSIVE. */
 bool store_end(struct store *s, const char *how, const char *json, uint64_t t_ns,
