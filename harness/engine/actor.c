@@ -134,7 +134,6 @@ static void take_clock(struct actor *a, const json_t *body)
     a->clock_hi = control_number(body, "t2") - control_number(body, "t1");
     link_acknowledged(&a->link, control_number(body, "took"));
     uint64_t trip_ns = a->clock_hi - a->clock_lo; /* without what it took to answer */
-    a->fastest_ns = a->rounds == 0 || trip_ns < a->fastest_ns ? trip_ns : a->fastest_ns;
     a->slowest_ns = trip_ns > a->slowest_ns ? trip_ns : a->slowest_ns;
     a->rounds++;
     bool first = !a->clock_known;

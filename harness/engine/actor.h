@@ -88,12 +88,11 @@ struct actor {
     const char *id;    /* "payments/1", borrowed; NULL: a child of ours */
     uint64_t instance; /* of its HELLO: 0 before */
     bool away, lost,
-        addressed;    /* addressed: READY was heard, some exchanges of the clock are due */
-    uint64_t away_ns; /* since when */
+        addressed; /* addressed: READY was heard, some exchanges of the clock are due */
     struct hold back_hold;
-    uint64_t committed;              /* of its stream: what it was told that we have */
-    unsigned rounds;                 /* exchanges of the clock */
-    uint64_t fastest_ns, slowest_ns; /* round trip of one */
+    uint64_t committed;  /* of its stream: what it was told that we have */
+    unsigned rounds;     /* exchanges of the clock */
+    uint64_t slowest_ns; /* round trip of one */
 };
 
 /* Starts the child and its row in the journal. The struct must not move. ${beat_ns} 0: as usual,

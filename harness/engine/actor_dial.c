@@ -2,23 +2,22 @@
 
 #include "base/clock.h"
 #include "engine/fleet.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "net/socket.h"
 
 /* An actor whose process somebody else made, and which dials in: its link may break and come back,
  * and nobody here knows a process to kill. */
 
 char *actor_reached_at(const struct actor *a, const char *listens)
 {
-    struct sockaddr_in from = {0};
-    socklen_t size = sizeof(from);
-    char text[128], ip[INET_ADDRSTRLEN];
+    struct socket_address from = {.len = sizeof(from.storage)};
+    char text[128];
     if (a->id == NULL || a->link.wire == NULL || strncmp(listens, "0.0.0.0:", 8) != 0 ||
-        getpeername(a->link.wire->fd, (struct sockaddr *)&from, &size) != 0 ||
-        from.sin_family != AF_INET || inet_ntop(AF_INET, &from.sin_addr, ip, sizeof(ip)) == NULL)
+        getpeername(a->link.wire->fd, (struct sockaddr *)&from.storage, &from.len) != 0 ||
+        from.storage.ss_family != AF_INET)
         return check_strdup(listens);
-    snprintf(text, sizeof(text), "%s%s", ip, listens + 7);
+    socket_print(&from, text, sizeof(text));
+    size_t host = strcspn(text, ":");
+    snprintf(text + host, sizeof(text) - host, "%s", listens + 7);
     return check_strdup(text);
 }
 
@@ -55,10 +54,9 @@ void actor_go_away(struct actor *a)
     if (a->away)
         return;
     a->away = true;
-    a->away_ns = clock_now_ns();
     a->unheard = 0;
     loop_hold_add(a->loop, &a->back_hold,
-                  a->away_ns +
+                  clock_now_ns() +
                       (a->state < ACTOR_SETTING_UP ? FLEET_FIRST_WITHIN_NS : FLEET_BACK_WITHIN_NS),
                   on_not_back);
     a->events->on_away(a->cookie, a);

@@ -21,9 +21,8 @@ struct agent_dial {
     struct dial *dial;
     struct health health;
     struct hold away_hold, stub_hold;
-    struct error why; /* of a dial that failed */
-    pid_t stub;       /* 0: none */
-    bool met;         /* the conductor has answered once */
+    pid_t stub; /* 0: none */
+    bool met;   /* the conductor has answered once */
 };
 
 static ssize_t send_some(void *cookie, const void *from, size_t size)
@@ -149,8 +148,7 @@ static void on_failed(void *cookie, const struct error *why)
 {
     struct agent_dial *d = cookie;
     if (!d->met)
-        give_up(d, why);
-    d->why = *why; /* else it is away_hold that ends the waiting: out of service, but relaying */
+        give_up(d, why); /* else it is away_hold that ends the waiting */
 }
 
 /* Its conductor is dead: out of the mesh's set, and a plain relay for as long as the linger. */

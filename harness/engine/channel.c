@@ -14,7 +14,6 @@ struct channel_context {
 struct channel {
     struct carrier wire; /* first */
     SSL *ssl;
-    enum channel_side side;
 };
 
 /* SHA-256 is the hash that an external key is bound to where nothing else is said (RFC 8446
@@ -152,8 +151,7 @@ struct carrier *channel_new(struct channel_context *context, int take_fd)
         .fd = take_fd, .recv = channel_recv, .send = channel_send, .close = channel_close};
     c->ssl = SSL_new(context->ssl);
     INVARIANT(c->ssl != NULL && SSL_set_fd(c->ssl, take_fd) == 1);
-    c->side = SSL_is_server(c->ssl) ? CHANNEL_CONDUCTOR : CHANNEL_AGENT;
-    if (c->side == CHANNEL_CONDUCTOR)
+    if (SSL_is_server(c->ssl))
         SSL_set_accept_state(c->ssl);
     else
         SSL_set_connect_state(c->ssl);
@@ -165,7 +163,7 @@ static void explain(const struct channel *c, int what, int sys, struct error *er
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(code);
-    const char *peer = c->side == CHANNEL_CONDUCTOR ? "an agent" : "the conductor";
+    const char *peer = SSL_is_server(c->ssl) ? "an agent" : "the conductor";
     bool said = what == SSL_ERROR_SSL && reason != NULL &&
                 ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (said)

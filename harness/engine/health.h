@@ -8,8 +8,6 @@
 
 #include "net/acceptor.h"
 
-#define HEALTH_PORT 7402
-
 struct health {
     struct acceptor acceptor;
     struct loop *loop;

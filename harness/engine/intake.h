@@ -11,7 +11,6 @@
 
 #include <jansson.h>
 
-#define INTAKE_PORT 7400
 #define INTAKE_PENDING_MOST 128 /* shaking hands at once; one more ends the oldest */
 #define INTAKE_HELLO_MOST_BYTES 4096
 #define INTAKE_WITHIN_NS (5 * NS_PER_S) /* from accept to HELLO */

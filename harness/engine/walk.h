@@ -263,9 +263,6 @@ bool walk_mesh_folders(struct walk *w, struct error *err) WARN_UNUSED;
 void walk_mesh_free(struct walk *w);
 struct walk_mesh *walk_mesh_find(const struct walk *w, const char *caller);  /* NULL: none */
 struct walk_mesh *walk_mesh_of(const struct walk *w, const struct actor *a); /* NULL: not one */
-/* A fault of the scenario is for the proxy of one of the caller's endpoints, so each has its own.
- */
-bool walk_mesh_is_apart(const struct walk *w, const char *caller);
 /* The caller's proxies, or (${endpoint} not 0) the one of that endpoint, one after the other from
  * ${*at} on, which is 0 at first; NULL: no more. */
 struct walk_mesh *walk_mesh_next(const struct walk *w, const char *caller, uint32_t endpoint,

@@ -88,11 +88,6 @@ bool engine_proxies_apart(const struct scenario *s, const char *caller)
     return apart_by(s, caller) != NULL;
 }
 
-bool walk_mesh_is_apart(const struct walk *w, const char *caller)
-{
-    return engine_proxies_apart(w->scenario, caller);
-}
-
 static bool check_steps(const struct walk *w, const struct step *steps, size_t count,
                         struct error *err)
 {
@@ -132,7 +127,7 @@ bool walk_mesh_check(const struct walk *w, struct error *err)
 
 static void add_caller(struct walk *w, const char *caller)
 {
-    if (!walk_mesh_is_apart(w, caller)) {
+    if (!engine_proxies_apart(w->scenario, caller)) {
         add(w, caller, 0);
         return;
     }

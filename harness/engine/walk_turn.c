@@ -1,7 +1,6 @@
 #include "engine/walk.h"
 
 #include "base/clock.h"
-#include "journal/arm.h"
 
 /* An arm's turn, of those that a scenario's arms take (turns.h). Between two of them the arm
  * stands: it sends nothing, its phase's clock stands, and what is in force stays in force. The
