@@ -152,7 +152,8 @@ static void walk(struct explore_lab *lab, const struct trial *t, bool beside_rig
          .driver = ps->driver,
          .istio = ps->istio,
          .defects = (const char *const *)space->base->lab.defects,
-         .defect_count = space->base->lab.defect_count},
+         .defect_count = space->base->lab.defect_count,
+         .uncalm = ps->mesh_policy != NULL},
         beside_right ? right_walk(ps, w->plan) : (struct walk_plan){0},
     };
     struct engine_options options = options_of(lab, w);

@@ -326,6 +326,8 @@ bool prepare_walks(struct prepared *p, const struct arguments *args, struct erro
             .istio = ps->istio,
             .defects = (const char *const *)s->lab.defects,
             .defect_count = s->lab.defect_count,
+            /* What it cannot do then is the finding, not its surroundings. */
+            .uncalm = ps->mesh_policy != NULL,
         };
         add_policy_edges(json_object_get(p->policy_row, "edges"), arm, (uint32_t)i, ps->edges,
                          ps->edge_count);

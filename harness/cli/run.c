@@ -137,8 +137,6 @@ static bool engine_options_of(const struct arguments *args, struct prepared *p,
         .linger_ns = UINT64_C(30000000000),
         .pace_sleep = strcmp(arguments_get(args, "pace"), "sleep") == 0,
         .repeats = repeats,
-        /* What a mesh cannot do that was programmed wrong is the finding, not its surroundings. */
-        .uncalm = arguments_given(args, "mesh-policy"),
     };
     people_options(args, ret);
     if (!arguments_duration(args, "deadline", &deadline, err) ||

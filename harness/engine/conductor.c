@@ -275,10 +275,11 @@ static void begin(struct conductor *c)
 {
     bool calm = true;
     for (size_t i = 0; i < c->walk_count; i++) {
-        if (c->options->uncalm || !c->walks[i]->subject || c->walks[i]->is_calm)
+        struct walk *w = c->walks[i];
+        if (w->plan->uncalm || !w->subject || w->calm != NULL)
             continue;
         calm = false;
-        walk_calm(c->walks[i]);
+        walk_calm(w);
     }
     if (!calm)
         return;

@@ -81,7 +81,7 @@ static void a_mesh_that_is_wrong_on_purpose_is_not_asked(void **state)
     struct rig r;
     (void)state;
     rig_storm(&r, "restless");
-    r.options.uncalm = true;
+    r.walk.uncalm = true;
     rig_run(&r);
     assert_int_equal(r.outcome, ENGINE_COMPLETE);
     assert_null(strstr(r.lines, "CALM"));

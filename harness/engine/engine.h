@@ -28,6 +28,7 @@ struct walk_plan {
     const json_t *istio; /* driver istio: what Istio programs, by service; else NULL */
     const char *const *defects;
     size_t defect_count;
+    bool uncalm; /* no calm request: the mesh is wrong on purpose (--mesh-policy) */
 };
 
 /* Something worth a line: for the progress output; text lives during the call. */
@@ -63,7 +64,6 @@ struct engine_options {
      * this layer alone set them. */
     uint64_t silence_ns;       /* of an agent: 15 s, three exchanges of the clock */
     uint64_t stall_most_ns;    /* of our own loop: 2 s */
-    bool uncalm;               /* no calm request: the mesh is wrong on purpose */
     uint64_t calm_ns;          /* an edge that answers no calm request well: 10 s */
     uint64_t pause_most_ns;    /* the longest pause: 30 min */
     uint64_t recover_ns;       /* the load after an abort: 10 s */

@@ -134,7 +134,6 @@ struct walk {
     const struct scenario *scenario;
     enum walk_state state;
     bool subject;
-    bool is_calm;        /* each edge has answered one request well */
     uint32_t repeats;    /* how often its phases were repeated, some of them */
     struct error broken; /* ERROR_NONE: not */
     bool aborted_late;   /* an await with late = "abort" */
@@ -183,7 +182,8 @@ struct walk {
 bool walk_open(struct walk_context *context, const struct walk_plan *plan, struct walk **ret,
                struct error *err) WARN_UNUSED;
 void walk_free(struct walk *w);
-/* From WALK_READY, and back to it with ${is_calm}; or broken: an edge was not answered well. */
+/* From WALK_READY, and back to it when each edge has answered one request well; or broken: one has
+ * not. */
 void walk_calm(struct walk *w);
 /* From WALK_READY: the first phase. */
 void walk_begin(struct walk *w);
@@ -240,6 +240,7 @@ uint32_t walk_proxy_first(const struct walk_service *s, size_t i, uint32_t *ret_
 bool walk_is_http2(const char *protocol); /* grpc too */
 /* walk_calm.c: in WALK_CALMING a request has ended. */
 void walk_calm_on_request(struct walk *w, const struct actor *from, const struct request_record *r);
+void walk_calm_on_back(struct walk *w, const struct actor *load); /* it was away */
 /* walk_fleet.c: agents that dial in. */
 bool walk_fleet_check(const struct walk *w, struct error *err) WARN_UNUSED;
 /* The builtin mesh's proxy is of the fleet, too: a load agent starts it beside itself. */

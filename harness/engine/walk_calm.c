@@ -143,7 +143,6 @@ static void on_again(struct hold *h, uint64_t now_ns)
 static void finish(struct walk *w)
 {
     w->state = WALK_READY;
-    w->is_calm = true;
     w->context->on_change(w->context->cookie, w);
 }
 
@@ -179,7 +178,7 @@ static void look(struct walk *w)
 void walk_calm(struct walk *w)
 {
     struct error err = {0};
-    INVARIANT(w->state == WALK_READY && !w->is_calm);
+    INVARIANT(w->state == WALK_READY && w->calm == NULL);
     w->calm = ARENA_ARRAY(&w->arena, struct walk_calm, 1);
     w->calm->begun_ns = loop_now_ns(w->context->loop);
     w->state = WALK_CALMING;
@@ -191,6 +190,15 @@ void walk_calm(struct walk *w)
     if (w->calm->count == 0)
         finish(w);
     else if (!ask(w, &err))
+        walk_break(w, &err);
+}
+
+/* What it had under way went with its connection. */
+void walk_calm_on_back(struct walk *w, const struct actor *load)
+{
+    struct error err = {0};
+    if (w->state == WALK_CALMING && load == w->loads[0] && hold_is_idle(&w->stage_hold) &&
+        !ask(w, &err))
         walk_break(w, &err);
 }
 

@@ -30,11 +30,12 @@ static bool check_budget(const struct walk *w, const struct walk_use *u, struct 
                     u->step->word, u->step->on.to.service);
 }
 
-static bool is_process_fault(const struct walk_use *u)
+/* Of a process that dials in. */
+static bool is_process_fault(const struct walk *w, const struct walk_use *u)
 {
     enum world_kind kind = walk_use_world(u);
     return (kind == WORLD_KILL || kind == WORLD_PAUSE || kind == WORLD_RESTART) &&
-           u->service != SIZE_MAX;
+           (u->service != SIZE_MAX || walk_fleet_plays_mesh(w));
 }
 
 /* The mesh that a fleet plays is one process, beside the one load. */
@@ -55,11 +56,25 @@ bool walk_fleet_plays_mesh(const struct walk *w)
     return w->fleet != NULL && w->fleet->plays_mesh && w->plan->driver == DRIVER_BUILTIN;
 }
 
+/* Each endpoint's agent starts a backend of its own. */
+static bool check_services(const struct walk *w, struct error *err)
+{
+    for (size_t i = 0; i < w->service_count; i++) {
+        const struct service_plan *s = w->services[i].plan;
+        if (s->address_count > 0)
+            return error_at(err, s->source, ERROR_USAGE,
+                            "service \"%s\" runs already, at its `address`; agents that dial in "
+                            "bring their own: --on local",
+                            s->name);
+    }
+    return true;
+}
+
 bool walk_fleet_check(const struct walk *w, struct error *err)
 {
     if (w->fleet == NULL)
         return true;
-    if (!check_mesh(w, err))
+    if (!check_mesh(w, err) || !check_services(w, err))
         return false;
     if (w->scenario->lab.netns)
         return error_at(err, w->scenario->lab.source, ERROR_USAGE,
@@ -75,7 +90,7 @@ bool walk_fleet_check(const struct walk *w, struct error *err)
         const struct walk_use *u = &w->uses[i];
         if (!check_budget(w, u, err))
             return false;
-        if (is_process_fault(u))
+        if (is_process_fault(w, u))
             return error_at(err, u->step->source, ERROR_USAGE,
                             "fault.%s: processes of agents that dial in are not ours to signal: "
                             "--on local",
@@ -229,6 +244,7 @@ void walk_fleet_on_back(struct walk *w, struct actor *a)
             w->uses[i].spent = w->uses[i].fired;
     if (service != SIZE_MAX && strcmp(a->role, "proxy") == 0 && a->state == ACTOR_READY)
         walk_arm_send(w, service);
+    walk_calm_on_back(w, a);
 }
 
 /* Endpoints whose proxy and stub are both there. */

@@ -1,0 +1,233 @@
+/* Runs whose agents are a fleet: what such a run refuses before it makes one, and what becomes of
+ * the calm request when a connection breaks meanwhile. */
+
+#include "engine/conductor_rig_test.h"
+
+#include "engine/fleet_processes.h"
+#include "net/loop.h"
+
+#include <sys/socket.h>
+
+#define WORK_NS (600 * NS_PER_MS)
+#define CUT_AFTER_NS (200 * NS_PER_MS)
+
+static bool make_none(struct fleet *f, const struct fleet_agent *agents, size_t count,
+                      const struct fleet_call *call, struct error *err)
+{
+    (void)f;
+    (void)agents;
+    (void)call;
+    return error_set(err, ERROR_SYSTEM, "%zu agents were asked for", count);
+}
+
+static bool end_none(struct fleet *f, struct error *err)
+{
+    (void)f;
+    (void)err;
+    return true;
+}
+
+static void fate_unknown(struct fleet *f, const char *id, char *to, size_t size)
+{
+    (void)f;
+    (void)id;
+    (void)size;
+    to[0] = '\0';
+}
+
+static void isolated(struct rig *r)
+{
+    r->plan->scenarios[0].lab.netns = true;
+}
+
+static void running_already(struct rig *r)
+{
+    static const char *addresses[] = {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"};
+    r->plan->scenarios[0].lab.services[0].addresses = addresses;
+    r->plan->scenarios[0].lab.services[0].address_count = COUNT_OF(addresses);
+}
+
+static void with_fault(struct rig *r, const char *word, const char *on, const char *const *keys)
+{
+    add_step(r, &r->plan->scenarios[0].phases[0], STEP_FAULT, word, on, keys);
+}
+
+static void budget(struct rig *r)
+{
+    static const char *const keys[] = {"status", "503", "times", "2", NULL};
+    with_fault(r, "abort", "payments", keys);
+}
+
+static void budget_of_one(struct rig *r)
+{
+    static const char *const keys[] = {"status", "503", "times", "2", NULL};
+    with_fault(r, "abort", "payments/1", keys);
+}
+
+static void kill_endpoint(struct rig *r)
+{
+    with_fault(r, "kill", "payments/1", NULL);
+}
+
+static void kill_proxy(struct rig *r)
+{
+    static const char *const keys[] = {"what", "proxy", NULL};
+    with_fault(r, "kill", "client", keys);
+}
+
+static void two_of_load(struct rig *r)
+{
+    r->options.load_agents = 2;
+}
+
+static void a_hundred_of_load(struct rig *r)
+{
+    r->options.load_agents = 98;
+}
+
+static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
+{
+    static const struct {
+        void (*set)(struct rig *r);
+        bool plays_mesh;
+        const char *why;
+    } cases[] = {
+        {isolated, false, "lab isolation \"netns\" is for agents that are children of the run"},
+        {running_already, false, "service \"payments\" runs already, at its `address`"},
+        {budget, false, "fault.abort: `times` is one budget, and each endpoint is an agent"},
+        {kill_endpoint, false, "fault.kill: processes of agents that dial in are not ours"},
+        {kill_proxy, true, "fault.kill: processes of agents that dial in are not ours"},
+        {two_of_load, true, "plays the mesh of one client alone, beside one load agent"},
+        {a_hundred_of_load, false, "needs 101 agents (3 endpoints, 98 of load); at most 100"},
+        {budget_of_one, false, "4 agents were asked for"}, /* it is fine */
+        {two_of_load, false, "5 agents were asked for"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig r;
+        char ledger[160];
+        struct fleet fleet = {.listen = "127.0.0.1:0",
+                              .hello_within_ns = NS_PER_S,
+                              .plays_mesh = cases[i].plays_mesh,
+                              .start = make_none,
+                              .fate = fate_unknown,
+                              .end = end_none};
+        rig_init(&r);
+        add_phase(&r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+        cases[i].set(&r);
+        snprintf(ledger, sizeof(ledger), "%s/run.ledger", r.folder);
+        r.options.ledger = ledger;
+        r.options.fleet = &fleet;
+        r.options.cookie = &r;
+        if (!plan_check(r.plan, &r.err))
+            fail_msg("%zu: %s", i, r.err.text);
+        assert_false(engine_run(r.plan, &r.walk, 1, &r.options, &r.outcome, &r.err));
+        if (strstr(r.err.text, cases[i].why) == NULL)
+            fail_msg("%zu: %s", i, r.err.text);
+        rig_release(&r);
+    }
+}
+
+/* --- real agents, and the builtin mesh --- */
+
+struct broken {
+    struct rig rig; /* first: the cookie of all hooks */
+    struct loop *loop;
+    struct hold hold;
+    unsigned cut;
+};
+
+static void on_begin(void *cookie, struct steer *steer, struct loop *loop)
+{
+    (void)steer;
+    ((struct broken *)cookie)->loop = loop;
+}
+
+static void on_end(void *cookie)
+{
+    struct broken *b = cookie;
+    loop_hold_remove(b->loop, &b->hold);
+}
+
+/* All that is connected over TCP in this process are the agents. */
+static void on_cut(struct hold *h, uint64_t now_ns)
+{
+    struct broken *b = (struct broken *)((char *)h - offsetof(struct broken, hold));
+    (void)now_ns;
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        bool is_agent =
+            getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET;
+        b->cut += is_agent && shutdown(fd, SHUT_RDWR) == 0;
+    }
+}
+
+static void on_record(void *cookie, const struct record_source *from, enum record_kind kind,
+                      const void *record)
+{
+    struct broken *b = cookie;
+    const struct journal_event *e = record;
+    (void)from;
+    if (kind == RECORD_EVENT && strcmp(e->what, "calm") == 0)
+        loop_hold_add(b->loop, &b->hold, clock_now_ns() + CUT_AFTER_NS, on_cut);
+}
+
+static void a_calm_request_whose_agent_was_away_is_sent_again(void **state)
+{
+    struct broken b = {0};
+    struct rig *r = &b.rig;
+    (void)state;
+    rig_init(r);
+    add_phase(r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    assert_true(target_parse("istio@1.31", &r->edge.target, &r->err));
+    r->edge.flavour = FLAVOUR_ENVOY;
+    r->plan->scenarios[0].lab.services[0].work_ns = WORK_NS;
+    r->plan->scenarios[0].loads[0].timeout_ns = 20 * NS_PER_S;
+    r->options.on_begin = on_begin;
+    r->options.on_end = on_end;
+    r->options.on_record = on_record;
+    r->options.deadline_ns = 30 * NS_PER_S;
+    r->options.fleet = fleet_processes_new("/proc/self/exe");
+    rig_run(r);
+    assert_int_equal(b.cut, 7); /* three endpoints, their stubs, the load */
+    assert_int_equal(count_events(r, "agent_back"), 7);
+    if (r->outcome != ENGINE_COMPLETE)
+        fail_msg("%s\n%s", r->err.text, r->told);
+    assert_int_equal(r->read->phase_count, 1);
+    fleet_processes_free(r->options.fleet);
+    rig_release(r);
+}
+
+/* `agent ROLE --fd N`, or as fleet_processes.c and agent_dial.c have it. */
+static int agent(int argc, char **argv)
+{
+    struct agent_options options = {.role = argv[2], .fd = -1};
+    for (int i = 3; i + 1 < argc; i += 2) {
+        const char *name = argv[i], *value = argv[i + 1];
+        if (strcmp(name, "--fd") == 0)
+            options.fd = (int)strtol(value, NULL, 10);
+        else if (strcmp(name, "--id") == 0)
+            options.id = value;
+        else if (strcmp(name, "--conductor") == 0)
+            options.conductor = value;
+        else if (strcmp(name, "--psk-file") == 0)
+            options.psk_file = value;
+        else if (strcmp(name, "--listen") == 0)
+            options.listen = value;
+        else if (strcmp(name, "--health") == 0 && strcmp(value, "none") != 0)
+            options.health = value;
+    }
+    return agent_main(&options);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 5 && strcmp(argv[1], "agent") == 0)
+        return agent(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
+        cmocka_unit_test(a_calm_request_whose_agent_was_away_is_sent_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
