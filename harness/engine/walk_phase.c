@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/units.h"
 #include "engine/asker.h"
+#include "journal/look.h"
 #include "plan/probe.h"
 
 #include <stdlib.h>
@@ -162,16 +163,12 @@ static bool parse_awaits(struct walk *w, const struct phase *phase, struct error
 }
 
 /* The phase, or its rest after a pause, in the journal. */
-static bool begin_row(struct walk *w, const struct walk_run *run, const char *which,
-                      uint64_t now_ns, struct error *err)
+static bool begin_row(struct walk *w, const struct walk_run *run, bool resumed, uint64_t now_ns,
+                      struct error *err)
 {
-    char name[256], again[24] = "";
-    if (run->again == 1)
-        snprintf(again, sizeof(again), " (again)");
-    else if (run->again > 1)
-        snprintf(again, sizeof(again), " (again, %u)", run->again);
+    char name[LOOK_NAME_MOST];
     w->phase_id = ++w->context->next_phase;
-    snprintf(name, sizeof(name), "%s%s%s", w->phase->name, again, which);
+    look_name(name, sizeof(name), w->phase->name, run->again, resumed);
     if (!store_phase_begin(w->context->store, w->phase_id, w->plan->scenario, w->plan->arm, name,
                            run->ordinal, now_ns, err))
         return false;
@@ -191,7 +188,7 @@ static void begin(struct walk *w, const struct walk_run *run)
     w->phase_t0_ns = loop_now_ns(w->context->loop);
     w->settle_ns = w->phase->settle_ns; /* the scenario's, where it has none of its own */
     w->phase_loaded = false;
-    if (!parse_awaits(w, w->phase, &err) || !begin_row(w, run, "", w->phase_t0_ns, &err)) {
+    if (!parse_awaits(w, w->phase, &err) || !begin_row(w, run, false, w->phase_t0_ns, &err)) {
         walk_break(w, &err);
         return;
     }
@@ -277,7 +274,7 @@ void walk_phase_continue(struct walk *w)
     uint64_t now_ns = loop_now_ns(w->context->loop), stood_ns = now_ns - w->paused_ns;
     w->state = WALK_RUNNING;
     w->phase_t0_ns += stood_ns;
-    if (!begin_row(w, &w->runs[w->run_next - 1], " (resumed)", now_ns, &err)) {
+    if (!begin_row(w, &w->runs[w->run_next - 1], true, now_ns, &err)) {
         walk_break(w, &err);
         return;
     }

@@ -123,7 +123,7 @@ static bool repeat(struct scene *s, struct gate *g, const struct judge_options *
          done++) {
         g->repeated = true;
         scene_add(s, EVENT_SCRAPE, 0, 0, s->now_ns + NS_PER_MS); /* the last one is of now */
-        for (size_t i = 0; i < count && i < REPEATS_MOST; i++)
+        for (size_t i = 0; i < count; i++)
             scene_walk(s, ordinals[i], done + 1);
         end_walk(s);
         judgement_free(g->judgement);
@@ -156,7 +156,7 @@ bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)
                                     .cookie = o->cookie};
     scene_init(s, g->journal, &options);
     for (uint32_t i = 0; i < g->plan->scenarios[0].phase_count; i++)
-        scene_walk(s, i, false);
+        scene_walk(s, i, 0);
     end_walk(s);
     bool ok = judge_run(g->journal, &judge, &g->judgement, err) &&
               (o->level > 0 || repeat(s, g, &judge, err));

@@ -183,8 +183,7 @@ void visit_leave(struct scene *s, uint32_t visit, uint32_t life);
 /* A connection that a fault reset at accept. */
 void visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig);
 
-/* walk.c: a phase of the plan; ${again}: which repetition of the
- * confirmation stage, 0: none. */
+/* walk.c: a phase of the plan; ${again}: which repetition of the confirmation stage, 0: none. */
 void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again);
 
 #endif

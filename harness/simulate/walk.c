@@ -2,6 +2,7 @@
 #include "simulate/scene.h"
 
 #include "base/units.h"
+#include "journal/look.h"
 
 #include <math.h>
 
@@ -83,10 +84,8 @@ void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again)
     const struct phase *p = &s->scenario->phases[ordinal];
     bool by_clock = p->ends == PHASE_BY_CLOCK;
     uint64_t t0_ns = s->now_ns, end_ns = by_clock ? t0_ns + p->lasting_ns : t0_ns + LONGEST_NS;
-    static const char *const looks[] = {"", " (again)", " (again, 2)"};
-    char name[256];
-    INVARIANT(again < COUNT_OF(looks));
-    snprintf(name, sizeof(name), "%s%s", p->name, looks[again]);
+    char name[LOOK_NAME_MOST];
+    look_name(name, sizeof(name), p->name, again, false);
     s->phase = p;
     s->phase_id++;
     rigs_add(&s->rigs, s->journal, p, t0_ns);

@@ -5,10 +5,9 @@
  * random number (spec/verifier.md). One file a claim, one line in claims.def. */
 
 #include "journal/journal.h"
+#include "journal/look.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
-
-#define LOOKS_MOST 3 /* at a phase: its walk, and two repetitions (ADR 0009) */
 
 enum claim_class { CLAIM_DETERMINISTIC, CLAIM_TIMING, CLAIM_PROBABILISTIC };
 enum verdict_kind { VERDICT_PASS, VERDICT_INCONCLUSIVE, VERDICT_FAIL, VERDICT_NOT_APPLICABLE };

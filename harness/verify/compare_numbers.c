@@ -99,7 +99,7 @@ static bool collect(struct hearing *h, uint32_t scenario, const struct phase *ph
                     const struct edge_policy *edge, const char *on, struct sample *ret)
 {
     const char *subject = hearing_subject(h, scenario);
-    const struct journal_phase *run = hearing_phase(h, scenario, subject, phase, false);
+    const struct journal_phase *run = hearing_phase(h, scenario, subject, phase, 0);
     uint32_t name = journal_find_name(h->journal, on);
     if (run == NULL || run->t1_ns == UINT64_MAX || run->t1_ns <= run->t0_ns || name == 0)
         return false;

@@ -11,7 +11,6 @@
 
 #define SUBJECT ARM_SUBJECT
 #define RIGHT "right"
-#define RESUMED " (resumed)"
 
 struct arm_edge {
     const char *arm;

@@ -1,36 +1,22 @@
 /* A phase that was paused: its parts, and what their verdicts make together. */
+#include "verify/claims.h"
 #include "verify/hearing.h"
 
 #define PARTS_MOST 64 /* of one run of a phase; what comes later is no evidence */
-
-/* As the engine names them (walk_phase.c). */
-static const char *const looks[LOOKS_MOST] = {"", " (again)", " (again, 2)"};
-
-/* "storm", "storm (again)", "storm (again, 2)", and each with " (resumed)" behind it. */
-static bool is_run_of(const char *name, const struct phase *phase, uint32_t again, bool resumed)
-{
-    const char *tails[] = {phase->name, looks[again], resumed ? RESUMED : ""};
-    for (size_t i = 0; i < COUNT_OF(tails); i++) {
-        size_t len = strlen(tails[i]);
-        if (strncmp(name, tails[i], len) != 0)
-            return false;
-        name += len;
-    }
-    return *name == '\0';
-}
 
 const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scenario,
                                          const char *arm, const struct phase *phase, uint32_t again,
                                          size_t part)
 {
+    char name[LOOK_NAME_MOST];
     size_t seen = 1; /* the first that was resumed is part 1 */
     if (part >= PARTS_MOST || again >= LOOKS_MOST)
         return NULL;
+    look_name(name, sizeof(name), phase->name, again, part > 0);
     for (size_t i = 0; i < h->journal->phase_count; i++) {
         const struct journal_phase *p = &h->journal->phases[i];
         /* By name: a control may have fewer phases than the subject, whose plan this is. */
-        if (p->scenario != scenario || strcmp(p->arm, arm) != 0 ||
-            !is_run_of(p->name, phase, again, part > 0))
+        if (p->scenario != scenario || strcmp(p->arm, arm) != 0 || strcmp(p->name, name) != 0)
             continue;
         if (part == 0 || seen++ == part)
             return p;
