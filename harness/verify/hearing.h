@@ -74,6 +74,10 @@ const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scena
 uint64_t hearing_wall_ns(const struct hearing *h, const struct journal_phase *row, uint64_t own_ns);
 /* How long that clock went; 0: the row never ended. */
 uint64_t hearing_own_ns(const struct hearing *h, const struct journal_phase *row);
+/* The row ended before its time (a pause, an abort, an agent that was lost, a run under way): what
+ * came after is not looked at, and ${v} is not what it would have been. A witness stands. */
+bool hearing_cut_short(const struct journal_phase *row, const struct claim_type *type,
+                       const struct verdict *v);
 /* Whether a phase of the scenario was paused in this arm. */
 bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm);
 /* Two parts' verdicts on one claim; ${parts}: how many there are. */

@@ -80,6 +80,17 @@ bool hearing_paused(const struct hearing *h, uint32_t scenario, const char *arm)
     return false;
 }
 
+bool hearing_cut_short(const struct journal_phase *row, const struct claim_type *type,
+                       const struct verdict *v)
+{
+    static const char *const early[] = {"abort", "pause", "lost"};
+    bool cut = row->why == NULL;
+    for (size_t i = 0; i < COUNT_OF(early) && !cut; i++)
+        cut = strcmp(row->why, early[i]) == 0;
+    return cut && v->kind != VERDICT_INCONCLUSIVE &&
+           !(v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type));
+}
+
 const struct journal_phase *hearing_phase(const struct hearing *h, uint32_t scenario,
                                           const char *arm, const struct phase *phase,
                                           uint32_t again)

@@ -36,14 +36,12 @@ static struct span story_of(const struct stand *st, const struct step *asked, ui
     return story;
 }
 
-/* The span of a part of the phase's run that ${st} is about; false: there is none. The phase's own
- * time stood still between its parts. */
-static bool span_of_part(const struct stand *st, uint32_t again, size_t part, struct span *ret)
+bool stand_span(const struct stand *st, uint32_t again, size_t part, struct span *ret)
 {
     const struct journal_phase *p = NULL;
     uint64_t elapsed_ns = 0;
     for (size_t n = 0; n <= part; n++) {
-        elapsed_ns += p == NULL ? 0 : p->t1_ns - p->t0_ns;
+        elapsed_ns += p == NULL ? 0 : hearing_own_ns(st->h, p);
         p = hearing_part(st->h, st->scenario, st->arm, st->phase, again, n);
         if (p == NULL)
             return false;
@@ -63,7 +61,7 @@ bool stand_window(const struct stand *st, const struct step *asked, const struct
 {
     struct hearing *h = st->h;
     struct span span = hearing_span(h, st->scenario, st->arm);
-    if (st->phase != NULL && !span_of_part(st, again, part, &span))
+    if (st->phase != NULL && !stand_span(st, again, part, &span))
         return false;
     const char *service = hearing_service(asked);
     if (span.from_ns >= span.to_ns)
@@ -100,17 +98,6 @@ void stand_mind_journal(const struct stand *st, const struct claim_type *type,
     judge_mind_journal(type, w, st->arm, &st->h->g->arena, v);
 }
 
-static bool lost_an_agent(const struct journal_phase *run)
-{
-    return run->why != NULL && strcmp(run->why, "lost") == 0;
-}
-
-static bool ended_early(const struct journal_phase *run)
-{
-    return run->why == NULL || strcmp(run->why, "abort") == 0 || strcmp(run->why, "pause") == 0 ||
-           lost_an_agent(run);
-}
-
 static void mind_end(struct hearing *h, const struct stand *st, const struct claim_type *type,
                      struct verdict *v)
 {
@@ -124,15 +111,14 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
     }
     const struct journal_phase *run = NULL, *part;
     for (size_t n = 0; st->phase != NULL &&
-                       (part = hearing_part(h, st->scenario, st->arm, st->phase, false, n)) != NULL;
+                       (part = hearing_part(h, st->scenario, st->arm, st->phase, 0, n)) != NULL;
          n++)
         run = part; /* the last: none comes after a pause that was not ended */
-    if (run != NULL && ended_early(run) && v->kind != VERDICT_INCONCLUSIVE &&
-        !(v->kind == VERDICT_FAIL && type->class == CLAIM_DETERMINISTIC &&
-          claim_type_fails_by_witness(type))) {
+    if (run != NULL && hearing_cut_short(run, type, v)) {
+        bool lost = run->why != NULL && strcmp(run->why, "lost") == 0;
         verdict_open(v, WHY_NOT_ENDED, &h->g->arena, "the phase was cut short: %s",
-                     lost_an_agent(run) ? "an agent was lost" : h->journal->end_how);
-        v->needs = lost_an_agent(run) ? "agents that last" : "a run that is not aborted";
+                     lost ? "an agent was lost" : h->journal->end_how);
+        v->needs = lost ? "agents that last" : "a run that is not aborted";
     }
 }
 
@@ -163,7 +149,7 @@ static void judge_parts(const struct stand *st, const struct claim_type *type,
     for (size_t n = from; n < parts; n++) {
         struct verdict next = {.kind = VERDICT_INCONCLUSIVE};
         struct window w;
-        if (!stand_window(st, asked, edge, false, n, &w))
+        if (!stand_window(st, asked, edge, 0, n, &w))
             continue;
         w.alpha /= (double)parts;
         type->judge(edge, &w, &h->g->arena, &next);
@@ -194,8 +180,7 @@ static void mind_pause(const struct stand *st, const struct claim_type *type, st
 static size_t count_parts(const struct stand *st)
 {
     size_t n = 0;
-    while (st->phase != NULL &&
-           hearing_part(st->h, st->scenario, st->arm, st->phase, false, n) != NULL)
+    while (st->phase != NULL && hearing_part(st->h, st->scenario, st->arm, st->phase, 0, n) != NULL)
         n++;
     return n;
 }
@@ -206,9 +191,9 @@ static bool first_window(const struct stand *st, const struct step *asked,
                          struct window *ret)
 {
     size_t n = 0;
-    bool found = stand_window(st, asked, edge, false, n, ret);
+    bool found = stand_window(st, asked, edge, 0, n, ret);
     while (!found && ++n < parts)
-        found = stand_window(st, asked, edge, false, n, ret);
+        found = stand_window(st, asked, edge, 0, n, ret);
     *ret_part = n;
     return found;
 }
@@ -347,7 +332,7 @@ static void judge_arm(struct hearing *h, uint32_t scenario, const char *arm)
         st.phase = &s->phases[i];
         /* A control, and a run under way, are asked only for what they have reached. */
         bool all = arm_is_subject(arm) && !h->options->partial;
-        if (all || hearing_phase(h, scenario, arm, st.phase, false) != NULL)
+        if (all || hearing_phase(h, scenario, arm, st.phase, 0) != NULL)
             judge_steps(&st, st.phase->steps, st.phase->step_count);
     }
     st.ordinal = UINT32_MAX;

@@ -2,6 +2,7 @@
 #include "verify/expiry.h"
 
 #define CONFIRM_ALPHA 1e-3 /* of a repetition that is to confirm (spec/verifier.md 5.5) */
+#define SHARE_WRONG 10     /* one in so many may be (5.3) */
 
 static bool wants_more(const struct verdict *v)
 {
@@ -9,18 +10,44 @@ static bool wants_more(const struct verdict *v)
            (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED || v->why == WHY_STALLED);
 }
 
+/* One claim, looked at again and again. */
+struct looking {
+    const struct stand *st;
+    const struct claim_type *type;
+    const struct step *asked;
+    const struct edge_policy *edge;
+    uint64_t wrong, eligible; /* of the looks so far that had enough to see, or some of it */
+};
+
+/* What repetition ${look} shows at ${level}, or, where it was cut short, why that counts for
+ * nothing: what came after was not seen, and may say otherwise. False: there was none. */
+static bool judge_look(const struct looking *l, uint32_t look, double level, struct window *w,
+                       struct verdict *v)
+{
+    const struct stand *st = l->st;
+    struct arena *arena = &st->h->g->arena;
+    if (!stand_window(st, l->asked, l->edge, look, 0, w))
+        return false;
+    *v = (struct verdict){.kind = VERDICT_INCONCLUSIVE};
+    w->alpha = level;
+    l->type->judge(l->edge, w, arena, v);
+    const char *was = v->text;
+    if (hearing_cut_short(hearing_phase(st->h, st->scenario, st->arm, st->phase, look), l->type, v))
+        verdict_open(v, WHY_NOT_ENDED, arena, "the repetition was cut short (else: %s)",
+                     was == NULL ? "" : was);
+    return true;
+}
+
 /* A FAIL of class P or T, found in look ${look}, stands when the next look agrees. False: there was
  * no next look, and ${v} is as before. */
-static bool confirm(const struct stand *st, const struct claim_type *type, const struct step *asked,
-                    const struct edge_policy *edge, uint32_t look, struct verdict *v)
+static bool confirm(const struct looking *l, uint32_t look, struct verdict *v)
 {
     struct window again;
-    struct arena *arena = &st->h->g->arena;
-    if (!stand_window(st, asked, edge, look + 1, 0, &again))
+    struct verdict second;
+    struct arena *arena = &l->st->h->g->arena;
+    if (!judge_look(l, look + 1, CONFIRM_ALPHA, &again, &second))
         return false;
-    struct verdict second = {.kind = VERDICT_INCONCLUSIVE};
-    again.alpha = CONFIRM_ALPHA;
-    type->judge(edge, &again, arena, &second);
+    stand_mind_journal(l->st, l->type, &again, &second);
     if (second.kind == VERDICT_FAIL) {
         v->certain = arena_printf(arena, "%s; the phase was repeated, and said the same",
                                   v->certain == NULL ? "" : v->certain);
@@ -49,14 +76,19 @@ static void add_up(const struct claim_type *type, const struct verdict *first,
     second->certain = verdict_excludes(sum, arena);
 }
 
-/* The repetition was paused, or ended early: what came after is not looked at, and may say
- * otherwise. */
-static bool was_cut_short(const struct stand *st, uint32_t look)
+/* What was wrong by time or chance in a look that stayed open counts: one that sees less of it does
+ * not take it back, while of all that was seen more than a tenth was wrong (5.3). Of class D what
+ * is wrong and stays open is what the claim allows. */
+static bool is_outweighed(struct looking *l, const struct verdict *next)
 {
-    const struct journal_phase *p =
-        st->phase == NULL ? NULL : hearing_part(st->h, st->scenario, st->arm, st->phase, look, 0);
-    return p != NULL &&
-           (p->why == NULL || strcmp(p->why, "pause") == 0 || strcmp(p->why, "abort") == 0);
+    bool passes = next->kind == VERDICT_PASS, before = l->wrong > 0;
+    if (l->type->class == CLAIM_DETERMINISTIC)
+        return false;
+    if (passes || next->why == WHY_TOO_FEW) {
+        l->wrong += next->wrong;
+        l->eligible += next->eligible;
+    }
+    return passes && before && l->wrong > l->eligible / SHARE_WRONG;
 }
 
 /* A broken control is there to be caught: one look at the defect is enough. */
@@ -67,51 +99,52 @@ static bool is_broken(const struct stand *st)
 
 /* Look ${look} decides what was undecided for want of instances: whether there were enough does not
  * depend on what they showed, so it has the whole level. What it sees by time or chance must be
- * confirmed by the look after it, and is left open until then. Returns whether ${v} is decided, or
- * needs to be confirmed. */
-static bool look(const struct stand *st, const struct claim_type *type, const struct step *asked,
-                 const struct edge_policy *edge, uint32_t look, struct window *again,
-                 struct verdict *v)
+ * confirmed by the look after it, and is left open until then. False: there was no such look. */
+static bool look(struct looking *l, uint32_t look, struct verdict *v)
 {
-    struct verdict next = {.kind = VERDICT_INCONCLUSIVE};
-    struct arena *arena = &st->h->g->arena;
-    type->judge(edge, again, arena, &next);
-    bool fails = next.kind == VERDICT_FAIL;
-    if (was_cut_short(st, look) && !(fails && type->class == CLAIM_DETERMINISTIC))
+    struct window again;
+    struct verdict next;
+    struct arena *arena = &l->st->h->g->arena;
+    if (!judge_look(l, look, l->st->h->alpha, &again, &next))
         return false;
+    if (is_outweighed(l, &next))
+        return true;
     if (next.kind == VERDICT_PASS)
         next.text = arena_printf(arena, "%s (in the repeated phase)", next.text);
-    else if (fails && type->class != CLAIM_DETERMINISTIC && !is_broken(st)) {
-        if (!confirm(st, type, asked, edge, look, &next)) {
+    else if (next.kind == VERDICT_FAIL && l->type->class != CLAIM_DETERMINISTIC &&
+             !is_broken(l->st)) {
+        if (!confirm(l, look, &next)) {
             verdict_open(&next, WHY_NOT_REPEATED, arena, "seen in the repeated phase alone: %s",
                          next.text);
             next.needs = "another run";
         }
     } else if (next.kind == VERDICT_INCONCLUSIVE)
-        add_up(type, v, &next, arena);
-    stand_mind_journal(st, type, again, &next);
-    expiry_mind(st, type, again, &next);
-    if (next.kind == VERDICT_INCONCLUSIVE && next.why != WHY_NOT_REPEATED)
-        return false;
-    *v = next;
+        add_up(l->type, v, &next, arena);
+    stand_mind_journal(l->st, l->type, &again, &next);
+    expiry_mind(l->st, l->type, &again, &next);
+    if (next.kind != VERDICT_INCONCLUSIVE || next.why == WHY_NOT_REPEATED)
+        *v = next;
     return true;
 }
 
 bool stand_look_again(const struct stand *st, const struct claim_type *type,
                       const struct step *asked, const struct edge_policy *edge, struct verdict *v)
 {
-    struct window again;
-    if (v->kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC) {
-        confirm(st, type, asked, edge, 0, v);
+    struct looking l = {.st = st, .type = type, .asked = asked, .edge = edge};
+    struct window next;
+    uint32_t n = 1;
+    if (st->phase == NULL) /* the whole scenario, its repetitions too, was looked at */
         return false;
-    }
+    if (v->kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC)
+        confirm(&l, 0, v);
     if (!wants_more(v))
         return false;
-    for (uint32_t n = 1; n < LOOKS_MOST; n++) {
-        if (!stand_window(st, asked, edge, n, 0, &again))
-            break;
-        if (look(st, type, asked, edge, n, &again, v))
-            return v->why == WHY_NOT_REPEATED && !stand_window(st, asked, edge, n + 1, 0, &again);
+    if (v->why == WHY_TOO_FEW) {
+        l.wrong = v->wrong;
+        l.eligible = v->eligible;
     }
-    return true;
+    while (wants_more(v) && look(&l, n, v))
+        n++;
+    return wants_more(v) ||
+           (v->why == WHY_NOT_REPEATED && !stand_window(st, asked, edge, n, 0, &next));
 }

@@ -15,6 +15,9 @@ struct stand {
     struct span within; /* of the phase's own time: `during` */
 };
 
+/* The span of a part of a run of the phase that ${st} is about (${again}: as in hearing_phase);
+ * false: there is none. The phase's own time stood still between its parts. */
+bool stand_span(const struct stand *st, uint32_t again, size_t part, struct span *ret);
 /* The window of one run of the phase (${again}: as in hearing_phase), or of a part of it; false: it
  * did not run. */
 bool stand_window(const struct stand *st, const struct step *asked, const struct edge_policy *edge,
