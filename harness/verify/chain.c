@@ -92,15 +92,21 @@ static void find_witnesses(const struct window *w, const struct map *roots, stru
     }
 }
 
+void chain_services(const struct scenario *s, const char *service, struct chain *ret)
+{
+    *ret = (struct chain){0};
+    add_calls(ret, s, service);
+    for (size_t i = 0; i < ret->count; i++)
+        add_calls(ret, s, ret->at[i].service);
+}
+
 void chain_follow(const struct window *w, struct chain *ret)
 {
     struct map roots, ids;
     *ret = (struct chain){0};
     if (w->scenario == NULL)
         return;
-    add_calls(ret, w->scenario, w->track->service);
-    for (size_t i = 0; i < ret->count; i++)
-        add_calls(ret, w->scenario, ret->at[i].service);
+    chain_services(w->scenario, w->track->service, ret);
     if (ret->count == 0)
         return;
     map_init(&roots, (size_t)(w->to - w->from) + 1);

@@ -19,6 +19,8 @@ struct chain {
     struct chain_service at[CHAIN_SERVICES_MOST];
     size_t count; /* 0: the service calls nobody */
 };
+/* Those alone, by the calls that the lab declares; the first CHAIN_SERVICES_MOST of them. */
+void chain_services(const struct scenario *s, const char *service, struct chain *ret);
 /* Services in the order in which they are called; the asked edge's own is not among them. */
 void chain_follow(const struct window *w, struct chain *ret);
 

@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "journal/arm.h"
+#include "verify/chain.h"
 
 #define FAULT_EXPIRED 2 /* of a fault record's `what` */
-#define CALLS_DEEP 16   /* services after one another */
 
 /* How a claim depends on a fault's being there. */
 enum need {
@@ -28,7 +28,7 @@ static enum need need_of(const struct claim_type *type)
         {"await.steady", NEED_NOTHING},   {"await.cert", NEED_NOTHING},
         {"await.requests", NEED_NOTHING}, {"await.human", NEED_NOTHING},
         {"recovery", NEED_NOTHING},       {"lint", NEED_NOTHING},
-        {"human", NEED_NOTHING},
+        {"human", NEED_NOTHING},          {"path", NEED_NOTHING},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strcmp(type->id, rows[i].id) == 0)
@@ -81,16 +81,19 @@ static const struct phase *phase_named(const struct scenario *s, const char *nam
     return NULL;
 }
 
-/* From the beginning of a run of the phase to the end of its last part. */
-static bool run_of(const struct stand *st, const struct phase *phase, uint32_t again,
-                   struct span *ret)
+/* A run of the phase, from its beginning to the end of its last part, or up to ${to_ns} of its own
+ * time. */
+static bool run_of(const struct stand *st, const struct phase *phase, uint64_t to_ns,
+                   uint32_t again, struct span *ret)
 {
-    const struct journal_phase *part;
+    struct stand of = *st;
+    struct span part;
+    of.phase = phase;
+    of.within = (struct span){0, to_ns};
     *ret = (struct span){0};
-    for (size_t n = 0; (part = hearing_part(st->h, st->scenario, st->arm, phase, again, n)) != NULL;
-         n++) {
-        ret->from_ns = n == 0 ? part->t0_ns : ret->from_ns;
-        ret->to_ns = part->t1_ns;
+    for (size_t n = 0; stand_span(&of, again, n, &part); n++) {
+        ret->from_ns = n == 0 ? part.from_ns : ret->from_ns;
+        ret->to_ns = n == 0 || part.to_ns > part.from_ns ? part.to_ns : ret->to_ns;
     }
     return ret->to_ns > 0;
 }
@@ -101,32 +104,19 @@ static uint64_t meant_to_ns(const struct stand *st, const struct scenario *s,
 {
     const char *named = json_string_value(json_object_get(f->step->keys, "to_end_of"));
     const struct phase *until = phase_named(s, named);
-    struct span run;
-    if (f->phase == NULL)
-        return hearing_span(st->h, st->scenario, st->arm).to_ns;
-    if (until != NULL && run_of(st, until, 0, &run))
-        return run.to_ns;
-    for (uint32_t again = 0; again < LOOKS_MOST; again++) {
-        if (!run_of(st, f->phase, again, &run) || at_ns < run.from_ns || at_ns >= run.to_ns)
+    struct span run, last;
+    if (f->phase == NULL) { /* another scenario's fault may have its number */
+        run = hearing_span(st->h, st->scenario, st->arm);
+        return at_ns < run.from_ns ? 0 : run.to_ns;
+    }
+    for (uint32_t again = LOOKS_MOST; again-- > 0;) {
+        if (!run_of(st, f->phase, f->to_ns, again, &run) || at_ns < run.from_ns)
             continue;
-        uint64_t to_ns = f->to_ns < run.to_ns - run.from_ns ? run.from_ns + f->to_ns : run.to_ns;
-        return at_ns < to_ns ? to_ns : 0;
+        if (until != NULL && run_of(st, until, UINT64_MAX, again, &last))
+            return last.to_ns;
+        return at_ns < run.to_ns ? run.to_ns : 0;
     }
     return 0;
-}
-
-/* Whether requests to ${from} come to ${to}, by the calls that the lab declares. */
-static bool reaches(const struct scenario *s, const char *from, const char *to, int deep)
-{
-    if (strcmp(from, to) == 0)
-        return true;
-    for (size_t i = 0; deep > 0 && i < s->lab.service_count; i++) {
-        const struct service_plan *service = &s->lab.services[i];
-        for (size_t k = 0; strcmp(service->name, from) == 0 && k < service->call_count; k++)
-            if (reaches(s, service->calls[k].to, to, deep - 1))
-                return true;
-    }
-    return false;
 }
 
 /* A fault elsewhere is nothing to the claim. */
@@ -138,7 +128,14 @@ static bool concerns(const struct window *w, const struct step *fault)
     const char *from = w->asked->on.from.service, *to = w->asked->on.to.service;
     if (from != NULL && strcmp(from, at) == 0)
         return true;
-    return to == NULL || reaches(w->scenario, to, at, CALLS_DEEP);
+    if (to == NULL || strcmp(to, at) == 0)
+        return true;
+    struct chain behind;
+    chain_services(w->scenario, to, &behind);
+    bool reached = behind.count == CHAIN_SERVICES_MOST; /* more may be */
+    for (size_t i = 0; i < behind.count && !reached; i++)
+        reached = strcmp(behind.at[i].service, at) == 0;
+    return reached;
 }
 
 struct expiry {
@@ -155,7 +152,19 @@ static bool is_of_arm(const struct journal *j, uint32_t proc, const char *arm)
     return p != NULL && (ours ? arm_is_subject(arm) : strcmp(p->arm, arm) == 0);
 }
 
-static bool find(const struct stand *st, const struct window *w, struct expiry *ret)
+static bool turns(const struct claim_type *type, const struct expiry *e, const struct verdict *v)
+{
+    enum need need = need_of(type);
+    if (v->kind == VERDICT_INCONCLUSIVE)
+        return need != NEED_NOTHING && (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED);
+    if (v->kind == VERDICT_FAIL)
+        return need == NEED_EVENT && e->at_ns < v->witness_ns;
+    return v->kind == VERDICT_PASS && need == NEED_THROUGHOUT && !e->own;
+}
+
+/* The first that the claim counted on, as ${v} tells. */
+static bool find(const struct stand *st, const struct claim_type *type, const struct window *w,
+                 const struct verdict *v, struct expiry *ret)
 {
     const struct journal *j = st->h->journal;
     for (size_t i = 0; i < j->fault_count; i++) {
@@ -172,29 +181,19 @@ static bool find(const struct stand *st, const struct window *w, struct expiry *
                                .at_ns = r->at,
                                .to_ns = to_ns,
                                .own = json_object_get(f.step->keys, "ttl") != NULL};
-        return true;
+        if (turns(type, ret, v))
+            return true;
     }
     return false;
 }
 
-static bool turns(const struct claim_type *type, const struct expiry *e, const struct verdict *v)
-{
-    enum need need = need_of(type);
-    if (v->kind == VERDICT_INCONCLUSIVE)
-        return need != NEED_NOTHING && (v->why == WHY_TOO_FEW || v->why == WHY_NEVER_FIRED);
-    if (v->kind == VERDICT_FAIL)
-        return need == NEED_EVENT && e->at_ns < v->witness_ns;
-    return v->kind == VERDICT_PASS && need == NEED_THROUGHOUT && !e->own;
-}
-
-/* The first that the claim might have counted on is told. */
 void expiry_mind(const struct stand *st, const struct claim_type *type, const struct window *w,
                  struct verdict *v)
 {
     struct arena *arena = &st->h->g->arena;
     struct expiry e;
     char early[32], more[32];
-    if (w->scenario == NULL || !find(st, w, &e) || !turns(type, &e, v))
+    if (w->scenario == NULL || !find(st, type, w, v, &e))
         return;
     const char *was = v->text, *name = json_string_value(json_object_get(e.fault->keys, "name"));
     verdict_span(e.to_ns - e.at_ns, early, sizeof(early));

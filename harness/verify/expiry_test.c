@@ -66,6 +66,45 @@ static void a_ttl_of_its_own_is_a_lifetime(void **state)
     whole_are(&w, "success", VERDICT_PASS, WHY_NONE, "");
 }
 
+/* Of two faults: one by its own ttl, the other by the limit. */
+static void a_lifetime_that_was_meant_hides_no_limit(void **state)
+{
+    struct whole w;
+    (void)state;
+    windy(&w, storm_3s, "success", mostly);
+    whole_step(&w, &w.s->phases[0], STEP_FAULT, "latency", "payments",
+               (const char *const[]){"add", "1ms", NULL});
+    tell(&w, WHOLE_PROXY, 3 * S, 2);
+    struct fault_record limited = {
+        .at = WHOLE_T0 + 4 * NS_PER_S, .fault = 2, .what = 2, .endpoint = 1};
+    journal_add(w.j, WHOLE_PROXY, RECORD_FAULT, &limited);
+    whole_are(&w, "success", VERDICT_INCONCLUSIVE, WHY_FAULT_EXPIRED,
+              "guard.limits ttl took fault.latency");
+}
+
+/* Faults are numbered in each scenario from 1: what expired before this one began was another's. */
+static void one_of_another_scenario_is_nothing_to_it(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct whole w;
+        windy(&w, NULL, "success", mostly);
+        w.s->steps = ARENA_ARRAY(&w.plan->arena, struct step, 1);
+        w.s->steps[w.s->step_count++] = step_make(w.plan, STEP_FAULT, "abort", "payments",
+                                                  (struct source){"whole.lua", 9, 0}, storm);
+        plan_number_faults(w.s);
+        struct fault_record r = {.at = own == 1 ? WHOLE_T0 + NS_PER_S : WHOLE_T0 - NS_PER_S,
+                                 .fault = 1,
+                                 .what = 2,
+                                 .endpoint = 1};
+        journal_add(w.j, WHOLE_PROXY, RECORD_FAULT, &r);
+        if (own == 1)
+            whole_are(&w, "success", VERDICT_INCONCLUSIVE, WHY_FAULT_EXPIRED, "off 9000 ms before");
+        else
+            whole_are(&w, "success", VERDICT_PASS, WHY_NONE, "");
+    }
+}
+
 /* ... but what saw too little by then says why. */
 static void what_counts_instances_says_why_it_saw_too_few(void **state)
 {
@@ -206,6 +245,59 @@ static void it_is_told_by_its_own_arm_or_by_the_conductor(void **state)
     }
 }
 
+/* In the repetition it is carried on to the end of the next phase's repetition. */
+static void one_that_was_carried_on_in_a_repetition_is_missed_there(void **state)
+{
+    static const char *const carried[] = {"status", "503", "to_end_of", "next", NULL};
+    struct whole w;
+    (void)state;
+    windy(&w, carried, "retries", NULL);
+    struct phase *next = whole_phase(&w, "next", 10 * S, 11 * S);
+    whole_step(&w, next, STEP_EXPECT, "success", "client -> payments", mostly);
+    for (int i = 0; i < 2; i++)
+        journal_add_phase(
+            w.j, &(struct journal_phase){.phase = 7 + (uint32_t)i,
+                                         .arm = "subject",
+                                         .name = i == 0 ? "windy (again)" : "next (again)",
+                                         .why = "clock",
+                                         .t0_ns = WHOLE_T0 + (20 + 10 * (uint64_t)i) * NS_PER_S,
+                                         .t1_ns = WHOLE_T0 + (30 + 10 * (uint64_t)i) * NS_PER_S});
+    for (uint64_t t = 30 * S; t < 40 * S; t += 50 * MS)
+        whole_good(&w, t, 2 * MS);
+    whole_judge(&w);
+    whole_is(&w, "success", VERDICT_PASS, WHY_NONE, "in the repeated phase");
+    judgement_free(w.judgement);
+    json_decref(w.j->plan);
+    json_decref(w.j->policy);
+    tell(&w, WHOLE_PROXY, 23 * S, 2);
+    whole_are(&w, "success", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "20 of 100");
+}
+
+/* A pause in a `during` makes it end later by the clock. */
+static void a_during_that_was_paused_ends_later(void **state)
+{
+    struct whole w;
+    (void)state;
+    windy(&w, NULL, "success", mostly);
+    struct phase *phase = &w.s->phases[0];
+    struct step *during = whole_step(&w, phase, STEP_DURING, "during", NULL, NULL);
+    during->to_ns = 8 * NS_PER_S;
+    during->steps = ARENA_ARRAY(&w.plan->arena, struct step, 1);
+    during->steps[0] = step_make(w.plan, STEP_FAULT, "abort", "payments", during->source, storm);
+    during->step_count = 1;
+    plan_number_faults(w.s);
+    w.j->phases[0].why = "pause";
+    w.j->phases[0].t1_ns = WHOLE_T0 + 6 * NS_PER_S;
+    journal_add_phase(w.j, &(struct journal_phase){.phase = 7,
+                                                   .arm = "subject",
+                                                   .name = "windy (resumed)",
+                                                   .why = "clock",
+                                                   .t0_ns = WHOLE_T0 + 10 * NS_PER_S,
+                                                   .t1_ns = WHOLE_T0 + 14 * NS_PER_S});
+    tell(&w, WHOLE_PROXY, 11 * S, 2);
+    whole_are(&w, "success", VERDICT_INCONCLUSIVE, WHY_FAULT_EXPIRED, "off 1000 ms before");
+}
+
 /* In the rest of a paused phase it does not come back. */
 static void after_a_pause_the_phase_ends_with_its_last_part(void **state)
 {
@@ -230,6 +322,8 @@ int main(void)
         cmocka_unit_test(one_that_lived_as_long_as_it_was_to_changes_nothing),
         cmocka_unit_test(what_speaks_of_the_whole_phase_is_open),
         cmocka_unit_test(a_ttl_of_its_own_is_a_lifetime),
+        cmocka_unit_test(a_lifetime_that_was_meant_hides_no_limit),
+        cmocka_unit_test(one_of_another_scenario_is_nothing_to_it),
         cmocka_unit_test(what_counts_instances_says_why_it_saw_too_few),
         cmocka_unit_test(what_failed_by_then_stands),
         cmocka_unit_test(an_await_of_what_it_brings_is_open),
@@ -237,6 +331,8 @@ int main(void)
         cmocka_unit_test(one_that_was_to_be_carried_on_is_missed_in_the_next_phase),
         cmocka_unit_test(within_a_during_it_was_to_end_with_that),
         cmocka_unit_test(it_is_told_by_its_own_arm_or_by_the_conductor),
+        cmocka_unit_test(one_that_was_carried_on_in_a_repetition_is_missed_there),
+        cmocka_unit_test(a_during_that_was_paused_ends_later),
         cmocka_unit_test(after_a_pause_the_phase_ends_with_its_last_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
