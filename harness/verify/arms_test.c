@@ -113,9 +113,8 @@ static void add_block(struct rig *r, size_t at, uint32_t round, uint64_t begin_n
                       json_pack("{s:s, s:i}", "arm", arm, "block", (int)round + 1));
 }
 
-static void rig_open(struct rig *r)
+static void rig_make(struct rig *r)
 {
-    struct error err = {0};
     json_t *edges = json_array();
     *r = (struct rig){.j = journal_new(), .plan = plan_new()};
     r->plan->suite = "arms.lua";
@@ -150,9 +149,20 @@ static void rig_open(struct rig *r)
     r->j->end_how = "complete";
     r->j->plan = plan_to_json(r->plan);
     r->j->policy = json_pack("{s:o, s:[]}", "edges", edges, "findings");
+}
+
+static void rig_judge(struct rig *r)
+{
+    struct error err = {0};
     journal_sort(r->j);
     if (!judge_run(r->j, NULL, &r->g, &err))
         fail_msg("%s", err.text);
+}
+
+static void rig_open(struct rig *r)
+{
+    rig_make(r);
+    rig_judge(r);
 }
 
 static void rig_close(struct rig *r)
@@ -218,12 +228,31 @@ static void the_clock_of_a_phase_stands_between_its_blocks(void **state)
     rig_close(&r);
 }
 
+/* A proxy of the arm stood still for a second and a half: of the twelve in which it had its turn
+ * that would be too many, while another arm has its own it is none. */
+static void a_loop_that_stands_still_in_the_turn_of_others_is_nothing_to_the_arm(void **state)
+{
+    (void)state;
+    for (uint64_t block = 0; block < 2; block++) {
+        struct rig r;
+        struct stall_record stall = {.at = T0 + block * BLOCK + NS_PER_S,
+                                     .fired = 3 * NS_PER_S / 2};
+        rig_make(&r);
+        journal_add(r.j, 3, RECORD_STALL, &stall);
+        rig_judge(&r);
+        const struct verdict *tail = &find(&r, 0, "tail", false)->verdict;
+        assert_int_equal(tail->kind, block == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS);
+        rig_close(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_arm_is_compared_with_the_one_that_was_named),
         cmocka_unit_test(what_a_policy_promises_is_not_asked_where_there_is_no_mesh),
         cmocka_unit_test(the_clock_of_a_phase_stands_between_its_blocks),
+        cmocka_unit_test(a_loop_that_stands_still_in_the_turn_of_others_is_nothing_to_the_arm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,7 +175,7 @@ void track_find_taint(struct track *t)
     add_stalls(t, &all);
     struct span_list lags = {0};
     for (size_t i = 0; i < all.spans.count; i++)
-        if (all.spans.at[i].to_ns - all.spans.at[i].from_ns > LAG_NS)
+        if (track_active_ns(t, all.spans.at[i].from_ns, all.spans.at[i].to_ns) > LAG_NS)
             add(&lags, all.spans.at[i].from_ns, all.spans.at[i].to_ns);
     spans_merge(&lags.spans);
     t->lags = lags.spans;
