@@ -15,13 +15,14 @@ static const char *const planes[] = {"sidecar", "ztunnel", "waypoint",
 enum { PLANE_ZTUNNEL = 1 << 1, PLANE_NONE = 1 << 5 };
 
 struct evidence {
-    struct map marks;   /* by id and k: name of the marks, plus 1 */
+    struct map marks;   /* by try: name of the marks, plus 1 */
     struct map carried; /* connections that began with an identity */
     bool ambient;
     uint64_t handshakes;
 };
 struct census {
     uint64_t requests, lacking[PLANES], passing[PLANES], wrong;
+    uint64_t marked; /* of the wrong: by a mark that is there, not by one that is missing */
     unsigned missing, forbidden; /* planes of the first offence */
 };
 
@@ -59,9 +60,16 @@ static bool is_here(const struct window *w, uint32_t proc)
            strcmp(p->arm, w->track->arm) == 0 && strcmp(p->service, w->track->service) == 0;
 }
 
-static struct map_key key_of(uint64_t hi, uint64_t lo, uint16_t k)
+/* A try's order and a connection's number are those of the process that has the endpoint: of a
+ * service there may be several. */
+static struct map_key key_of_try(uint64_t hi, uint64_t lo, uint16_t k, uint16_t endpoint)
 {
-    return (struct map_key){hi ^ (uint64_t)k << 48, lo};
+    return (struct map_key){hi ^ (uint64_t)k << 48, lo ^ (uint64_t)endpoint << 48};
+}
+
+static struct map_key key_of_conn(uint32_t conn, uint16_t endpoint)
+{
+    return (struct map_key){endpoint, conn};
 }
 
 static void gather(const struct window *w, struct evidence *e)
@@ -73,9 +81,10 @@ static void gather(const struct window *w, struct evidence *e)
     map_init(&e->carried, HANDSHAKES_MOST);
     for (size_t i = 0; i < j->hop_count; i++) {
         const struct hop_record *r = &j->hops[i].r;
-        uint64_t *at = is_here(w, j->hops[i].proc)
-                           ? map_at(&e->marks, key_of(r->id_hi, r->id_lo, r->k), NULL)
-                           : NULL;
+        uint64_t *at =
+            is_here(w, j->hops[i].proc)
+                ? map_at(&e->marks, key_of_try(r->id_hi, r->id_lo, r->k, r->endpoint), NULL)
+                : NULL;
         if (at != NULL)
             *at = (uint64_t)r->marks + 1;
     }
@@ -85,7 +94,7 @@ static void gather(const struct window *w, struct evidence *e)
             continue;
         e->handshakes++;
         uint64_t *at = r->done != 0 && r->sans != 0
-                           ? map_at(&e->carried, (struct map_key){0, r->conn}, NULL)
+                           ? map_at(&e->carried, key_of_conn(r->conn, r->endpoint), NULL)
                            : NULL;
         if (at != NULL)
             *at = 1;
@@ -95,7 +104,8 @@ static void gather(const struct window *w, struct evidence *e)
 static unsigned planes_of_try(const struct window *w, const struct evidence *e,
                               const struct request *r, const struct try *x)
 {
-    const uint64_t *marks = map_find(&e->marks, key_of(r->r->id_hi, r->r->id_lo, x->r->k));
+    const uint64_t *marks =
+        map_find(&e->marks, key_of_try(r->r->id_hi, r->r->id_lo, x->r->k, x->r->endpoint));
     unsigned mask = 0;
     struct bytes rest = marks == NULL ? (struct bytes){0}
                                       : bytes_of(journal_name(w->journal, (uint32_t)*marks - 1));
@@ -105,7 +115,7 @@ static unsigned planes_of_try(const struct window *w, const struct evidence *e,
         size_t used = len < rest.len ? len + 1 : len;
         rest = (struct bytes){rest.at + used, rest.len - used};
     }
-    if (e->ambient && map_find(&e->carried, (struct map_key){0, x->r->conn}) != NULL)
+    if (e->ambient && map_find(&e->carried, key_of_conn(x->r->conn, x->r->endpoint)) != NULL)
         mask |= PLANE_ZTUNNEL;
     return mask == 0 ? PLANE_NONE : mask;
 }
@@ -135,6 +145,7 @@ static void look(const struct window *w, const struct evidence *e, unsigned thro
         if (!tried || (lacking == 0 && (passed & never) == 0))
             continue;
         c->wrong++;
+        c->marked += (passed & never & ~(unsigned)PLANE_NONE) != 0;
         c->missing |= lacking;
         c->forbidden |= passed & never;
         window_witness(ret, r, r->start_ns);
@@ -182,6 +193,13 @@ static void conclude(const struct window *w, const struct census *c, unsigned th
                      by[0] != '\0' && without[0] != '\0' ? ", " : "", without,
                      (unsigned long long)c->requests, window_when(w, ret, arena));
         ret->certain = "a census of the phase: by the marks on each try, and who brought it";
+        if (c->marked == 0 && w->lost > 0) {
+            verdict_open(ret, WHY_LOST, arena,
+                         "the journal lost %llu records of this phase, marks among them perhaps "
+                         "(else: %s)",
+                         (unsigned long long)w->lost, ret->text);
+            ret->needs = "a faster disk, or a lower rate";
+        }
     } else if (c->requests < ret->needed) {
         window_too_few(w, ret, arena, c->requests, ret->needed, ret->unit);
     } else {
@@ -190,6 +208,13 @@ static void conclude(const struct window *w, const struct census *c, unsigned th
                      (unsigned long long)c->requests, by[0] == '\0' ? " as asked" : " through ",
                      by);
     }
+}
+
+/* A mesh that is not ours leaves no mark by itself: that none is there tells nothing then. */
+static bool is_unmarked(const struct window *w, const struct evidence *e, unsigned planes_asked)
+{
+    return w->scenario != NULL && w->scenario->lab.driver == DRIVER_EXTERNAL &&
+           e->marks.count == 0 && (planes_asked & ~(unsigned)PLANE_ZTUNNEL) != 0;
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
@@ -210,6 +235,10 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         verdict_open(ret, WHY_CAPABILITY, arena,
                      "a ztunnel is told by the identity that it presents, and nothing here is TLS");
         ret->needs = "lab { driver = \"envoy\", tls = \"mutual\" }";
+    } else if (is_unmarked(w, &e, through | never)) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "no try carries a mark, and a mesh that is not ours leaves none by itself");
+        ret->needs = "its proxies must add their names to x-meshproof-hop";
     } else
         conclude(w, &c, through, arena, ret);
     map_release(&e.marks);

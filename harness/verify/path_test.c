@@ -4,6 +4,12 @@
 
 #define REQUESTS 400
 
+/* Where whole_try sends it. */
+static uint16_t endpoint_of(uint64_t request)
+{
+    return (uint16_t)(request % 3 + 1);
+}
+
 static void mark(struct whole *w, uint64_t request, const char *marks)
 {
     struct hop_record hop = {.at = WHOLE_T0,
@@ -11,7 +17,7 @@ static void mark(struct whole *w, uint64_t request, const char *marks)
                              .id_lo = request,
                              .marks = journal_add_name(w->j, marks),
                              .conn = (uint32_t)request,
-                             .endpoint = 1,
+                             .endpoint = endpoint_of(request),
                              .k = 1};
     journal_add(w->j, WHOLE_PROXY, RECORD_HOP, &hop);
 }
@@ -22,7 +28,7 @@ static void bring(struct whole *w, uint64_t request, const char *sans)
                                      .done = 1,
                                      .sans = sans == NULL ? 0 : journal_add_name(w->j, sans),
                                      .conn = (uint32_t)request,
-                                     .endpoint = 1};
+                                     .endpoint = endpoint_of(request)};
     journal_add(w->j, WHOLE_PROXY, RECORD_HANDSHAKE, &shake);
 }
 
@@ -97,6 +103,53 @@ static void a_ztunnel_is_told_by_its_identity(void **state)
     whole_are(&w, "path", VERDICT_FAIL, WHY_NONE, "no ztunnel on 1 of 400 requests");
 }
 
+/* Endpoints may be of several processes, and each numbers its own connections. */
+static void a_connection_of_another_endpoint_tells_nothing(void **state)
+{
+    struct whole w;
+    (void)state;
+    walk(&w, "istio_ambient", "ztunnel", NULL, "waypoint", 0, NULL);
+    for (uint64_t i = 1; i <= REQUESTS; i++)
+        bring(&w, i, "spiffe://cluster.local/ns/shop/sa/checkout");
+    w.j->handshakes[8].r.endpoint = w.j->handshakes[8].r.endpoint % 3 + 1;
+    whole_are(&w, "path", VERDICT_FAIL, WHY_NONE, "no ztunnel on 1 of 400 requests");
+}
+
+/* A mark that is missing may be one that was lost; one that is there was not. */
+static void lost_records_explain_what_is_missing(void **state)
+{
+    struct lost_record lost = {
+        .at = WHOLE_T0, .to = WHOLE_T0 + NS_PER_S, .count = 4, .kind = RECORD_HOP};
+    struct whole w;
+    (void)state;
+    walk(&w, "istio_ambient", "waypoint", NULL, "waypoint", 100, NULL);
+    journal_add(w.j, WHOLE_PROXY, RECORD_LOST, &lost);
+    whole_are(&w, "path", VERDICT_INCONCLUSIVE, WHY_LOST, "no waypoint on 4 of 400 requests");
+
+    walk(&w, "istio_ambient", "waypoint", "sidecar", "waypoint", REQUESTS, "waypoint,sidecar");
+    journal_add(w.j, WHOLE_PROXY, RECORD_LOST, &lost);
+    whole_are(&w, "path", VERDICT_FAIL, WHY_NONE, "sidecar on 1 of 400 requests");
+}
+
+/* Somebody else's proxies leave no marks unless they are told to: that they left none says nothing
+ * of where a request passed. */
+static void without_a_mark_a_foreign_mesh_tells_nothing(void **state)
+{
+    struct whole w;
+    (void)state;
+    walk(&w, "istio", NULL, "sidecar", NULL, 0, NULL);
+    w.s->lab.driver = DRIVER_EXTERNAL;
+    whole_are(&w, "path", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "no try carries a mark");
+
+    walk(&w, "istio", "sidecar", NULL, NULL, 0, NULL);
+    w.s->lab.driver = DRIVER_EXTERNAL;
+    whole_are(&w, "path", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "no try carries a mark");
+
+    walk(&w, "istio", "sidecar", NULL, "sidecar", 100, NULL);
+    w.s->lab.driver = DRIVER_EXTERNAL;
+    whole_are(&w, "path", VERDICT_FAIL, WHY_NONE, "no sidecar on 4 of 400 requests");
+}
+
 static void few_requests_are_no_census(void **state)
 {
     struct whole w;
@@ -118,7 +171,10 @@ int main(void)
         cmocka_unit_test(one_that_passes_another_fails),
         cmocka_unit_test(one_that_misses_it_fails),
         cmocka_unit_test(no_mark_and_no_identity_is_none),
+        cmocka_unit_test(without_a_mark_a_foreign_mesh_tells_nothing),
         cmocka_unit_test(a_ztunnel_is_told_by_its_identity),
+        cmocka_unit_test(a_connection_of_another_endpoint_tells_nothing),
+        cmocka_unit_test(lost_records_explain_what_is_missing),
         cmocka_unit_test(few_requests_are_no_census),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
