@@ -250,31 +250,12 @@ static void add_tags(struct build *b, struct scenario *s, const struct scenario 
 /* quarantine = { until_date =, owner =, reason = }: somebody answers for it until a day. */
 static void read_quarantine(struct build *b, const json_t *keys, struct scenario *s)
 {
-    static const char *const names[] = {"owner", "reason", "until_date"};
     const json_t *table = json_object_get(keys, "quarantine");
-    const char **fields[] = {&s->quarantine_owner, &s->quarantine_reason, &s->quarantine_until};
-    char text[sizeof(((struct error *)NULL)->text)];
-    const char *key;
-    json_t *value;
     uint32_t day;
     if (table == NULL)
         return;
-    json_object_foreach((json_t *)(uintptr_t)table, key, value)
-    {
-        size_t at = 0;
-        while (at < COUNT_OF(names) && strcmp(names[at], key) != 0)
-            at++;
-        if (at < COUNT_OF(names) && json_is_string(value)) {
-            *fields[at] = arena_strdup(&b->plan->arena, json_string_value(value));
-            continue;
-        }
-        row_no_key("quarantine", key, names, COUNT_OF(names), text, sizeof(text));
-        errors_add(b->errors, s->source, ERROR_INPUT, "scenario: %s", text);
-    }
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (*fields[i] == NULL)
-            errors_add(b->errors, s->source, ERROR_INPUT, "scenario: quarantine needs %s",
-                       names[i]);
+    row_parse(&quarantine_table, "scenario: quarantine", table, s, s->source, &b->plan->arena,
+              b->plan->owned, b->errors);
     if (s->quarantine_until != NULL && !exception_date_parse(s->quarantine_until, &day))
         errors_add(b->errors, s->source, ERROR_INPUT,
                    "scenario: quarantine: until_date is \"%.40s\"; it must be a day such as "

@@ -168,6 +168,10 @@ static void what_stands_in_a_row_is_said(void **unused)
          "return scenario \"s\" { mesh = " ISTIO ", " LAB("") LOAD
          "quarantine = { until_date = \"2026-12-31\", reason = \"b\" }, " QUIET "}",
          "owner.lua:1: scenario: quarantine needs owner"},
+        {"reason.lua",
+         "return scenario \"s\" { mesh = " ISTIO ", " LAB("") LOAD
+         "quarantine = { until_date = \"2026-12-31\", owner = \"a\", reason = 5 }, " QUIET "}",
+         "reason.lua:1: scenario: quarantine: reason is 5; it must be a text"},
     };
     (void)unused;
     check_golden(rows, COUNT_OF(rows));

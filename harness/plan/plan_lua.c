@@ -275,14 +275,11 @@ static void print_from_policy(const struct plan *p, const struct scenario *s, st
 
 static void print_quarantine(const struct scenario *s, struct text *to)
 {
+    size_t count = 0;
     if (s->quarantine_until == NULL)
         return;
-    text_add(to, "  quarantine = { until_date = ");
-    row_quote(to, s->quarantine_until);
-    text_add(to, ", owner = ");
-    row_quote(to, s->quarantine_owner);
-    text_add(to, ", reason = ");
-    row_quote(to, s->quarantine_reason);
+    text_add(to, "  quarantine = { ");
+    row_print(&quarantine_table, "quarantine", s, to, &count);
     text_add(to, " },\n");
 }
 

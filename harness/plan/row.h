@@ -96,6 +96,6 @@ bool row_quantity(enum unit unit, const json_t *value, uint64_t *ret,
 
 extern const struct row_table plan_table, scenario_table, phase_table, step_table, load_table,
     lab_table, service_table, call_table, mesh_table, suite_table, from_policy_table, guard_table,
-    probe_table, notify_table;
+    probe_table, notify_table, quarantine_table;
 
 #endif

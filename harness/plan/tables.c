@@ -225,6 +225,14 @@ static const struct row phase_rows[] = {
 };
 TABLE(phase_table, "phase", phase_rows, struct phase, NULL);
 
+/* As an author writes it; the saved form is the scenario's. */
+static const struct row quarantine_rows[] = {
+    {.name = "until_date", TEXT(struct scenario, quarantine_until), SUITE, .required = true},
+    {.name = "owner", TEXT(struct scenario, quarantine_owner), SUITE, .required = true},
+    {.name = "reason", TEXT(struct scenario, quarantine_reason), SUITE, .required = true},
+};
+TABLE(quarantine_table, "quarantine", quarantine_rows, struct scenario, NULL);
+
 static const struct row scenario_rows[] = {
     {.name = "name", TEXT(struct scenario, name), SAVED},
     WHERE(struct scenario),

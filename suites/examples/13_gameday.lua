@@ -1,7 +1,7 @@
 local shop = require "lib/shop"
 return scenario "game day: payments in staging" { tags = { "gameday" }, owner = "team-payments", needs = { "human" }, deadline = "90m",
   mesh = mesh.istio { policy = "k8s/", version = "1.31" }, lab = shop.lab(), load = shop.load "50/s",
-  probes = { orders = probe.promql { query = 'sum(rate(orders_total{env="staging"}[1m]))' }, shopfront = probe.http { url = "http://shop.staging.example/health" } },
+  probes = { orders = probe.promql { query = 'sum(rate(orders_total{env="staging"}[1m]))' }, shopfront = probe.http { url = "https://shop.staging.example/health" } },
   guard = { guard.approval { ask = "Start? On-call is told, dashboards are open.", role = "incident-lead" }, guard.window { allow = { "Mon-Thu 09:00-16:00" }, zone = "Europe/Berlin" },
     guard.stop { probe = "orders", below = 5, over = "30s", note = "orders below five a second" }, guard.stop { probe = "shopfront", below = 1, over = "15s" },
     guard.limits { endpoints = "34%", keep = 2, ttl = "10m", namespaces = { "shop" } } },
