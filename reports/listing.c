@@ -71,13 +71,6 @@ void listing_time(const struct scene *s, uint64_t t_ns, struct text *to)
              units_print_time(t_ns < zero ? zero - t_ns : t_ns - zero, at, sizeof(at)));
 }
 
-void listing_pad(struct text *to, size_t line, size_t column)
-{
-    do
-        text_add(to, " ");
-    while (to->len - line < column && !to->full);
-}
-
 const char *listing_arm(const struct scene *s, uint32_t proc)
 {
     const struct journal_proc *p = journal_proc_of(s->journal, proc);
@@ -121,9 +114,9 @@ void listing_verdict(const struct judged *d, struct text *to)
 {
     size_t line = to->len;
     text_add(to, "  %s", verdict_kind_name(d->verdict.kind));
-    listing_pad(to, line, 16);
+    text_pad(to, line, 16, 1);
     text_add(to, "%s", d->claim->id);
-    listing_pad(to, line, 34);
+    text_pad(to, line, 34, 1);
     report_add_clean(to, d->on);
     text_add(to, "  ");
     report_add_clean(to, d->verdict.text);

@@ -33,8 +33,6 @@ bool listing_json(const struct listing *listing, const struct scene *s, const ch
 /* --- for its files --- */
 /* "00:47.218"; "-00:02.000" before the run's start. */
 void listing_time(const struct scene *s, uint64_t t_ns, struct text *to);
-/* Spaces up to that column of the line that began at ${line}; always one. */
-void listing_pad(struct text *to, size_t line, size_t column);
 /* Who wrote it: the arm of a process; SUBJECT of one that knows no arms. */
 const char *listing_arm(const struct scene *s, uint32_t proc);
 /* The arms of the run, the subject first; ARENA of the caller's. */

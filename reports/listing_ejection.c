@@ -67,9 +67,9 @@ static void add_value(const char *name, const struct value *v, bool is_time, str
     else
         snprintf(number, sizeof(number), "%llu", (unsigned long long)v->number);
     text_add(to, "  %s", name);
-    listing_pad(to, line, 34);
+    text_pad(to, line, 34, 1);
     text_add(to, "%s", number);
-    listing_pad(to, line, 46);
+    text_pad(to, line, 46, 1);
     if (source_format(v->source, false, mark, sizeof(mark)) > 0)
         report_add_clean(to, mark);
     else

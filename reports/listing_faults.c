@@ -125,12 +125,12 @@ static void add_line(const struct scene *s, const struct armed *a, struct text *
         text_add(to, "not ended");
     else
         listing_time(s, a->to_ns, to);
-    listing_pad(to, line, 28);
+    text_pad(to, line, 28, 1);
     text_add(to, "fault %u  ", a->fault);
     report_add_clean(to, a->params);
     text_add(to, " on ");
     add_places(a, to);
-    listing_pad(to, line, 84);
+    text_pad(to, line, 84, 1);
     text_add(to, a->fired == 0 ? "FIRED 0" : "fired %s",
              text_grouped(a->fired, number, sizeof(number)));
     if (a->guarded > 0)
@@ -152,7 +152,7 @@ static void add_world(const struct scene *s, const char *arm, struct text *to)
             continue;
         text_add(to, "  ");
         listing_time(s, r->at, to);
-        listing_pad(to, line, 28);
+        text_pad(to, line, 28, 1);
         text_add(to, "%-8s  ", steps[r->step < 3 ? r->step : 0]);
         report_add_clean(to, journal_name(j, r->what));
         text_add(to, " on ");
@@ -182,7 +182,7 @@ static void add_hooks(const struct scene *s, const char *arm, struct text *to)
             continue;
         text_add(to, "  ");
         listing_time(s, r->at, to);
-        listing_pad(to, line, 28);
+        text_pad(to, line, 28, 1);
         text_add(to, "fault %u  hook ", r->fault);
         report_add_clean(to, journal_name(j, r->source));
         text_add(to, " %s: ", level == NULL ? "says" : level);

@@ -48,7 +48,7 @@ static void add_edge(const struct scene *s, const struct scene_edge *e, struct t
         size_t line = to->len;
         text_add(to, "  ");
         report_add_clean(to, c.rows[i].name);
-        listing_pad(to, line, 45);
+        text_pad(to, line, 45, 1);
         add_numbers(&c.rows[i], to);
         if (c.rows[i].verdict != NULL)
             text_add(to, "   %s (%s)", verdict_kind_name(c.rows[i].verdict->verdict.kind),
@@ -99,7 +99,7 @@ static void add_series(const struct journal *j, const struct metric_row *first,
         report_add_clean(to, journal_name(j, first->r.labels));
         text_add(to, "}");
     }
-    listing_pad(to, line, 64);
+    text_pad(to, line, 64, 1);
     text_add(to, "%.12g -> %.12g\n", first->r.value, last->r.value);
 }
 

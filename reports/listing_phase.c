@@ -71,15 +71,15 @@ static void add_phase(const struct scene *s, size_t index, struct text *to)
         text_add(to, "never");
     else
         listing_time(s, p->t1_ns, to);
-    listing_pad(to, line, NAME_COLUMN);
+    text_pad(to, line, NAME_COLUMN, 1);
     report_add_clean(to, p->name);
-    listing_pad(to, line, WHY_COLUMN);
+    text_pad(to, line, WHY_COLUMN, 1);
     report_add_clean(to, p->why == NULL ? "not ended" : p->why);
     if (d != NULL) {
-        listing_pad(to, line, COUNTS_COLUMN);
+        text_pad(to, line, COUNTS_COLUMN, 1);
         add_counts(d, to);
         if (is_first(s->journal, index)) {
-            listing_pad(to, line, VERDICTS_COLUMN);
+            text_pad(to, line, VERDICTS_COLUMN, 1);
             add_verdicts(s, p->scenario, p->ordinal, to);
         }
     }
@@ -92,7 +92,7 @@ static void add_whole(const struct scene *s, uint32_t scenario, struct text *to)
 {
     size_t line = to->len, before;
     text_add(to, "  over all of it");
-    listing_pad(to, line, VERDICTS_COLUMN);
+    text_pad(to, line, VERDICTS_COLUMN, 1);
     before = to->len;
     add_verdicts(s, scenario, UINT32_MAX, to);
     if (to->len == before) /* nothing was asked over it */

@@ -106,7 +106,7 @@ static void add_sample(const struct scene *s, const struct sampled *p,
     size_t line = to->len;
     text_add(to, "  ");
     listing_time(s, r->at, to);
-    listing_pad(to, line, 15);
+    text_pad(to, line, 15, 1);
     if (r->missing != 0) {
         text_add(to, "%12s  no value: ", "-");
         report_add_clean(to, journal_name(s->journal, r->why));

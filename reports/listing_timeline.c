@@ -61,9 +61,9 @@ static void row_print(const struct picture *p, const char *name, const char *wha
     while (len > 0 && r->at[len - 1] == ' ')
         len--;
     report_add_clean(p->to, name);
-    listing_pad(p->to, line, GUTTER - 9);
+    text_pad(p->to, line, GUTTER - 9, 1);
     text_add(p->to, "%s", what);
-    listing_pad(p->to, line, GUTTER);
+    text_pad(p->to, line, GUTTER, 1);
     text_add(p->to, "%.*s%s%s\n", (int)len, r->at, after[0] == '\0' ? "" : "  ", after);
 }
 

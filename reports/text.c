@@ -15,12 +15,6 @@
 #define WIDTH 100
 #define MARK_COLUMN 60
 
-static void add_pad(struct text *to, size_t line_start, size_t column)
-{
-    while (to->len - line_start < column)
-        text_add(to, " ");
-}
-
 /* "2 min 30 s", "26.4 s" */
 static void add_span(struct text *to, uint64_t ns)
 {
@@ -96,7 +90,7 @@ static void add_mark(struct text *to, size_t line_start, struct source source, c
         line_start = to->len;
     }
     if (to->len - line_start < MARK_COLUMN)
-        add_pad(to, line_start, MARK_COLUMN);
+        text_pad(to, line_start, MARK_COLUMN, 0);
     else
         text_add(to, "   ");
     report_add_clean(to, mark);
@@ -155,7 +149,7 @@ static void add_block(const struct report *report, const struct judged *d, struc
         add_accepted(d->accepted, to);
     text_add(to, "  %-14s ", d->claim->word);
     report_add_clean(to, d->on);
-    add_pad(to, start, 55);
+    text_pad(to, start, 55, 0);
     text_add(to, " (%s)\n", d->claim->id);
     start = to->len;
     if (v->policy != NULL) {
@@ -187,7 +181,7 @@ static void add_pass(const struct judged *d, struct text *to)
     size_t start = to->len;
     text_add(to, "  %s  %-14s ", verdict_kind_name(d->verdict.kind), d->claim->word);
     report_add_clean(to, d->on);
-    add_pad(to, start, 44);
+    text_pad(to, start, 44, 0);
     text_add(to, "  ");
     report_add_clean(to, d->verdict.text);
     if (d->verdict.policy_line.file != NULL) {
@@ -196,7 +190,7 @@ static void add_pass(const struct judged *d, struct text *to)
         if (to->len - start + n + 3 > WIDTH) {
             text_add(to, "\n");
             start = to->len;
-            add_pad(to, start, 46);
+            text_pad(to, start, 46, 0);
             report_add_clean(to, mark);
         } else {
             text_add(to, "   ");
@@ -301,7 +295,7 @@ static void add_faults(const struct report *report, const struct judged_phase *p
         report_add_clean(to, f.text);
         text_add(to, " on ");
         report_add_clean(to, f.on);
-        add_pad(to, start, MARK_COLUMN - 4);
+        text_pad(to, start, MARK_COLUMN - 4, 0);
         if (f.fired == 0)
             text_add(to, " FIRED 0");
         else
@@ -428,7 +422,7 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
     text_add(to, "scenario \"");
     report_add_clean(to, name);
     text_add(to, "\"");
-    add_pad(to, start, WIDTH - 3 - strlen(outcome));
+    text_pad(to, start, WIDTH - 3 - strlen(outcome), 0);
     text_add(to, "   %s\n", outcome);
     add_arm(report, scenario, to);
     add_quarantine(report, scenario, to);

@@ -25,9 +25,7 @@ void aborted_add_stop(const struct report *report, const struct judged_phase *ph
     report_add_clean(to, trip != NULL ? report_event_text(trip, "guard")
                                       : report_event_text(abort, "why"));
     if (report_event_text(trip, "where")[0] != '\0') {
-        while (to->len - start < MARK_COLUMN)
-            text_add(to, " ");
-        text_add(to, "   ");
+        text_pad(to, start, MARK_COLUMN + 3, 3);
         report_add_clean(to, report_event_text(trip, "where"));
     }
     text_add(to, "\n");

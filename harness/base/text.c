@@ -70,6 +70,12 @@ void text_add(struct text *t, const char *format, ...)
     t->len += (size_t)n;
 }
 
+void text_pad(struct text *t, size_t line, size_t column, size_t least)
+{
+    size_t at = t->len - line, blanks = at < column ? column - at : 0;
+    text_add(t, "%*s", (int)(blanks > least ? blanks : least), "");
+}
+
 const char *text_get(const struct text *t)
 {
     return t->at == NULL ? "" : t->at;

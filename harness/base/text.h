@@ -18,6 +18,8 @@ void text_release(struct text *t);
 void text_clear(struct text *t);
 void text_add(struct text *t, const char *format, ...) PRINTF(2, 3);
 void text_add_bytes(struct text *t, struct bytes b);
+/* Spaces up to ${column} of the line that began at ${line}, and no fewer than ${least}. */
+void text_pad(struct text *t, size_t line, size_t column, size_t least);
 /* "" when nothing was added; borrowed until the next change. */
 const char *text_get(const struct text *t);
 /* The heap string, the caller's to free; the builder is empty afterwards. */

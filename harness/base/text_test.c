@@ -125,6 +125,24 @@ static void the_nearest_word_is_at_most_two_edits_away(void **state)
         text_nearest("a very long word that no table of any suite will ever hold", words, 3));
 }
 
+static void a_pad_goes_to_its_column_and_ends_where_there_is_no_room(void **state)
+{
+    struct text t;
+    (void)state;
+    text_init(&t, 16);
+    text_add(&t, "head\nab");
+    text_pad(&t, 5, 4, 1);
+    assert_string_equal(text_get(&t), "head\nab  ");
+    text_pad(&t, 5, 4, 0);
+    text_pad(&t, 5, 2, 1);
+    assert_string_equal(text_get(&t), "head\nab   ");
+    assert_false(t.full);
+    text_pad(&t, 5, 60, 0);
+    assert_true(t.full);
+    assert_string_equal(text_get(&t), "head\nab   ");
+    text_release(&t);
+}
+
 static void numbers_are_grouped_by_three(void **state)
 {
     char to[40];
@@ -144,6 +162,7 @@ int main(void)
         cmocka_unit_test(globs_match_as_they_are_defined),
         cmocka_unit_test(a_long_glob_takes_linear_time),
         cmocka_unit_test(the_nearest_word_is_at_most_two_edits_away),
+        cmocka_unit_test(a_pad_goes_to_its_column_and_ends_where_there_is_no_room),
         cmocka_unit_test(numbers_are_grouped_by_three),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,13 +16,6 @@ static void add_value(const json_t *value, struct text *to)
     free(text);
 }
 
-static void add_pad(struct text *to, size_t line, size_t column)
-{
-    do
-        text_add(to, " ");
-    while (to->len - line < column && !to->full);
-}
-
 static void print_one(const json_t *p, struct text *to)
 {
     const json_t *value = json_object_get(p, "value"), *usual = json_object_get(p, "default"),
@@ -31,7 +24,7 @@ static void print_one(const json_t *p, struct text *to)
     size_t line = to->len;
     text_add(to, "%s=", json_string_value(json_object_get(p, "name")));
     add_value(value != NULL ? value : usual, to);
-    add_pad(to, line, 28);
+    text_pad(to, line, 28, 1);
     if (value != NULL && !json_equal(value, usual)) {
         text_add(to, "default ");
         add_value(usual, to);
@@ -45,7 +38,7 @@ static void print_one(const json_t *p, struct text *to)
         text_add(to, "  ");
     if (help != NULL)
         text_add(to, "%s", help);
-    add_pad(to, line, 76);
+    text_pad(to, line, 76, 1);
     text_add(to, "%s\n", json_string_value(json_object_get(p, "where")));
 }
 

@@ -52,16 +52,6 @@ static void add_printable(struct text *to, const char *from)
     arena_release(&arena);
 }
 
-/* Pads to ${column}, and at least two blanks. */
-static void pad(struct text *to, size_t start, size_t column)
-{
-    size_t blanks = 0;
-    while (to->len - start < column || blanks < 2) {
-        text_add(to, " ");
-        blanks++;
-    }
-}
-
 /* ---- claims ---- */
 
 static void add_counts(const struct comparison *c, size_t side, struct text *to)
@@ -105,11 +95,11 @@ static void add_claims(const struct comparison *c, struct text *to)
                                                COMPARE_SHOWN};
     size_t start = to->len, told = 0;
     text_add(to, "claims");
-    pad(to, start, COLUMN);
+    text_pad(to, start, COLUMN, 2);
     add_counts(c, 0, to);
-    pad(to, start, 2 * COLUMN);
+    text_pad(to, start, 2 * COLUMN, 2);
     add_counts(c, 1, to);
-    pad(to, start, REST_COLUMN);
+    text_pad(to, start, REST_COLUMN, 2);
     for (size_t k = 0; k < COUNT_OF(order); k++) {
         for (size_t i = 0; i < c->claim_count; i++) {
             if (c->claims[i].state != order[k])
@@ -166,19 +156,19 @@ static void add_row(const struct compared_number *n, struct text *to)
         text_add(to, "%s", name);
     else
         text_add(to, "%s %s", n->quantile > 0 ? name : "tries", n->phase);
-    pad(to, start, COLUMN);
+    text_pad(to, start, COLUMN, 2);
     if (!n->told) {
         text_add(to, "%llu requests", (unsigned long long)n->n_before);
-        pad(to, start, 2 * COLUMN);
+        text_pad(to, start, 2 * COLUMN, 2);
         text_add(to, "%llu requests", (unsigned long long)n->n_after);
-        pad(to, start, REST_COLUMN);
+        text_pad(to, start, REST_COLUMN, 2);
         text_add(to, "needs %llu", (unsigned long long)n->needed);
     } else {
         double difference = n->quantile <= 0 ? n->after - n->before : n->after / n->before;
         add_number(n->quantile, n->before, to);
-        pad(to, start, 2 * COLUMN);
+        text_pad(to, start, 2 * COLUMN, 2);
         add_number(n->quantile, n->after, to);
-        pad(to, start, REST_COLUMN);
+        text_pad(to, start, REST_COLUMN, 2);
         text_add(to, n->quantile <= 0 ? "%+.2f   [%.2f, %.2f]" : "x%.2f   [%.2f, %.2f]", difference,
                  n->low, n->high);
     }
@@ -236,11 +226,11 @@ void comparison_print(const struct comparison *c, const char *const names[2], st
     enum verdict_kind outcome = comparison_outcome(c);
     const char *label = "not compared";
     size_t start = to->len;
-    pad(to, start, COLUMN);
+    text_pad(to, start, COLUMN, 2);
     add_printable(to, names[0]);
-    pad(to, start, 2 * COLUMN);
+    text_pad(to, start, 2 * COLUMN, 2);
     add_printable(to, names[1]);
-    pad(to, start, REST_COLUMN);
+    text_pad(to, start, REST_COLUMN, 2);
     text_add(to, "difference\n");
     add_claims(c, to);
     add_numbers(c, to);
@@ -256,7 +246,7 @@ void comparison_print(const struct comparison *c, const char *const names[2], st
     }
     start = to->len;
     text_add(to, "%s", outcomes[outcome]);
-    pad(to, start, 82);
+    text_pad(to, start, 82, 2);
     text_add(to, "exit %d\n", exits[outcome]);
 }
 
