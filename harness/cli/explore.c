@@ -22,13 +22,13 @@
 #define AGAIN_MOST 16 /* --mesh-policy */
 
 static const struct option explore_options[] = {
-#include "cli/plan_options.def"
     {"faults", 0, "LIST", NULL, "Choose",
      "only these, as in abort,latency; default: all that act on one call's stream, and refuse",
      NULL, false},
     {"trial", 0, "TIME", NULL, "Choose",
      "how long a trial's faults and claims last; default: as the policy's times ask, 5 s to 20 s",
      NULL, false},
+#include "cli/plan_options.def"
     {"budget", 0, "TIME", "1h", "Safety", "how long to look for a failure", NULL, false},
     {"shrink", 0, "TIME", "20m", "Safety", "how long to make it smaller, afterwards", NULL, false},
     {"replays", 0, "COUNT", "3", "Safety",
@@ -192,7 +192,7 @@ static bool make_spaces(struct exploration *x, struct error *err)
     }
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         const struct prepared_scenario *ps = &p->scenarios[i];
-        if (p->plan->scenarios[i].missing != NULL)
+        if (p->plan->scenarios[i].missing != NULL || plan_is_control_arm(&p->plan->scenarios[i]))
             continue;
         struct space *space = &x->spaces[x->space_count++];
         if (!space_init(space, p->plan, &p->plan->scenarios[i], ps->edges, ps->edge_count, &options,

@@ -1,5 +1,7 @@
 #include "cli/explore_lab.h"
 
+#include "verify/hearing.h"
+
 static struct explore_claim *claim_of(struct explore_lab *lab, const char *claim, const char *on)
 {
     for (size_t i = 0; i < lab->claim_count; i++)
@@ -81,7 +83,7 @@ static bool right_failed(const struct judgement *g, const struct judged *failure
 {
     for (size_t i = 0; i < g->verdict_count; i++) {
         const struct judged *d = &g->verdicts[i];
-        if (strcmp(d->arm, EXPLORE_RIGHT) == 0 && d->claim == failure->claim &&
+        if (strcmp(d->arm, RIGHT) == 0 && d->claim == failure->claim &&
             strcmp(on_of(d), on_of(failure)) == 0 && d->verdict.kind == VERDICT_FAIL)
             return true;
     }

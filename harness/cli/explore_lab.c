@@ -7,6 +7,7 @@
 #include "cli/people.h"
 #include "cli/recover.h"
 #include "cli/run_find.h"
+#include "verify/hearing.h"
 #include "world/undo.h"
 
 #include <stdlib.h>
@@ -51,12 +52,8 @@ static struct walk_plan right_walk(const struct prepared_scenario *ps, struct pl
 {
     struct scenario *s = ARENA_ARRAY(&p->arena, struct scenario, 1);
     *s = p->scenarios[0];
-    s->lab.driver = DRIVER_BUILTIN;
-    s->lab.external = NULL;
-    s->lab.tls = NULL;
-    s->lab.defects = NULL;
-    s->lab.defect_count = 0;
-    return (struct walk_plan){.arm = EXPLORE_RIGHT,
+    prepare_lab_beside(&s->lab);
+    return (struct walk_plan){.arm = RIGHT,
                               .scenario_plan = s,
                               .mesh_edges = ps->edges,
                               .mesh_edge_count = ps->edge_count,
@@ -77,10 +74,9 @@ static json_t *edges_json(const struct prepared_scenario *ps, bool beside_right)
     json_t *list = json_array();
     for (size_t arm = 0; arm < (beside_right ? 2 : 1); arm++)
         for (size_t i = 0; i < ps->edge_count; i++)
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:i, s:o}", "arm",
-                                            arm == 0 ? EXPLORE_SUBJECT : EXPLORE_RIGHT, "scenario",
-                                            0, "edge", edge_policy_to_json(&ps->edges[i])));
+            json_array_append_new(list, json_pack("{s:s, s:i, s:o}", "arm",
+                                                  arm == 0 ? SUBJECT : RIGHT, "scenario", 0, "edge",
+                                                  edge_policy_to_json(&ps->edges[i])));
     return list;
 }
 
@@ -145,7 +141,7 @@ static void walk(struct explore_lab *lab, const struct trial *t, bool beside_rig
         return;
     }
     const struct walk_plan walks[] = {
-        {.arm = EXPLORE_SUBJECT,
+        {.arm = SUBJECT,
          .scenario_plan = &w->plan->scenarios[0],
          .mesh_edges = ps->mesh_edges,
          .mesh_edge_count = ps->edge_count,

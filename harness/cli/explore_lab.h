@@ -63,7 +63,5 @@ const char *explore_name(const struct trial *t, char *to, size_t size);
 bool explore_judge(struct explore_lab *lab, const struct trial *t, const char *path,
                    const struct plan *plan, struct trial_result *ret,
                    struct explore_evidence *ret_evidence, struct error *err) WARN_UNUSED;
-#define EXPLORE_SUBJECT "subject"
-#define EXPLORE_RIGHT "right"
 
 #endif

@@ -49,6 +49,8 @@ bool prepare_edges(struct prepared *p, size_t scenario, struct error *err) WARN_
 /* prepare_rates.c: the rates that are "enough"; after prepare_edges. */
 bool prepare_rates(struct prepared *p, size_t scenario, struct error *err) WARN_UNUSED;
 bool prepare_walks(struct prepared *p, const struct arguments *args, struct error *err) WARN_UNUSED;
+/* As a builtin mesh beside the subject has it: without what is the subject's alone. */
+void prepare_lab_beside(struct lab_plan *lab);
 /* prepare_istio.c: for the driver istio, asks Istio itself; does nothing for others. After
  * prepare_edges. */
 bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scenario,

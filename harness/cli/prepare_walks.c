@@ -87,6 +87,15 @@ static bool add_policy_edges(json_t *list, const char *arm, uint32_t scenario,
     return true;
 }
 
+void prepare_lab_beside(struct lab_plan *lab)
+{
+    lab->driver = DRIVER_BUILTIN;
+    lab->external = lab->ports = NULL;
+    lab->tls = NULL; /* the builtin mesh has no TLS */
+    lab->defects = NULL;
+    lab->defect_count = 0;
+}
+
 /* The control's scenario: the same claims on its own policy, whose intervals are short enough to
  * end beside the subject. */
 static bool add_control(struct prepared *p, const struct arguments *args, uint32_t scenario,
@@ -112,10 +121,7 @@ static bool add_control(struct prepared *p, const struct arguments *args, uint32
     s->load_count = 0;
     s->steps = NULL;
     s->step_count = 0;
-    s->lab.driver = DRIVER_BUILTIN;
-    s->lab.external = NULL;
-    s->lab.ports = NULL; /* the subject's */
-    s->lab.tls = NULL;   /* the builtin mesh has no TLS */
+    prepare_lab_beside(&s->lab);
     generate_control_policy(&ps->edges[0], edge);
     if (!prepare_generate_options(args, s, p->seed, &options, err) ||
         !generate_phases(plan, s, edge, &options, err) || !plan_check(plan, err)) {

@@ -43,9 +43,10 @@ static struct phase *make_phases(const struct space *space, const struct schedul
     return phases;
 }
 
-/* What a scenario made of a policy alone has, and an ordinary one has not. */
+/* Without what a scenario made of a policy alone has, or one of several meshes. */
 static void make_ordinary(struct scenario *s)
 {
+    s->arm = s->arms_of = NULL; /* it is walked by itself */
     s->from_policy = false;
     s->edges = s->claims = s->except = s->methods = NULL;
     s->edge_count = s->claim_count = s->except_count = s->method_count = 0;

@@ -129,6 +129,30 @@ static void guards_get_their_calm(void **unused)
     fixture_release(&f);
 }
 
+/* One mesh of several is walked as the only one, and saved as a scenario of its own name. */
+static void an_arm_is_walked_by_itself(void **unused)
+{
+    struct fixture f;
+    struct error err = {0};
+    struct schedule s = two_faults();
+    struct text suite;
+    (void)unused;
+    fixture_init(&f);
+    f.plan->scenarios[0].arm = "linkerd";
+    f.plan->scenarios[0].arms_of = "tails";
+    assert_true(fixture_space(&f, NULL, 0, &err));
+    struct plan *p = space_trial(&f.space, &s, "found", (struct space_asked){0});
+    assert_null(p->scenarios[0].arm);
+    assert_null(p->scenarios[0].arms_of);
+    text_init(&suite, 1 << 16);
+    plan_print_suite(p, &suite);
+    assert_non_null(strstr(text_get(&suite), "scenario \"found\" {"));
+    assert_non_null(strstr(text_get(&suite), "mesh = mesh.istio {"));
+    text_release(&suite);
+    plan_free(p);
+    fixture_release(&f);
+}
+
 static void nothing_that_faults_could_break(void **unused)
 {
     struct fixture f;
@@ -147,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_trial_has_the_faults_and_the_claims),
         cmocka_unit_test(wishes_of_a_calm_phase_are_left_out),
         cmocka_unit_test(guards_get_their_calm),
+        cmocka_unit_test(an_arm_is_walked_by_itself),
         cmocka_unit_test(nothing_that_faults_could_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
