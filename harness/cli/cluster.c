@@ -130,6 +130,11 @@ static void fill_external(const struct cluster *c, struct prepared *p, struct sc
 static bool plan_scenario(struct cluster *c, struct prepared *p, size_t i, struct error *err)
 {
     struct scenario *s = &p->plan->scenarios[i];
+    if (s->arm != NULL) /* each would have its own policy of the same service */
+        return error_at(err, s->source, ERROR_USAGE,
+                        "scenario \"%.80s\" has several meshes: arms are not built yet for --on "
+                        "kubernetes",
+                        s->arms_of);
     if (p->scenarios[i].driver != p->scenarios[0].driver)
         return error_at(err, s->source, ERROR_USAGE,
                         "scenario \"%s\" has another driver than the first: one run in a cluster "
