@@ -1,6 +1,7 @@
 #include "cli/aside.h"
 
 #include "base/clock.h"
+#include "base/fds.h"
 #include "verify/judge.h"
 
 #include <errno.h>
@@ -79,6 +80,9 @@ static void serve(int fd, const char *path)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN);
+    /* Where nothing is idle it may be long until we have ended, and the run's control socket would
+     * still have a listener. */
+    fds_close_others(fd, -1);
     sched_setscheduler(0, SCHED_IDLE, &none);
     for (;;) {
         ssize_t n = read(fd, &asked, 1);

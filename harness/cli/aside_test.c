@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,9 +38,16 @@ static void it_judges_what_is_there(void **state)
 {
     struct asked a = {0};
     struct error err = {0};
+    int held[2];
+    char byte;
+    assert_int_equal(pipe(held), 0);
     struct aside *aside = aside_start(JOURNAL);
     (void)state;
     assert_non_null(aside);
+    /* What was open before is not kept open by it. */
+    close(held[1]);
+    assert_int_equal(read(held[0], &byte, 1), 0);
+    close(held[0]);
     assert_true(loop_new(&a.loop, &err));
     for (int i = 0; i < 2; i++) { /* it can be asked again */
         assert_true(aside_watch(aside, a.loop, on_judged, &a, &err));

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fds.h"
 #include "cli/post.h"
 
 #include <errno.h>
@@ -71,17 +72,6 @@ static void tell_all(struct address *a, FILE *from, struct tally *tally)
     }
 }
 
-/* Nothing else of the run's is ours to keep open: its sockets, its files. */
-static void close_others(int a, int b)
-{
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-    if (low > 3)
-        close_range(3, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0U, 0);
-}
-
 /* The run's own end is by the pipe: a signal to the whole group is not for us. */
 static void child(struct address *a, int in, int out)
 {
@@ -89,7 +79,7 @@ static void child(struct address *a, int in, int out)
     struct tally tally = {0};
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN);
-    close_others(in, out);
+    fds_close_others(in, out); /* the run's sockets and files are not ours to keep open */
     FILE *from = fdopen(in, "r");
     if (from != NULL)
         tell_all(a, from, &tally);

@@ -30,7 +30,10 @@ func main() {
 		BuildInfo: component.BuildInfo{Command: "otlp-collector", Description: "takes OTLP, and says what it took", Version: "1"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
-			ResolverSettings: confmap.ResolverSettings{ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()}},
+			ResolverSettings: confmap.ResolverSettings{
+				ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()},
+				DefaultScheme:     yamlprovider.NewFactory().Create(confmap.ProviderSettings{}).Scheme(),
+			},
 		},
 	}
 	if err := otelcol.NewCommand(settings).Execute(); err != nil {
