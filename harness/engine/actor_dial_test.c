@@ -27,6 +27,7 @@ struct desk {
     struct hold deadline, commit;
     char folder[64], journal[96], key[96], health[32], endpoint[64], lost[256];
     pid_t pid;
+    int kept; /* the port of its health, which nobody else is given */
     unsigned hellos, readies, armed, away, back, losses, ended;
     unsigned break_after; /* that ARMED breaks the connection; 0: none does */
     bool breaks_within;   /* ... in the middle of a message to the agent */
@@ -214,8 +215,7 @@ static void write_key(const struct desk *d)
 static void desk_open(struct desk *d, uint64_t linger_ns)
 {
     struct error err = {0};
-    uint16_t port;
-    int fd;
+    struct socket_address health;
     *d = (struct desk){.linger_ns = linger_ns};
     snprintf(d->folder, sizeof(d->folder), "/tmp/meshproof-test-XXXXXX");
     assert_non_null(mkdtemp(d->folder));
@@ -225,9 +225,9 @@ static void desk_open(struct desk *d, uint64_t linger_ns)
     assert_true(store_open(d->journal, &d->store, &err));
     assert_true(psk_make("7c1e4a90", &d->psk, &err));
     write_key(d);
-    assert_true(socket_listen("127.0.0.1:0", &fd, &port, &err));
-    close(fd); /* free, a moment ago */
-    snprintf(d->health, sizeof(d->health), "127.0.0.1:%u", port);
+    assert_true(socket_reserve("127.0.0.1:0", &d->kept, &err));
+    assert_true(socket_own_address(d->kept, &health, &err));
+    socket_print(&health, d->health, sizeof(d->health));
     struct intake_config config = {
         .listen = "127.0.0.1:0", .psk = &d->psk, .events = {on_guest, on_refused}, .cookie = d};
     assert_true(intake_open(d->loop, &config, &d->intake, &err));
@@ -265,6 +265,7 @@ static int desk_close(struct desk *d)
     int status = -1;
     desk_die(d);
     assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+    close(d->kept);
     unlink(d->journal);
     unlink(d->key);
     assert_int_equal(rmdir(d->folder), 0);
