@@ -23,6 +23,8 @@ struct reader {
     struct reader_proc *procs; /* [0]: the conductor's own rows */
     size_t proc_count;
     struct map proc_index;
+    const struct record_type *type; /* of the record that take_row takes, and where it puts it */
+    uint8_t *row;
     struct error *err;
 };
 
@@ -31,16 +33,19 @@ static bool damaged(struct reader *r)
     return error_set(r->err, ERROR_INPUT, "is damaged: %s", sqlite3_errmsg(r->db));
 }
 
-/* A query over all of a table in the order of its rows, past any index that the file brings. */
-static sqlite3_stmt *select_all(struct reader *r, const struct schema_table *table)
+/* A query over all of a table in the order of its rows, past any index that the file brings; of
+ * what the function ${through} makes of the columns, where one is named. */
+static sqlite3_stmt *select_all(struct reader *r, const struct schema_table *table,
+                                const char *through)
 {
     struct text sql;
     sqlite3_stmt *s = NULL;
     text_init(&sql, 4096);
-    text_add(&sql, "SELECT ");
+    text_add(&sql, "SELECT %s%s", through == NULL ? "" : through, through == NULL ? "" : "(");
     for (size_t i = 0; i < table->count; i++)
         text_add(&sql, "%s\"%s\"", i == 0 ? "" : ",", table->columns[i].name);
-    text_add(&sql, " FROM main.\"%s\" NOT INDEXED ORDER BY rowid", table->name);
+    text_add(&sql, "%s FROM main.\"%s\" NOT INDEXED ORDER BY rowid", through == NULL ? "" : ")",
+             table->name);
     if (sqlite3_prepare_v2(r->db, text_get(&sql), -1, &s, NULL) != SQLITE_OK)
         damaged(r);
     text_release(&sql);
@@ -313,23 +318,19 @@ static void put_number(uint8_t *to, uint64_t value, size_t width)
     }
 }
 
-/* Column 3 + ${at} into the record; its digest needs the values as they are in the file, so names
- * are replaced later. */
-static bool take_field(struct reader *r, sqlite3_stmt *s, const struct record_type *type, size_t at,
+/* Its digest needs the values as they are in the file, so names are replaced later. */
+static bool take_field(struct reader *r, sqlite3_value *from, const struct record_field *f,
                        uint8_t *record)
 {
-    const struct record_field *f = &type->fields[at];
-    int64_t value;
     if (f->kind == FIELD_REAL) {
-        double real = sqlite3_column_type(s, (int)at + 2) == SQLITE_NULL
-                          ? (double)NAN
-                          : sqlite3_column_double(s, (int)at + 2);
+        double real =
+            sqlite3_value_type(from) == SQLITE_NULL ? (double)NAN : sqlite3_value_double(from);
         memcpy(record + f->offset, &real, sizeof(real));
         return true;
     }
-    value = sqlite3_column_int64(s, (int)at + 2);
+    int64_t value = sqlite3_value_int64(from);
     if (f->width < 8 && (uint64_t)value >> (8 * f->width) != 0) {
-        too_large(r, type->name, f->name, value, (UINT64_C(1) << (8 * f->width)) - 1);
+        too_large(r, r->type->name, f->name, value, (UINT64_C(1) << (8 * f->width)) - 1);
         return false;
     }
     put_number(record + f->offset, (uint64_t)value, f->width);
@@ -355,21 +356,39 @@ static bool resolve_names(struct reader *r, const struct reader_proc *p,
     return true;
 }
 
-static bool take_row(struct reader *r, sqlite3_stmt *s, const struct record_type *type,
-                     uint8_t *row)
+static bool take_origin(struct reader *r, sqlite3_value *from, const char *column, uint32_t *ret)
 {
-    uint32_t origin[2] = {number32(r, s, 0, type->name), number32(r, s, 1, type->name)};
-    if (r->err->kind != ERROR_NONE)
+    int64_t value = sqlite3_value_int64(from);
+    if (value < 0 || value > UINT32_MAX) {
+        too_large(r, r->type->name, column, value, UINT32_MAX);
         return false;
+    }
+    *ret = (uint32_t)value;
+    return true;
+}
+
+/* An SQL function of a row's columns, which is the row's reader: asking SQLite for forty columns of
+ * each row one by one costs more than all else that is done with it. An error is in ${r}. */
+#define TAKE "meshproof_take"
+
+static void take_row(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct reader *r = sqlite3_user_data(context);
+    const struct record_type *type = r->type;
+    uint32_t origin[2];
+    INVARIANT(count == type->count + 2);
+    if (!take_origin(r, values[0], "proc", &origin[0]) ||
+        !take_origin(r, values[1], "seq", &origin[1]))
+        return;
     struct reader_proc *p = proc_of(r, origin[0]);
     for (size_t i = 0; i < type->count; i++) {
-        if (!take_field(r, s, type, i, row))
-            return false;
+        if (!take_field(r, values[i + 2], &type->fields[i], r->row))
+            return;
     }
-    count_row(p, digest_frame(origin[1], type->kind, row, type->bytes));
-    memcpy(row + type->bytes, origin, sizeof(origin));
+    count_row(p, digest_frame(origin[1], type->kind, r->row, type->bytes));
+    memcpy(r->row + type->bytes, origin, sizeof(origin));
     p->newest_seq = origin[1] > p->newest_seq ? origin[1] : p->newest_seq;
-    return resolve_names(r, p, type, row);
+    (void)resolve_names(r, p, type, r->row);
 }
 
 static void read_records(struct reader *r, const struct record_type *type)
@@ -379,14 +398,15 @@ static void read_records(struct reader *r, const struct record_type *type)
     table.columns[1].name = "seq";
     for (size_t i = 0; i < type->count; i++)
         table.columns[i + 2].name = type->fields[i].name;
-    sqlite3_stmt *s = select_all(r, &table);
+    sqlite3_stmt *s = select_all(r, &table, TAKE);
     size_t count = 0, bytes = rows_bytes(type);
     uint8_t *rows = NULL;
-    while (next_row(r, s, table.name, table.count)) {
+    r->type = type;
+    for (;; count++) {
         rows = rows_grow(rows, count, bytes);
-        if (!take_row(r, s, type, rows + count * bytes))
+        r->row = rows + count * bytes;
+        if (!next_row(r, s, table.name, table.count) || r->err->kind != ERROR_NONE)
             break;
-        count++;
     }
     sqlite3_finalize(s);
     rows_set(r->j, type->kind, rows, count);
@@ -422,7 +442,7 @@ static void read_texts(struct reader *r)
         INVARIANT(strcmp(table.name, tables[i].name) == 0);
         if (tables[i].read == NULL)
             continue;
-        sqlite3_stmt *s = select_all(r, &table);
+        sqlite3_stmt *s = select_all(r, &table, NULL);
         tables[i].read(r, s, &table);
         sqlite3_finalize(s);
     }
@@ -434,7 +454,7 @@ static void finish(struct reader *r)
     for (size_t i = 0; i < schema_table_count() && strcmp(table.name, "checksum") != 0; i++)
         schema_table(i, &table);
     INVARIANT(strcmp(table.name, "checksum") == 0);
-    sqlite3_stmt *s = select_all(r, &table);
+    sqlite3_stmt *s = select_all(r, &table, NULL);
     read_checksums(r, s, &table);
     sqlite3_finalize(s);
     for (size_t i = 1; i < r->proc_count; i++) {
@@ -455,6 +475,9 @@ bool reader_read(sqlite3 *db, unsigned version, uint64_t file_bytes, struct jour
     r.procs[0] = (struct reader_proc){0};
     r.proc_count = 1;
     map_init(&r.proc_index, SIZE_MAX / 2);
+    if (sqlite3_create_function(db, TAKE, -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, &r, take_row, NULL,
+                                NULL) != SQLITE_OK)
+        damaged(&r);
     read_texts(&r);
     for (size_t i = 0; i < count && err->kind == ERROR_NONE; i++)
         if (schema_since(types[i].kind) <= version)

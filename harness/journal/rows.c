@@ -93,28 +93,39 @@ static int compare_places(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+static uint64_t place_of(const struct record_type *type, const void *row)
+{
+    uint32_t proc, seq;
+    rows_origin(type, row, &proc, &seq);
+    return (uint64_t)proc << 32 | seq;
+}
+
+static bool is_sorted(const struct record_type *type, const uint8_t *rows, size_t count)
+{
+    size_t bytes = rows_bytes(type);
+    for (size_t i = 1; i < count; i++)
+        if (place_of(type, rows + i * bytes) < place_of(type, rows + (i - 1) * bytes))
+            return false;
+    return true;
+}
+
 void rows_sort(struct journal *j, const struct record_type *type)
 {
     size_t count, bytes = rows_bytes(type);
     uint8_t *rows = rows_of(j, type->kind, &count);
-    bool sorted = true;
+    if (is_sorted(type, rows, count))
+        return;
     struct place *places = check_alloc(count * sizeof(*places));
-    for (size_t i = 0; i < count; i++) {
-        uint32_t proc, seq;
-        rows_origin(type, rows + i * bytes, &proc, &seq);
-        places[i] = (struct place){(uint64_t)proc << 32 | seq, i};
-        sorted = sorted && (i == 0 || places[i - 1].key <= places[i].key);
-    }
-    if (!sorted) {
-        size_t capacity = 16;
-        while (capacity < count)
-            capacity *= 2;
-        uint8_t *to = check_alloc(capacity * bytes);
-        qsort(places, count, sizeof(*places), compare_places);
-        for (size_t i = 0; i < count; i++)
-            memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);
-        free(rows);
-        rows_set(j, type->kind, to, count);
-    }
+    for (size_t i = 0; i < count; i++)
+        places[i] = (struct place){place_of(type, rows + i * bytes), i};
+    size_t capacity = 16;
+    while (capacity < count)
+        capacity *= 2;
+    uint8_t *to = check_alloc(capacity * bytes);
+    qsort(places, count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);
+    free(rows);
+    rows_set(j, type->kind, to, count);
     free(places);
 }
