@@ -42,6 +42,10 @@ static sqlite3_stmt *select_all(struct reader *r, const struct schema_table *tab
     sqlite3_stmt *s = NULL;
     text_init(&sql, 4096);
     text_add(&sql, "SELECT %s%s", through == NULL ? "" : through, through == NULL ? "" : "(");
+    /* SQLite decodes the head of a row as far as the column that it is asked for: the last
+     * one first, and so all at once, is a third less work than one after the other. */
+    if (through != NULL)
+        text_add(&sql, "\"%s\",", table->columns[table->count - 1].name);
     for (size_t i = 0; i < table->count; i++)
         text_add(&sql, "%s\"%s\"", i == 0 ? "" : ",", table->columns[i].name);
     text_add(&sql, "%s FROM main.\"%s\" NOT INDEXED ORDER BY rowid", through == NULL ? "" : ")",
@@ -376,7 +380,8 @@ static void take_row(sqlite3_context *context, int count, sqlite3_value **values
     struct reader *r = sqlite3_user_data(context);
     const struct record_type *type = r->type;
     uint32_t origin[2];
-    INVARIANT(count == type->count + 2);
+    INVARIANT(count == type->count + 3);
+    values++; /* the last column, see select_all */
     if (!take_origin(r, values[0], "proc", &origin[0]) ||
         !take_origin(r, values[1], "seq", &origin[1]))
         return;
