@@ -50,6 +50,8 @@ class Cases:
     def rights(self):
         """The overlay, once: and what it opens."""
         self.kubectl("apply", "-k", os.path.join(self.deploy, "canary"))
+        labels = self.client.get(f"/api/v1/namespaces/{NAMESPACE}")["metadata"]["labels"]
+        need(labels["pod-security.kubernetes.io/enforce"] == "restricted", f"{labels}")
 
     def job(self, run, lasting="6s", suite=SUITE, more=()):
         """run --as-manifests --job, applied: the Job's path."""
@@ -184,6 +186,7 @@ class Cases:
         need(all(p.child.poll() is None and not p.stopping.is_set() for p in endpoints), "they left because they were ended")
         wait_until("the guardian", 60, lambda: not self.left("0a000005"))
         self.clean("0a000005")
+        need([code for name, code, _ in self.runner.ended if name == "mp-0a000005-guardian"] == [0], f"{self.runner.ended}")
         condition, _ = self.ended(job)
         need("failed with exit code 137" in condition["message"], f"{condition}")
         need(self.result("0a000005")["why"] == "conductor lost", f"{self.result('0a000005')}")
