@@ -81,7 +81,9 @@ static int tell_recovered(const struct recover *r, const char *run, const char *
     if (r->unseen)
         printf("this account may not list the Leases of %s: one that run %s holds may be left\n",
                namespace, run);
-    if (!r->list_only && !teardown_clean(&r->teardown))
+    if (r->unlock.err.kind != ERROR_NONE)
+        puts(r->unlock.err.text);
+    if (!r->list_only && (!teardown_clean(&r->teardown) || r->unlock.err.kind != ERROR_NONE))
         code = EXIT_NOT_UNDONE;
     text_release(&how);
     return code;

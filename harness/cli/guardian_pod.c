@@ -40,7 +40,9 @@ static int end_of(const struct caretaker *c)
     teardown_print(&c->teardown, &how);
     printf("guardian: %s: %s\n", c->why, text_get(&how));
     text_release(&how);
-    if (!teardown_clean(&c->teardown))
+    if (c->unlock.err.kind != ERROR_NONE)
+        printf("guardian: %s\n", c->unlock.err.text);
+    if (!teardown_clean(&c->teardown) || c->unlock.err.kind != ERROR_NONE)
         code = EXIT_NOT_UNDONE;
     return code;
 }

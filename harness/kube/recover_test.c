@@ -148,6 +148,51 @@ static void test_lease_taken_over_in_between(void **state)
     fake_close(&f);
 }
 
+static void relabel_once(struct fake *f, const char *call)
+{
+    json_t *lease = fake_get(f, "leases", "meshproof-payments");
+    if (strncmp(call, "DELETE leases", 13) == 0 && fake_called(f, "DELETE leases", 1) == NULL)
+        fake_touch(f, lease);
+}
+
+static void test_lease_that_only_changed_goes(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    fake_put_lease(&f, "meshproof-payments", FAKE_RUN "/pod");
+    f.before = relabel_once;
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_int_equal(r.unlock.count, 1);
+    assert_int_equal(r.unlock.err.kind, ERROR_NONE);
+    assert_null(fake_get(&f, "leases", "meshproof-payments"));
+    recover_release(&r);
+    fake_close(&f);
+}
+
+static void test_lease_that_stays_is_said(void **state)
+{
+    struct fake f;
+    struct recover r;
+    (void)state;
+    build_all(&f);
+    fake_put_lease(&f, "meshproof-payments", FAKE_RUN "/pod");
+    fake_put_lease(&f, "meshproof-orders", FAKE_RUN "/pod");
+    fake_refuse(&f, (struct fake_rule){.verb = "DELETE",
+                                       .part = "leases/meshproof-payments",
+                                       .outcome = API_FORBIDDEN,
+                                       .sentence = "may not delete leases"});
+    recover_init(&r, "meshproof", FAKE_RUN);
+    assert_true(fake_do(&f, &r.chore));
+    assert_int_equal(r.unlock.count, 1); /* the other one goes all the same */
+    assert_string_equal(r.unlock.err.text, "the Lease meshproof-payments of meshproof could not be "
+                                           "deleted: may not delete leases");
+    recover_release(&r);
+    fake_close(&f);
+}
+
 static void test_cluster_refuses(void **state)
 {
     struct fake f;
@@ -281,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_live_run_without_an_anchor_yet),
         cmocka_unit_test(test_may_not_list_leases),
         cmocka_unit_test(test_lease_taken_over_in_between),
+        cmocka_unit_test(test_lease_that_only_changed_goes),
+        cmocka_unit_test(test_lease_that_stays_is_said),
         cmocka_unit_test(test_cluster_refuses),
         cmocka_unit_test(test_halt),
         cmocka_unit_test(test_halt_is_not_obeyed),

@@ -19,18 +19,22 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *answer)
 {
     struct unlock *u = (struct unlock *)c;
-    const json_t *meta = json_object_get(answer->body, "metadata");
     const char *holder = body_text(json_object_get(answer->body, "spec"), "holderIdentity");
-    bool done = answer->outcome == API_DONE;
+    bool done = answer->outcome == API_DONE, was_found = u->found;
     (void)now_ns;
-    if (!u->found && done && lease_is_of(holder, u->run)) {
-        u->found = true;
-        snprintf(u->uid, sizeof(u->uid), "%s", body_text(meta, "uid"));
-        snprintf(u->version, sizeof(u->version), "%s", body_text(meta, "resourceVersion"));
+    u->found = !was_found && done && lease_is_of(holder, u->run);
+    if (u->found) {
+        snprintf(u->uid, sizeof(u->uid), "%s", body_meta_text(answer->body, "uid"));
+        snprintf(u->version, sizeof(u->version), "%s",
+                 body_meta_text(answer->body, "resourceVersion"));
         return;
     }
-    u->count += u->found && done;
-    u->found = false;
+    if (was_found && answer->outcome == API_CONFLICT)
+        return; /* it has changed meanwhile: whose is it now */
+    if (!done && answer->outcome != API_NOT_FOUND)
+        error_set(&u->err, ERROR_PEER, "the Lease %s of %s could not be %s: %s", u->lease,
+                  u->namespace, was_found ? "deleted" : "read", answer->sentence);
+    u->count += was_found && done;
     u->over = !lease_name(u->services, ++u->at, u->lease, sizeof(u->lease));
 }
 

@@ -10,6 +10,7 @@ struct unlock {
     struct chore chore; /* first */
     bool over;          /* read only */
     size_t count;       /* of those that went */
+    struct error err;   /* of the first that could not be asked for, or deleted; ERROR_NONE: none */
     /* Inside. */
     const char *namespace, *run, *services;
     char lease[LEASE_NAME_BYTES], uid[64], version[40];
