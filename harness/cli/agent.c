@@ -16,6 +16,7 @@ static const struct option agent_options[] = {
      false},
     {"health", 0, "ADDRESS", "0.0.0.0:7402", "Internal",
      "accepts connections while the agent is in service; none: never", NULL, false},
+    {"stay", 0, NULL, NULL, "Internal", "in service without a conductor too: --swap", NULL, false},
 };
 
 static bool read_dialled(const struct arguments *args, struct agent_options *ret, struct error *err)
@@ -25,6 +26,7 @@ static bool read_dialled(const struct arguments *args, struct agent_options *ret
     ret->conductor = arguments_get(args, "conductor");
     ret->psk_file = arguments_get(args, "psk-file");
     ret->listen = arguments_get(args, "listen");
+    ret->stays = arguments_has(args, "stay");
     ret->health = strcmp(health, "none") == 0 ? NULL : health;
     if (ret->id == NULL || ret->conductor == NULL || ret->psk_file == NULL)
         return error_set(err, ERROR_USAGE,

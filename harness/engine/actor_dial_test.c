@@ -186,6 +186,8 @@ static void on_commit(struct hold *h, uint64_t now_ns)
     actor_commit(&d->actor);
 }
 
+static bool stays; /* of the next agent */
+
 static pid_t start_agent(const struct desk *d)
 {
     pid_t pid = fork();
@@ -197,7 +199,8 @@ static pid_t start_agent(const struct desk *d)
                                     .conductor = intake_address(d->intake),
                                     .psk_file = d->key,
                                     .listen = "0.0.0.0:0",
-                                    .health = d->health};
+                                    .health = d->health,
+                                    .stays = stays};
     for (int fd = 3; fd < 64; fd++) /* what exec would close */
         close(fd);
     _exit(agent_main(&options));
@@ -387,6 +390,25 @@ static void without_a_conductor_it_disarms_at_once_and_leaves_service(void **sta
     assert_int_equal(desk_close(&d), 0);
 }
 
+/* The only endpoints that a Service has: out of it, they would be an outage. */
+static void one_that_stays_relays_on_in_service(void **state)
+{
+    struct desk d;
+    (void)state;
+    stays = true;
+    desk_open(&d, 5 * NS_PER_S);
+    stays = false;
+    d.stop_at = STOP_ARMED;
+    run(&d);
+    assert_int_equal(status_at(&d), 503);
+    uint64_t died_ns = clock_now_ns();
+    desk_die(&d);
+    while (clock_now_ns() < died_ns + FLEET_BACK_WITHIN_NS + NS_PER_S)
+        assert_true(is_in_service(&d));
+    assert_int_equal(status_at(&d), 0); /* without its fault */
+    assert_int_equal(desk_close(&d), 0);
+}
+
 static void one_that_is_killed_is_lost(void **state)
 {
     struct desk d;
@@ -446,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_broken_connection_is_taken_up_again_without_a_loss),
         cmocka_unit_test(one_that_broke_within_a_message_too),
         cmocka_unit_test(without_a_conductor_it_disarms_at_once_and_leaves_service),
+        cmocka_unit_test(one_that_stays_relays_on_in_service),
         cmocka_unit_test(one_that_is_killed_is_lost),
         cmocka_unit_test(whoever_knows_that_it_is_dead_need_not_wait),
         cmocka_unit_test(another_of_the_same_name_is_refused),

@@ -151,14 +151,16 @@ static void on_failed(void *cookie, const struct error *why)
         give_up(d, why); /* else it is away_hold that ends the waiting */
 }
 
-/* Its conductor is dead: out of the mesh's set, and a plain relay for as long as the linger. */
+/* Its conductor is dead: out of the mesh's set (but for one that stays), and a plain relay for as
+ * long as the linger. */
 static void on_away_long(struct hold *h, uint64_t now_ns)
 {
     struct agent_dial *d =
         (struct agent_dial *)((char *)h - offsetof(struct agent_dial, away_hold));
     (void)now_ns;
     dial_stop(d->dial);
-    health_close(&d->health);
+    if (!d->agent->options->stays)
+        health_close(&d->health);
     agent_orphaned(d->agent);
 }
 

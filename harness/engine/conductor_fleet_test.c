@@ -150,17 +150,19 @@ static void on_end(void *cookie)
 }
 
 /* All that is connected over TCP in this process are the agents. */
+static bool is_agent(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET;
+}
+
 static void on_cut(struct hold *h, uint64_t now_ns)
 {
     struct broken *b = (struct broken *)((char *)h - offsetof(struct broken, hold));
     (void)now_ns;
-    for (int fd = 3; fd < 256; fd++) {
-        struct sockaddr_storage peer;
-        socklen_t size = sizeof(peer);
-        bool is_agent =
-            getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET;
-        b->cut += is_agent && shutdown(fd, SHUT_RDWR) == 0;
-    }
+    for (int fd = 3; fd < 256; fd++)
+        b->cut += is_agent(fd) && shutdown(fd, SHUT_RDWR) == 0;
 }
 
 static void on_record(void *cookie, const struct record_source *from, enum record_kind kind,
@@ -199,6 +201,66 @@ static void a_calm_request_whose_agent_was_away_is_sent_again(void **state)
     rig_release(r);
 }
 
+/* --- endpoints that pass on to what is there --- */
+
+static struct leaving {
+    struct loop *loop;
+    struct fleet *fleet;
+    struct hold hold;
+    unsigned asked, there; /* there: agents, when it was left */
+    bool left;
+} leaving;
+
+static void on_loop(void *cookie, struct steer *steer, struct loop *loop)
+{
+    (void)cookie;
+    (void)steer;
+    leaving.loop = loop;
+}
+
+static void on_left(struct hold *h, uint64_t now_ns)
+{
+    (void)h;
+    (void)now_ns;
+    leaving.left = true;
+    for (int fd = 3; fd < 256; fd++)
+        leaving.there += is_agent(fd);
+    leaving.fleet->on_change(leaving.fleet->cookie, NULL);
+}
+
+/* It takes a while, in which the agents must be there. */
+static bool leave_later(struct fleet *f)
+{
+    leaving.fleet = f;
+    if (leaving.asked++ == 0)
+        loop_hold_add(leaving.loop, &leaving.hold, clock_now_ns() + 300 * NS_PER_MS, on_left);
+    return leaving.left;
+}
+
+static void endpoints_that_relay_have_no_stub_and_are_left_before_they_end(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    add_phase(&r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    running_already(&r); /* nobody is there: refused, and passed on as that */
+    r.walk.uncalm = true;
+    r.options.on_begin = on_loop;
+    r.options.deadline_ns = 30 * NS_PER_S;
+    r.options.fleet = fleet_processes_new("/proc/self/exe");
+    r.options.fleet->relays = true;
+    r.options.fleet->leave = leave_later;
+    rig_run(&r);
+    if (r.outcome != ENGINE_COMPLETE)
+        fail_msg("%s\n%s", r.err.text, r.told);
+    assert_true(leaving.asked >= 2);
+    assert_int_equal(leaving.there, 3);                 /* the endpoints; the load had ended */
+    assert_int_equal(count_events(&r, "agent"), 3 + 1); /* endpoints, the load: no stub */
+    assert_int_equal(count_events(&r, "agent_away"), 0);
+    fleet_processes_free(r.options.fleet);
+    rig_release(&r);
+}
+
 /* `agent ROLE --fd N`, or as fleet_processes.c and agent_dial.c have it. */
 static int agent(int argc, char **argv)
 {
@@ -227,6 +289,7 @@ int main(int argc, char **argv)
         return agent(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
+        cmocka_unit_test(endpoints_that_relay_have_no_stub_and_are_left_before_they_end),
         cmocka_unit_test(a_calm_request_whose_agent_was_away_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,8 +30,11 @@ static void on_fleet_change(void *cookie, const struct error *why)
     struct conductor *c = cookie;
     if (why != NULL)
         conductor_stop(c, STOPPING_BROKEN, why, 0);
-    for (size_t i = 0; why != NULL && i < c->walk_count; i++)
-        walk_fleet_give_up(c->walks[i]);
+    for (size_t i = 0; i < c->walk_count; i++) {
+        if (why != NULL)
+            walk_fleet_give_up(c->walks[i]);
+        walk_fleet_changed(c->walks[i]);
+    }
     loop_defer(c->loop, &c->step);
 }
 

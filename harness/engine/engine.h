@@ -122,6 +122,8 @@ struct agent_options {
     const char *psk_file;  /* psk.h */
     const char *listen;    /* of a proxy's endpoint: "0.0.0.0:8080"; NULL: as SETUP says */
     const char *health;    /* "0.0.0.0:7402"; NULL: there is no health port */
+    bool stays;            /* in service, as a plain relay, when its conductor is lost: there is no
+                            * other endpoint to take its place */
     const struct hook_engine *hooks; /* fault.hook's runtime, which lies above us; NULL: refused */
 };
 int agent_main(const struct agent_options *options);

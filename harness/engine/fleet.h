@@ -42,6 +42,8 @@ struct fleet {
     uint64_t hello_within_ns; /* of start(): an agent that has not said HELLO by then is lost */
     bool plays_mesh; /* the driver builtin's proxy of the client is beside the load agent, which
                         starts it when it is told to; else it is a child of the conductor */
+    bool relays; /* its endpoints pass on to what runs already, and is known by the time of their
+                    SETUP (interpose): they have no stubs */
     /* Makes all of them, and returns at once. False when one could not be made: end() follows. */
     bool (*start)(struct fleet *f, const struct fleet_agent *agents, size_t count,
                   const struct fleet_call *call, struct error *err);
@@ -58,8 +60,12 @@ struct fleet {
     /* All that the agents need besides themselves is there: asked before the first phase, when all
      * of them are ready. NULL: it always is. */
     bool (*ready)(struct fleet *f);
-    /* The conductor's, set before the first start(): told that ready() may have changed, or that
-     * the run cannot go on (${why}, once). */
+    /* The agents of a scenario are about to be told to end, and do nothing but relay: what sends
+     * others to them goes first (the endpoints leave the user's Service). True: nothing does any
+     * more, or it is given up; asked again after each on_change. NULL: nobody else comes. */
+    bool (*leave)(struct fleet *f);
+    /* The conductor's, set before the first start(): told that ready() or leave() may have changed,
+     * or that the run cannot go on (${why}, once). */
     void (*on_change)(void *cookie, const struct error *why);
     void *cookie;
 };

@@ -379,6 +379,8 @@ static void drain_step(struct walk *w)
     for (; w->stage < (int)COUNT_OF(drains); w->stage++) {
         const struct drain_stage *stage = &drains[w->stage];
         bool busy = false;
+        if (strcmp(stage->role, "proxy") == 0 && !walk_fleet_left(w))
+            return;
         for (size_t i = 0; i < w->actor_count; i++) {
             if (strcmp(w->actors[i].role, stage->role) != 0)
                 continue;
@@ -389,6 +391,11 @@ static void drain_step(struct walk *w)
             return;
     }
     done(w);
+}
+
+void walk_fleet_changed(struct walk *w)
+{
+    drain_step(w);
 }
 
 static void drain(struct walk *w)

@@ -254,6 +254,10 @@ void walk_fleet_on_lost(struct walk *w, struct actor *a, const struct error *why
 /* Phases in which an endpoint was missing are no evidence. */
 void walk_fleet_phase_ended(struct walk *w);
 void walk_fleet_reap(struct walk *w);
+/* Before its endpoints are told to end: nobody is sent to them any more. */
+bool walk_fleet_left(struct walk *w);
+/* What the fleet said may let a drain go on. */
+void walk_fleet_changed(struct walk *w);
 void walk_fleet_end(struct walk *w);
 /* How long from START until the loads begin, so that all have heard it (0: at once), and what is
  * journalled of it. */

@@ -56,10 +56,10 @@ bool walk_fleet_plays_mesh(const struct walk *w)
     return w->fleet != NULL && w->fleet->plays_mesh && w->plan->driver == DRIVER_BUILTIN;
 }
 
-/* Each endpoint's agent starts a backend of its own. */
+/* Each endpoint's agent starts a backend of its own, but where all pass on to what is there. */
 static bool check_services(const struct walk *w, struct error *err)
 {
-    for (size_t i = 0; i < w->service_count; i++) {
+    for (size_t i = 0; i < w->service_count && !w->fleet->relays; i++) {
         const struct service_plan *s = w->services[i].plan;
         if (s->address_count > 0)
             return error_at(err, s->source, ERROR_USAGE,
@@ -128,6 +128,11 @@ bool walk_fleet_start(struct walk *w, struct error *err)
     return w->fleet->start(w->fleet, agents, count, &call, err);
 }
 
+bool walk_fleet_left(struct walk *w)
+{
+    return !w->fleet_started || w->fleet->leave == NULL || w->fleet->leave(w->fleet);
+}
+
 void walk_fleet_end(struct walk *w)
 {
     struct error err = {0};
@@ -148,6 +153,16 @@ static struct actor *find(struct walk *w, const char *role, const char *id)
     return NULL;
 }
 
+/* What is started beside it: an endpoint's stub, the load's mesh. */
+static bool has_companion(const struct walk *w, const struct actor *a)
+{
+    if (strcmp(a->role, "load") == 0)
+        return walk_fleet_plays_mesh(w);
+    size_t service = walk_find_service(w, a->service);
+    return strcmp(a->role, "proxy") == 0 && service != SIZE_MAX &&
+           w->services[service].stub_count > 0;
+}
+
 bool walk_admit(struct walk *w, const json_t *hello, struct carrier *wire, bool *ret_taken,
                 struct error *err)
 {
@@ -155,10 +170,8 @@ bool walk_admit(struct walk *w, const json_t *hello, struct carrier *wire, bool 
     if (a == NULL)
         return false;
     bool first = a->instance == 0;
-    *ret_taken = actor_admit(a, hello, w->context->intake, wire, w->plan->arm,
-                             strcmp(a->role, "proxy") == 0 ||
-                                 (strcmp(a->role, "load") == 0 && walk_fleet_plays_mesh(w)),
-                             err);
+    *ret_taken =
+        actor_admit(a, hello, w->context->intake, wire, w->plan->arm, has_companion(w, a), err);
     if (*ret_taken && first)
         walk_event(w, "agent",
                    json_pack("{ss ss sI sI ss}", "role", a->role, "id", a->id, "proc",
@@ -247,13 +260,13 @@ void walk_fleet_on_back(struct walk *w, struct actor *a)
     walk_calm_on_back(w, a);
 }
 
-/* Endpoints whose proxy and stub are both there. */
+/* Endpoints whose proxy and stub (where it has one of ours) are both there. */
 static uint32_t endpoints_left(const struct walk *w, size_t service)
 {
     const struct walk_service *s = &w->services[service];
     uint32_t left = 0;
     for (size_t i = 0; i < s->proxy_count; i++)
-        left += !s->proxies[i]->lost && !s->stubs[i]->lost;
+        left += !s->proxies[i]->lost && (s->stub_count == 0 || !s->stubs[i]->lost);
     return left;
 }
 
