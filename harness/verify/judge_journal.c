@@ -1,5 +1,6 @@
 #include "verify/judge_journal.h"
 
+#include "journal/arm.h"
 #include "verify/claims.h"
 
 /* An agent was missing: the mesh met a dead endpoint or a cut load of ours, so not even a witness
@@ -64,6 +65,59 @@ static void mind_clocks(const struct claim_type *type, const struct window *w, s
     v->needs = "the endpoints of a service on one node";
 }
 
+/* What the load sees, or people and probes say, is whole wherever the endpoints are. */
+static bool is_of_the_client(const struct claim_type *type)
+{
+    static const char *const ids[] = {
+        "success", "tail",         "recovery",    "fallback",    "probe",       "human",
+        "lint",    "await.steady", "await.probe", "await.human", "await.fired", "await.requests"};
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        if (strcmp(type->id, ids[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What counts all that comes to an endpoint, or to a proxy that callers share. */
+static bool is_of_all_callers(const struct claim_type *type)
+{
+    static const char *const begins[] = {
+        "eject.",   "cb.",     "budget.",       "rate.limit", "lb.",
+        "metrics.", "accrual", "await.ejected", "effects",    "await.readmitted"};
+    for (size_t i = 0; i < COUNT_OF(begins); i++)
+        if (strncmp(type->id, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
+/* --mode interpose: our endpoints are some of a Service's, beside real ones and for real callers
+ * (scenario-language.md 3). Tries at the others are not seen: a witness of too many stands, and
+ * nothing that was not there is proved by its absence. */
+static void mind_interposed(const struct claim_type *type, const struct window *w, const char *arm,
+                            struct arena *arena, struct verdict *v)
+{
+    const json_t *row =
+        json_object_get(json_object_get(w->journal->policy, "interposed"), w->track->service);
+    bool whole = json_is_true(json_object_get(row, "whole"));
+    if (row == NULL || !arm_is_subject(arm) || is_of_the_client(type))
+        return; /* what is open for another reason is open for this one before all */
+    const char *was = v->text == NULL ? "" : v->text;
+    if (is_of_all_callers(type)) {
+        verdict_open(v, WHY_CAPABILITY, arena,
+                     "%s has other callers than us, whose requests count too (else: %s)",
+                     w->track->service, was);
+        v->needs = "--mode canary";
+    } else if (!whole && (v->kind != VERDICT_FAIL || !claim_type_fails_by_witness(type))) {
+        json_int_t ours = json_integer_value(json_object_get(row, "ours"));
+        verdict_open(v, WHY_CAPABILITY, arena,
+                     "%lld of %lld endpoints of %s are ours, and tries at the others are not seen "
+                     "(else: %s)",
+                     (long long)ours,
+                     (long long)(ours + json_integer_value(json_object_get(row, "others"))),
+                     w->track->service, was);
+        v->needs = "--swap, or --mode canary";
+    }
+}
+
 void judge_mind_journal(const struct claim_type *type, const struct window *w, const char *arm,
                         struct arena *arena, struct verdict *v)
 {
@@ -72,4 +126,5 @@ void judge_mind_journal(const struct claim_type *type, const struct window *w, c
     mind_lost(type, w, arena, v);
     mind_hooks(w, arm, arena, v);
     mind_clocks(type, w, arena, v);
+    mind_interposed(type, w, arm, arena, v);
 }
