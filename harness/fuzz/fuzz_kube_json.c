@@ -6,7 +6,9 @@
 #include "kube/answer.h"
 #include "kube/copy.h"
 #include "kube/manifest.h"
+#include "kube/mirror.h"
 #include "kube/preflight.h"
+#include "kube/incumbent.h"
 #include "kube/revert.h"
 
 #include <stdlib.h>
@@ -77,6 +79,17 @@ static void journals(const json_t *text)
     json_decref(anchor);
 }
 
+/* The target's Service and EndpointSlices, of interpose. */
+static void targets(const json_t *body)
+{
+    struct objects_service s = {.name = "payments", .endpoints = 1};
+    struct error err = {0};
+    bool is_target = incumbent_read(body, &s, &err);
+    (void)is_target;
+    json_decref(mirror_slice(&run, &s, 1, body, &err));
+    incumbent_count_ready(json_object_get(body, "items"), false);
+}
+
 static void preflights(json_t *body)
 {
     static const struct objects_service service = {.name = "payments", .endpoints = 1, .port = 80};
@@ -104,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (json_is_object(body)) {
         copies(body);
+        targets(body);
         preflights(body);
     }
     journals(body);

@@ -128,10 +128,15 @@ static void take_service(const struct build *b, const json_t *service)
     char own[OBJECTS_NAME_MOST + 1], address[80];
     snprintf(address, sizeof(address), strchr(ip, ':') != NULL ? "[%s]:%lld" : "%s:%lld", ip,
              (long long)port);
-    for (size_t i = 0; b->plan->on_service != NULL && i < b->plan->service_count; i++)
-        if (strcmp(name, objects_name(&b->plan->run, b->plan->services[i].name, 0, own,
-                                      sizeof(own))) == 0)
-            b->plan->on_service(b->plan->cookie, b->plan->services[i].name, address);
+    for (size_t i = 0; b->plan->on_service != NULL && i < b->plan->service_count; i++) {
+        const char *of = b->plan->services[i].name;
+        if (b->plan->run.mode == OBJECTS_CANARY)
+            objects_name(&b->plan->run, of, 0, own, sizeof(own));
+        else
+            objects_direct_name(&b->plan->run, of, own, sizeof(own));
+        if (strcmp(name, own) == 0)
+            b->plan->on_service(b->plan->cookie, of, address);
+    }
 }
 
 static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *answer)

@@ -19,7 +19,8 @@ struct build_plan {
     uint32_t loads;
     const char *psk; /* the Secret's text */
     bool guardian;   /* a guardian pod: mandatory outside of a Job, and with edits */
-    /* A Service of the run is there: "10.96.3.7:80". May be NULL. */
+    /* A Service of the run is there: "10.96.3.7:80". The canary's, or in interpose that behind
+     * which the real pods are. May be NULL. */
     void (*on_service)(void *cookie, const char *service, const char *address);
     void *cookie;
 };

@@ -178,12 +178,32 @@ void check_helm(const struct preflight_view *v, struct preflight_findings *f)
                           gvr_get(edited[k])->kind, name_of(one));
 }
 
+static bool names_target(const struct preflight_view *v, enum gvr_id id)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(items_of(v, id), i, one)
+    {
+        if (of_target(v, id, one))
+            return true;
+    }
+    return false;
+}
+
 static bool is_l7(const struct preflight_view *v)
 {
     static const char *const kinds[] = {"VirtualService", "DestinationRule", "HTTPRoute",
                                         "GRPCRoute"};
     const json_t *one;
     size_t i;
+    if (v->run->mode == OBJECTS_INTERPOSE) { /* what is in force is under test, not copies */
+        json_array_foreach(items_of(v, GVR_DESTINATIONRULES), i, one)
+        {
+            if (host_is(body_text(json_object_get(one, "spec"), "host"), v->service->name))
+                return true;
+        }
+        return names_target(v, GVR_VIRTUALSERVICES) || names_target(v, GVR_HTTPROUTES);
+    }
     json_array_foreach(v->objects, i, one) for (size_t k = 0; k < COUNT_OF(kinds);
                                                 k++) if (strcmp(body_text(one, "kind"), kinds[k]) ==
                                                          0) return true;

@@ -1,4 +1,5 @@
 #include "kube/check_inside.h"
+#include "kube/incumbent.h"
 
 #include <stdlib.h>
 
@@ -53,17 +54,26 @@ static const json_t *port_of(const struct preflight_view *v)
     return NULL;
 }
 
-/* "http", "http-web", "grpc-web", "HTTP2", "kubernetes.io/h2c". */
-static bool is_http(const char *protocol)
+/* An endpoint is one of each port of its Service: callers of the others would be refused by ours. A
+ * port with a name is looked up in the pod, and ours does not have it. */
+void check_other_port(const struct preflight_view *v, struct preflight_findings *f)
 {
-    static const char *const known[] = {"http", "http2", "grpc", "grpc-web"};
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        size_t length = strlen(known[i]);
-        if (strncasecmp(protocol, known[i], length) == 0 &&
-            (protocol[length] == '\0' || protocol[length] == '-'))
-            return true;
+    const json_t *one;
+    size_t i;
+    if (v->run->mode != OBJECTS_INTERPOSE)
+        return;
+    json_array_foreach(at(target_of(v), "spec", "ports"), i, one)
+    {
+        json_int_t port = json_integer_value(json_object_get(one, "port"));
+        const json_t *target = json_object_get(one, "targetPort");
+        json_int_t number = target == NULL ? port : json_integer_value(target);
+        if (port != v->service->port && !json_is_string(target) &&
+            number != v->service->listen_port)
+            preflight_add(f, "other_port",
+                          "Service %s has port %lld besides %u: our endpoint would be one of it "
+                          "too, and refuse its callers (a targetPort by name would leave it out)",
+                          v->service->name, (long long)port, (unsigned)v->service->port);
     }
-    return strcmp(protocol, "kubernetes.io/h2c") == 0;
 }
 
 void check_port_protocol(const struct preflight_view *v, struct preflight_findings *f)
@@ -74,9 +84,7 @@ void check_port_protocol(const struct preflight_view *v, struct preflight_findin
     if (port == NULL)
         preflight_add(f, "port_protocol", "Service %s has no port %u", v->service->name,
                       (unsigned)v->service->port);
-    /* appProtocol wins over the name (Istio, "Protocol Selection"). */
-    else if (!is_http(*body_text(port, "appProtocol") != '\0' ? body_text(port, "appProtocol")
-                                                              : body_text(port, "name")))
+    else if (!incumbent_is_http(incumbent_protocol(port)))
         preflight_add(
             f, "port_protocol",
             "port %u of Service %s is not declared as HTTP or gRPC (name \"%s\", "

@@ -228,6 +228,16 @@ static const struct row rows[] = {
      "true,"
      "\"ports\":[{\"name\":\"http\",\"port\":80}]}}]}",
      "the gate that keeps faults away would not hold"},
+    {"other_port", I,
+     "{\"services\":[{\"metadata\":{\"name\":\"payments\"},\"spec\":{\"selector\":{\"app\":"
+     "\"payments\"},\"ports\":[{\"name\":\"http\",\"port\":80,\"targetPort\":8080},{\"name\":"
+     "\"metrics\",\"port\":9100}]}}]}",
+     "Service payments has port 9100 besides 80"},
+    {NULL, I, /* by name it is looked up in the pod, and ours has none */
+     "{\"services\":[{\"metadata\":{\"name\":\"payments\"},\"spec\":{\"selector\":{\"app\":"
+     "\"payments\"},\"ports\":[{\"name\":\"http\",\"port\":80,\"targetPort\":8080},{\"name\":"
+     "\"metrics\",\"port\":9100,\"targetPort\":\"metrics\"},{\"name\":\"http-too\",\"port\":81,"
+     "\"targetPort\":8080}]}}]}"},
     {"port_protocol", I,
      "{\"services\":[{\"metadata\":{\"name\":\"payments\"},\"spec\":{\"ports\":[{"
      "\"name\":\"web\",\"port\":80}]}}]}",
@@ -271,7 +281,7 @@ static const struct row rows[] = {
 };
 
 static const struct objects_service payments = {
-    .name = "payments", .endpoints = 1, .port = 80, .port_name = "http"};
+    .name = "payments", .endpoints = 1, .port = 80, .port_name = "http", .listen_port = 8080};
 
 static void look(const struct row *row, const json_t *cluster, struct preflight_findings *found)
 {

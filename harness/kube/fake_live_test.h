@@ -195,12 +195,22 @@ static inline void fake_live(struct fake *f)
     }
 }
 
-/* What the EndpointSlice controller has made of a Service. */
+static inline json_t *fake_endpoint(const json_t *pod)
+{
+    const char *ip = fake_text(json_object_get(pod, "status"), "podIP");
+    return json_pack("{s[s] s{sb} s{ssssss}}", "addresses", ip[0] == '\0' ? "10.77.0.9" : ip,
+                     "conditions", "ready", fake_condition(pod, "Ready"), "targetRef", "kind",
+                     "Pod", "name", fake_text(fake_meta(pod), "name"), "uid",
+                     fake_text(fake_meta(pod), "uid"));
+}
+
+/* What the EndpointSlice controller has made of a Service; without a selector, what was made by
+ * hand. */
 static inline json_t *fake_slices(const struct fake *f, const char *selector)
 {
-    const char *key, *name = strchr(selector, '=');
-    json_t *endpoints = json_array(), *object;
-    const json_t *service = fake_get(f, "services", name == NULL ? "" : name + 1);
+    const char *key, *name = strchr(selector, '=') + 1;
+    json_t *endpoints = json_array(), *items = json_array(), *object;
+    const json_t *service = fake_get(f, "services", name);
     const json_t *wanted = json_object_get(json_object_get(service, "spec"), "selector"), *value;
     json_object_foreach(f->objects, key, object)
     {
@@ -212,12 +222,17 @@ static inline json_t *fake_slices(const struct fake *f, const char *selector)
             in = in && json_equal(json_object_get(labels, label), value);
         }
         if (in)
-            json_array_append_new(endpoints,
-                                  json_pack("{s{sb} s{ssss}}", "conditions", "ready",
-                                            fake_condition(object, "Ready"), "targetRef", "kind",
-                                            "Pod", "name", fake_text(fake_meta(object), "name")));
+            json_array_append_new(endpoints, fake_endpoint(object));
+        if (wanted == NULL && strncmp(key, "endpointslices/", 15) == 0 &&
+            strcmp(fake_text(labels, "kubernetes.io/service-name"), name) == 0)
+            json_array_append_new(items, json_deep_copy(object));
     }
-    return json_pack("{s[{so}]}", "items", "endpoints", endpoints);
+    if (wanted != NULL)
+        json_array_append_new(items, json_pack("{s{ss} ss s[{sssi}] sO}", "metadata", "name",
+                                               "slice-x", "addressType", "IPv4", "ports", "name",
+                                               "http", "port", 8080, "endpoints", endpoints));
+    json_decref(endpoints);
+    return json_pack("{so}", "items", items);
 }
 
 static inline json_t *fake_list(const struct fake *f, const struct api_request *r)
@@ -264,6 +279,11 @@ static inline enum api_outcome fake_change(struct fake *f, const struct api_requ
     const char *seen = fake_text(fake_meta(r->body), "resourceVersion");
     if (object == NULL)
         return API_NOT_FOUND;
+    if (r->dry_run) {
+        *ret = json_deep_copy(object);
+        fake_merge(*ret, r->body);
+        return API_DONE;
+    }
     if (seen[0] != '\0' && strcmp(seen, fake_text(fake_meta(object), "resourceVersion")) != 0)
         return API_CONFLICT;
     if (r->verb == API_PATCH_STRATEGIC) {

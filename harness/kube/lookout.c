@@ -119,21 +119,21 @@ static bool all_ready(const struct lookout *l)
     return ready >= l->pods_wanted;
 }
 
-static const char *wall_text(const struct lookout *l, char *to, size_t size)
+const char *lookout_print_when(uint64_t wall_ns, char to[LOOKOUT_WHEN_BYTES])
 {
-    time_t at = (time_t)(l->wall_ns() / NS_PER_S);
+    time_t at = (time_t)(wall_ns / NS_PER_S);
     struct tm tm;
     to[0] = '\0';
     if (gmtime_r(&at, &tm) != NULL)
-        strftime(to, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        strftime(to, LOOKOUT_WHEN_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
     return to;
 }
 
 static void ask_gate(struct lookout *l, const struct lookout_pod *pod, struct chore_step *ret)
 {
-    char when[40];
+    char when[LOOKOUT_WHEN_BYTES];
     json_decref(l->body);
-    l->body = objects_gate(true, wall_text(l, when, sizeof(when)));
+    l->body = objects_gate(true, lookout_print_when(l->wall_ns(), when));
     ret->request = (struct api_request){.verb = API_PATCH_STRATEGIC,
                                         .gvr = gvr_get(GVR_PODS),
                                         .namespace = l->run->namespace,

@@ -126,7 +126,7 @@ json_t *objects_secret(const struct objects_run *r, const char *psk)
     return secret;
 }
 
-static json_t *selector_of(const struct objects_run *r, const struct objects_service *s)
+json_t *objects_selector(const struct objects_run *r, const struct objects_service *s)
 {
     return json_pack("{s:s, s:s, s:s}", OBJECTS_RUN_LABEL, r->run, OBJECTS_ROLE_LABEL, "endpoint",
                      OBJECTS_SERVICE_LABEL, s->name);
@@ -156,7 +156,7 @@ json_t *objects_service(const struct objects_run *r, const struct objects_servic
                            (json_t *)(uintptr_t)s->annotations);
     objects_own(r, service);
     json_t *spec = json_object();
-    set_new(spec, "selector", selector_of(r, s));
+    set_new(spec, "selector", objects_selector(r, s));
     set_new(
         spec, "ports",
         port_of(s->port_name != NULL ? s->port_name : "http", s->port, "http", s->app_protocol));
@@ -164,17 +164,26 @@ json_t *objects_service(const struct objects_run *r, const struct objects_servic
     return service;
 }
 
+const char *objects_direct_name(const struct objects_run *r, const char *service, char *to,
+                                size_t size)
+{
+    char direct[OBJECTS_NAME_MOST + 32];
+    snprintf(direct, sizeof(direct), "%s-direct", service);
+    return objects_name(r, direct, 0, to, size);
+}
+
 json_t *objects_direct_service(const struct objects_run *r, const struct objects_service *s,
                                bool selectorless)
 {
-    char name[OBJECTS_NAME_MOST + 1], direct[OBJECTS_NAME_MOST + 32];
-    snprintf(direct, sizeof(direct), "%s-direct", s->name);
+    char name[OBJECTS_NAME_MOST + 1];
     json_t *service =
-        objects_head(r, "v1", "Service", objects_name(r, direct, 0, name, sizeof(name)));
+        objects_head(r, "v1", "Service", objects_direct_name(r, s->name, name, sizeof(name)));
     objects_own(r, service);
-    json_t *spec = json_object(), *ports = port_of("tcp-direct", s->port, NULL, "tcp");
+    json_t *spec = json_object(), *ports = port_of("tcp-direct", s->port, s->listen_name, "tcp");
     if (!selectorless && s->selector != NULL)
         set_new(spec, "selector", json_deep_copy(s->selector));
+    if (s->listen_name == NULL && s->listen_port != 0) /* where the real pods are, as the target */
+        set_count(json_array_get(ports, 0), "targetPort", s->listen_port);
     /* The agent's own proxy does L4 and mTLS only on this leg: no second set of retries. */
     set_new(spec, "ports", ports);
     set_new(service, "spec", spec);
@@ -264,8 +273,10 @@ json_t *objects_in_order(const struct objects_run *r, const struct objects_servi
     json_array_append_new(all, objects_anchor(r));
     json_array_append_new(all, objects_secret(r, psk));
     json_array_append_new(all, objects_guardian_pod(r));
-    for (size_t i = 0; i < service_count && r->mode == OBJECTS_CANARY; i++)
-        json_array_append_new(all, objects_service(r, &services[i]));
+    for (size_t i = 0; i < service_count; i++)
+        json_array_append_new(all, r->mode == OBJECTS_CANARY
+                                       ? objects_service(r, &services[i])
+                                       : objects_direct_service(r, &services[i], !r->swap));
     if (policies != NULL)
         json_array_extend(all, (json_t *)(uintptr_t)policies);
     for (size_t i = 0; i < service_count; i++)

@@ -39,6 +39,8 @@ struct objects_run {
     const char *conductor; /* "10.77.0.2:7400", where agents dial */
     enum objects_mesh mesh;
     enum objects_mode mode;
+    bool swap; /* interpose: the target's Service is edited to have our endpoints alone; else they
+                * join it */
     const char *anchor_uid;         /* NULL: not made yet (dry run, --as-manifests): no owners */
     const char *job_name, *job_uid; /* NULL: run from outside of the cluster */
     uint32_t deadline_s;            /* activeDeadlineSeconds of the agents' pods */
@@ -49,8 +51,13 @@ struct objects_service {
     uint32_t endpoints;                   /* pods */
     uint16_t port;                        /* of the Service: the target's own */
     const char *port_name, *app_protocol; /* "http", "http"; NULL: unset */
-    /* Labels that join the target's Service (interpose): its selector. NULL in canary. */
+    /* Of interpose alone, and of incumbent.h: the labels that join the target's Service (its
+     * selector), where its pods listen (0: OBJECTS_LISTEN_PORT), under which name where the Service
+     * says a name, and where its callers send to. */
     const json_t *selector;
+    uint16_t listen_port;
+    const char *listen_name, *cluster_ip;
+    uint32_t others;           /* ready endpoints of its own */
     const json_t *annotations; /* of the target's Service that the mesh reads (canary); may be NULL
                                 */
     const char *waypoint;      /* istio.io/use-waypoint of the target; NULL: none */
@@ -65,6 +72,9 @@ json_t *objects_anchor(const struct objects_run *r);
 /* ${psk}: of the run, hex; the only secret that is in an object. */
 json_t *objects_secret(const struct objects_run *r, const char *psk);
 json_t *objects_service(const struct objects_run *r, const struct objects_service *s);
+/* The labels by which a Service has the run's endpoints, and nobody else: a canary's own, and with
+ * --swap the target's. */
+json_t *objects_selector(const struct objects_run *r, const struct objects_service *s);
 json_t *objects_guardian_pod(const struct objects_run *r);
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
                              uint32_t n);
@@ -73,6 +83,9 @@ json_t *objects_load_pod(const struct objects_run *r, uint32_t n);
  * hand (objects_direct_slice). */
 json_t *objects_direct_service(const struct objects_run *r, const struct objects_service *s,
                                bool selectorless);
+/* "mp-7f3a91c2-payments-direct". Returns ${to}. */
+const char *objects_direct_name(const struct objects_run *r, const char *service, char *to,
+                                size_t size);
 struct objects_address {
     const char *ip, *pod; /* pod: the name of its targetRef; NULL: none */
     const char *pod_uid;

@@ -154,10 +154,28 @@ static void join_service(json_t *pod, const json_t *selector)
         json_object_set(objects_labels(pod), key, value);
 }
 
-static json_t *ports_of_endpoint(void)
+static uint16_t listen_port(const struct objects_service *s)
 {
-    return json_pack("[{s:s, s:i}, {s:s, s:i}]", "name", "http", "containerPort",
-                     OBJECTS_LISTEN_PORT, "name", "health", "containerPort", OBJECTS_HEALTH_PORT);
+    return s->listen_port != 0 ? s->listen_port : OBJECTS_LISTEN_PORT;
+}
+
+static json_t *ports_of_endpoint(const struct objects_service *s)
+{
+    return json_pack("[{s:s, s:i}, {s:s, s:i}]", "name",
+                     s->listen_name != NULL ? s->listen_name : "http", "containerPort",
+                     (int)listen_port(s), "name", "health", "containerPort", OBJECTS_HEALTH_PORT);
+}
+
+/* Below 1024 a port needs a capability, or this: one of the sysctls that restricted Pod Security
+ * lets every pod set for itself. */
+static json_t *endpoint_security(const struct objects_service *s)
+{
+    json_t *security = objects_pod_security(false);
+    if (listen_port(s) < 1024)
+        set_new(
+            security, "sysctls",
+            json_pack("[{s:s, s:s}]", "name", "net.ipv4.ip_unprivileged_port_start", "value", "0"));
+    return security;
 }
 
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
@@ -166,17 +184,19 @@ json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_s
     char name[OBJECTS_NAME_MOST + 1], id[300], listen[32];
     json_t *pod = pod_head(r, objects_name(r, s->name, n, name, sizeof(name)), "endpoint", s->name);
     objects_outside(r, pod);
-    if (r->mode == OBJECTS_INTERPOSE)
+    if (r->mode == OBJECTS_INTERPOSE && !r->swap)
         join_service(pod, s->selector);
     snprintf(id, sizeof(id), "%s/%u", s->name, (unsigned)n);
-    snprintf(listen, sizeof(listen), "0.0.0.0:%u", OBJECTS_LISTEN_PORT);
+    snprintf(listen, sizeof(listen), "0.0.0.0:%u", (unsigned)listen_port(s));
     json_t *args =
         json_pack("[s, s, s, s, s, s]", "agent", "proxy", "--id", id, "--listen", listen);
+    if (r->swap) /* a Service that is swapped has no other */
+        json_array_append_new(args, json_string("--stay"));
     json_t *one = container(r, args), *spec = spec_of(r, "meshproof-agent");
     set_new(spec, "readinessGates", json_pack("[{s:s}]", "conditionType", OBJECTS_ARMED_GATE));
-    set_new(spec, "securityContext", objects_pod_security(false));
+    set_new(spec, "securityContext", endpoint_security(s));
     set_new(spec, "affinity", near(r));
-    set_new(one, "ports", ports_of_endpoint());
+    set_new(one, "ports", ports_of_endpoint(s));
     set_new(one, "readinessProbe",
             json_pack("{s:{s:s}, s:i, s:i}", "tcpSocket", "port", "health", "periodSeconds", 1,
                       "failureThreshold", 1));

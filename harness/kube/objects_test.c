@@ -209,6 +209,83 @@ static void an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash(v
     json_decref(selector);
 }
 
+static const json_t *container_of(const json_t *pod)
+{
+    return json_array_get(json_object_get(json_object_get(pod, "spec"), "containers"), 0);
+}
+
+static bool has_arg(const json_t *pod, const char *arg)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(json_object_get(container_of(pod), "args"), i, one)
+    {
+        if (strcmp(json_string_value(one), arg) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* It is found where the target's Service sends to: by number, or by the name of a port. */
+static void an_interposed_pod_listens_where_the_service_leads(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_INTERPOSE);
+    struct objects_service s = payments;
+    json_t *selector = json_pack("{s:s}", "app", "payments");
+    (void)state;
+    s.selector = selector;
+    s.listen_port = 80;
+    json_t *pod = objects_endpoint_pod(&r, &s, 1);
+    assert_true(has_arg(pod, "0.0.0.0:80"));
+    const json_t *spec = json_object_get(pod, "spec");
+    const json_t *sysctls = json_object_get(json_object_get(spec, "securityContext"), "sysctls");
+    assert_string_equal(text_at(json_array_get(sysctls, 0), "name"),
+                        "net.ipv4.ip_unprivileged_port_start");
+    json_decref(pod);
+    s.listen_port = 8080;
+    s.listen_name = "web";
+    pod = objects_endpoint_pod(&r, &s, 1);
+    const json_t *port = json_array_get(json_object_get(container_of(pod), "ports"), 0);
+    assert_string_equal(text_at(port, "name"), "web");
+    spec = json_object_get(pod, "spec");
+    assert_null(json_object_get(json_object_get(spec, "securityContext"), "sysctls"));
+    assert_false(has_arg(pod, "--stay"));
+    json_decref(pod);
+    json_decref(selector);
+}
+
+/* The Service is edited to have them: they are found by our labels, stay when we are lost, and the
+ * Service behind them has the selector that the target had. */
+static void a_swapped_service_has_ours_alone(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_INTERPOSE);
+    struct objects_service s = payments;
+    json_t *selector = json_pack("{s:s}", "app", "payments");
+    (void)state;
+    r.swap = true;
+    s.selector = selector;
+    s.listen_port = 8080;
+    json_t *all = objects_in_order(&r, &s, 1, NULL, 0, "aa");
+    const json_t *direct = json_array_get(all, 3), *pod = json_array_get(all, 4);
+    const json_t *labels = json_object_get(meta(pod), "labels");
+    const json_t *spec = json_object_get(direct, "spec"), *value;
+    const char *key;
+    assert_string_equal(text_at(meta(direct), "name"), "mp-7f3a91c2-payments-direct");
+    assert_null(json_object_get(labels, "app"));
+    assert_true(has_arg(pod, "--stay"));
+    assert_true(json_equal(json_object_get(spec, "selector"), selector));
+    const json_t *port = json_array_get(json_object_get(spec, "ports"), 0);
+    assert_int_equal(json_integer_value(json_object_get(port, "targetPort")), 8080);
+    json_t *ours = objects_selector(&r, &s);
+    json_object_foreach(ours, key, value)
+    {
+        assert_true(json_equal(json_object_get(labels, key), value));
+    }
+    json_decref(ours);
+    json_decref(all);
+    json_decref(selector);
+}
+
 static void names_fit_and_differ(void **state)
 {
     struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_CANARY);
@@ -334,6 +411,8 @@ int main(void)
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(the_anchor_controls_the_pods_and_the_job_does_not_control_the_anchor),
         cmocka_unit_test(an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash),
+        cmocka_unit_test(an_interposed_pod_listens_where_the_service_leads),
+        cmocka_unit_test(a_swapped_service_has_ours_alone),
         cmocka_unit_test(names_fit_and_differ),
         cmocka_unit_test(a_slice_refuses_loopback),
         cmocka_unit_test(a_result_is_nobodys),
