@@ -1,4 +1,5 @@
-#include "cli/cluster.h"
+#include "cli/cluster_in_force.h"
+#include "cli/cluster_interpose.h"
 
 #include "base/log.h"
 #include "engine/fleet.h"
@@ -8,6 +9,7 @@
 
 const char *const cluster_places[] = {"local", "kubernetes", NULL};
 const char *const cluster_modes[] = {"canary", "interpose", NULL};
+const char *const cluster_allows[] = {"edit", "kill", NULL};
 
 #define SERVICE_PORT 80
 
@@ -19,9 +21,10 @@ bool cluster_asked(const struct arguments *args)
 
 int cluster_check(const struct arguments *args)
 {
-    static const char *const only[] = {"mode", "namespace", "context", "insecure", "image"};
+    static const char *const only[] = {"mode",  "namespace", "context", "insecure",
+                                       "image", "swap",      "allow"};
     struct error err = {0};
-    const char *mode = arguments_get(args, "mode"), *driver = arguments_get(args, "driver");
+    const char *driver = arguments_get(args, "driver");
     for (size_t i = 0; !cluster_asked(args) && i < COUNT_OF(only); i++)
         if (arguments_given(args, only[i]))
             error_set(&err, ERROR_USAGE, "--%s is for --on kubernetes", only[i]);
@@ -31,9 +34,8 @@ int cluster_check(const struct arguments *args)
         error_set(&err, ERROR_USAGE, "--job goes with --as-manifests");
     if (manifests && !cluster_asked(args))
         error_set(&err, ERROR_USAGE, "--as-manifests is for --on kubernetes");
-    if (cluster_asked(args) && mode != NULL && strcmp(mode, "interpose") == 0)
-        error_set(&err, ERROR_USAGE,
-                  "--mode interpose is not built yet: nothing was done; --mode canary is");
+    if (err.kind == ERROR_NONE && !cluster_interpose_check(args, &err))
+        return command_fail(&err);
     if (cluster_asked(args) && driver != NULL && strcmp(driver, "builtin") != 0 &&
         strcmp(driver, "external") != 0)
         error_set(&err, ERROR_USAGE,
@@ -74,6 +76,11 @@ static const char *app_protocol(const struct service_plan *s)
     return strcmp(s->protocol, "http2") == 0 ? "kubernetes.io/h2c" : s->protocol;
 }
 
+static bool interposes(const struct cluster *c)
+{
+    return c->options.run.mode == OBJECTS_INTERPOSE;
+}
+
 static bool add_service(struct cluster *c, const struct service_plan *s, struct error *err)
 {
     struct conduct_options *o = &c->options;
@@ -93,11 +100,14 @@ static bool add_service(struct cluster *c, const struct service_plan *s, struct 
         return error_at(err, s->source, ERROR_LIMIT,
                         "more than the %d services that a run may have in a cluster",
                         CONDUCT_SERVICES_MOST);
-    c->services[o->service_count++] = (struct objects_service){.name = s->name,
-                                                               .endpoints = s->endpoints,
-                                                               .port = SERVICE_PORT,
-                                                               .port_name = "http",
-                                                               .app_protocol = app_protocol(s)};
+    c->services[o->service_count++] =
+        interposes(c) /* the Service that is there says the rest */
+            ? (struct objects_service){.name = s->name, .endpoints = s->endpoints}
+            : (struct objects_service){.name = s->name,
+                                       .endpoints = s->endpoints,
+                                       .port = SERVICE_PORT,
+                                       .port_name = "http",
+                                       .app_protocol = app_protocol(s)};
     return true;
 }
 
@@ -169,13 +179,22 @@ static void name_holder(struct cluster *c)
 
 static void on_service(void *cookie, const char *service, const char *address)
 {
-    const struct cluster *c = cookie;
+    struct cluster *c = cookie;
     const struct prepared *p = c->prepared;
+    if (interposes(c)) {
+        cluster_interpose_leg(c, service, address);
+        return;
+    }
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         json_t *to = json_object_get(p->plan->scenarios[i].lab.external, "to");
         if (p->scenarios[i].driver == DRIVER_EXTERNAL && json_object_get(to, service) != NULL)
             json_object_set_new(to, service, json_string(address));
     }
+}
+
+static void on_view(void *cookie, const struct preflight_view *view, struct preflight_findings *to)
+{
+    cluster_in_force(((const struct cluster *)cookie)->prepared, view, to);
 }
 
 static void say(void *cookie, const char *line)
@@ -238,6 +257,8 @@ struct event_target cluster_events(const struct cluster *c)
 bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepared *p,
                   uint64_t deadline_ns, struct error *err)
 {
+    const char *mode = arguments_get(args, "mode");
+    bool interpose = mode != NULL && strcmp(mode, "interpose") == 0;
     uint64_t deadline_s = (deadline_ns == 0 ? CLUSTER_DEADLINE_NS : deadline_ns) / 1000000000;
     struct conduct_options *o = &c->options;
     *c = (struct cluster){.prepared = p, .calls = json_array(), .kept = json_array()};
@@ -249,7 +270,7 @@ bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepar
                                   .image = arguments_get(args, "image"),
                                   .conductor = "0.0.0.0:7400",
                                   .mesh = mesh_of(p),
-                                  .mode = OBJECTS_CANARY,
+                                  .mode = interpose ? OBJECTS_INTERPOSE : OBJECTS_CANARY,
                                   .job_name = from_env("MESHPROOF_JOB"),
                                   .job_uid = from_env("MESHPROOF_JOB_UID"),
                                   .deadline_s = (uint32_t)deadline_s + 60};
@@ -264,9 +285,11 @@ bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepar
     o->say = say;
     o->on_call = on_call;
     o->on_service = on_service;
+    o->on_view = interpose ? on_view : NULL;
     o->cookie = c;
     name_holder(c);
-    return cluster_policies(c, err);
+    /* What is in force there is under test in interpose, and nothing is copied. */
+    return interpose ? cluster_interpose_plan(c, args, p, err) : cluster_policies(c, err);
 }
 
 void cluster_release(struct cluster *c)
@@ -308,7 +331,10 @@ int cluster_open(struct cluster *c)
     snprintf(c->listen, sizeof(c->listen), strchr(ip, ':') != NULL ? "[%.60s]:%d" : "%.60s:%d", ip,
              OBJECTS_AGENT_PORT);
     c->options.run.conductor = c->listen;
-    return exit_of(conduct_open(&c->options, &c->conduct, &err), &err);
+    int code = exit_of(conduct_open(&c->options, &c->conduct, &err), &err);
+    if (code == EXIT_PASS && interposes(c))
+        cluster_interpose_opened(c);
+    return code;
 }
 
 static void on_begin(void *cookie, struct steer *steer, struct loop *loop)
@@ -339,7 +365,12 @@ void cluster_hook(struct cluster *c, struct engine_options *options, struct onlo
     fleet->listen = c->listen;
     fleet->token = conduct_token(c->conduct);
     fleet->hello_within_ns = CONDUCT_READY_WITHIN_NS;
+    fleet->relays = interposes(c);
     fleet->plays_mesh = c->options.run.mesh == OBJECTS_NO_MESH;
+    /* Of a Service that is swapped they are the only endpoints: none of them ends by itself before
+     * the selector is back. */
+    if (c->options.run.swap)
+        options->linger_ns = (uint64_t)c->options.run.deadline_s * 1000000000;
     options->fleet = fleet;
     onlookers_add(onlookers, &row);
 }

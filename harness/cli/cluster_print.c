@@ -77,18 +77,18 @@ static json_t *suite_map(const struct cluster *c, const char *suite, const char 
 }
 
 /* The words of this run that go on standing in the pod. */
-static size_t job_words(const struct arguments *args, const char *suite, uint64_t deadline_s,
-                        struct arena *arena, const char **to)
+static size_t job_words(const struct arguments *args, enum objects_mode mode, const char *suite,
+                        uint64_t deadline_s, struct arena *arena, const char **to)
 {
     static const char *const passed[] = {
         "tag",      "skip-tag",        "scenario", "set",    "seed",       "depth", "strict",
         "patience", "driver",          "defect",   "target", "only-phase", "yes",   "inflight",
-        "pace",     "on-inconclusive", "image"};
+        "pace",     "on-inconclusive", "image",    "swap",   "allow"};
     size_t n = 0;
     to[n++] = "run";
     to[n++] = arena_printf(arena, "/suite/%s", base_of(suite));
     to[n++] = "--on=kubernetes";
-    to[n++] = "--mode=canary";
+    to[n++] = arena_printf(arena, "--mode=%s", objects_mode_words[mode]);
     to[n++] = arena_printf(arena, "--deadline=%llus", (unsigned long long)deadline_s);
     to[n++] = "--output=/data/run.db";
     to[n++] = "--plain";
@@ -120,7 +120,7 @@ static bool print_job(struct cluster *c, const struct arguments *args, const cha
     if (map == NULL)
         return false;
     arena_init(&arena, (size_t)1024 * 1024);
-    job_words(args, suite, deadline_s, &arena, words);
+    job_words(args, c->options.run.mode, suite, deadline_s, &arena, words);
     json_t *job = objects_job(&c->options.run, words, (uint32_t)deadline_s + GRACES_S, name);
     json_t *both = json_pack("[oo]", map, job);
     manifest_print_all(both, c->options.run.run, to);

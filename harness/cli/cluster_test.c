@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "cli/cluster.h"
+#include "plan/limits.h"
 
 #include <stdlib.h>
 
@@ -37,7 +38,17 @@ static void what_is_for_a_cluster_is_refused_without_one(void **state)
         {{"run", "s.lua", "--image=i"}, EXIT_USAGE},
         {{"run", "s.lua", "--as-manifests"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--job"}, EXIT_USAGE},
-        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--swap", "--allow=edit"},
+         EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--swap"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--allow=edit"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--allow=kill"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--as-manifests"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--as-manifests", "--job"},
+         EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--swap", "--allow=edit"}, EXIT_USAGE},
+        {{"run", "s.lua", "--swap"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--driver=envoy"}, EXIT_USAGE},
     };
     (void)state;
@@ -58,10 +69,15 @@ struct fixture {
     struct cluster cluster;
 };
 
+static struct load_plan steady = {
+    .on = {.text = "client -> payments", .from = {"client"}, .to = {"payments"}},
+    .rate_per_h = 3600,
+    .timeout_ns = 1000000000};
+static struct phase calm = {.name = "calm", .lasting_ns = 1000000000};
+
 /* Two scenarios of service payments, with two endpoints and with three. */
-static void make(struct fixture *f, enum driver driver)
+static void make_by(struct fixture *f, enum driver driver, const char *const *words)
 {
-    static const char *const words[] = {"run", "s.lua", "--on=kubernetes", "-n", "shop", NULL};
     *f = (struct fixture){
         .services = {{.name = "payments", .endpoints = 2}, {.name = "payments", .endpoints = 3}}};
     f->p.plan = plan_new();
@@ -71,10 +87,23 @@ static void make(struct fixture *f, enum driver driver)
     snprintf(f->p.run, sizeof(f->p.run), "7f3a91c2");
     for (size_t i = 0; i < 2; i++) {
         f->scenarios[i].driver = driver;
+        f->p.plan->scenarios[i].lab.driver = driver;
+        f->p.plan->scenarios[i].phases = &calm;
+        f->p.plan->scenarios[i].phase_count = 1;
+        f->p.plan->scenarios[i].loads = &steady;
+        f->p.plan->scenarios[i].load_count = 1;
+        f->p.plan->scenarios[i].mesh = (struct mesh_plan){.word = "istio", .version = "1.31"};
+        f->p.plan->scenarios[i].name = i == 0 ? "two" : "three";
         f->p.plan->scenarios[i].lab.services = &f->services[i];
         f->p.plan->scenarios[i].lab.service_count = 1;
     }
     parse(&f->args, words);
+}
+
+static void make(struct fixture *f, enum driver driver)
+{
+    static const char *const words[] = {"run", "s.lua", "--on=kubernetes", "-n", "shop", NULL};
+    make_by(f, driver, words);
 }
 
 static void release(struct fixture *f)
@@ -138,12 +167,94 @@ static void one_run_has_one_driver(void **state)
     release(&f);
 }
 
+static const char *const interposing[] = {
+    "run", "s.lua", "--on=kubernetes", "-n", "shop", "--mode=interpose", "--yes", NULL};
+
+/* Our endpoints have no stubs; the limits are interpose's where the suite gives none. */
+static void interpose_relays_and_keeps_to_its_limits(void **state)
+{
+    struct fixture f;
+    struct error err = {0};
+    struct limits limits;
+    static struct guard_plan own = {
+        .kind = GUARD_LIMITS, .delay_ns = UINT64_C(9000000000), .endpoints = "20%"};
+    (void)state;
+    make_by(&f, DRIVER_EXTERNAL, interposing);
+    f.p.plan->scenarios[1].guards = &own;
+    f.p.plan->scenarios[1].guard_count = 1;
+    if (!cluster_plan(&f.cluster, &f.args, &f.p, 0, &err))
+        fail_msg("%s", err.text);
+    const struct conduct_options *o = &f.cluster.options;
+    assert_int_equal(o->run.mode, OBJECTS_INTERPOSE);
+    assert_false(o->edits);
+    assert_int_equal(o->services[0].port, 0); /* the cluster says which */
+    assert_int_equal(o->share_ppm, 200000);
+    assert_int_equal(f.services[0].address_count, 2);
+    limits_of(&f.p.plan->scenarios[0], &limits);
+    assert_int_equal(limits.share_ppm, 500000);
+    assert_int_equal(limits.delay_ns, UINT64_C(5000000000));
+    assert_int_equal(limits.ttl_ns, UINT64_C(300000000000));
+    limits_of(&f.p.plan->scenarios[1], &limits);
+    assert_int_equal(limits.delay_ns, UINT64_C(9000000000));
+    o->on_service(o->cookie, "payments", "10.96.3.7:80");
+    assert_string_equal(f.services[0].addresses[1], "10.96.3.7:80");
+    assert_string_equal(f.services[1].addresses[2], "10.96.3.7:80");
+    assert_string_equal(place(&f, 0, "to", "payments"), "0.0.0.0:80"); /* no canary's */
+    assert_null(place(&f, 0, "host", "payments"));
+    release(&f);
+}
+
+static void refused(struct fixture *f, const char *text)
+{
+    struct error err = {0};
+    assert_false(cluster_plan(&f->cluster, &f->args, &f->p, 0, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    if (strstr(err.text, text) == NULL)
+        fail_msg("%s", err.text);
+    release(f);
+}
+
+static void interpose_wants_consent(void **state)
+{
+    static const char *const unasked[] = {
+        "run", "s.lua", "--on=kubernetes", "-n", "shop", "--mode=interpose", NULL};
+    static struct guard_plan approval = {
+        .kind = GUARD_APPROVAL, .ask = "may we?", .people = 1, .within_ns = 1000000000};
+    static const char *shops[] = {"other"};
+    static struct guard_plan elsewhere = {
+        .kind = GUARD_LIMITS, .namespaces = shops, .namespace_count = 1};
+    static struct load_plan post = {.method = "POST"};
+    struct fixture f;
+    struct error err = {0};
+    (void)state;
+    make_by(&f, DRIVER_EXTERNAL, unasked);
+    refused(&f, "nobody has agreed");
+    make_by(&f, DRIVER_EXTERNAL, interposing);
+    f.p.plan->scenarios[0].guards = &elsewhere;
+    f.p.plan->scenarios[0].guard_count = 1;
+    refused(&f, "namespaces does not have \"shop\"");
+    make_by(&f, DRIVER_EXTERNAL, interposing); /* --yes is not meant for that */
+    f.p.plan->scenarios[1].loads = &post;
+    f.p.plan->scenarios[1].load_count = 1;
+    refused(&f, "POST reaches real pods");
+    make_by(&f, DRIVER_EXTERNAL, unasked);
+    for (size_t i = 0; i < 2; i++) {
+        f.p.plan->scenarios[i].guards = &approval;
+        f.p.plan->scenarios[i].guard_count = 1;
+    }
+    if (!cluster_plan(&f.cluster, &f.args, &f.p, 0, &err))
+        fail_msg("%s", err.text);
+    release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_for_a_cluster_is_refused_without_one),
         cmocka_unit_test(a_plan_becomes_services_and_places),
         cmocka_unit_test(one_run_has_one_driver),
+        cmocka_unit_test(interpose_relays_and_keeps_to_its_limits),
+        cmocka_unit_test(interpose_wants_consent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,9 @@ static enum conduct_end fly(struct conduct *c, struct error *err)
                                        o->run.mode == OBJECTS_CANARY, "dry-run");
     preflight_init(p, &c->run, o->services, o->service_count, o->edits, o->share_ppm, objects);
     enum errand_end how = errand_run(&e, &p->chore, err);
+    if (how == ERRAND_DONE && o->on_view != NULL && p->err.kind == ERROR_NONE &&
+        !preflight_refused(&p->findings))
+        o->on_view(o->cookie, &p->view, &p->findings);
     if (how == ERRAND_STOPPED)
         end = stopped(err);
     else if (how == ERRAND_DONE && p->err.kind != ERROR_NONE)
@@ -260,6 +263,7 @@ static void free_all(struct conduct *c)
 {
     if (c->begun)
         build_release(&c->build);
+    conduct_join_release(c);
     free(c);
     errand_let_signals();
 }
@@ -281,6 +285,8 @@ enum conduct_end conduct_open(const struct conduct_options *options, struct cond
     struct conduct *c = new_conduct(options);
     struct error lost = {0};
     enum conduct_end end = find_image(c, err);
+    if (end == CONDUCT_GOOD)
+        end = conduct_join_survey(c, err);
     if (end == CONDUCT_GOOD)
         end = fly(c, err);
     if (end == CONDUCT_GOOD)
@@ -304,6 +310,8 @@ enum conduct_end conduct_plan(const struct conduct_options *options, struct erro
     struct conduct *c = new_conduct(options);
     enum conduct_end end = find_image(c, err);
     if (end == CONDUCT_GOOD)
+        end = conduct_join_survey(c, err);
+    if (end == CONDUCT_GOOD)
         end = fly(c, err);
     free_all(c);
     return end;
@@ -315,6 +323,12 @@ uint64_t conduct_token(const struct conduct *c)
     for (size_t i = 0; i < c->lease_count; i++)
         most = c->leases[i].transitions > most ? c->leases[i].transitions : most;
     return most;
+}
+
+const struct objects_service *conduct_services(const struct conduct *c, size_t *ret_count)
+{
+    *ret_count = c->options.service_count;
+    return c->options.services;
 }
 
 struct fleet *conduct_fleet(struct conduct *c)

@@ -43,6 +43,8 @@ struct conduct_options {
     uint64_t ready_within_ns; /* 0: CONDUCT_READY_WITHIN_NS */
     /* As of build.h. */
     void (*on_service)(void *cookie, const char *service, const char *address);
+    /* After preflight's own checks, with what it has read: others of the caller's. May be NULL. */
+    void (*on_view)(void *cookie, const struct preflight_view *view, struct preflight_findings *to);
     /* A line for people. */
     void (*say)(void *cookie, const char *line);
     /* Each call of the API, for the journal. */
@@ -61,6 +63,8 @@ enum conduct_end conduct_open(const struct conduct_options *options, struct cond
                               struct error *err) WARN_UNUSED;
 /* The fencing token. */
 uint64_t conduct_token(const struct conduct *c);
+/* The options' services; in interpose as the cluster has them. */
+const struct objects_service *conduct_services(const struct conduct *c, size_t *ret_count);
 struct fleet *conduct_fleet(struct conduct *c);
 /* From the conductor's on_begin and on_end. */
 void conduct_begin(struct conduct *c, struct loop *loop, struct steer *steer);

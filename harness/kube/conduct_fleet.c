@@ -15,14 +15,13 @@ static void on_tell(struct loop_task *t)
     struct conduct *c = (struct conduct *)((char *)t - offsetof(struct conduct, tell));
     if (c->fleet.on_change == NULL)
         return;
-    bool broken = c->trouble.kind != ERROR_NONE;
-    if (!broken || !c->told)
-        c->fleet.on_change(c->fleet.cookie, broken ? &c->trouble : NULL);
-    c->told = broken;
+    bool news = c->trouble.kind != ERROR_NONE && !c->told;
+    c->told = c->told || news;
+    c->fleet.on_change(c->fleet.cookie, news ? &c->trouble : NULL);
 }
 
 /* The run cannot go on. The first cause stays. */
-static void trouble(struct conduct *c, const struct error *why)
+void conduct_trouble(struct conduct *c, const struct error *why)
 {
     if (c->trouble.kind != ERROR_NONE)
         return;
@@ -37,7 +36,7 @@ static void lose_lease(struct conduct *c, const struct lease *l)
     struct error why = {0};
     error_set(&why, ERROR_PEER, "Lease %s was lost, and the run with it: %.120s", l->name,
               l->err.kind != ERROR_NONE ? l->err.text : "it could not be renewed for 10 s");
-    trouble(c, &why);
+    conduct_trouble(c, &why);
 }
 
 static void on_lease_over(void *cookie, struct chore *chore)
@@ -86,12 +85,12 @@ void conduct_begin(struct conduct *c, struct loop *loop, struct steer *steer)
     c->steer = steer;
     c->tell.run = on_tell;
     if (!credentials_open(&c->options.credentials, &o.credentials, &err)) {
-        trouble(c, &err);
+        conduct_trouble(c, &err);
         return;
     }
     if (!api_open(&o, &c->api, &err)) {
         credentials_free(o.credentials);
-        trouble(c, &err);
+        conduct_trouble(c, &err);
         return;
     }
     keep_leases(c);
@@ -110,7 +109,7 @@ static void on_late(struct hold *h, uint64_t now_ns)
     units_print_duration(within_ns == 0 ? CONDUCT_READY_WITHIN_NS : within_ns, span, sizeof(span));
     error_set(&why, ERROR_PEER, "not all is ready within %s: %s", span,
               c->looking ? wait : "the API server has not taken all objects");
-    trouble(c, &why);
+    conduct_trouble(c, &why);
 }
 
 static void on_look(void *cookie)
@@ -127,13 +126,38 @@ static void on_look(void *cookie)
     if (l->gone) {
         error_set(&why, ERROR_PEER, "the run's anchor, ConfigMap mp-%s, was deleted by another",
                   c->run.run);
-        trouble(c, &why);
+        conduct_trouble(c, &why);
     } else if (l->err.kind != ERROR_NONE) {
-        trouble(c, &l->err);
+        conduct_trouble(c, &l->err);
     } else if (l->mustered && !hold_is_idle(&c->muster_hold)) {
         loop_hold_remove(c->loop, &c->muster_hold);
         loop_defer(c->loop, &c->tell);
+        conduct_join_mustered(c);
     }
+}
+
+void conduct_fleet_look(struct conduct *c)
+{
+    /* With --swap the endpoints are in no Service until all are ready. */
+    lookout_init(&c->lookout, &c->run, c->services, c->run.swap ? 0 : c->service_count, c->pods,
+                 NULL);
+    c->lookout.on_look = on_look;
+    c->lookout.cookie = c;
+    c->looking = true;
+    c->lookout_run = (struct chore_run){0};
+    chore_start(&c->lookout_run, &c->lookout.chore, c->api, c->loop, NULL, NULL);
+}
+
+void conduct_fleet_rest(struct conduct *c)
+{
+    loop_hold_remove(c->loop, &c->muster_hold);
+    if (c->building) {
+        chore_stop(&c->build_run);
+        build_stop(&c->build);
+        c->building = false;
+    }
+    if (c->looking)
+        chore_stop(&c->lookout_run);
 }
 
 static void on_built(void *cookie, struct chore *chore)
@@ -142,16 +166,12 @@ static void on_built(void *cookie, struct chore *chore)
     (void)chore;
     c->building = false;
     if (c->build.err.kind != ERROR_NONE) {
-        trouble(c, &c->build.err);
+        conduct_trouble(c, &c->build.err);
         return;
     }
     c->run.anchor_uid = c->build.anchor_uid;
-    lookout_init(&c->lookout, &c->run, c->services, c->service_count, c->pods, NULL);
-    c->lookout.on_look = on_look;
-    c->lookout.cookie = c;
-    c->looking = true;
-    c->lookout_run = (struct chore_run){0};
-    chore_start(&c->lookout_run, &c->lookout.chore, c->api, c->loop, NULL, NULL);
+    if (!conduct_join_first(c))
+        conduct_fleet_look(c);
 }
 
 static const struct objects_service *option_of(const struct conduct *c, const char *name)
@@ -234,7 +254,13 @@ static bool start(struct fleet *f, const struct fleet_agent *agents, size_t coun
 
 static bool ready(struct fleet *f)
 {
-    return ((const struct conduct *)f)->lookout.mustered;
+    const struct conduct *c = (const struct conduct *)f;
+    return c->lookout.mustered && conduct_join_ready(c);
+}
+
+static bool leave(struct fleet *f)
+{
+    return conduct_join_leave((struct conduct *)f);
 }
 
 static void fate(struct fleet *f, const char *id, char *to, size_t size)
@@ -256,17 +282,11 @@ static void fate(struct fleet *f, const char *id, char *to, size_t size)
 
 static void stop_scenario(struct conduct *c)
 {
-    loop_hold_remove(c->loop, &c->muster_hold);
-    if (c->building) {
-        chore_stop(&c->build_run);
-        build_stop(&c->build);
-        c->building = false;
-    }
-    if (c->looking) {
-        chore_stop(&c->lookout_run);
+    conduct_fleet_rest(c);
+    conduct_join_stop(c);
+    if (c->looking)
         lookout_release(&c->lookout);
-        c->looking = false;
-    }
+    c->looking = false;
     c->lookout.mustered = false;
 }
 
@@ -311,4 +331,4 @@ void conduct_end(struct conduct *c)
 }
 
 const struct fleet conduct_fleet_of_run = {
-    .start = start, .fate = fate, .end = end, .ready = ready};
+    .start = start, .fate = fate, .end = end, .ready = ready, .leave = leave};

@@ -4,6 +4,7 @@
 /* Between conduct.c (before and after the conductor's loop) and conduct_fleet.c (on it). */
 
 #include "kube/conduct.h"
+#include "kube/conduct_join.h"
 #include "kube/errand.h"
 #include "kube/lookout.h"
 #include "kube/result.h"
@@ -35,11 +36,17 @@ struct conduct {
     struct loop_task tell;
     struct error trouble; /* why the run cannot go on; told once */
     bool told, halted;
+    struct conduct_join join;
 };
 
 struct errand conduct_errand(struct conduct *c, bool hasty, bool deaf);
 void conduct_say(const struct conduct *c, const char *format, ...) PRINTF(2, 3);
-/* conduct_fleet.c */
+/* The run cannot go on. The first cause stays. */
+void conduct_trouble(struct conduct *c, const struct error *why);
+/* conduct_fleet.c: begins to look after the pods of the scenario, whose gates it opens; ends that.
+ */
+void conduct_fleet_look(struct conduct *c);
+void conduct_fleet_rest(struct conduct *c);
 extern const struct fleet conduct_fleet_of_run;
 
 #endif

@@ -10,6 +10,13 @@ def conditions(pod):
     return {c["type"]: c["status"] == "True" for c in pod.get("status", {}).get("conditions", [])}
 
 
+def port_of(port, pods):
+    """A name is looked up in the pods' own containers; without a targetPort it is the port."""
+    target = port.get("targetPort", port["port"])
+    named = [p["containerPort"] for pod in pods for c in pod["spec"].get("containers", []) for p in c.get("ports", []) if p["name"] == target]
+    return target if isinstance(target, int) else (named or [0])[0]
+
+
 class Pod:
     """The kubelet's side of one."""
 
@@ -81,6 +88,8 @@ class Api:
         self.folder, self.program, self.lock = folder, os.path.abspath(program), threading.RLock()
         self.objects, self.pods, self.version, self.calls, self.ended, self.rules = {}, {}, 0, [], [], []
         self.events = []  # as they were posted
+        self.ends = []  # called at the end
+        self.balance = None  # a kube-proxy: name of a Service to its address (interpose/shop.py)
         self.told = []  # at each DELETE of an anchor: the termination message is there
         self.addresses, self.made, self.cluster_port = iter(range(1, 200)), [], 80
         self.put("namespaces", {"metadata": {"name": "meshproof", "labels": {"meshproof.io/allow": "canary"}}})
@@ -113,7 +122,10 @@ class Api:
         self.touch(thing)
         self.objects[(resource, thing["metadata"]["name"])] = thing
         self.made.append(f"{resource}/{thing['metadata']['name']}")
-        if resource == "services":
+        if resource == "services" and self.balance:
+            thing["spec"]["clusterIP"] = self.balance(thing["metadata"]["name"])
+            thing["spec"]["ports"][0]["port"] = 9090
+        elif resource == "services":
             thing["spec"]["clusterIP"] = "127.0.0.1"
             thing["spec"]["ports"][0]["port"] = self.cluster_port
         if resource == "pods":
@@ -131,14 +143,33 @@ class Api:
             if any(o["uid"] == gone["metadata"]["uid"] for o in thing["metadata"].get("ownerReferences", [])) and other in self.objects:
                 self.drop(other)
 
+    def put_real(self, pod):
+        """A pod that somebody else runs."""
+        self.version += 1
+        pod["metadata"]["uid"] = f"uid-{self.version}"
+        self.touch(pod)
+        self.objects[("pods", pod["metadata"]["name"])] = pod
+
+    def ready_addresses(self, service):
+        with self.lock:
+            return [(e["addresses"][0].replace("10.77.0.", "127.0.0."), s["ports"][0]["port"]) for s in self.slices(service) for e in s["endpoints"] if e["conditions"]["ready"]]
+
     def slices(self, service):
-        selector = self.objects.get(("services", service), {}).get("spec", {}).get("selector", {"none": "none"})
+        """Made by hand where the Service has no selector; else by its controller, who sends to the port that the Service names. Loopback has
+        no place in them (trap 8): 10.77.0.N is how the cluster calls 127.0.0.N."""
+        spec = self.objects.get(("services", service), {}).get("spec", {})
+        selector = spec.get("selector")
+        if not selector:
+            return [o for (kind, _), o in self.objects.items() if kind == "endpointslices"
+                    and o["metadata"]["labels"]["kubernetes.io/service-name"] == service]
+        port = spec["ports"][0]
         ours = [p for (kind, _), p in self.objects.items()
                 if kind == "pods" and selector.items() <= p["metadata"]["labels"].items() and "status" in p
                 and "deletionTimestamp" not in p["metadata"]]
-        return [{"metadata": {"name": service + "-x"},
-                 "endpoints": [{"addresses": [p["status"]["podIP"]], "conditions": {"ready": conditions(p).get("Ready", False)},
-                                "targetRef": {"kind": "Pod", "name": p["metadata"]["name"]}} for p in ours]}]
+        return [{"metadata": {"name": service + "-x", "labels": {"kubernetes.io/service-name": service}}, "addressType": "IPv4",
+                 "ports": [{"name": port.get("name", ""), "port": port_of(port, ours)}],
+                 "endpoints": [{"addresses": [p["status"]["podIP"].replace("127.0.0.", "10.77.0.")], "conditions": {"ready": conditions(p).get("Ready", False)},
+                                "targetRef": {"kind": "Pod", "name": p["metadata"]["name"], "uid": p["metadata"]["uid"]}} for p in ours]}]
 
     def owned(self, run):
         return sorted(f"{kind}/{name}" for (kind, name), o in self.objects.items() if o["metadata"].get("labels", {}).get("meshproof.io/run") == run
@@ -146,6 +177,8 @@ class Api:
 
     def stop(self):
         self.server.shutdown()
+        for end in self.ends:
+            end()
         for pod in list(self.pods.values()):
             if pod.child is not None and pod.child.poll() is None:
                 pod.child.kill()
@@ -226,8 +259,9 @@ def handler(api):
                 thing = api.objects.get((resource, name))
                 return self.say(200, thing) if thing else self.missing(resource, name)
             selector = asked.get("labelSelector", "")
-            if resource == "endpointslices" and selector.startswith("kubernetes.io/service-name="):
-                return self.say(200, {"items": api.slices(selector.split("=")[1])})
+            if resource == "endpointslices":
+                services = [selector.split("=")[1]] if selector else [name for kind, name in api.objects if kind == "services"]
+                return self.say(200, {"items": [s for service in services for s in api.slices(service)]})
             return self.say(200, {"items": [o for (kind, _), o in api.objects.items() if kind == resource and selected(o, selector)]})
 
         def post(self, resource, _, asked, body):
@@ -236,6 +270,8 @@ def handler(api):
                 return self.say(201, body)
             if (resource, body["metadata"]["name"]) in api.objects:
                 return self.refuse(409, "AlreadyExists", f"{resource} \"{body['metadata']['name']}\" already exists")
+            if any(a.startswith("127.") for e in body.get("endpoints", []) for a in e["addresses"]):
+                return self.refuse(422, "Invalid", "endpoints[0].addresses[0]: may not be in the loopback range")
             if "dryRun" in asked:
                 answer = copy.deepcopy({**body, "metadata": {**body["metadata"], "uid": "dry"}})
                 if body["metadata"].get("labels", {}).get("sidecar.istio.io/inject") == "true":
@@ -253,10 +289,14 @@ def handler(api):
                 thing = None
             return thing
 
-        def patch(self, resource, name, _, body):
+        def patch(self, resource, name, asked, body):
             thing = self.there(resource, name, body.get("metadata", {}).get("resourceVersion"))
             if thing is None:
                 return None
+            if "dryRun" in asked:
+                thing = copy.deepcopy(thing)
+                merge(thing, body)
+                return self.say(200, thing)
             if "strategic" in self.headers["Content-Type"]:
                 for condition in body["status"]["conditions"]:
                     listed = thing.setdefault("status", {}).setdefault("conditions", [])
