@@ -5,7 +5,7 @@ Done: one node with its Lease; one container a pod, args with $(VAR), env by val
 links that a kubelet makes), secret, projected (a token bound to the pod, configMap, downward API) and emptyDir, read-only root, uid
 and gid, no capabilities, no new privileges, PID 1 of its own, tcpSocket readiness probes, readiness gates,
 termination message with its fallback to the log, SIGTERM, grace, SIGKILL, the final DELETE, kubectl logs. Refused: all else.
-Not done: images are folders given by the caller; limits, other probes, init containers, restarts, Services (no kube-proxy, no DNS)."""
+Not done: images are folders given by the caller; limits, other probes, init containers, restarts (Always is as Never), Services (no kube-proxy, no DNS)."""
 import base64, ctypes, http.server, json, os, re, shutil, signal, socket, ssl, subprocess, sys, threading, time
 
 from cluster import ADDRESS, Refused
@@ -42,7 +42,7 @@ class Pod:
         security = self.container.get("securityContext", {})
         wrong = [("containers", len(self.spec["containers"]) != 1), ("initContainers", self.spec.get("initContainers")),
                  ("hostNetwork", self.spec.get("hostNetwork")),
-                 ("restartPolicy", self.spec.get("restartPolicy") != "Never"), ("command", self.container.get("command")),
+                 ("restartPolicy", self.spec.get("restartPolicy") not in ("Never", "Always")), ("command", self.container.get("command")),
                  ("capabilities", security.get("capabilities", {}).get("add")), ("runAsUser", not self.uid()),
                  ("readinessProbe", self.probe and set(self.probe) - {"tcpSocket", "periodSeconds", "failureThreshold", "timeoutSeconds",
                                                                       "successThreshold"}),
@@ -162,6 +162,7 @@ class Pod:
         must("ip", "-n", self.netns, "addr", "add", self.ip + "/16", "dev", "eth0")
         must("ip", "-n", self.netns, "link", "set", "eth0", "up")
         must("ip", "-n", self.netns, "link", "set", "lo", "up")
+        must("ip", "-n", self.netns, "route", "add", "default", "via", ADDRESS)
 
     def prepare(self):
         os.makedirs(self.folder)
