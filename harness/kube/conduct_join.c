@@ -56,8 +56,8 @@ static void on_mirrored(void *cookie)
         return;
     }
     mind_scarce(c, m);
-    if (m->in_step && !c->looking && !c->join.leaving && !c->join.left)
-        conduct_fleet_look(c);
+    if (m->in_step && !c->looking && !c->halted && !c->join.leaving && !c->join.left)
+        conduct_fleet_look(c); /* which opens gates */
 }
 
 bool conduct_join_first(struct conduct *c)
