@@ -33,6 +33,7 @@ class Pod:
         self.folder = os.path.join(runner.folder, self.meta["uid"])
         self.netns = "mp-" + self.meta["uid"][:8]
         self.child, self.killed, self.stopping, self.ready, self.shown = None, False, threading.Event(), False, None
+        self.saying = threading.Lock()
         self.gates = {g["conditionType"]: False for g in self.spec.get("readinessGates", [])}
         self.probe = self.container.get("readinessProbe")
         self.log, self.message = os.path.join(self.folder, "log"), os.path.join(self.folder, "message")
@@ -68,14 +69,14 @@ class Pod:
 
     def show(self):
         """Running, and as ready as the probe and the gates say; only when that has changed."""
-        with self.runner.lock:
+        with self.saying:
             is_new, self.shown = self.shown != (self.ready, all(self.gates.values())), (self.ready, all(self.gates.values()))
-        if is_new and self.child is not None and self.child.poll() is None:
-            try:
-                self.status("Running", {"running": {"startedAt": self.started}}, self.ready)
-            except Refused as why:
-                if why.code not in (404, 409):
-                    raise
+            if is_new and self.child is not None and self.child.poll() is None:
+                try:
+                    self.status("Running", {"running": {"startedAt": self.started}}, self.ready)
+                except Refused as why:
+                    if why.code not in (404, 409):
+                        raise
 
     def changed(self, pod):
         """Somebody has opened or closed a gate."""
@@ -213,7 +214,8 @@ class Pod:
                       "message": self.last_words(code)}
         self.runner.ended.append((self.meta["name"], code, terminated["message"]))
         try:
-            self.status("Succeeded" if code == 0 else "Failed", {"terminated": terminated}, False)
+            with self.saying:  # what is under way was true when it began; after this it would not be
+                self.status("Succeeded" if code == 0 else "Failed", {"terminated": terminated}, False)
             if self.stopping.is_set():
                 self.runner.client.call("DELETE", self.path, {"gracePeriodSeconds": 0, "preconditions": {"uid": self.meta["uid"]}})
         except Refused as why:
