@@ -16,8 +16,7 @@
 #define TTL_FIRST_S (UINT64_C(24) * 3600)
 #define BY_FALLBACK_NS (600 * NS_PER_S)
 #define STEPS_MOST 4096
-/* The mesh's main thread has its new leaf when it says so; its worker when that turns again, which
- * on a busy machine may be a while. */
+/* The mesh's main thread has its new leaf when it says so; its worker when that turns again. */
 #define RECONNECT_AFTER_NS (200 * NS_PER_MS)
 
 struct party {
