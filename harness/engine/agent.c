@@ -323,6 +323,8 @@ static bool open_parts(struct agent *a, struct error *err)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* the terminal's ^C is the conductor's */
+    /* What the loop puts back when it goes: who has said BYE ends by its own exit code. */
+    signal(SIGTERM, SIG_IGN);
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     socket_raise_limit();
     a->again.run = on_again;
