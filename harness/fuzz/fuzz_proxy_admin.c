@@ -5,6 +5,7 @@
  * nothing is opened. */
 
 #include "base/clock.h"
+#include "net/access.h"
 #include "standalone/admin_routes.h"
 #include "standalone/proxy_spec.h"
 
