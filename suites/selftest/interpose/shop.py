@@ -2,6 +2,8 @@
 addresses of Services, a mesh that retries, and callers who count what becomes of their requests."""
 import http.server, itertools, json, socket, threading, time, urllib.error, urllib.request
 
+from pump import pump
+
 PORT = 8080  # where the real pods listen, and so must ours
 CLUSTER_PORT = 9090  # of each Service
 REAL_FROM = 201  # the real pods' addresses: 127.0.0.201 on; fake_api gives others
@@ -114,19 +116,6 @@ class Shop:
         self.stopping.set()
         if self.callers:
             self.callers.join()
-
-
-def pump(source, to):
-    try:
-        while data := source.recv(65536):
-            to.sendall(data)
-    except OSError:
-        pass
-    for one in (source, to):
-        try:
-            one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 class Mesh:

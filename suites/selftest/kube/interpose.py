@@ -6,6 +6,7 @@ import http.server, itertools, os, signal, socket, subprocess, threading
 import canary
 from canary import BASE, NAMESPACE, need
 from cluster import ADDRESS, Refused, wait_until
+from pump import pump
 
 LABELS, PORT, SERVED = {"app": "payments"}, 8080, 9900
 SUITE = canary.SUITE.replace("endpoints = 2", "endpoints = 1")
@@ -24,19 +25,6 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def pump(source, to):
-    try:
-        while data := source.recv(65536):
-            to.sendall(data)
-    except OSError:
-        pass
-    for one in (source, to):
-        try:
-            one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 class Cases(canary.Cases):
