@@ -84,6 +84,7 @@ struct actor {
     uint16_t armed;             /* of the last ARMED */
     uint32_t certs, certs_set;  /* CERT sent; CERT_SET heard */
     uint32_t done;              /* the phase of its last DONE */
+    uint32_t stopped;           /* the number of the STOP that its last DONE answered; 0: none */
     /* Of one that dials in (actor_dial.c). */
     const char *id;    /* "payments/1", borrowed; NULL: a child of ours */
     uint64_t instance; /* of its HELLO: 0 before */

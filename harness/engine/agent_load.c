@@ -282,6 +282,11 @@ static bool control(struct agent *a, uint8_t kind, const json_t *body, struct er
         return error_set(err, ERROR_PEER, "%s is not for a load agent", control_name(kind));
     loop_hold_remove(a->loop, &l->done_hold);
     stop_all(l, UINT64_MAX);
+    uint64_t number = control_number(body, "number");
+    if (number != 0)
+        agent_send(
+            a, CONTROL_DONE,
+            json_pack("{sI sI}", "phase", (json_int_t)l->phase, "stopped", (json_int_t)number));
     return true;
 }
 

@@ -12,7 +12,7 @@ static void faults_are_armed_before_load_and_disarmed_at_the_end(void **state)
              "payments/2", abort_keys);
     rig_run(&r);
     assert_int_equal(r.outcome, ENGINE_COMPLETE);
-    assert_trace(&r, "load START 0\nproxy ARM 1\nload STOP\nload START 1\nproxy ARM\n"
+    assert_trace(&r, "load START 0\nload STOP\nproxy ARM 1\nload START 1\nproxy ARM\n"
                      "load DRAIN\nmesh DRAIN\nproxy DRAIN\nstub DRAIN\n");
     assert_int_equal(r.read->phase_count, 2);
     assert_string_equal(r.read->phases[1].name, "drags");
@@ -26,6 +26,29 @@ static void faults_are_armed_before_load_and_disarmed_at_the_end(void **state)
     assert_int_equal(count_events(&r, "fault_armed"), 1);
     assert_int_equal(count_events(&r, "fault_disarmed"), 1);
     assert_non_null(strstr(r.told, "fault.first: abort 503 on payments/2"));
+    rig_release(&r);
+}
+
+/* The loads hear of a new phase after it has begun. */
+static void what_a_load_sends_before_it_is_told_lies_in_no_phase(void **state)
+{
+    struct rig r;
+    size_t sent[2] = {0, 0};
+    (void)state;
+    rig_init(&r);
+    setenv("FAKE", "lags", 1);
+    r.plan->scenarios[0].settle_ns = 5 * NS_PER_MS;
+    add_phase(&r, "first", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    add_phase(&r, "second", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_COMPLETE);
+    for (size_t i = 0; i < r.read->request_count; i++)
+        for (size_t k = 0; k < COUNT_OF(sent); k++)
+            sent[k] += r.read->requests[i].r.due >= r.read->phases[k].t0_ns &&
+                       r.read->requests[i].r.due < r.read->phases[k].t1_ns;
+    assert_int_equal(r.read->request_count, 1 + 5 + 1 + 5); /* calm, first, lag, second */
+    assert_int_equal(sent[0], 5);
+    assert_int_equal(sent[1], 5);
     rig_release(&r);
 }
 
@@ -194,6 +217,7 @@ int main(int argc, char **argv)
         return fake_main(argv[2], (int)strtol(argv[4], NULL, 10));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_are_armed_before_load_and_disarmed_at_the_end),
+        cmocka_unit_test(what_a_load_sends_before_it_is_told_lies_in_no_phase),
         cmocka_unit_test(a_decided_phase_ends_with_its_load),
         cmocka_unit_test(an_await_ends_its_phase_and_a_late_one_too),
         cmocka_unit_test(during_arms_and_disarms_within_the_phase),

@@ -175,6 +175,21 @@ static inline void fake_start(struct fake *f, const json_t *body)
         kill(getppid(), SIGUSR1);
 }
 
+static inline void fake_stop(struct fake *f, const json_t *body)
+{
+    if (!f->calm) /* beside what the others are told by then */
+        trace(f, "STOP");
+    if (fake_is(f, "load", "lags") && !f->calm) { /* what was due before it heard */
+        struct request_record r = {.due = clock_now_ns(), .done = 1, .status = 200};
+        record(f, RECORD_REQUEST, &r, sizeof(r));
+        f->requests++;
+    }
+    if (control_number(body, "number") != 0)
+        reply(f, CONTROL_DONE,
+              json_pack("{sI sI}", "phase", (json_int_t)0, "stopped",
+                        (json_int_t)control_number(body, "number")));
+}
+
 static inline bool fake_frame(void *cookie, const struct frame *frame, struct bytes bytes,
                               struct error *err)
 {
@@ -190,8 +205,8 @@ static inline bool fake_frame(void *cookie, const struct frame *frame, struct by
         fake_cert(f, body);
     if (frame->kind == CONTROL_START)
         fake_start(f, body);
-    if (frame->kind == CONTROL_STOP && !f->calm) /* beside what the others are told by then */
-        trace(f, "STOP");
+    if (frame->kind == CONTROL_STOP)
+        fake_stop(f, body);
     if (frame->kind == CONTROL_CLOCK && !f->hushed) {
         uint64_t now_ns = clock_now_ns();
         reply(f, CONTROL_CLOCK,

@@ -21,13 +21,14 @@ enum control {
     CONTROL_FAILED = 4,    /* agent: it cannot, or can no more; ends the run */
     CONTROL_START = 5,     /* conductor to load: the loads of a phase, instead of what runs now; or
                               (calm) one request of each of these */
-    CONTROL_STOP = 6,      /* conductor to load: no new requests */
+    CONTROL_STOP = 6,      /* conductor to load: no new requests; a numbered one is answered */
     CONTROL_ARM = 7,    /* conductor to proxy and mesh: all faults that are in force from now on, in
                            declared order */
     CONTROL_ARMED = 8,  /* proxy and mesh: the set is in force since ${at} */
     CONTROL_CLOCK = 9,  /* conductor: its time and the last bounds; agent: with its own two times */
     CONTROL_ROUTE = 10, /* conductor to stub: where its calls go; to mesh: an edge's endpoints */
-    CONTROL_DONE = 11,  /* load: the finite loads of the last START have ended */
+    CONTROL_DONE = 11,  /* load: the finite loads of the last START have ended; or, with the number
+                         * of a STOP, nothing more is sent */
     CONTROL_DRAIN = 12, /* conductor: finish, flush, say BYE and exit */
     CONTROL_BYE = 13,   /* agent: the last frame; counts of records by kind */
     CONTROL_CERT = 14,  /* conductor to proxy and mesh: another leaf or bundle, or reconnect */

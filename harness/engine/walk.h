@@ -3,7 +3,8 @@
 
 /* One scenario in one arm, from the start of its agents to their end: a state machine on the
  * conductor's loop. walk.c has the agents, walk_setup.c what they are told first, walk_phase.c the
- * phases, walk_arm.c the faults in force. It reads no signal and owns no journal: conductor.c does.
+ * phases, walk_load.c what is sent in them, walk_arm.c the faults in force. It reads no signal and
+ * owns no journal: conductor.c does.
  */
 
 #include "engine/actor.h"
@@ -165,6 +166,8 @@ struct walk {
     size_t await_count, await_next;
     struct hold end_hold, edge_hold, tick_hold, stage_hold;
     bool load_started, phase_loaded; /* the load; with this phase's requests */
+    bool load_silent;                /* it said so, and was not started since */
+    uint32_t silences;               /* how often it was asked to be */
     bool paused;                     /* asked for; the states say how far it is */
     uint64_t paused_ns;              /* since when the phase clock stands */
     uint64_t settle_ns;              /* of the phase that was under way last */
@@ -360,6 +363,13 @@ void walk_turn_wait(struct walk *w);
 void walk_turn_over(struct hold *h, uint64_t now_ns);
 void walk_turn_event(struct walk *w, const char *what, uint64_t now_ns);
 void walk_turn_phase_ended(struct walk *w, uint64_t now_ns);
+/* walk_load.c. Whether all loads are silent, as they must be before a phase begins; false: they
+ * were told to be, and walk_phase_next is called when they are. */
+bool walk_load_silent(struct walk *w);
+/* A load has said that it is silent. */
+void walk_load_on_silent(struct walk *w);
+/* The phase's faults are in force: now its load. */
+void walk_load_start(struct walk *w);
 /* walk_phase.c */
 void walk_phase_next(struct walk *w);
 void walk_phase_on_armed(struct walk *w);

@@ -209,31 +209,8 @@ void walk_phase_next(struct walk *w)
     }
     if (w->in_turns && !w->has_turn)
         walk_turn_wait(w);
-    else
+    else if (walk_load_silent(w))
         begin(w, &w->runs[w->run_next++]);
-}
-
-/* The phase's faults are in force: now its load. */
-static void start_load(struct walk *w)
-{
-    struct error err = {0};
-    uint64_t seed = w->runs[w->run_next - 1].seed, in_ns = walk_fleet_barrier(w);
-    if (w->in_turns && w->block > 1) /* all arms send alike, and no block as the one before */
-        seed = rng_mix(seed ^ rng_mix(w->block));
-    bool ok = true;
-    for (size_t i = 0; ok && i < w->load_count; i++) {
-        ok = !w->load_started || actor_send(w->loads[i], CONTROL_STOP, json_object(), &err);
-        ok = ok && actor_send(w->loads[i], CONTROL_START,
-                              json_pack("{sI sI sI sI}", "phase", (json_int_t)w->phase_id,
-                                        "ordinal", (json_int_t)w->ordinal, "seed", (json_int_t)seed,
-                                        "in_ns", (json_int_t)in_ns),
-                              &err);
-    }
-    w->load_started = true;
-    w->phase_loaded = true;
-    w->phase_t0_ns += in_ns; /* the phase lasts as long as its load does */
-    if (!ok)
-        walk_break(w, &err);
 }
 
 static void start_clocks(struct walk *w, uint64_t elapsed_ns, uint64_t now_ns)
@@ -256,7 +233,7 @@ static void run(struct walk *w)
 {
     uint64_t now_ns = loop_now_ns(w->context->loop);
     w->state = WALK_RUNNING;
-    start_load(w);
+    walk_load_start(w);
     if (w->state != WALK_RUNNING)
         return;
     start_clocks(w, w->goes_on ? now_ns - w->phase_t0_ns : 0, now_ns);
@@ -280,7 +257,7 @@ void walk_phase_continue(struct walk *w)
     }
     bool fresh = !w->phase_loaded;
     if (fresh || w->phase->ends == PHASE_DECIDED)
-        start_load(w);
+        walk_load_start(w);
     if (w->state != WALK_RUNNING)
         return;
     start_clocks(w, w->paused_ns - (w->phase_t0_ns - stood_ns), now_ns);
@@ -380,6 +357,11 @@ void walk_phase_end(struct walk *w, const char *why)
 
 void walk_phase_on_done(struct walk *w, struct actor *a, const json_t *done)
 {
+    a->stopped = (uint32_t)control_number(done, "stopped");
+    if (a->stopped != 0) {
+        walk_load_on_silent(w);
+        return;
+    }
     a->done = (uint32_t)control_number(done, "phase");
     if (w->state != WALK_RUNNING || w->phase->ends != PHASE_DECIDED)
         return;
