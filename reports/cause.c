@@ -1,124 +1,48 @@
 #include "reports/cause.h"
 
-#define WITNESSES_LEAST 3
-#define OTHERS_LEAST 3 /* requests that stopped where they should, and without it */
+#include "base/check.h"
+#include "reports/causes.h"
 
-/* A way for a try to fail that a mesh may forget to count. */
-static const struct shared {
-    enum cause cause;
-    const char *had, *cause_text;
-} table[] = {
-    {CAUSE_HOLD, "had timed out", "a try that times out is not counted"},
-    {CAUSE_REFUSED, "had its connection refused", "a refused connection is not counted"},
-    {CAUSE_ACCEPT, "had its connection reset as it was made",
-     "a try whose connection is reset is not counted"},
-    {CAUSE_RESET, "had been reset", "a try that is reset is not counted"},
-    {CAUSE_FIN, "had its connection closed before an answer",
-     "a try whose connection is closed is not counted"},
+#include <stdlib.h>
+
+static const struct cause_kind *const kinds[] = {
+    &cause_tries,   &cause_left_alone, &cause_retried,
+    &cause_cut_try, &cause_cut_retry,  &cause_ended_request,
 };
 
-struct counts {
-    uint64_t witnesses, others; /* more tries than allowed; as many, and every one failed */
-    uint64_t with[COUNT_OF(table)], others_with[COUNT_OF(table)];
-    uint32_t least, most; /* tries of the witnesses */
-};
-
-static bool has(const struct window *w, const struct request *r, enum cause cause)
+static const struct cause_kind *kind_of(const struct judged *d)
 {
-    for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
-        struct failure f = window_ended(w, x);
-        if (f.kind == FAILURE_CAUSE && f.cause == cause)
-            return true;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (strcmp(kinds[i]->claim, d->claim->id) == 0)
+            return kinds[i];
+    return NULL;
+}
+
+static bool add(const struct scene *s, const struct scene_edge *edge, const struct judged *d,
+                const struct cause_kind *kind, struct text *to)
+{
+    void *counts = check_alloc_zero(1, kind->counts_size);
+    for (size_t i = 0; i < s->phase_count; i++) {
+        const struct journal_phase *p = s->phases[i];
+        struct window w;
+        if (p->scenario == d->scenario && (d->ordinal == UINT32_MAX || p->ordinal == d->ordinal) &&
+            scene_window(s, edge, p, &w))
+            kind->count(&w, counts);
     }
-    return cause == CAUSE_REFUSED && r->refused > 0;
-}
-
-static bool failed_each_time(const struct window *w, const struct request *r)
-{
-    for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x))
-        if (window_failure(x).kind == FAILURE_NONE)
-            return false;
-    return true;
-}
-
-static void count(const struct window *w, uint32_t allowed, struct counts *ret)
-{
-    for (uint32_t i = w->from; i < w->to; i++) {
-        const struct request *r = &w->track->requests[i];
-        uint32_t tries = window_tries(r);
-        bool over = tries > allowed;
-        if (!window_has(w, r) || tries < allowed || (!over && !failed_each_time(w, r)))
-            continue;
-        ret->witnesses += over;
-        ret->others += !over;
-        for (size_t k = 0; k < COUNT_OF(table); k++) {
-            bool it = has(w, r, table[k].cause);
-            ret->with[k] += over && it;
-            ret->others_with[k] += !over && it;
-        }
-        if (over && (ret->least == 0 || tries < ret->least))
-            ret->least = tries;
-        if (over && tries > ret->most)
-            ret->most = tries;
-    }
-}
-
-static void add_shared(const struct counts *c, const struct shared *what, uint32_t allowed,
-                       struct text *to)
-{
-    char all[32], others[32];
-    text_add(to,
-             "In all %s cases one of the tries %s; %s requests without such a try stopped at %u "
-             "retries. The likely cause: %s",
-             text_grouped(c->witnesses, all, sizeof(all)), what->had,
-             text_grouped(c->others, others, sizeof(others)), allowed - 1, what->cause_text);
-}
-
-static bool add(const struct counts *c, uint32_t allowed, struct text *to)
-{
-    char all[32];
-    size_t found = COUNT_OF(table), shared = 0;
-    for (size_t k = 0; k < COUNT_OF(table); k++)
-        if (c->with[k] == c->witnesses && c->others_with[k] == 0) {
-            found = k;
-            shared++;
-        }
-    if (c->witnesses < WITNESSES_LEAST)
-        return false;
-    if (shared == 1 && c->others >= OTHERS_LEAST) {
-        add_shared(c, &table[found], allowed, to);
-        return true;
-    }
-    if (c->others > 0 || c->least != c->most)
-        return false;
-    text_add(to,
-             "No request that failed each time stopped at %u: all %s made %u. The likely cause: "
-             "the mesh runs with %u retries",
-             allowed - 1, text_grouped(c->witnesses, all, sizeof(all)), c->most - 1, c->most - 1);
-    return true;
+    bool found = kind->add(edge->policy, counts, to);
+    free(counts);
+    return found;
 }
 
 bool cause_add(const struct scene *s, const struct judged *d, struct text *to)
 {
-    struct counts c = {0};
+    const struct cause_kind *kind = kind_of(d);
     bool wish = d->verdict.policy != NULL && strstr(d->verdict.policy, "wish") != NULL;
-    if (strcmp(d->claim->id, "retry.max") != 0 || d->verdict.kind != VERDICT_FAIL ||
-        d->on == NULL || wish) /* a wish is no number that a mesh could run with */
+    if (kind == NULL || d->verdict.kind != VERDICT_FAIL || d->on == NULL ||
+        wish) /* a wish is no number that a mesh could run with */
         return false;
-    for (size_t e = 0; e < s->edge_count; e++) {
-        const struct scene_edge *edge = &s->edges[e];
-        if (edge->scenario != d->scenario || strcmp(edge->name, d->on) != 0)
-            continue;
-        uint32_t allowed = 1 + (uint32_t)edge->policy->retry.attempts.number;
-        for (size_t i = 0; i < s->phase_count; i++) {
-            const struct journal_phase *p = s->phases[i];
-            struct window w;
-            if (p->scenario == d->scenario &&
-                (d->ordinal == UINT32_MAX || p->ordinal == d->ordinal) &&
-                scene_window(s, edge, p, &w))
-                count(&w, allowed, &c);
-        }
-        return add(&c, allowed, to);
-    }
+    for (size_t e = 0; e < s->edge_count; e++)
+        if (s->edges[e].scenario == d->scenario && strcmp(s->edges[e].name, d->on) == 0)
+            return add(s, &s->edges[e], d, kind, to);
     return false;
 }

@@ -7,7 +7,7 @@
 #include "reports/scene.h"
 
 /* "In all 87 cases one of the tries had timed out ... The likely cause: ...". False: they share
- * nothing, or too few requests tell; nothing is added. So far of retry.max alone. */
+ * nothing, or too few requests tell; nothing is added. Of the claims that causes.h lists. */
 bool cause_add(const struct scene *s, const struct judged *d, struct text *to);
 
 #endif

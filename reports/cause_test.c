@@ -1,6 +1,5 @@
 /* The cause of a FAIL: offered when all its witnesses share what others have not, and not else. */
-#include "reports/cause.h"
-#include "verify/limits_fixture_test.h"
+#include "reports/cause_fixture_test.h"
 
 enum { OK, BAD, LOST }; /* how a try ends: 200, 503, left by the mesh after 5 ms */
 
@@ -49,29 +48,6 @@ static void open(struct limits *l)
     limits_open(l, &edge, 60 * LIMITS_S, "retries", NULL);
 }
 
-/* ${wanted} NULL: none is offered. */
-static void ends_with(struct limits *l, const char *wanted)
-{
-    struct text t;
-    const struct judged *d = NULL;
-    assert_int_equal(limits_judge(l, "retry.max")->kind, VERDICT_FAIL);
-    struct report report = {.journal = l->j, .judgement = l->judgement, .plan = l->plan};
-    for (size_t i = 0; i < l->judgement->verdict_count; i++)
-        if (strcmp(l->judgement->verdicts[i].claim->id, "retry.max") == 0)
-            d = &l->judgement->verdicts[i];
-    struct scene *s = scene_new(&report);
-    text_init(&t, 1024);
-    bool offered = cause_add(s, d, &t);
-    assert_int_equal(offered, wanted != NULL);
-    if (wanted != NULL && strcmp(text_get(&t), wanted) != 0)
-        fail_msg("it says: %s", text_get(&t));
-    if (wanted == NULL)
-        assert_string_equal(text_get(&t), "");
-    text_release(&t);
-    scene_free(s);
-    limits_close(l);
-}
-
 static const int lost_and_over[] = {LOST, BAD, BAD, BAD}, over[] = {BAD, BAD, BAD, BAD},
                  over_by_two[] = {BAD, BAD, BAD, BAD, BAD}, stopped[] = {BAD, BAD, BAD},
                  lost_and_stopped[] = {BAD, LOST, BAD}, good[] = {OK};
@@ -92,7 +68,8 @@ static void what_all_witnesses_share_and_no_other_has(void **state)
     struct limits l;
     (void)state;
     open_with_both(&l);
-    ends_with(&l, "In all 5 cases one of the tries had timed out; 5 requests without such a try "
+    cause_fixture(&l, "retry.max",
+                  "In all 5 cases one of the tries had timed out; 5 requests without such a try "
                   "stopped at 2 retries. The likely cause: a try that times out is not counted");
 }
 
@@ -102,7 +79,7 @@ static void what_another_has_too_is_no_cause(void **state)
     (void)state;
     open_with_both(&l);
     add(&l, lost_and_stopped, COUNT_OF(lost_and_stopped));
-    ends_with(&l, NULL);
+    cause_fixture(&l, "retry.max", NULL);
 }
 
 static void what_one_witness_has_not_is_no_cause(void **state)
@@ -111,7 +88,7 @@ static void what_one_witness_has_not_is_no_cause(void **state)
     (void)state;
     open_with_both(&l);
     add(&l, over, COUNT_OF(over));
-    ends_with(&l, NULL);
+    cause_fixture(&l, "retry.max", NULL);
 }
 
 static void a_mesh_that_never_stops_where_it_should_runs_with_another_number(void **state)
@@ -123,7 +100,8 @@ static void a_mesh_that_never_stops_where_it_should_runs_with_another_number(voi
         add(&l, over, COUNT_OF(over));
         add(&l, good, COUNT_OF(good));
     }
-    ends_with(&l, "No request that failed each time stopped at 2: all 4 made 3. The likely cause: "
+    cause_fixture(&l, "retry.max",
+                  "No request that failed each time stopped at 2: all 4 made 3. The likely cause: "
                   "the mesh runs with 3 retries");
 }
 
@@ -135,7 +113,7 @@ static void numbers_that_differ_are_no_number(void **state)
     for (int i = 0; i < 4; i++)
         add(&l, over, COUNT_OF(over));
     add(&l, over_by_two, COUNT_OF(over_by_two));
-    ends_with(&l, NULL);
+    cause_fixture(&l, "retry.max", NULL);
 }
 
 static void two_witnesses_tell_nothing(void **state)
@@ -145,7 +123,7 @@ static void two_witnesses_tell_nothing(void **state)
     open(&l);
     add(&l, over, COUNT_OF(over));
     add(&l, over, COUNT_OF(over));
-    ends_with(&l, NULL);
+    cause_fixture(&l, "retry.max", NULL);
 }
 
 int main(void)

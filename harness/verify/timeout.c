@@ -17,6 +17,11 @@ uint64_t timeout_request_ns(const struct edge_policy *edge)
     return edge->request_timeout.set ? edge->request_timeout.number : 0;
 }
 
+uint64_t timeout_begun_ns(const struct edge_policy *edge, const struct request *r)
+{
+    return edge->flavour == FLAVOUR_LINKERD || r->sent_ns == 0 ? r->start_ns : r->sent_ns;
+}
+
 uint64_t timeout_try_early_ns(uint64_t p_ns)
 {
     return p_ns - more(15 * NS_PER_MS, p_ns / 50);
@@ -79,6 +84,8 @@ void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, st
             bool late = life > timeout_try_late_ns(p), early = life < timeout_try_early_ns(p);
             if (open && !late)
                 continue;
+            if (ret->count < ret->room)
+                ret->each[ret->count] = life;
             ret->count++;
             ret->late += late;
             ret->early += early;

@@ -13,6 +13,8 @@
 /* P and T; 0: none. */
 uint64_t timeout_try_ns(const struct edge_policy *edge);
 uint64_t timeout_request_ns(const struct edge_policy *edge);
+/* When T began: Envoy's at the end of the request, Linkerd's at its head. */
+uint64_t timeout_begun_ns(const struct edge_policy *edge, const struct request *r);
 /* Envoy itself fires up to 4.5 ms early (measured); never use a tolerance of 1 ms. */
 uint64_t timeout_try_early_ns(uint64_t p_ns);
 uint64_t timeout_try_late_ns(uint64_t p_ns);
@@ -28,6 +30,8 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
 struct lives {
     struct extent extent;
     uint64_t count, early, late;
+    uint64_t *each; /* room for the first ${room} of them; NULL: nobody asks */
+    size_t room;
 };
 /* Lives of all tries from the ${least}th of each request on. */
 void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, struct verdict *v);

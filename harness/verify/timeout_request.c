@@ -26,19 +26,13 @@ static bool applies(const struct edge_policy *edge)
     return edge->flavour != FLAVOUR_L4 && timeout_request_ns(edge) != 0;
 }
 
-/* When the timer began: Envoy's at the end of the request, Linkerd's at its head. */
-static uint64_t begun_ns(const struct edge_policy *edge, const struct request *r)
-{
-    return edge->flavour == FLAVOUR_LINKERD || r->sent_ns == 0 ? r->start_ns : r->sent_ns;
-}
-
 /* Linkerd looks at it again when the back-off is over: the last try that we saw was done before, or
  * the one after it began, and as much later as that back-off lasts at most it is in time (3.2). A
  * last try may be counted and never sent. */
 static bool end_was_waited(const struct edge_policy *edge, const struct request *r,
                            const struct try *last, uint64_t whole)
 {
-    uint64_t at = begun_ns(edge, r) + whole;
+    uint64_t at = timeout_begun_ns(edge, r) + whole;
     uint32_t tries = window_tries(r);
     if (last->head_ns > at)
         return true;
@@ -58,12 +52,12 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         return;
     /* The answer had begun in time: what became of it is timeout.headers_sent's. */
     bool begun =
-        r->head_ns != 0 && r->head_ns - begun_ns(edge, r) < timeout_request_early_ns(whole);
+        r->head_ns != 0 && r->head_ns - timeout_begun_ns(edge, r) < timeout_request_early_ns(whole);
     if (begun && !window_timed_out(w, r) && last->r->head_out != 0)
         return;
     struct failure f = window_failure(last);
     bool held = f.kind == FAILURE_CAUSE && f.cause == CAUSE_HOLD;
-    uint64_t end = r->done_ns - begun_ns(edge, r);
+    uint64_t end = r->done_ns - timeout_begun_ns(edge, r);
     bool late = end > timeout_request_late_ns(whole);
     /* Linkerd does not look at it during a back-off: only a try in flight then makes it late. */
     if (edge->flavour == FLAVOUR_LINKERD && late && end_was_waited(edge, r, last, whole))
