@@ -152,14 +152,18 @@ void arguments_release(struct arguments *a)
     arena_release(&a->arena);
 }
 
+const char *arguments_variable(const struct option *row, char *to, size_t size)
+{
+    size_t n = (size_t)snprintf(to, size, "MESHPROOF_%s", row->name);
+    for (size_t i = strlen("MESHPROOF_"); i < n && i + 1 < size; i++)
+        to[i] = to[i] == '-' ? '_' : (char)toupper((unsigned char)to[i]);
+    return to;
+}
+
 static const char *from_environment(const struct option *row)
 {
-    char name[80] = "MESHPROOF_";
-    size_t n = strlen(name);
-    for (const char *p = row->name; *p != '\0' && n + 1 < sizeof(name); p++)
-        name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-    name[n] = '\0';
-    return getenv(name);
+    char name[80];
+    return getenv(arguments_variable(row, name, sizeof(name)));
 }
 
 const char *arguments_get(const struct arguments *a, const char *name)

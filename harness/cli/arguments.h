@@ -30,6 +30,8 @@ bool arguments_parse(struct arguments *a, const struct command *command, int arg
 void arguments_release(struct arguments *a);
 /* The last value given, the environment's, the file's, or the fallback; NULL: none. */
 const char *arguments_get(const struct arguments *a, const char *name);
+/* The environment variable of an option: "MESHPROOF_ON_INCONCLUSIVE". Returns ${to}. */
+const char *arguments_variable(const struct option *row, char *to, size_t size);
 /* It stands on the line itself: not in the environment, not in the file, not by default. */
 bool arguments_given(const struct arguments *a, const char *name);
 bool arguments_has(const struct arguments *a, const char *name);

@@ -1,7 +1,8 @@
 #include "cli/cluster_left.h"
 
-#include "cli/cluster.h"
+#include "cli/cluster_reach.h"
 #include "cli/live_note.h"
+#include "cli/prepare.h"
 #include "kube/halt.h"
 #include "kube/recover.h"
 #include "kube/teardown.h"
@@ -9,57 +10,6 @@
 #include "base/clock.h"
 
 #include <stdlib.h>
-
-/* recover and halt for runs in a cluster. They block: nothing else goes on in these commands. */
-
-#define RUNS_MOST 100
-
-struct reach {
-    struct api *api;
-    char namespace[OBJECTS_NAME_MOST + 1];
-};
-
-static bool reach_open(const struct arguments *args, struct reach *ret, struct error *err)
-{
-    const struct credentials_options options = cluster_credentials(args);
-    struct api_options o = {.mode = "canary", .seed = clock_now_ns()};
-    if (!credentials_open(&options, &o.credentials, err))
-        return false;
-    if (cluster_namespace(args, o.credentials, ret->namespace, sizeof(ret->namespace), err) &&
-        api_open(&o, &ret->api, err))
-        return true;
-    credentials_free(o.credentials);
-    return false;
-}
-
-/* The runs that have an anchor here: name mp-RUN, and RUN its label. */
-static bool list_runs(struct reach *r, char (*to)[9], size_t *ret_count, struct error *err)
-{
-    const struct api_request request = {.verb = API_LIST,
-                                        .gvr = gvr_get(GVR_CONFIGMAPS),
-                                        .namespace = r->namespace,
-                                        .selector = OBJECTS_RUN_LABEL};
-    json_t *list = NULL;
-    const json_t *item;
-    size_t i;
-    *ret_count = 0;
-    if (!api_call(r->api, &request, &list, NULL, err))
-        return false;
-    json_array_foreach(json_object_get(list, "items"), i, item)
-    {
-        const char *run = objects_run_of(item);
-        const char *name =
-            json_string_value(json_object_get(json_object_get(item, "metadata"), "name"));
-        char anchor[16];
-        if (run == NULL || name == NULL || strlen(run) != 8 || *ret_count == RUNS_MOST)
-            continue;
-        snprintf(anchor, sizeof(anchor), "mp-%s", run);
-        if (strcmp(name, anchor) == 0)
-            snprintf(to[(*ret_count)++], 9, "%s", run);
-    }
-    json_decref(list);
-    return true;
-}
 
 static int tell_recovered(const struct recover *r, const char *run, const char *namespace,
                           bool named)
@@ -89,7 +39,7 @@ static int tell_recovered(const struct recover *r, const char *run, const char *
     return code;
 }
 
-static int recover_one(const struct arguments *args, struct reach *reach, const char *run,
+static int recover_one(const struct arguments *args, struct cluster_reach *reach, const char *run,
                        bool named)
 {
     struct recover *r = check_alloc_zero(1, sizeof(*r));
@@ -104,8 +54,8 @@ static int recover_one(const struct arguments *args, struct reach *reach, const 
 
 int cluster_recover(const struct arguments *args)
 {
-    char(*runs)[9] = check_alloc_zero(RUNS_MOST, sizeof(*runs));
-    struct reach reach;
+    char(*runs)[9] = check_alloc_zero(REACH_RUNS_MOST, sizeof(*runs));
+    struct cluster_reach reach;
     struct error err = {0};
     const char *text = arguments_get(args, "run");
     uint64_t unused;
@@ -113,13 +63,13 @@ int cluster_recover(const struct arguments *args)
     int code = EXIT_PASS;
     if (args->position_count > 0)
         error_set(&err, ERROR_USAGE, "a ledger is of this machine: recover --on kubernetes --run");
-    if (err.kind != ERROR_NONE || !reach_open(args, &reach, &err)) {
+    if (err.kind != ERROR_NONE || !cluster_reach_open(args, &reach, &err)) {
         free(runs);
         return command_fail(&err);
     }
     if (text != NULL)
         seed_of_text(text, runs[0], &unused);
-    else if (!list_runs(&reach, runs, &count, &err))
+    else if (!cluster_reach_runs(&reach, runs, &count, &err))
         code = command_fail(&err);
     if (err.kind == ERROR_NONE && count == 0)
         printf("nothing is left: no run has an anchor in namespace %s\n", reach.namespace);
@@ -130,7 +80,7 @@ int cluster_recover(const struct arguments *args)
     return code;
 }
 
-static int halt_one(const struct arguments *args, struct reach *reach, const char *run)
+static int halt_one(const struct arguments *args, struct cluster_reach *reach, const char *run)
 {
     struct halt h;
     const char *who = arguments_get(args, "as");
@@ -155,8 +105,8 @@ static int halt_one(const struct arguments *args, struct reach *reach, const cha
 
 int cluster_halt(const struct arguments *args)
 {
-    char(*runs)[9] = check_alloc_zero(RUNS_MOST, sizeof(*runs));
-    struct reach reach;
+    char(*runs)[9] = check_alloc_zero(REACH_RUNS_MOST, sizeof(*runs));
+    struct cluster_reach reach;
     struct error err = {0};
     bool named = args->position_count > 0;
     uint64_t unused;
@@ -166,13 +116,13 @@ int cluster_halt(const struct arguments *args)
         error_set(&err, ERROR_USAGE,
                   "--lock and --unlock are of this machine; in a cluster a "
                   "namespace without the label " OBJECTS_ALLOW_LABEL " lets no run begin");
-    if (err.kind != ERROR_NONE || !reach_open(args, &reach, &err)) {
+    if (err.kind != ERROR_NONE || !cluster_reach_open(args, &reach, &err)) {
         free(runs);
         return command_fail(&err);
     }
     if (named)
         seed_of_text(args->positions[0], runs[0], &unused);
-    else if (!list_runs(&reach, runs, &count, &err))
+    else if (!cluster_reach_runs(&reach, runs, &count, &err))
         code = command_fail(&err);
     if (!named && count > 1 && !arguments_has(args, "all")) {
         error_set(&err, ERROR_USAGE, "%zu runs are in namespace %s: name one, or --all", count,

@@ -34,6 +34,7 @@ const struct option common_options[] = {
     {"config", 0, "FILE", NULL, "Everywhere",
      "options from here; default: the nearest .meshproof.yaml", NULL, false},
     {"help", 0, NULL, NULL, "Everywhere", "this page", NULL, false},
+    {"version", 0, NULL, NULL, "Everywhere", "of the program", NULL, false},
 };
 const size_t common_option_count = COUNT_OF(common_options);
 
@@ -67,20 +68,31 @@ static void add_option(const struct option *row, struct text *to)
     text_add(to, "\n");
 }
 
+static const struct option *row_at(const struct command *command, size_t i)
+{
+    return i < command->option_count ? &command->options[i]
+                                     : &common_options[i - command->option_count];
+}
+
+/* Options of a group may stand apart in the rows: included ones come last. */
+static void add_group(const struct command *command, size_t first, struct text *to)
+{
+    const char *group = row_at(command, first)->group;
+    for (size_t i = 0; i < first; i++)
+        if (strcmp(row_at(command, i)->group, group) == 0)
+            return;
+    text_add(to, "%s:\n", group);
+    for (size_t i = first; i < command->option_count + common_option_count; i++)
+        if (strcmp(row_at(command, i)->group, group) == 0)
+            add_option(row_at(command, i), to);
+}
+
 void command_help(const struct command *command, struct text *to)
 {
-    const char *group = "";
-    text_add(to, "Usage: meshproof %s %s [OPTIONS]\n%s\n", command->name, command->positions,
-             command->about);
-    for (size_t i = 0; i < command->option_count + common_option_count; i++) {
-        const struct option *row = i < command->option_count
-                                       ? &command->options[i]
-                                       : &common_options[i - command->option_count];
-        if (strcmp(row->group, group) != 0)
-            text_add(to, "%s:\n", row->group);
-        group = row->group;
-        add_option(row, to);
-    }
+    text_add(to, "Usage: meshproof %s %s%s[OPTIONS]\n%s\n", command->name, command->positions,
+             command->positions[0] == '\0' ? "" : " ", command->about);
+    for (size_t i = 0; i < command->option_count + common_option_count; i++)
+        add_group(command, i, to);
     if (command->notes != NULL)
         command->notes(to);
     text_add(to, "Exits:    %s\nExample:  %s\n", command->exits, command->example);

@@ -87,7 +87,7 @@ static bool add(struct config *c, const char *command, const struct option *row,
     } else if (!check_word(row, node, err)) {
         return false;
     }
-    c->values[c->count++] = (struct config_value){command, row->name, value};
+    c->values[c->count++] = (struct config_value){command, row->name, value, node->source};
     return true;
 }
 
@@ -100,7 +100,7 @@ static bool read_options(struct config *c, const char *command, const struct yam
         const struct yaml_pair *pair = &map->pairs[i];
         const struct option *row = find_row(command, pair->key);
         bool fixed = strcmp(pair->key, "help") == 0 || strcmp(pair->key, "config") == 0 ||
-                     strcmp(pair->key, "directory") == 0;
+                     strcmp(pair->key, "directory") == 0 || strcmp(pair->key, "version") == 0;
         if (row == NULL || fixed)
             return error_at(err, pair->source, ERROR_INPUT, "%.40s has no option \"%.40s\"",
                             command, pair->key);
@@ -223,7 +223,8 @@ void config_release(struct config *c)
     arena_release(&c->arena);
 }
 
-const char *config_get(const struct config *c, const char *command, const char *option, size_t n)
+const struct config_value *config_find_value(const struct config *c, const char *command,
+                                             const char *option, size_t n)
 {
     const char *const sections[] = {command, ALL};
     for (size_t s = 0; c != NULL && s < COUNT_OF(sections); s++) {
@@ -232,10 +233,16 @@ const char *config_get(const struct config *c, const char *command, const char *
             const struct config_value *v = &c->values[i];
             if (strcmp(v->command, sections[s]) == 0 && strcmp(v->option, option) == 0 &&
                 seen++ == n)
-                return v->value;
+                return v;
         }
         if (seen > 0)
             return NULL;
     }
     return NULL;
+}
+
+const char *config_get(const struct config *c, const char *command, const char *option, size_t n)
+{
+    const struct config_value *v = config_find_value(c, command, option, n);
+    return v == NULL ? NULL : v->value;
 }

@@ -7,7 +7,7 @@
  *
  *   all: {plain: true}
  *   roles: {incident-lead: [alice, bob]}
- *   run: {depth: quick, exceptions: exceptions.yaml, tag: [gate]} */
+ *   run: {depth: quick, exceptions: exceptions.yaml, scenario: ["a*", b]} */
 
 #include "base/arena.h"
 #include "cli/command.h"
@@ -19,6 +19,7 @@
 struct config_value {
     const char *command; /* "run", or "all" */
     const char *option, *value;
+    struct source source; /* of the value */
 };
 struct config {
     const char *path;
@@ -40,6 +41,8 @@ bool config_read(const char *path, struct config *ret, struct error *err) WARN_U
 void config_release(struct config *c);
 /* The ${n}th value of a command's option, else of `all`; NULL: there is none. NULL for ${c} NULL.
  */
+const struct config_value *config_find_value(const struct config *c, const char *command,
+                                             const char *option, size_t n);
 const char *config_get(const struct config *c, const char *command, const char *option, size_t n);
 
 #endif

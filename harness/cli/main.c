@@ -80,6 +80,9 @@ static int dispatch(const struct command *command, int argc, char **argv)
         code = command_fail(&err);
     } else if (arguments_has(&args, "help")) {
         code = print_help(command_help, command);
+    } else if (arguments_given(&args, "version")) { /* MESHPROOF_VERSION is anybody's */
+        puts("meshproof " MESHPROOF_VERSION);
+        code = EXIT_PASS;
     } else {
         if (config.prometheus != NULL) /* what the environment has stands above it */
             setenv(CONFIG_PROMETHEUS, config.prometheus, 0);

@@ -1,3 +1,5 @@
+#include "cli/cluster.h"
+#include "cli/cluster_status.h"
 #include "cli/steered.h"
 
 #include "base/clock.h"
@@ -5,9 +7,10 @@
 
 #include <stdlib.h>
 
-/* meshproof status: the runs that go on here. */
+/* meshproof status: the runs that go on here, or in a cluster. */
 
 static const struct option status_options[] = {
+#include "cli/cluster_reach.def"
     {"all", 0, NULL, NULL, "Choose", "every run that goes on here (the same as no RUN)", NULL,
      false},
     {"json", 0, NULL, NULL, "Results", "JSON: a list of runs", NULL, false},
@@ -65,6 +68,8 @@ static int run(const struct arguments *args)
     struct error err = {0};
     struct steered picked = {NULL};
     bool named = args->position_count > 0;
+    if (cluster_asked(args))
+        return cluster_status(args);
     bool ok = named ? steered_pick(args, &picked, &err)
                     : live_note_list(&picked.notes, &picked.count, &err);
     if (!ok)
@@ -94,7 +99,8 @@ static int run(const struct arguments *args)
 
 const struct command command_status = {
     .name = "status",
-    .about = "Show the runs that go on here: where they are, and what is in force.",
+    .about =
+        "Show the runs that go on, here or in a cluster: where they are, and what is in force.",
     .positions = "[RUN]",
     .options = status_options,
     .option_count = COUNT_OF(status_options),

@@ -87,6 +87,7 @@ class Api:
     def __init__(self, folder, program):
         self.folder, self.program, self.lock = folder, os.path.abspath(program), threading.RLock()
         self.objects, self.pods, self.version, self.calls, self.ended, self.rules = {}, {}, 0, [], [], []
+        self.allowed = True  # whatever a SelfSubjectAccessReview asks
         self.events = []  # as they were posted
         self.ends = []  # called at the end
         self.balance = None  # a kube-proxy: name of a Service to its address (interpose/shop.py)
@@ -242,7 +243,7 @@ def handler(api):
             if path == "/version":
                 return self.say(200, {"gitVersion": "v1.37.2"})
             if "selfsubjectaccessreviews" in path or "selfsubjectrulesreviews" in path:
-                return self.say(201, {**body, "status": {"allowed": True, "resourceRules": [], "incomplete": True}})
+                return self.say(201, {**body, "status": {"allowed": api.allowed, "resourceRules": [], "incomplete": True}})
             found = re.fullmatch(r"/(?:api/v1|apis/([^/]+)/[^/]+)(?:/namespaces/meshproof)?/([a-z]+)(?:/([^/]+))?(?:/(status))?", path)
             if path == "/api/v1/namespaces/meshproof":
                 return self.say(200, api.objects[("namespaces", "meshproof")])
