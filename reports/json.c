@@ -68,14 +68,14 @@ static json_t *phases_json(const struct report *report)
     for (size_t i = 0; i < g->phase_count; i++) {
         const struct judged_phase *p = &g->phases[i];
         json_t *one = json_pack(
-            "{s:I, s:I, s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "scenario_index",
+            "{s:I, s:I, s:b, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I}", "scenario_index",
             (json_int_t)p->scenario, "ordinal", (json_int_t)p->ordinal, "again", p->again, "name",
             report_clean_json(p->name), "ended_by",
             p->why == NULL ? json_null() : report_clean_json(p->why), "from_ns",
             (json_int_t)(p->t0_ns - zero), "to_ns",
             p->t1_ns == UINT64_MAX ? json_null() : json_integer((json_int_t)(p->t1_ns - zero)),
-            "requests", (json_int_t)p->requests, "tries", (json_int_t)p->tries, "no_evidence_ppm",
-            (json_int_t)p->tainted_ppm);
+            "requests", (json_int_t)p->requests, "warmup", (json_int_t)p->warmup, "tries",
+            (json_int_t)p->tries, "no_evidence_ppm", (json_int_t)p->tainted_ppm);
         if (p->blocks > 0) { /* of an arm that takes turns with others */
             json_object_set_new(one, "blocks", json_integer(p->blocks));
             json_object_set_new(one, "active_ns", json_integer((json_int_t)p->active_ns));

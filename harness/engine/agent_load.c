@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-/* The load role: each START begins the loads of a phase anew; those before it send nothing more,
- * and what they have under way ends by itself. One that is calm sends a single request of each load
- * that it names. */
+/* The load role: each START begins the loads of a phase; those before it send nothing more, and
+ * what they have under way ends by itself. Warm-up and ramp are of a load's first START alone. One
+ * that is calm sends a single request of each load that it names. */
 
 #define LOADS_MOST 4096 /* that have not ended */
 #define START_IN_MOST_NS (60 * NS_PER_S)
@@ -22,7 +22,7 @@
 struct running {
     struct load_agent *owner;
     const struct load_plan *plan;
-    struct load_plan calm; /* ${plan}, where the suite's is not what is sent */
+    struct load_plan changed; /* ${plan}, where the suite's is not what is sent */
     struct load *load;
     char *edge;
     bool stopping, done;
@@ -36,7 +36,7 @@ struct load_agent {
     size_t count, current;        /* current: the first of the last START */
     uint32_t numbered, calmed;    /* how many of each kind were opened: ids */
     uint64_t phase, tags_sent_ns; /* sent: when the last tag of the phase was, 0: not yet */
-    bool draining;
+    bool draining, begun;         /* begun: the scenario's own load was, in some phase */
     uint32_t inflight_most, shard, shards;
     enum load_pace pace;
     struct hold done_hold, drain_hold;
@@ -132,9 +132,21 @@ static struct load_plan calm_load(const struct load_plan *plan)
     return calm;
 }
 
-static bool open_load(struct load_agent *l, const struct load_plan *plan, bool calm, uint64_t seed,
-                      struct error *err)
+/* One that went on, for its author: neither warm-up nor ramp comes again. */
+static struct load_plan continued_load(const struct load_plan *plan)
 {
+    struct load_plan continued = *plan;
+    continued.warmup_ns = 0;
+    continued.ramp_ns = 0;
+    return continued;
+}
+
+enum opening { OPEN_FRESH, OPEN_CONTINUED, OPEN_CALM };
+
+static bool open_load(struct load_agent *l, const struct load_plan *plan, enum opening how,
+                      uint64_t seed, struct error *err)
+{
+    bool calm = how == OPEN_CALM;
     struct agent *a = l->agent;
     const char *from = plan->on.from.service == NULL ? "client" : plan->on.from.service;
     char edge[160];
@@ -151,9 +163,9 @@ static bool open_load(struct load_agent *l, const struct load_plan *plan, bool c
     struct running *r = check_alloc_zero(1, sizeof(*r));
     r->owner = l;
     r->plan = plan;
-    if (calm) {
-        r->calm = calm_load(plan);
-        r->plan = &r->calm;
+    if (how != OPEN_FRESH) {
+        r->changed = calm ? calm_load(plan) : continued_load(plan);
+        r->plan = &r->changed;
     }
     r->edge = check_strdup(edge);
     struct load_config config = {
@@ -235,7 +247,7 @@ static bool take_calm(struct load_agent *l, const json_t *body, struct error *er
         const struct load_plan *plan = load_at(l, json_array_get(wanted, i));
         if (plan == NULL)
             return error_set(err, ERROR_PEER, "START: calm names a load that the plan has not");
-        if (!open_load(l, plan, true, seed, err))
+        if (!open_load(l, plan, OPEN_CALM, seed, err))
             return false;
     }
     for (size_t i = first; i < l->count; i++)
@@ -256,11 +268,15 @@ static bool take_start(struct load_agent *l, const json_t *body, struct error *e
     bool own = phase->load_count > 0;
     const struct load_plan *plans = own ? phase->loads : l->scenario->loads;
     size_t count = own ? phase->load_count : l->scenario->load_count;
+    /* The scenario's own load is one over all its phases, a phase's over all its blocks. */
+    bool goes_on = own ? l->phase == control_number(body, "phase") : l->begun;
+    l->begun = l->begun || !own;
     l->phase = control_number(body, "phase");
     l->current = l->count;
     l->tags_sent_ns = 0;
     for (size_t i = 0; i < count; i++)
-        if (!open_load(l, &plans[i], false, rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
+        if (!open_load(l, &plans[i], goes_on ? OPEN_CONTINUED : OPEN_FRESH,
+                       rng_mix(seed ^ rng_mix((ordinal << 16) + i)), err))
             return false;
     uint64_t now_ns = loop_now_ns(l->agent->loop), in_ns = control_number(body, "in_ns");
     if (in_ns > START_IN_MOST_NS)

@@ -25,8 +25,9 @@ struct desk {
     int fd;
     pid_t pid;
     struct frame_reader reader;
-    json_t *last[16]; /* the newest message of each kind */
-    size_t records;
+    json_t *last[16];           /* the newest message of each kind */
+    size_t records, warm, cold; /* requests: those that are warm-up are cold */
+    uint64_t last_cold_ns, first_warm_ns;
     bool ended;
 };
 
@@ -36,6 +37,17 @@ static bool on_frame(void *cookie, const struct frame *frame, struct bytes body,
     json_t *json;
     if (frame->kind >= RECORD_NAME) {
         d->records += frame->kind != RECORD_NAME;
+        struct request_record r;
+        if (frame->kind == RECORD_REQUEST && body.len == sizeof(r)) {
+            memcpy(&r, body.at, sizeof(r));
+            bool cold = (r.flags & REQUEST_WARMUP) != 0;
+            d->cold += cold;
+            d->warm += !cold;
+            if (cold)
+                d->last_cold_ns = r.due;
+            else if (d->first_warm_ns == 0)
+                d->first_warm_ns = r.due;
+        }
         return true;
     }
     if (!control_parse(frame->kind, body, FROM_AGENT, &json, err))
@@ -242,10 +254,11 @@ static char *stub_setup(void)
     return setup_with("{" SETUP_COMMON "}", &scenario);
 }
 
-static char *load_setup(void)
+static char *load_setup(uint64_t rate_per_h, uint64_t warmup_ns)
 {
     struct load_plan load = {
-        .rate_per_h = 1,
+        .rate_per_h = rate_per_h,
+        .warmup_ns = warmup_ns,
         .protocol = "http1",
         .method = "GET",
         .path = "/",
@@ -314,7 +327,7 @@ static void a_stub_is_routed_once_and_keeps_its_ports(void **state)
 static void loads_may_be_started_more_often_than_they_may_be_many(void **state)
 {
     struct desk d;
-    char *setup = load_setup();
+    char *setup = load_setup(1, 0);
     (void)state;
     desk_open(&d, "load");
     desk_send(&d, CONTROL_SETUP, setup);
@@ -331,6 +344,45 @@ static void loads_may_be_started_more_often_than_they_may_be_many(void **state)
     }
     desk_send(&d, CONTROL_DRAIN, "{\"within_ns\":1000000000}");
     assert_true(desk_wait(&d, CONTROL_BYE));
+    assert_int_equal(desk_close(&d), 0);
+}
+
+/* Reads until so many requests have come that are (not) warm-up. */
+static void desk_count(struct desk *d, const size_t *which, size_t wanted)
+{
+    while (*which < wanted) {
+        json_decref(d->last[CONTROL_CLOCK]);
+        d->last[CONTROL_CLOCK] = NULL;
+        desk_send(d, CONTROL_CLOCK, "{\"t1\":1}");
+        if (!desk_wait(d, CONTROL_CLOCK))
+            fail_msg("%s", control_text(d->last[CONTROL_FAILED], "error"));
+    }
+}
+
+/* Nothing is sent once a numbered STOP was answered; the load of the next phase is the same one. */
+static void a_load_is_warmed_up_once(void **state)
+{
+    struct desk d;
+    char *setup = load_setup((uint64_t)200 * 3600, 3600 * NS_PER_S);
+    (void)state;
+    desk_open(&d, "load");
+    desk_send(&d, CONTROL_SETUP, setup);
+    free(setup);
+    assert_true(desk_wait(&d, CONTROL_READY));
+    desk_send(&d, CONTROL_START, "{\"phase\":1,\"ordinal\":0,\"seed\":1}");
+    desk_count(&d, &d.cold, 3);
+    desk_send(&d, CONTROL_STOP, "{\"number\":7}");
+    while (control_number(d.last[CONTROL_DONE], "stopped") != 7) {
+        json_decref(d.last[CONTROL_DONE]);
+        d.last[CONTROL_DONE] = NULL;
+        assert_true(desk_wait(&d, CONTROL_DONE));
+    }
+    assert_int_equal(d.warm, 0);
+    desk_send(&d, CONTROL_START, "{\"phase\":2,\"ordinal\":0,\"seed\":1}");
+    desk_count(&d, &d.warm, 3);
+    desk_send(&d, CONTROL_DRAIN, "{\"within_ns\":1000000000}");
+    assert_true(desk_wait(&d, CONTROL_BYE));
+    assert_true(d.last_cold_ns < d.first_warm_ns);
     assert_int_equal(desk_close(&d), 0);
 }
 
@@ -382,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_proxy_arms_expires_and_counts_itself),
         cmocka_unit_test(a_stub_is_routed_once_and_keeps_its_ports),
         cmocka_unit_test(loads_may_be_started_more_often_than_they_may_be_many),
+        cmocka_unit_test(a_load_is_warmed_up_once),
         cmocka_unit_test(sigterm_flushes_and_says_bye),
         cmocka_unit_test(the_end_of_the_conductor_is_the_end_of_each_role),
         cmocka_unit_test(an_unknown_role_is_a_usage_error),

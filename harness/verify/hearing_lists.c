@@ -44,7 +44,10 @@ static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
         const struct track *t = h->tracks[i].track;
         if (h->tracks[i].scenario != scenario || !arm_is_subject(t->arm))
             continue;
-        p->requests += track_request_at(t, run->t1_ns) - track_request_at(t, run->t0_ns);
+        uint32_t from = track_request_at(t, run->t0_ns), to = track_request_at(t, run->t1_ns);
+        p->requests += to - from;
+        for (uint32_t k = from; k < to; k++)
+            p->warmup += (t->requests[k].r->flags & REQUEST_WARMUP) != 0;
         p->tries += track_try_at(t, run->t1_ns) - track_try_at(t, run->t0_ns);
         uint64_t in = spans_within(&t->taint, run->t0_ns, run->t1_ns),
                  gaps = spans_within(&t->gaps, run->t0_ns, run->t1_ns);

@@ -40,6 +40,7 @@ struct judged_phase {
     uint32_t parts;
     const char *name, *why;
     uint64_t t0_ns, t1_ns, requests, tries, tainted_ppm;
+    uint64_t warmup;    /* of the requests: no claim reads them */
     uint64_t active_ns; /* of an arm that takes turns with others: in how many ${blocks} */
     uint32_t blocks;    /* 0: it stands alone */
 };
