@@ -90,6 +90,23 @@ static const struct golden guards[] = {
     {"keep.lua", GUARDED("guard.limits { keep = 2 }", "fault.reset { on = \"b\", mode = 2 }"),
      "keep.lua:5: fault.reset: mode 2 touches 2 of 3 endpoints of b, and guard.limits keep is 2: "
      "at most 1"},
+    {"count.lua", GUARDED("", "fault.reset { on = \"b\", mode = 4 }"),
+     "count.lua:5: fault.reset: mode is 4; b has 3 endpoints"},
+    {"dead.lua",
+     GUARDED("", "fault.refuse { on = \"b/2\", name = \"bad one\" }, fault.kill { on = \"b/2\" }"),
+     "dead.lua:5: two faults hold b/2 dead at once: \"bad one\" and fault.kill; a dead endpoint "
+     "shows no other fault"},
+    {"dead_all.lua",
+     GUARDED("", "fault.kill { on = \"b\", mode = 2 }, during \"2s..\" { fault.refuse { on = "
+                 "\"b\", mode = 2 } }"),
+     "dead_all.lua:5: two faults hold b dead at once: fault.kill and fault.refuse; a dead endpoint "
+     "shows no other fault"},
+    {"dead_apart.lua",
+     GUARDED("guard.limits { delay = \"1ms\" }",
+             "during \"0s..2s\" { fault.kill { on = \"b/2\" } }, during \"2s..\" { fault.refuse { "
+             "on = \"b/2\" } }, fault.kill { on = \"b/1\" }, fault.latency { on = \"b/3\", add = "
+             "\"2ms\" }"),
+     "dead_apart.lua:5: fault.latency: add \"2ms\" is longer than guard.limits delay 1ms"},
     {"share.lua", GUARDED("guard.limits { share = \"30%\" }", "fault.reset { on = \"b/any\" }"),
      "share.lua:5: fault.reset: share 100% on 1 of 3 endpoints of b faults 33.333% of the "
      "requests, more than guard.limits share 30%: at most 90%"},

@@ -193,6 +193,58 @@ static bool check_named(const struct scenario *s, const struct step *step, struc
     return true;
 }
 
+/* A count of more endpoints than there are is a slip of the author's, or of the lab's. */
+static bool check_count(const struct reach *r, struct error *err)
+{
+    const json_t *mode = json_object_get(r->step->keys, "mode");
+    long long wanted = json_is_integer(mode) ? (long long)json_integer_value(mode) : 0;
+    return wanted <= r->service->endpoints ||
+           error_set(err, ERROR_INPUT, "fault.%s: mode is %lld; %s has %u endpoint%s",
+                     r->step->word, wanted, r->service->name, r->service->endpoints,
+                     r->service->endpoints == 1 ? "" : "s");
+}
+
+static bool holds_dead(const struct reach *r)
+{
+    const char *what = text_of(r->step, "what");
+    return strcmp(r->step->word, "refuse") == 0 ||
+           (strcmp(r->step->word, "kill") == 0 && (what == NULL || strcmp(what, "endpoint") == 0));
+}
+
+/* They surely share one, whatever is drawn. */
+static bool share_endpoint(const struct reach *a, const struct reach *b, uint32_t *ret_endpoint)
+{
+    uint32_t x = a->step->on.to.endpoint, y = b->step->on.to.endpoint;
+    *ret_endpoint = x != 0 ? x : y;
+    return x != 0 && y != 0 ? x == y : a->count + b->count > a->service->endpoints;
+}
+
+static const char *name_of(const struct step *s, char *to, size_t size)
+{
+    const char *name = text_of(s, "name");
+    snprintf(to, size, name == NULL ? "fault.%.60s" : "\"%.60s\"", name == NULL ? s->word : name);
+    return to;
+}
+
+static bool check_dead(const struct reaches *all, const struct reach *r, struct error *err)
+{
+    char one[80], other[80], which[24] = "";
+    uint32_t endpoint;
+    for (size_t k = 0; holds_dead(r) && k < all->count; k++) {
+        const struct reach *before = &all->at[k];
+        if (!holds_dead(before) || !together(before, r) || !share_endpoint(before, r, &endpoint))
+            continue;
+        if (endpoint != 0)
+            snprintf(which, sizeof(which), "/%u", endpoint);
+        return error_set(err, ERROR_INPUT,
+                         "two faults hold %s%s dead at once: %s and %s; a dead endpoint shows no "
+                         "other fault",
+                         r->service->name, which, name_of(before->step, one, sizeof(one)),
+                         name_of(r->step, other, sizeof(other)));
+    }
+    return true;
+}
+
 static void check_fault(struct reaches *all, const struct step *step, struct reach span)
 {
     struct error err = {0};
@@ -202,6 +254,7 @@ static void check_fault(struct reaches *all, const struct step *step, struct rea
         return;
     span.count = touched_by(step, span.service->endpoints);
     bool good = check_named(all->scenario, step, &err) && check_times(step, all->limits, &err) &&
+                check_count(&span, &err) && check_dead(all, &span, &err) &&
                 !too_many(&span, all->limits, span.count, false, &err) &&
                 check_share(&span, all->limits, &err);
     if (good && all->count < REACHES_MOST) {
