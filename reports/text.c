@@ -234,6 +234,24 @@ static void add_met(const struct judgement *g, size_t first, struct text *to)
     text_add(to, "\n");
 }
 
+static bool same_step(const struct judged *a, const struct judged *b)
+{
+    return a->scenario == b->scenario && a->ordinal == b->ordinal && arm_is_subject(b->arm) &&
+           strcmp(a->claim->word, b->claim->word) == 0 && a->asked_by.line == b->asked_by.line &&
+           (a->on == NULL) == (b->on == NULL) && (a->on == NULL || strcmp(a->on, b->on) == 0);
+}
+
+/* Nothing of what a step asks could be judged: nobody's question goes without a word. Told with the
+ * first of its claims. */
+static bool is_unanswered(const struct judgement *g, size_t i)
+{
+    for (size_t k = 0; k < g->verdict_count; k++)
+        if (same_step(&g->verdicts[i], &g->verdicts[k]) &&
+            (k < i || g->verdicts[k].verdict.kind != VERDICT_NOT_APPLICABLE))
+            return false;
+    return true;
+}
+
 static void add_verdicts(const struct report *report, uint32_t scenario, uint32_t ordinal,
                          struct text *to)
 {
@@ -241,11 +259,11 @@ static void add_verdicts(const struct report *report, uint32_t scenario, uint32_
                                               VERDICT_NOT_APPLICABLE};
     const struct judgement *g = report->judgement;
     for (size_t k = 0; k < COUNT_OF(order); k++) {
-        if (order[k] == VERDICT_NOT_APPLICABLE && !report->all)
-            continue;
+        bool all = order[k] != VERDICT_NOT_APPLICABLE || report->all;
         for (size_t i = 0; i < g->verdict_count; i++) {
             const struct judged *d = &g->verdicts[i];
-            if (!in_phase(d, scenario, ordinal) || d->verdict.kind != order[k])
+            if (!in_phase(d, scenario, ordinal) || d->verdict.kind != order[k] ||
+                (!all && !is_unanswered(g, i)))
                 continue;
             if (order[k] == VERDICT_PASS && is_await(d))
                 add_met(g, i, to);
@@ -309,6 +327,7 @@ static void add_faults(const struct report *report, const struct judged_phase *p
 
 static void add_phase(const struct report *report, const struct judged_phase *p, struct text *to)
 {
+    char warmup[32];
     text_add(to, " phase \"");
     report_add_clean(to, p->name);
     text_add(to, "\"  ");
@@ -325,6 +344,8 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
     }
     text_add(to, ", ");
     add_count(to, p->requests, "request", "requests");
+    if (p->warmup > 0)
+        text_add(to, " (%s of them warm-up)", text_grouped(p->warmup, warmup, sizeof(warmup)));
     text_add(to, ", ");
     add_count(to, p->tries, "try", "tries");
     if (p->tainted_ppm > 10000)

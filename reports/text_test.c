@@ -71,6 +71,27 @@ static void failures_come_before_inconclusives_and_passes(void **state)
     report_fixture_release(&f);
 }
 
+/* Of a step's claims those that do not apply are told with --all; a step that none of them can
+ * answer is told once, so that nobody's question goes without a word. */
+static void a_step_that_nothing_answers_is_told(void **state)
+{
+    struct report_fixture f;
+    (void)state;
+    report_fixture_make(&f);
+    struct judged *d = f.judgement.verdicts;
+    d[1].verdict = (struct verdict){.kind = VERDICT_NOT_APPLICABLE, .text = "nothing to judge"};
+    char *text = report_fixture_write(&f, "text");
+    assert_null(strstr(text, "NOT APPLICABLE")); /* retry.max, of the same step, says something */
+    free(text);
+    d[0].verdict = d[1].verdict;
+    text = report_fixture_write(&f, "text");
+    const char *told = strstr(text, "NOT APPLICABLE  retries");
+    assert_non_null(told);
+    assert_null(strstr(told + 1, "NOT APPLICABLE"));
+    free(text);
+    report_fixture_release(&f);
+}
+
 static void asked(struct report_fixture *f, int scenario, const char *answer, const char *who)
 {
     journal_add_event(f->journal, 0, 1, "question",
@@ -142,6 +163,7 @@ int main(void)
         cmocka_unit_test(an_accepted_failure_says_until_when_and_who),
         cmocka_unit_test(control_characters_of_the_journal_never_reach_a_terminal),
         cmocka_unit_test(failures_come_before_inconclusives_and_passes),
+        cmocka_unit_test(a_step_that_nothing_answers_is_told),
         cmocka_unit_test(who_agreed_and_who_did_not_is_told),
         cmocka_unit_test(exit_codes_put_a_proven_failure_before_an_abort),
     };

@@ -7,6 +7,7 @@
 #include "cli/people.h"
 #include "lua/suite.h"
 #include "mesh/mesh.h"
+#include "verify/governed.h"
 #include "verify/wish.h"
 
 #include <openssl/evp.h>
@@ -112,7 +113,7 @@ bool prepare_target(const struct arguments *args, const struct mesh_plan *mesh, 
         return target_parse(given, ret, err);
     if (mesh->version != NULL)
         snprintf(version, sizeof(version), "@%.20s", mesh->version);
-    if (given == NULL && (mesh->word == NULL || strcmp(mesh->word, "none") == 0))
+    if (given == NULL && mesh->word == NULL)
         return error_at(err, mesh->source, ERROR_USAGE,
                         "no mesh is declared: give mesh.istio, ... in the suite, or --target");
     snprintf(text, sizeof(text), "%.40s%s", given != NULL ? given : mesh->word, version);
@@ -154,7 +155,7 @@ static bool read_policies(const struct arguments *args, struct prepared *p, size
         for (size_t k = 0; k < count; k++)
             paths[k] = s->mesh.policy[k];
     }
-    if (plan_is_control_arm(s))
+    if (plan_is_meshless(s))
         count = mesh_count = 0;
     if (!prepare_target(args, meshed_of(p->plan, s), &ps->target, err))
         return false;
@@ -164,7 +165,7 @@ static bool read_policies(const struct arguments *args, struct prepared *p, size
     return mesh_count == 0 || policy_read(mesh_paths, mesh_count, &options, &ps->mesh_policy, err);
 }
 
-/* What is played by whom; nobody plays an arm without a mesh. */
+/* What is played by whom; where there is no mesh, by nobody. */
 static void driver_of(const struct arguments *args, const struct scenario *s, enum driver *ret)
 {
     static const char *const names[] = {"builtin", "envoy", "istio", "external"};
@@ -176,7 +177,7 @@ static void driver_of(const struct arguments *args, const struct scenario *s, en
         if (strcmp(names[i], given) == 0)
             *ret = (enum driver)i;
     }
-    if (plan_is_control_arm(s))
+    if (plan_is_meshless(s))
         *ret = DRIVER_NONE;
 }
 
@@ -257,7 +258,10 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
             s->lab.external = NULL; /* --driver stands over the suite's */
         else if (!external_of(args, p, s, err))
             return false;
-        if (defect_count > 0 && !plan_is_control_arm(s)) {
+        if (defect_count > 0 && plan_is_meshless(s) && !plan_is_control_arm(s))
+            return error_at(err, s->mesh.source, ERROR_USAGE,
+                            "--defect is of a mesh, and scenario \"%.80s\" has none", s->name);
+        if (defect_count > 0 && !plan_is_meshless(s)) {
             if (!check_defects(defects, defect_count, s->lab.driver, err))
                 return false;
             s->lab.defects = arena_take(&p->plan->arena, sizeof(char *) * defect_count);
@@ -267,6 +271,17 @@ static bool prepare_scenarios(const struct arguments *args, struct prepared *p, 
         }
     }
     return true;
+}
+
+/* A generated plan asks what its policy gives; of an arm without a mesh no policy is asked. */
+static bool check_expectations(const struct prepared *p, size_t i, struct error *err)
+{
+    const struct scenario *s = &p->plan->scenarios[i];
+    const struct prepared_scenario *ps = &p->scenarios[i];
+    if (plan_is_control_arm(s))
+        return true;
+    return wishes_check(s, ps->edges, ps->edge_count, err) &&
+           (s->from_policy || governed_check(s, ps->edges, ps->edge_count, err));
 }
 
 static bool build(const struct arguments *args, struct prepared *p, struct error *err)
@@ -280,10 +295,7 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
         if (!prepare_edges(p, i, err))
             return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
-        if (!prepare_rates(p, i, err) ||
-            (!plan_is_control_arm(&p->plan->scenarios[i]) &&
-             !wishes_check(&p->plan->scenarios[i], p->scenarios[i].edges,
-                           p->scenarios[i].edge_count, err)) ||
+        if (!prepare_rates(p, i, err) || !check_expectations(p, i, err) ||
             !prepare_istio(p, args, i, err))
             return false;
     }

@@ -285,11 +285,12 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
     const char *text =
         count > 0 ? joined(&p->arena, paths, count)
                   : joined(&p->arena, (const char *const *)mesh->policy, mesh->policy_count);
-    json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:[], s:[], s:o}", "target",
-                            target_print(first->target, target, sizeof(target)), "driver",
-                            prepare_drivers[first->driver], "paths", text, "objects",
-                            (json_int_t)policy_object_count(first->policy), "edges", "controls",
-                            "findings", findings_json(p));
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:I, s:[], s:[], s:o}", "target",
+                  target_print(first->target, target, sizeof(target)), "driver",
+                  first->driver == DRIVER_NONE ? "none" : prepare_drivers[first->driver], "paths",
+                  text, "objects", (json_int_t)policy_object_count(first->policy), "edges",
+                  "controls", "findings", findings_json(p));
     INVARIANT(row != NULL);
     json_object_set_new(row, "files", policy_quotes_to_json(first->policy));
     if (mesh_count > 0)

@@ -11,7 +11,7 @@ function(add_e2e name)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
     ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>;MESHPROOF_ENVOY=${MESHPROOF_DEPS}/envoy/envoy")
 endfunction()
-foreach(case bad_input settings doctor_lab never_fired altered port_in_use missing_envoy interrupt deadline kill9)
+foreach(case bad_input settings meshless doctor_lab never_fired altered port_in_use missing_envoy interrupt deadline kill9)
   add_e2e(e2e.${case} ${case})
 endforeach()
 

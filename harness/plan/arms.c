@@ -11,6 +11,11 @@ static bool is_none(const struct mesh_plan *mesh)
     return mesh->word != NULL && strcmp(mesh->word, "none") == 0;
 }
 
+bool plan_is_meshless(const struct scenario *s)
+{
+    return is_none(&s->mesh);
+}
+
 bool plan_is_control_arm(const struct scenario *s)
 {
     return s->arm != NULL && is_none(&s->mesh);

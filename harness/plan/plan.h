@@ -227,6 +227,8 @@ void plan_number_faults(struct scenario *s);
 /* One scenario for each arm of those that have several (harness/adr/0021), named "tails, arm
  * linkerd", next to each other; the rest as they are. */
 bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;
+/* mesh.none, as an arm or alone: nobody plays a mesh, callers send to the endpoints themselves. */
+bool plan_is_meshless(const struct scenario *s);
 /* An arm without a mesh: what a policy promises is not asked of it, and nothing of it gates. */
 bool plan_is_control_arm(const struct scenario *s);
 /* Both are arms of one scenario as its author wrote it. */

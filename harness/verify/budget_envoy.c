@@ -23,6 +23,16 @@ static bool applies(const struct edge_policy *edge)
            (has_budget(edge) || (edge->pool.max_retries.set && edge->pool.max_retries.number > 0));
 }
 
+/* Istio programs the greatest number there is (policy-semantics.md A6). */
+static const char *by_default(const struct edge_policy *edge, struct arena *arena)
+{
+    char target[40];
+    if (edge->flavour != FLAVOUR_ENVOY || applies(edge))
+        return NULL;
+    return arena_printf(arena, "none declared: no limit on retries at once (default of %s)",
+                        target_print(edge->target, target, sizeof(target)));
+}
+
 struct seen {
     uint64_t retries, requests, refused, over, over_now, over_bound, peak, peak_bound;
     bool reached;
@@ -215,4 +225,5 @@ const struct claim_type claim_budget_envoy = {
     .class = CLAIM_DETERMINISTIC,
     .applies = applies,
     .judge = judge,
+    .by_default = by_default,
 };

@@ -52,6 +52,10 @@ struct claim_type {
     void (*judge)(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret);
     const char *also_word, *also_only; /* a second word that means it, or NULL */
+    /* Where the policy says nothing: what the target's default says instead, when that leaves
+     * nothing that could be broken; NULL: the claim is not applicable then. For an expectation that
+     * an author wrote, it is a PASS. */
+    const char *(*by_default)(const struct edge_policy *edge, struct arena *arena);
     /* A PASS asks for one count of instances and nothing else: those of a phase and of its
      * repetition may be added. */
     bool adds;

@@ -274,7 +274,11 @@ static void judge_claim(const struct stand *st, const struct step *asked,
                      d->on == NULL ? "this edge" : d->on);
     } else if (!type->applies(edge) &&
                window_key(&(struct window){.asked = asked}, "never") == NULL) {
-        v.text = "the policy gives this claim nothing to judge";
+        const char *said = h->plan->scenarios[st->scenario].from_policy || type->by_default == NULL
+                               ? NULL
+                               : type->by_default(edge, &h->g->arena);
+        v.kind = said == NULL ? VERDICT_NOT_APPLICABLE : VERDICT_PASS;
+        v.text = said == NULL ? "the policy gives this claim nothing to judge" : said;
     } else if (lacks(h, st->scenario, &v)) {
         ; /* it says so itself */
     } else if (!first_window(st, asked, edge, parts, &first, &w)) {
@@ -353,9 +357,10 @@ static void count_up(struct judgement *g)
         g->not_applicable += d->verdict.kind == VERDICT_NOT_APPLICABLE;
         g->outcome = verdict_worse(g->outcome, d->verdict.kind);
     }
-    /* Nothing that gates was asked: nothing was found wrong. */
+    /* Nothing that gates was asked: nothing was found wrong. Asked, and nothing of it could be
+     * judged: nothing was found right. */
     if (g->outcome == VERDICT_NOT_APPLICABLE)
-        g->outcome = VERDICT_PASS;
+        g->outcome = g->not_applicable > 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
 }
 
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
