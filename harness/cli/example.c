@@ -35,9 +35,22 @@ const struct example_file *example_find(const char *name)
     return NULL;
 }
 
+/* An example without a comment is told by what it returns: scenario "slow payments ...". */
+static void add_returned(const char *content, struct text *to)
+{
+    static const char *const words[] = {"return scenario \"", "return suite \""};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        const char *at = strstr(content, words[i]);
+        if (at != NULL)
+            text_add(to, "%.*s", (int)strcspn(at + strlen(words[i]), "\""), at + strlen(words[i]));
+    }
+}
+
 void example_about(const struct example_file *file, struct text *to)
 {
     const char *line = (const char *)file->content;
+    if (strncmp(line, "-- ", 3) != 0)
+        add_returned(line, to);
     for (bool more = true; more && strncmp(line, "-- ", 3) == 0;) {
         size_t n = strcspn(line += 3, "\n");
         for (size_t i = 0; i < n && more; i++) {
