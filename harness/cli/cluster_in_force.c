@@ -9,21 +9,6 @@
 #define SHOWN_MOST_BYTES ((size_t)16 * 1024)
 #define CHECK "policy_in_force"
 
-/* What a mesh reads of a namespace. */
-static const enum gvr_id kinds[] = {
-    GVR_SERVICES,
-    GVR_VIRTUALSERVICES,
-    GVR_DESTINATIONRULES,
-    GVR_PEERAUTHENTICATIONS,
-    GVR_HTTPROUTES,
-    GVR_GRPCROUTES,
-    GVR_XBACKENDTRAFFICPOLICIES,
-    GVR_LINKERD_HTTPROUTES,
-    GVR_HTTPLOCALRATELIMITPOLICIES,
-    GVR_SERVERS,
-    GVR_SERVICEPROFILES,
-};
-
 /* As a file would have it: a list's items lack apiVersion and kind, and the server adds its own. */
 static void add_object(const struct gvr *g, const json_t *item, struct text *to)
 {
@@ -51,13 +36,13 @@ static bool is_ours(const json_t *item)
 /* JSON is YAML. */
 static void print_objects(const struct preflight_view *view, struct text *to)
 {
-    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+    for (enum gvr_id kind = 0; kind < GVR_COUNT; kind++) {
         size_t i;
         const json_t *item;
-        json_array_foreach(json_object_get(view->lists[kinds[k]], "items"), i, item)
+        json_array_foreach(json_object_get(view->lists[kind], "items"), i, item)
         {
-            if (!is_ours(item))
-                add_object(gvr_get(kinds[k]), item, to);
+            if (gvr_has(kind, GVR_READ) && !is_ours(item))
+                add_object(gvr_get(kind), item, to);
         }
     }
 }

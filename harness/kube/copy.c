@@ -198,23 +198,6 @@ static void clean_metadata(json_t *meta)
     }
 }
 
-static bool copied_kind(const struct gvr *g)
-{
-    static const enum gvr_id kinds[] = {GVR_VIRTUALSERVICES,
-                                        GVR_DESTINATIONRULES,
-                                        GVR_HTTPROUTES,
-                                        GVR_GRPCROUTES,
-                                        GVR_LINKERD_HTTPROUTES,
-                                        GVR_XBACKENDTRAFFICPOLICIES,
-                                        GVR_HTTPLOCALRATELIMITPOLICIES,
-                                        GVR_SERVERS,
-                                        GVR_SERVICEPROFILES};
-    for (size_t i = 0; g != NULL && i < COUNT_OF(kinds); i++)
-        if (g->id == kinds[i])
-            return true;
-    return false;
-}
-
 /* A Server names the target's pods: the copy names ours, by the port that they have. */
 static void retarget_server(struct copying *c, json_t *copy)
 {
@@ -267,7 +250,7 @@ json_t *copy_policy(const struct objects_run *r, const json_t *object,
     const json_t *meta = json_object_get(object, "metadata");
     const struct gvr *g = gvr_of_kind(body_text(object, "apiVersion"), body_text(object, "kind"));
     struct copying c = {.run = r, .names = names, .own_namespace = body_text(meta, "namespace")};
-    if (!copied_kind(g) || *body_text(meta, "name") == '\0')
+    if (g == NULL || !gvr_has(g->id, GVR_COPIED) || *body_text(meta, "name") == '\0')
         return NULL;
     if (*c.own_namespace == '\0')
         c.own_namespace = names->namespace;

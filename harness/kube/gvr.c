@@ -1,8 +1,8 @@
 #include "kube/gvr.h"
 
 static const struct gvr rows[GVR_COUNT] = {
-#define GVR(ID, group, version, resource, kind, scope, install) \
-    {GVR_##ID, group, version, resource, kind, scope, install},
+#define GVR(ID, group, version, resource, kind, scope, install, parts) \
+    {GVR_##ID, group, version, resource, kind, scope, install, parts},
 #include "kube/gvrs.def"
 #undef GVR
 };
@@ -11,6 +11,11 @@ const struct gvr *gvr_get(enum gvr_id id)
 {
     INVARIANT(id < GVR_COUNT);
     return &rows[id];
+}
+
+bool gvr_has(enum gvr_id id, enum gvr_part part)
+{
+    return (gvr_get(id)->parts & (unsigned)part) == (unsigned)part;
 }
 
 const struct gvr *gvr_find(const char *group, const char *resource)

@@ -7,10 +7,18 @@
 #include "base/text.h"
 
 enum gvr_id {
-#define GVR(ID, group, version, resource, kind, scope, install) GVR_##ID,
+#define GVR(ID, group, version, resource, kind, scope, install, parts) GVR_##ID,
 #include "kube/gvrs.def"
 #undef GVR
     GVR_COUNT
+};
+
+/* Which part a kind has in a run. A mesh's policy is listed in gvrs.def alone: who copies it, reads
+ * it and looks whether it is gone goes by these. */
+enum gvr_part {
+    GVR_MADE = 1, /* a run makes such objects and may list them, so it can tell that all are gone */
+    GVR_READ = 2, /* a mesh reads its policy there */
+    GVR_COPIED = 4 | GVR_MADE | GVR_READ, /* policy of a service, which canary copies */
 };
 
 struct gvr {
@@ -20,9 +28,11 @@ struct gvr {
     bool namespaced;
     const char
         *install; /* who brings the kind, for a cluster without it; "" where it is built in */
+    unsigned parts;
 };
 
 const struct gvr *gvr_get(enum gvr_id id);
+bool gvr_has(enum gvr_id id, enum gvr_part part);
 /* By "apps" and "deployments"; NULL: not one of ours. */
 const struct gvr *gvr_find(const char *group, const char *resource);
 /* By an object's apiVersion and kind. Another version of the same group and kind is not found. */

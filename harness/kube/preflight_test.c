@@ -32,6 +32,32 @@ static void a_rule_for_some_names_or_other_groups_is_no_right(void **state)
     assert_false(preflight_ruled(&right, NULL));
 }
 
+/* gvrs.def says which kinds are a mesh's policy: without a right to make each of them canary could
+ * not copy it, without one to list it interpose could not compare it with what is in force. */
+static void each_kind_of_policy_has_its_rights(void **state)
+{
+    size_t count, copied = 0;
+    const struct preflight_right *all = preflight_rights(&count);
+    (void)state;
+    for (enum gvr_id kind = 0; kind < GVR_COUNT; kind++) {
+        bool made = false, listed = false;
+        for (size_t i = 0; i < count; i++) {
+            bool of = all[i].gvr == kind, canary = (all[i].modes & 1U << OBJECTS_CANARY) != 0;
+            made = made || (of && canary && strcmp(all[i].verb, "create") == 0);
+            listed = listed || (of && strcmp(all[i].verb, "list") == 0 &&
+                                (all[i].modes & 1U << OBJECTS_INTERPOSE) != 0);
+        }
+        if (gvr_has(kind, GVR_COPIED) && !made)
+            fail_msg("%s cannot be copied", gvr_get(kind)->resource);
+        if (gvr_has(kind, GVR_READ) && !listed)
+            fail_msg("%s cannot be compared", gvr_get(kind)->resource);
+        copied += gvr_has(kind, GVR_COPIED);
+    }
+    assert_int_equal(copied, 9);
+    assert_false(gvr_has(GVR_PEERAUTHENTICATIONS, GVR_COPIED));
+    assert_false(gvr_has(GVR_SECRETS, GVR_MADE)); /* it may not be listed */
+}
+
 /* --- the chore --- */
 
 struct answers {
@@ -230,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_for_some_names_or_other_groups_is_no_right),
+        cmocka_unit_test(each_kind_of_policy_has_its_rights),
         cmocka_unit_test(a_cluster_that_is_ready_is_found_so_and_nothing_is_written),
         cmocka_unit_test(of_several_services_each_is_checked),
         cmocka_unit_test(missing_rights_are_one_ready_rule),

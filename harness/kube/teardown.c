@@ -10,22 +10,7 @@
 
 enum { TEAR_GET, TEAR_REVERT, TEAR_DELETE, TEAR_LIST, TEAR_ITEM, TEAR_REST };
 
-/* All that a run makes and may list (2.2): a Secret goes with the anchor, unseen. */
-static const enum gvr_id kinds[] = {
-    GVR_PODS,
-    GVR_SERVICES,
-    GVR_CONFIGMAPS,
-    GVR_ENDPOINTSLICES,
-    GVR_VIRTUALSERVICES,
-    GVR_DESTINATIONRULES,
-    GVR_HTTPROUTES,
-    GVR_GRPCROUTES,
-    GVR_XBACKENDTRAFFICPOLICIES,
-    GVR_LINKERD_HTTPROUTES,
-    GVR_HTTPLOCALRATELIMITPOLICIES,
-    GVR_SERVERS,
-    GVR_SERVICEPROFILES,
-};
+_Static_assert(GVR_COUNT <= 64, "teardown.skipped is too small");
 
 /* The run's label is also on what is not its own to take: the Job's pod, results. */
 static bool is_owned(const struct teardown *t, const json_t *object)
@@ -34,8 +19,8 @@ static bool is_owned(const struct teardown *t, const json_t *object)
     const json_t *owner;
     const char *name = body_meta_text(object, "name");
     if (strcmp(name, t->name) == 0)
-        return kinds[t->kind] == GVR_CONFIGMAPS;
-    if (t->own_pod != NULL && kinds[t->kind] == GVR_PODS && strcmp(name, t->own_pod) == 0)
+        return t->kind == GVR_CONFIGMAPS;
+    if (t->own_pod != NULL && t->kind == GVR_PODS && strcmp(name, t->own_pod) == 0)
         return false;
     json_array_foreach(json_object_get(body_meta(object), "ownerReferences"), i, owner)
     {
@@ -89,11 +74,13 @@ static void ask_delete(const struct teardown *t, const struct gvr *gvr, const ch
                                         .urgent = true};
 }
 
+/* Of those that a run makes and may list (2.2): a Secret goes with the anchor, unseen. */
 static bool next_kind(struct teardown *t)
 {
-    while (t->kind < COUNT_OF(kinds) && (t->skipped & (1U << t->kind)) != 0)
+    while (t->kind < GVR_COUNT &&
+           (!gvr_has(t->kind, GVR_MADE) || (t->skipped & (UINT64_C(1) << t->kind)) != 0))
         t->kind++;
-    return t->kind < COUNT_OF(kinds);
+    return t->kind < GVR_COUNT;
 }
 
 static void ask(struct teardown *t, struct chore_step *ret)
@@ -112,12 +99,12 @@ static void ask(struct teardown *t, struct chore_step *ret)
         ask_delete(t, gvr_get(GVR_CONFIGMAPS), t->name, t->uid, ret);
         break;
     case TEAR_ITEM:
-        ask_delete(t, gvr_get(kinds[t->kind]), body_meta_text(item, "name"),
-                   body_meta_text(item, "uid"), ret);
+        ask_delete(t, gvr_get(t->kind), body_meta_text(item, "name"), body_meta_text(item, "uid"),
+                   ret);
         break;
     default:
         ret->request = (struct api_request){.verb = API_LIST,
-                                            .gvr = gvr_get(kinds[t->kind]),
+                                            .gvr = gvr_get(t->kind),
                                             .namespace = t->namespace,
                                             .selector = t->selector};
         break;
@@ -213,7 +200,7 @@ static void take_items(struct teardown *t, uint64_t now_ns, const json_t *list)
         bool going = json_object_get(body_meta(item), "deletionTimestamp") != NULL;
         if (!is_owned(t, item))
             continue;
-        add_left(t, gvr_get(kinds[t->kind])->kind, body_meta_text(item, "name"),
+        add_left(t, gvr_get(t->kind)->kind, body_meta_text(item, "name"),
                  going ? "being deleted" : "");
         t->still++;
         if (direct && !going && !t->list_only)
@@ -241,8 +228,8 @@ static void take_refusal(struct teardown *t, uint64_t now_ns, const struct api_a
     if (api_is_passing(answer->outcome)) {
         wait_until(t, now_ns, AGAIN_NS, t->doing);
     } else if (t->doing == TEAR_LIST) { /* no such kind here, or no right to look */
-        t->skipped |= 1U << t->kind;
-        if (answer->outcome != API_NO_KIND && kinds[t->kind] == GVR_PODS)
+        t->skipped |= UINT64_C(1) << t->kind;
+        if (answer->outcome != API_NO_KIND && t->kind == GVR_PODS)
             give_up(t);
     } else if (t->doing == TEAR_ITEM) {
         end_item(t);

@@ -34,8 +34,9 @@ struct teardown {
     bool reverting;
     uint64_t budget_ns, until_ns, wake_ns, deleted_ns;
     int doing;
-    size_t kind, items_at, seen, still;
-    uint32_t skipped; /* bits of kinds that the cluster has not, or does not let us list */
+    enum gvr_id kind;
+    size_t items_at, seen, still;
+    uint64_t skipped; /* bits of kinds that the cluster has not, or does not let us list */
     json_t *items;
     struct error api; /* the last that the API said no to */
 };
