@@ -153,7 +153,7 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
         error_prefix(&b->err, "%s: ", key);
         return;
     }
-    json_object_set_new(b->present, key, json_true());
+    json_object_set_new(b->present, key, json_string(role_of(object)));
     b->made++;
     b->at++;
     if (strcmp(body_text(answer->body, "kind"), "Service") == 0)
@@ -185,14 +185,15 @@ void build_release(struct build *b)
     *b = (struct build){.over = true};
 }
 
-void build_forget_pods(struct build *b)
+void build_forget_agents(struct build *b)
 {
     const char *key;
     void *next_key;
-    json_t *value;
-    json_object_foreach_safe(b->present, next_key, key, value)
+    json_t *role;
+    json_object_foreach_safe(b->present, next_key, key, role)
     {
-        if (strncmp(key, "Pod/", 4) == 0)
+        const char *text = json_string_value(role);
+        if (strcmp(text, "endpoint") == 0 || strcmp(text, "load") == 0)
             json_object_del(b->present, key);
     }
 }

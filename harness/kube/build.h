@@ -34,7 +34,8 @@ struct build {
     size_t made;
     /* Inside. */
     const struct build_plan *plan;
-    json_t *objects, *present; /* present: "KIND/NAME" of what is made, over all scenarios */
+    json_t *objects, *present; /* present: "KIND/NAME" of what is made, over all scenarios,
+                                * and its role */
     size_t at;
 };
 /* ${plan} is borrowed until the chore is over; for the next scenario build_again. */
@@ -42,8 +43,9 @@ void build_init(struct build *b, const struct build_plan *plan);
 /* The pods of another scenario, and what else of it is not there yet. */
 void build_again(struct build *b, const struct build_plan *plan);
 void build_release(struct build *b);
-/* Its pods are gone: another may have their names. */
-void build_forget_pods(struct build *b);
+/* The endpoints and the load are gone (sweep.h): others may have their names. The guardian stays.
+ */
+void build_forget_agents(struct build *b);
 /* No further object; for an end before it is over. */
 void build_stop(struct build *b);
 

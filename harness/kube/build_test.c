@@ -1,4 +1,5 @@
 #include "kube/build.h"
+#include "kube/sweep.h"
 
 #include "kube/fake_run_test.h"
 
@@ -78,24 +79,21 @@ static void test_next_scenario(void **state)
 {
     struct fake f;
     struct build b;
+    struct sweep sweep;
     (void)state;
     fake_open(&f);
     build_init(&b, &fake_plan);
     assert_true(fake_do(&f, &b.chore));
+    build_forget_agents(&b);
+    sweep_init(&sweep, &fake_plan.run); /* as between two scenarios */
+    assert_true(fake_do(&f, &sweep.chore));
+    assert_true(sweep.clean);
+    sweep_release(&sweep);
     size_t before = json_array_size(f.log);
-    build_forget_pods(&b);
-    const char *key;
-    void *next;
-    json_t *object;
-    json_object_foreach_safe(f.objects, next, key, object)
-    {
-        if (strncmp(key, "pods/", 5) == 0)
-            json_object_del(f.objects, key);
-    }
     build_again(&b, &fake_plan);
     assert_true(fake_do(&f, &b.chore));
     assert_int_equal(b.err.kind, ERROR_NONE);
-    assert_int_equal(json_array_size(f.log), before + 4); /* the pods alone */
+    assert_int_equal(json_array_size(f.log), before + 3); /* the agents alone: the guardian is there */
     assert_null(fake_called(&f, "POST configmaps", 1));
     assert_null(fake_called(&f, "POST services", 1));
     build_release(&b);

@@ -310,7 +310,7 @@ static bool end(struct fleet *f, struct error *ret_err)
                     s.err.kind != ERROR_NONE ? s.err.text : err.text);
     sweep_release(&s);
     keep_leases(c);
-    build_forget_pods(&c->build);
+    build_forget_agents(&c->build);
     return true;
 }
 
