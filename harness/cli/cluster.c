@@ -89,6 +89,9 @@ static bool add_service(struct cluster *c, const struct service_plan *s, struct 
                         "service \"%s\": run is a program of this machine; a pod of ours has stubs "
                         "only: --on local",
                         s->name);
+    if (strcmp(s->name, "load") == 0) /* mp-RUN-load-1 */
+        return error_at(err, s->source, ERROR_USAGE,
+                        "service \"load\": in a cluster the agents of the load have that name");
     for (size_t i = 0; i < o->service_count; i++) {
         if (strcmp(c->services[i].name, s->name) != 0)
             continue;
@@ -137,6 +140,22 @@ static void fill_external(const struct cluster *c, struct prepared *p, struct sc
     json_object_set_new(s->lab.external, "host", host);
 }
 
+/* More than some are made by the cluster's Job controller, for all scenarios of the run alike. */
+static bool count_agents(struct cluster *c, const struct scenario *s, struct error *err)
+{
+    size_t wanted = c->load_agents;
+    for (size_t k = 0; k < s->lab.service_count; k++)
+        wanted += s->lab.services[k].endpoints;
+    if (wanted > FLEET_AGENTS_MOST)
+        return error_at(err, s->lab.source, ERROR_LIMIT,
+                        "scenario \"%s\" needs %zu agents (%zu endpoints, %zu of load); at most %d "
+                        "agents are allowed",
+                        s->name, wanted, wanted - c->load_agents, c->load_agents,
+                        FLEET_AGENTS_MOST);
+    c->options.run.indexed = c->options.run.indexed || wanted > OBJECTS_BARE_MOST;
+    return true;
+}
+
 static bool plan_scenario(struct cluster *c, struct prepared *p, size_t i, struct error *err)
 {
     struct scenario *s = &p->plan->scenarios[i];
@@ -153,6 +172,8 @@ static bool plan_scenario(struct cluster *c, struct prepared *p, size_t i, struc
     for (size_t k = 0; k < s->lab.service_count; k++)
         if (!add_service(c, &s->lab.services[k], err))
             return false;
+    if (!count_agents(c, s, err))
+        return false;
     if (p->scenarios[i].driver == DRIVER_EXTERNAL)
         fill_external(c, p, s);
     return true;
@@ -261,10 +282,12 @@ bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepar
     bool interpose = mode != NULL && strcmp(mode, "interpose") == 0;
     uint64_t deadline_s = (deadline_ns == 0 ? CLUSTER_DEADLINE_NS : deadline_ns) / 1000000000;
     struct conduct_options *o = &c->options;
+    uint64_t loads = 1;
     *c = (struct cluster){.prepared = p, .calls = json_array(), .kept = json_array()};
     o->credentials = cluster_credentials(args);
-    if (!find_namespace(c, args, err))
+    if (!arguments_count(args, "load-agents", &loads, err) || !find_namespace(c, args, err))
         return false;
+    c->load_agents = loads;
     o->run = (struct objects_run){.run = p->run,
                                   .namespace = c->namespace,
                                   .image = arguments_get(args, "image"),

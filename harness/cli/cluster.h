@@ -21,6 +21,7 @@ struct cluster {
     struct objects_service services[CONDUCT_SERVICES_MOST];
     json_t *policies, *kept; /* kept: what the services' rows point to */
     struct conduct *conduct;
+    size_t load_agents; /* of each scenario */
     char namespace[OBJECTS_NAME_MOST + 1], listen[80], holder[120];
     json_t *calls;
     struct steer *steer; /* on the conductor's loop */

@@ -155,6 +155,30 @@ static void a_plan_becomes_services_and_places(void **state)
     unsetenv("MESHPROOF_POD");
 }
 
+/* Up to 20 agents are pods, more are Indexed Jobs, and more than a hundred are refused. */
+static void many_agents_are_indexed_and_too_many_are_refused(void **state)
+{
+    static const char *const words[] = {
+        "run", "s.lua", "--on=kubernetes", "-n", "shop", "--load-agents=8", NULL};
+    static const struct {
+        uint32_t endpoints;
+        bool fits, indexed;
+    } rows[] = {{12, true, false}, {13, true, true}, {92, true, true}, {93, false, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture f;
+        struct error err = {0};
+        make_by(&f, DRIVER_EXTERNAL, words);
+        f.services[1].endpoints = rows[i].endpoints;
+        assert_int_equal(cluster_plan(&f.cluster, &f.args, &f.p, 0, &err), rows[i].fits);
+        if (!rows[i].fits)
+            assert_non_null(strstr(err.text, "needs 101 agents (93 endpoints, 8 of load)"));
+        else
+            assert_int_equal(f.cluster.options.run.indexed, rows[i].indexed);
+        release(&f);
+    }
+}
+
 static void one_run_has_one_driver(void **state)
 {
     struct fixture f;
@@ -252,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_for_a_cluster_is_refused_without_one),
         cmocka_unit_test(a_plan_becomes_services_and_places),
+        cmocka_unit_test(many_agents_are_indexed_and_too_many_are_refused),
         cmocka_unit_test(one_run_has_one_driver),
         cmocka_unit_test(interpose_relays_and_keeps_to_its_limits),
         cmocka_unit_test(interpose_wants_consent),

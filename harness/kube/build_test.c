@@ -93,9 +93,39 @@ static void test_next_scenario(void **state)
     build_again(&b, &fake_plan);
     assert_true(fake_do(&f, &b.chore));
     assert_int_equal(b.err.kind, ERROR_NONE);
-    assert_int_equal(json_array_size(f.log), before + 3); /* the agents alone: the guardian is there */
+    assert_int_equal(json_array_size(f.log),
+                     before + 3); /* the agents alone: the guardian is there */
     assert_null(fake_called(&f, "POST configmaps", 1));
     assert_null(fake_called(&f, "POST services", 1));
+    build_release(&b);
+    fake_close(&f);
+}
+
+/* The Jobs go first: else they could make pods again while those are deleted. */
+static void test_next_indexed_scenario(void **state)
+{
+    const struct build_plan plan = fake_plan_indexed();
+    struct fake f;
+    struct build b;
+    struct sweep sweep;
+    (void)state;
+    fake_open(&f);
+    f.collector_ns = UINT64_MAX; /* it does not wait for the collector */
+    build_init(&b, &plan);
+    assert_true(fake_do(&f, &b.chore));
+    assert_int_equal(b.made, 6);
+    build_forget_agents(&b);
+    sweep_init(&sweep, &plan.run);
+    assert_true(fake_do(&f, &sweep.chore));
+    assert_true(sweep.clean);
+    sweep_release(&sweep);
+    assert_null(fake_get(&f, "jobs", "mp-7f3a91c2-payments"));
+    assert_null(fake_get(&f, "pods", "mp-7f3a91c2-payments-0-x0z"));
+    assert_non_null(fake_get(&f, "pods", "mp-7f3a91c2-guardian"));
+    build_again(&b, &plan);
+    assert_true(fake_do(&f, &b.chore));
+    assert_int_equal(b.err.kind, ERROR_NONE);
+    assert_non_null(fake_called(&f, "POST jobs/mp-7f3a91c2-load", 1));
     build_release(&b);
     fake_close(&f);
 }
@@ -146,7 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_owners), cmocka_unit_test(test_refused_at_each_step),
         cmocka_unit_test(test_next_scenario),    cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_service_address),
+        cmocka_unit_test(test_service_address),  cmocka_unit_test(test_next_indexed_scenario),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,9 @@ static enum conduct_end fly(struct conduct *c, struct error *err)
     enum conduct_end end = CONDUCT_REFUSED;
     json_t *objects = objects_in_order(&c->run, o->services, o->service_count, o->policies,
                                        o->run.mode == OBJECTS_CANARY, "dry-run");
+    json_t *samples = objects_samples(&c->run, o->services, o->service_count, 1);
+    json_array_extend(objects, samples);
+    json_decref(samples);
     preflight_init(p, &c->run, o->services, o->service_count, o->edits, o->share_ppm, objects);
     enum errand_end how = errand_run(&e, &p->chore, err);
     if (how == ERRAND_DONE && o->on_view != NULL && p->err.kind == ERROR_NONE &&

@@ -268,16 +268,21 @@ static void fate(struct fleet *f, const char *id, char *to, size_t size)
     const struct conduct *c = (const struct conduct *)f;
     char service[FLEET_ID_BYTES], name[OBJECTS_NAME_MOST + 1];
     const char *slash = strrchr(id, '/');
+    bool is_load = strncmp(id, "load/", 5) == 0; /* and no service has that name */
     to[0] = '\0';
     if (slash == NULL || !c->looking)
         return;
     snprintf(service, sizeof(service), "%.*s", (int)(slash - id), id);
-    objects_name(&c->run, service, (uint32_t)strtoul(slash + 1, NULL, 10), name, sizeof(name));
-    const struct lookout_pod *pod = lookout_find(&c->lookout, name);
+    uint32_t number = (uint32_t)strtoul(slash + 1, NULL, 10);
+    objects_name(&c->run, service, number, name, sizeof(name));
+    const struct lookout_pod *pod =
+        c->run.indexed ? lookout_find_indexed(&c->lookout, is_load ? "" : service, number)
+                       : lookout_find(&c->lookout, name);
     if (pod == NULL)
-        snprintf(to, size, "pod %s is gone", name);
+        snprintf(to, size, "%s %s is gone", c->run.indexed ? "the pod of" : "pod",
+                 c->run.indexed ? id : name);
     else if (pod->trouble[0] != '\0')
-        snprintf(to, size, "pod %s: %s", name, pod->trouble);
+        snprintf(to, size, "pod %s: %s", pod->name, pod->trouble);
 }
 
 static void stop_scenario(struct conduct *c)

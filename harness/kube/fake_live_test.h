@@ -131,7 +131,9 @@ static inline bool fake_has_owner(const struct fake *f, const json_t *object)
         if (strcmp(fake_text(fake_meta(other), "uid"), uid) == 0)
             return true;
     }
-    return strcmp(fake_text(json_array_get(owners, 0), "kind"), "Job") == 0;
+    /* the conductor's own Job is not here */
+    return strcmp(fake_text(json_array_get(owners, 0), "kind"), "Job") == 0 &&
+           strncmp(fake_text(json_array_get(owners, 0), "name"), "meshproof-", 10) == 0;
 }
 
 static inline void fake_set_condition(json_t *pod, const char *type, const char *status)
@@ -165,12 +167,50 @@ static inline bool fake_condition(const json_t *pod, const char *type)
     return false;
 }
 
+/* The pods of an Indexed Job, once: with backoffLimitPerIndex 0 none of them is made again. */
+static inline void fake_make_indexed(struct fake *f, json_t *job)
+{
+    const json_t *spec = json_object_get(job, "spec"),
+                 *template = json_object_get(spec, "template");
+    json_int_t count = json_integer_value(json_object_get(spec, "completions"));
+    if (json_object_get(fake_meta(job), "made") != NULL)
+        return;
+    json_object_set_new(fake_meta(job), "made", json_true());
+    for (json_int_t i = 0; i < count; i++) {
+        json_t *pod = json_deep_copy(template), *meta = fake_meta(pod);
+        json_object_set_new(meta, "name",
+                            json_sprintf("%s-%d-x%dz", fake_text(fake_meta(job), "name"), (int)i,
+                                         (int)(i * 7 % 5)));
+        json_object_set_new(meta, "namespace", json_string(fake_text(fake_meta(job), "namespace")));
+        if (json_object_get(meta, "annotations") == NULL)
+            json_object_set_new(meta, "annotations", json_object());
+        json_object_set_new(json_object_get(meta, "annotations"),
+                            "batch.kubernetes.io/job-completion-index", json_sprintf("%d", (int)i));
+        json_object_set_new(meta, "ownerReferences",
+                            json_pack("[{ss ss ss sb}]", "kind", "Job", "name",
+                                      fake_text(fake_meta(job), "name"), "uid",
+                                      fake_text(fake_meta(job), "uid"), "controller", 1));
+        fake_put(f, "pods", pod);
+    }
+}
+
 /* What goes on in a cluster by itself. */
 static inline void fake_live(struct fake *f)
 {
     const char *key;
     void *next;
-    json_t *object;
+    size_t i;
+    json_t *object, *jobs = json_array();
+    json_object_foreach(f->objects, key, object)
+    {
+        if (strncmp(key, "jobs/", 5) == 0)
+            json_array_append(jobs, object);
+    }
+    json_array_foreach(jobs, i, object)
+    {
+        fake_make_indexed(f, object);
+    }
+    json_decref(jobs);
     json_object_foreach_safe(f->objects, next, key, object)
     {
         uint64_t born = (uint64_t)json_integer_value(json_object_get(fake_meta(object), "born"));

@@ -21,6 +21,14 @@ static const struct build_plan fake_plan = {.run = {.run = FAKE_RUN,
                                             .psk = FAKE_RUN ":00",
                                             .guardian = true};
 
+/* The same with agents that are Indexed Jobs. */
+static inline struct build_plan fake_plan_indexed(void)
+{
+    struct build_plan plan = fake_plan;
+    plan.run.indexed = true;
+    return plan;
+}
+
 /* All of it is made. */
 static inline void fake_open_built(struct fake *f, const struct build_plan *plan)
 {

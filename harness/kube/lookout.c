@@ -77,6 +77,16 @@ static void read_trouble(const json_t *status, struct lookout_pod *ret)
                  body_text(scheduled, "reason"), body_text(scheduled, "message"));
 }
 
+static uint32_t read_number(const json_t *meta)
+{
+    uint64_t index;
+    const char *text =
+        body_text(json_object_get(meta, "annotations"), "batch.kubernetes.io/job-completion-index");
+    return bytes_to_u64(bytes_of(text), &index) && index < OBJECTS_ENDPOINTS_MOST
+               ? (uint32_t)index + 1
+               : 0;
+}
+
 void lookout_read_pod(const json_t *pod, struct lookout_pod *ret)
 {
     const json_t *meta = json_object_get(pod, "metadata"), *status = json_object_get(pod, "status");
@@ -86,6 +96,7 @@ void lookout_read_pod(const json_t *pod, struct lookout_pod *ret)
     copy(ret->name, sizeof(ret->name), body_text(meta, "name"));
     copy(ret->service, sizeof(ret->service), body_text(labels, OBJECTS_SERVICE_LABEL));
     copy(ret->role, sizeof(ret->role), body_text(labels, OBJECTS_ROLE_LABEL));
+    ret->number = read_number(meta);
     ret->contained = is_true(status, "ContainersReady");
     ret->open = is_true(status, OBJECTS_ARMED_GATE);
     ret->ready = is_true(status, "Ready");
@@ -333,6 +344,15 @@ const struct lookout_pod *lookout_find(const struct lookout *l, const char *name
     return NULL;
 }
 
+const struct lookout_pod *lookout_find_indexed(const struct lookout *l, const char *service,
+                                               uint32_t number)
+{
+    for (size_t i = 0; i < l->pod_count; i++)
+        if (l->pods[i].number == number && strcmp(l->pods[i].service, service) == 0)
+            return &l->pods[i];
+    return NULL;
+}
+
 void lookout_print_wait(const struct lookout *l, char *to, size_t size)
 {
     const struct lookout_pod *late = NULL;
@@ -342,7 +362,8 @@ void lookout_print_wait(const struct lookout *l, char *to, size_t size)
             late = p;
     }
     if (late == NULL && l->pod_count < l->pods_wanted)
-        snprintf(to, size, "%zu of %zu pods are there", l->pod_count, l->pods_wanted);
+        snprintf(to, size, "%zu of %zu pods are there%s", l->pod_count, l->pods_wanted,
+                 l->run->indexed ? "; why their Jobs make no more is in kubectl describe job" : "");
     else if (late == NULL)
         snprintf(to, size, "all pods are ready, but not all are in the slices of their Service");
     else

@@ -15,6 +15,7 @@
 
 struct lookout_pod {
     char name[OBJECTS_NAME_MOST + 1], service[OBJECTS_NAME_MOST + 1], role[16];
+    uint32_t number;   /* of an Indexed Job's: "payments/3" is 3; 0: its name has it */
     bool contained;    /* its containers are ready */
     bool open;         /* its gate */
     bool ready;        /* as the API says: containers and gates */
@@ -58,6 +59,9 @@ void lookout_init(struct lookout *l, const struct objects_run *run,
 void lookout_release(struct lookout *l);
 /* The pod of ${name}; NULL: not seen. */
 const struct lookout_pod *lookout_find(const struct lookout *l, const char *name);
+/* Of an Indexed Job, whose pods have names of chance; ${service} "": of the load. */
+const struct lookout_pod *lookout_find_indexed(const struct lookout *l, const char *service,
+                                               uint32_t number);
 /* What keeps the pods from mustering, the first one's in one line: for the sentence when they are
  * late. */
 void lookout_print_wait(const struct lookout *l, char *to, size_t size);

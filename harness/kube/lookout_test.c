@@ -15,9 +15,8 @@ static void on_look(void *cookie)
     ((struct rig *)cookie)->looks++;
 }
 
-static void rig_open(struct rig *r)
+static void rig_begin(struct rig *r)
 {
-    *r = (struct rig){.plan = fake_plan};
     fake_open(&r->fake);
     build_init(&r->build, &r->plan);
     assert_true(fake_do(&r->fake, &r->build.chore));
@@ -25,6 +24,12 @@ static void rig_open(struct rig *r)
     lookout_init(&r->lookout, &r->plan.run, &fake_payments, 1, 3, NULL);
     r->lookout.on_look = on_look;
     r->lookout.cookie = r;
+}
+
+static void rig_open(struct rig *r)
+{
+    *r = (struct rig){.plan = fake_plan};
+    rig_begin(r);
 }
 
 static void rig_close(struct rig *r)
@@ -58,6 +63,31 @@ static void test_musters(void **state)
     look_for(&r, 20 * FAKE_S);
     size_t calls = json_array_size(r.fake.log) - before;
     assert_in_range(calls, 2 * 3, 2 * 5);
+    rig_close(&r);
+}
+
+/* Pods of Jobs have names of chance: they are known by their index. */
+static void test_indexed(void **state)
+{
+    struct rig r;
+    struct lookout_pod pod;
+    (void)state;
+    r = (struct rig){.plan = fake_plan_indexed()};
+    rig_begin(&r);
+    look_for(&r, 10 * FAKE_S);
+    assert_true(r.lookout.mustered);
+    assert_int_equal(r.lookout.pod_count, 3);
+    assert_null(fake_called(&r.fake, "POST pods/mp-7f3a91c2-payments", 0));
+    const struct lookout_pod *two = lookout_find_indexed(&r.lookout, "payments", 2);
+    assert_non_null(two);
+    assert_string_equal(two->name, "mp-7f3a91c2-payments-1-x2z");
+    assert_string_equal(lookout_find_indexed(&r.lookout, "", 1)->role, "load");
+    assert_null(lookout_find_indexed(&r.lookout, "payments", 3));
+    json_t *odd = json_pack("{s{ss s{ss}}}", "metadata", "name", "x", "annotations",
+                            "batch.kubernetes.io/job-completion-index", "-1");
+    lookout_read_pod(odd, &pod);
+    assert_int_equal(pod.number, 0);
+    json_decref(odd);
     rig_close(&r);
 }
 
@@ -171,9 +201,10 @@ static void test_pods(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_musters),       cmocka_unit_test(test_never_ready),
-        cmocka_unit_test(test_halt_and_gone), cmocka_unit_test(test_api_away),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_indexed),     cmocka_unit_test(test_musters),
+        cmocka_unit_test(test_never_ready), cmocka_unit_test(test_halt_and_gone),
+        cmocka_unit_test(test_api_away),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_pods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

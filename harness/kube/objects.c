@@ -265,6 +265,14 @@ json_t *objects_gate(bool armed, const char *wall_time)
     return json_pack("{s:{s:[o]}}", "status", "conditions", condition);
 }
 
+static void add_endpoints(const struct objects_run *r, const struct objects_service *s, json_t *to)
+{
+    if (r->indexed && s->endpoints > 0)
+        json_array_append_new(to, objects_endpoint_job(r, s));
+    for (uint32_t n = 1; !r->indexed && n <= s->endpoints; n++)
+        json_array_append_new(to, objects_endpoint_pod(r, s, n));
+}
+
 json_t *objects_in_order(const struct objects_run *r, const struct objects_service *services,
                          size_t service_count, const json_t *policies, uint32_t loads,
                          const char *psk)
@@ -280,9 +288,10 @@ json_t *objects_in_order(const struct objects_run *r, const struct objects_servi
     if (policies != NULL)
         json_array_extend(all, (json_t *)(uintptr_t)policies);
     for (size_t i = 0; i < service_count; i++)
-        for (uint32_t n = 1; n <= services[i].endpoints; n++)
-            json_array_append_new(all, objects_endpoint_pod(r, &services[i], n));
-    for (uint32_t n = 1; n <= loads; n++)
+        add_endpoints(r, &services[i], all);
+    if (r->indexed && loads > 0)
+        json_array_append_new(all, objects_load_job(r, loads));
+    for (uint32_t n = 1; !r->indexed && n <= loads; n++)
         json_array_append_new(all, objects_load_pod(r, n));
     return all;
 }

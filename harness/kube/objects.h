@@ -17,6 +17,8 @@
 #define OBJECTS_LISTEN_PORT 8080
 #define OBJECTS_NAME_MOST 63 /* a DNS label: names of Services and of pods' hosts */
 #define OBJECTS_ENDPOINTS_MOST 100
+/* Agents of a scenario that are pods each by itself, made singly; more are Indexed Jobs. */
+#define OBJECTS_BARE_MOST 20
 #define OBJECTS_RUN_LABEL "meshproof.io/run"
 #define OBJECTS_ROLE_LABEL "meshproof.io/role"
 #define OBJECTS_SERVICE_LABEL "meshproof.io/service"
@@ -41,6 +43,8 @@ struct objects_run {
     enum objects_mode mode;
     bool swap; /* interpose: the target's Service is edited to have our endpoints alone; else they
                 * join it */
+    bool
+        indexed; /* the agents are Indexed Jobs: one of each service, one of the load (section 7) */
     const char *anchor_uid;         /* NULL: not made yet (dry run, --as-manifests): no owners */
     const char *job_name, *job_uid; /* NULL: run from outside of the cluster */
     uint32_t deadline_s;            /* activeDeadlineSeconds of the agents' pods */
@@ -76,9 +80,17 @@ json_t *objects_service(const struct objects_run *r, const struct objects_servic
  * --swap the target's. */
 json_t *objects_selector(const struct objects_run *r, const struct objects_service *s);
 json_t *objects_guardian_pod(const struct objects_run *r);
+/* ${n} 0: as the template of an Indexed Job has it, whose pods learn their number from it. */
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
                              uint32_t n);
 json_t *objects_load_pod(const struct objects_run *r, uint32_t n);
+json_t *objects_endpoint_job(const struct objects_run *r, const struct objects_service *s);
+json_t *objects_load_job(const struct objects_run *r, uint32_t count);
+/* What an Indexed Job's pods will be like, one of each: for a dry run, which makes no pods of a Job
+ * and so does not show what an injector or Pod Security has against them. Empty where the agents
+ * are pods themselves. */
+json_t *objects_samples(const struct objects_run *r, const struct objects_service *services,
+                        size_t service_count, uint32_t loads);
 /* The Service behind which interpose finds the real pods. ${selectorless}: its slice is made by
  * hand (objects_direct_slice). */
 json_t *objects_direct_service(const struct objects_run *r, const struct objects_service *s,

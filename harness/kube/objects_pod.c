@@ -74,6 +74,22 @@ static json_t *pod_head(const struct objects_run *r, const char *name, const cha
     return pod;
 }
 
+/* An Indexed Job gives its pods JOB_COMPLETION_INDEX, from 0. */
+static json_t *agent_args(const char *role, const char *service, uint32_t n)
+{
+    char id[300];
+    json_t *args = json_pack("[s, s, s]", "agent", role, "--id");
+    if (n > 0) {
+        snprintf(id, sizeof(id), "%s/%u", service, (unsigned)n);
+        json_array_append_new(args, json_string(id));
+        return args;
+    }
+    json_array_append_new(args, json_string(service));
+    json_array_append_new(args, json_string("--index"));
+    json_array_append_new(args, json_string("$(JOB_COMPLETION_INDEX)"));
+    return args;
+}
+
 static json_t *spec_of(const struct objects_run *r, const char *account)
 {
     json_t *spec = json_object();
@@ -181,15 +197,15 @@ static json_t *endpoint_security(const struct objects_service *s)
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
                              uint32_t n)
 {
-    char name[OBJECTS_NAME_MOST + 1], id[300], listen[32];
+    char name[OBJECTS_NAME_MOST + 1], listen[32];
     json_t *pod = pod_head(r, objects_name(r, s->name, n, name, sizeof(name)), "endpoint", s->name);
     objects_outside(r, pod);
     if (r->mode == OBJECTS_INTERPOSE && !r->swap)
         join_service(pod, s->selector);
-    snprintf(id, sizeof(id), "%s/%u", s->name, (unsigned)n);
     snprintf(listen, sizeof(listen), "0.0.0.0:%u", (unsigned)listen_port(s));
-    json_t *args =
-        json_pack("[s, s, s, s, s, s]", "agent", "proxy", "--id", id, "--listen", listen);
+    json_t *args = agent_args("proxy", s->name, n);
+    json_array_append_new(args, json_string("--listen"));
+    json_array_append_new(args, json_string(listen));
     if (r->swap) /* a Service that is swapped has no other */
         json_array_append_new(args, json_string("--stay"));
     json_t *one = container(r, args), *spec = spec_of(r, "meshproof-agent");
@@ -206,11 +222,10 @@ json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_s
 
 json_t *objects_load_pod(const struct objects_run *r, uint32_t n)
 {
-    char name[OBJECTS_NAME_MOST + 1], id[32];
+    char name[OBJECTS_NAME_MOST + 1];
     json_t *pod = pod_head(r, objects_name(r, "load", n, name, sizeof(name)), "load", NULL);
     objects_inside(r, pod);
-    snprintf(id, sizeof(id), "load/%u", (unsigned)n);
-    json_t *one = container(r, json_pack("[s, s, s, s]", "agent", "load", "--id", id));
+    json_t *one = container(r, agent_args("load", "load", n));
     json_t *spec = spec_of(r, "meshproof-agent");
     set_new(spec, "securityContext", objects_pod_security(false));
     finish(r, pod, spec, one, "200m", "64Mi", "256Mi");

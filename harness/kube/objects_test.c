@@ -55,10 +55,11 @@ static json_t *policies(const struct objects_run *r)
     return all;
 }
 
-static void good_of(enum objects_mesh mesh, const char *path)
+static void good_of(enum objects_mesh mesh, bool indexed, const char *path)
 {
     struct objects_run r = run_of(mesh, OBJECTS_CANARY);
     struct text out;
+    r.indexed = indexed;
     json_t *copies = policies(&r);
     json_t *all = objects_in_order(&r, &payments, 1, copies, 1, "00112233445566778899aabbccddeeff");
     text_init(&out, MANIFEST_MOST_BYTES);
@@ -73,9 +74,10 @@ static void good_of(enum objects_mesh mesh, const char *path)
 static void manifests_are_what_they_were(void **state)
 {
     (void)state;
-    good_of(OBJECTS_ISTIO, GOOD("istio-sidecar.good"));
-    good_of(OBJECTS_AMBIENT, GOOD("istio-ambient.good"));
-    good_of(OBJECTS_LINKERD, GOOD("linkerd.good"));
+    good_of(OBJECTS_ISTIO, false, GOOD("istio-sidecar.good"));
+    good_of(OBJECTS_AMBIENT, false, GOOD("istio-ambient.good"));
+    good_of(OBJECTS_LINKERD, false, GOOD("linkerd.good"));
+    good_of(OBJECTS_NO_MESH, true, GOOD("indexed.good"));
 }
 
 static void the_job_is_what_it_was(void **state)
@@ -286,6 +288,80 @@ static void a_swapped_service_has_ours_alone(void **state)
     json_decref(selector);
 }
 
+static const char *arg_after(const json_t *args, const char *word)
+{
+    for (size_t i = 0; i + 1 < json_array_size(args); i++)
+        if (strcmp(json_string_value(json_array_get(args, i)), word) == 0)
+            return json_string_value(json_array_get(args, i + 1));
+    return "";
+}
+
+/* Many agents: one Job of each service and one of the load, whose pods differ from those that are
+ * made singly in nothing but how they learn their number. */
+static void many_agents_are_indexed_jobs(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_CANARY);
+    struct objects_service s = payments;
+    char name[OBJECTS_NAME_MOST + 1];
+    (void)state;
+    r.anchor_uid = "uid-anchor";
+    s.endpoints = 30;
+    json_t *singly = objects_in_order(&r, &s, 1, NULL, 3, "aa");
+    assert_int_equal(json_array_size(singly), 4 + 33);
+    json_t *none = objects_samples(&r, &s, 1, 3);
+    assert_int_equal(json_array_size(none), 0);
+    r.indexed = true;
+    json_t *all = objects_in_order(&r, &s, 1, NULL, 3, "aa");
+    json_t *samples = objects_samples(&r, &s, 1, 3);
+    assert_int_equal(json_array_size(all), 4 + 2);
+    assert_int_equal(json_array_size(samples), 2);
+    static const struct {
+        size_t single;
+        int count;
+        const char *name, *id;
+    } rows[] = {{4, 30, "mp-7f3a91c2-payments", "payments"}, {34, 3, "mp-7f3a91c2-load", "load"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const json_t *job = json_array_get(all, 4 + i), *pod = json_array_get(samples, i);
+        const json_t *spec = json_object_get(job, "spec");
+        json_t *template = json_object_get(spec, "template");
+        assert_true(json_equal(pod, json_array_get(singly, rows[i].single)));
+        assert_string_equal(text_at(job, "kind"), "Job");
+        assert_string_equal(text_at(meta(job), "name"), rows[i].name);
+        assert_string_equal(text_at(spec, "completionMode"), "Indexed");
+        assert_int_equal(json_integer_value(json_object_get(spec, "completions")), rows[i].count);
+        assert_int_equal(json_integer_value(json_object_get(spec, "parallelism")), rows[i].count);
+        /* never a re-created index, and one that failed does not end the others */
+        assert_int_equal(json_integer_value(json_object_get(spec, "backoffLimitPerIndex")), 0);
+        const json_t *owner = json_array_get(json_object_get(meta(job), "ownerReferences"), 0);
+        assert_string_equal(text_at(owner, "uid"), "uid-anchor");
+        /* the anchor owns the Job, the Job its pods */
+        assert_null(json_object_get(meta(template), "ownerReferences"));
+        assert_null(json_object_get(meta(template), "name"));
+        json_t *args = json_object_get(container_of(template), "args");
+        assert_string_equal(arg_after(args, "--id"), rows[i].id);
+        assert_string_equal(arg_after(args, "--index"), "$(JOB_COMPLETION_INDEX)");
+        json_object_set(
+            json_array_get(json_object_get(json_object_get(template, "spec"), "containers"), 0),
+            "args", json_object_get(container_of(pod), "args"));
+        assert_true(json_equal(json_object_get(template, "spec"), json_object_get(pod, "spec")));
+        assert_true(json_equal(json_object_get(meta(template), "labels"),
+                               json_object_get(meta(pod), "labels")));
+        assert_true(json_equal(json_object_get(meta(template), "annotations"),
+                               json_object_get(meta(pod), "annotations")));
+    }
+    json_decref(all);
+    json_decref(samples);
+    json_decref(none);
+    json_decref(singly);
+    /* with its largest number it is a DNS label still */
+    s.name = "a-service-whose-name-is-as-long-as-a-dns-label-may-be-12345678-a";
+    all = objects_in_order(&r, &s, 1, NULL, 0, "aa");
+    snprintf(name, sizeof(name), "%s", text_at(meta(json_array_get(all, 4)), "name"));
+    assert_in_range(strlen(name), 20, OBJECTS_NAME_MOST - strlen("-100"));
+    assert_int_not_equal(name[strlen(name) - 1], '-');
+    json_decref(all);
+}
+
 static void names_fit_and_differ(void **state)
 {
     struct objects_run r = run_of(OBJECTS_NO_MESH, OBJECTS_CANARY);
@@ -413,6 +489,7 @@ int main(void)
         cmocka_unit_test(an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash),
         cmocka_unit_test(an_interposed_pod_listens_where_the_service_leads),
         cmocka_unit_test(a_swapped_service_has_ours_alone),
+        cmocka_unit_test(many_agents_are_indexed_jobs),
         cmocka_unit_test(names_fit_and_differ),
         cmocka_unit_test(a_slice_refuses_loopback),
         cmocka_unit_test(a_result_is_nobodys),

@@ -16,7 +16,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
     ret->want = s->over ? CHORE_OVER : now_ns < s->wake_ns ? CHORE_WAIT : CHORE_CALL;
     ret->wake_ns = s->wake_ns;
     ret->request = (struct api_request){
-        .verb = API_LIST, .gvr = gvr_get(GVR_PODS), .namespace = s->run->namespace};
+        .verb = API_LIST, .gvr = gvr_get(s->kind), .namespace = s->run->namespace};
     if (s->items == NULL) {
         ret->request.selector = s->selector;
         return;
@@ -32,6 +32,10 @@ static void take_list(struct sweep *s, uint64_t now_ns, const json_t *list)
     size_t i;
     json_t *item;
     const json_t *all = json_object_get(list, "items");
+    if (json_array_size(all) == 0 && s->kind == GVR_JOBS) {
+        s->kind = GVR_PODS; /* nobody makes further ones */
+        return;
+    }
     s->clean = s->over = json_array_size(all) == 0;
     s->items = json_array();
     s->at = 0;
@@ -66,7 +70,8 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
 
 void sweep_init(struct sweep *s, const struct objects_run *run)
 {
-    *s = (struct sweep){.chore = {next, answered}, .run = run};
+    *s = (struct sweep){
+        .chore = {next, answered}, .run = run, .kind = run->indexed ? GVR_JOBS : GVR_PODS};
     snprintf(s->selector, sizeof(s->selector),
              OBJECTS_RUN_LABEL "=%s," OBJECTS_ROLE_LABEL " in (endpoint,load)", run->run);
 }

@@ -15,7 +15,7 @@ _Static_assert(GVR_COUNT <= 64, "teardown.skipped is too small");
 /* The run's label is also on what is not its own to take: the Job's pod, results. */
 static bool is_owned(const struct teardown *t, const json_t *object)
 {
-    size_t i;
+    size_t i, name_len = strlen(t->name);
     const json_t *owner;
     const char *name = body_meta_text(object, "name");
     if (strcmp(name, t->name) == 0)
@@ -24,8 +24,11 @@ static bool is_owned(const struct teardown *t, const json_t *object)
         return false;
     json_array_foreach(json_object_get(body_meta(object), "ownerReferences"), i, owner)
     {
-        if (strcmp(body_text(owner, "kind"), "ConfigMap") == 0 &&
-            strcmp(body_text(owner, "name"), t->name) == 0)
+        const char *kind = body_text(owner, "kind"), *by = body_text(owner, "name");
+        if (strcmp(kind, "ConfigMap") == 0 && strcmp(by, t->name) == 0)
+            return true;
+        /* An agent of an Indexed Job of the run; the conductor's Job has another name. */
+        if (strcmp(kind, "Job") == 0 && strncmp(by, t->name, name_len) == 0 && by[name_len] == '-')
             return true;
     }
     return false;

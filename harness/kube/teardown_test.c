@@ -74,6 +74,33 @@ static void test_collector_sleeps(void **state)
     fake_close(&f);
 }
 
+/* The anchor's DELETE takes the Jobs, and those their pods; where the collector sleeps, both are
+ * deleted by name. Another's Job and its pods stay. */
+static void test_indexed_agents_go(void **state)
+{
+    const struct build_plan plan = fake_plan_indexed();
+    (void)state;
+    for (size_t sleeps = 0; sleeps < 2; sleeps++) {
+        struct fake f;
+        struct teardown t;
+        char how[1000];
+        fake_open_built(&f, &plan);
+        put_strangers(&f);
+        fake_live(&f); /* the Job controller */
+        assert_non_null(fake_get(&f, "pods", "mp-7f3a91c2-payments-1-x2z"));
+        f.collector_ns = sleeps ? UINT64_MAX : FAKE_S;
+        assert_int_equal(tear_down(&f, &t, how, sizeof(how)), 3 + sleeps);
+        assert_true(teardown_clean(&t));
+        assert_in_range(t.seen, 2, 10); /* it has waited for the pods */
+        const char *direct = fake_called(&f, "DELETE jobs/mp-7f3a91c2-payments", 0);
+        if ((direct != NULL) != (sleeps == 1))
+            fail_msg("Jobs deleted by name: %s", direct == NULL ? "no" : "yes");
+        assert_null(fake_called(&f, "DELETE pods/meshproof-7f3a91c2-x", 0));
+        teardown_release(&t);
+        fake_close(&f);
+    }
+}
+
 static void test_api_away_for_a_while(void **state)
 {
     struct fake f;
@@ -223,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_goes),
         cmocka_unit_test(test_collector_sleeps),
+        cmocka_unit_test(test_indexed_agents_go),
         cmocka_unit_test(test_api_away_for_a_while),
         cmocka_unit_test(test_api_away_for_ever),
         cmocka_unit_test(test_pod_stays),

@@ -4,6 +4,7 @@ checks nothing of an object's schema: suites/selftest/kube does, with a real one
 import base64, copy, http.server, json, os, re, signal, socket, ssl, subprocess, threading, time, urllib.parse
 
 READY_S = 0.2
+INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def conditions(pod):
@@ -37,7 +38,9 @@ class Pod:
         psk = os.path.join(folder, "psk")
         with open(psk, "w") as file:
             file.write(secret["stringData"]["psk"])
-        words = [psk if word == "/run/meshproof/psk" else word.replace("0.0.0.0:", self.ip + ":") for word in container["args"]]
+        index = meta.get("annotations", {}).get(INDEX, "")
+        words = [psk if word == "/run/meshproof/psk" else word.replace("0.0.0.0:", self.ip + ":").replace("$(JOB_COMPLETION_INDEX)", index)
+                 for word in container["args"]]
         role = meta["labels"]["meshproof.io/role"]
         if role != "guardian":
             words += ["--health", self.ip + ":7402"]
@@ -131,7 +134,21 @@ class Api:
             thing["spec"]["ports"][0]["port"] = self.cluster_port
         if resource == "pods":
             self.pods[thing["metadata"]["name"]] = Pod(self, thing)
+        if resource == "jobs":
+            self.make_indexed(thing)
         return thing
+
+    def make_indexed(self, job):
+        """As the Job controller does: a pod an index, with a name of chance. With backoffLimitPerIndex 0 none is made again."""
+        meta, spec = job["metadata"], job["spec"]
+        if spec["completionMode"] != "Indexed" or spec["backoffLimitPerIndex"] != 0 or spec["parallelism"] != spec["completions"]:
+            raise AssertionError(f"{spec}")
+        for index in range(spec["completions"]):
+            template = copy.deepcopy(spec["template"])
+            own = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+            told = {**template["metadata"].get("annotations", {}), INDEX: str(index)}
+            self.put("pods", {"metadata": {**template["metadata"], "name": f"{meta['name']}-{index}-x{index * 7 % 5}z", "namespace": "meshproof",
+                                           "annotations": told, "ownerReferences": [own]}, "spec": template["spec"]})
 
     def drop(self, key):
         """An object, and what it owned; a pod once its process has ended."""

@@ -148,6 +148,28 @@ class Cases:
         need(self.result("0a000001")["verdict"] == "PASS", f"{self.result('0a000001')}")
         print("    message:", json.dumps(message))
 
+    def case_canary_indexed(self):
+        """canary: 21 agents are two Indexed Jobs of the cluster's own controller: one that is lost is not made again, and all goes by the anchor's DELETE"""
+        self.rights()
+        self.job("0a000011", lasting="40s", suite=SUITE.replace("endpoints = 2", "endpoints = 20"))
+        self.started("0a000011")
+        jobs = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs?labelSelector=meshproof.io%2Frun%3D0a000011"
+        own = {j["metadata"]["name"]: j for j in self.client.get(jobs)["items"] if j["metadata"]["name"].startswith("mp-")}
+        need(set(own) == {"mp-0a000011-payments", "mp-0a000011-load"}, f"{list(own)}")
+        need(own["mp-0a000011-payments"]["spec"]["backoffLimitPerIndex"] == 0, f"{own['mp-0a000011-payments']['spec']}")
+        made = {p["metadata"]["name"] for p in self.agents("0a000011")}
+        need(len(made) == 21 and all(p["metadata"]["ownerReferences"][0]["kind"] == "Job" for p in self.agents("0a000011")), f"{made}")
+        # one that fails is never made again, and the others go on
+        lost = next(p for p in list(self.runner.pods.values()) if p.meta["name"].startswith("mp-0a000011-payments-7-"))
+        lost.signal(signal.SIGKILL)
+        wait_until("the index to have failed", 60, lambda: self.client.get(jobs.split("?")[0] + "/mp-0a000011-payments")["status"].get("failedIndexes") == "7")
+        condition, pods = self.ended(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-0a000011")
+        message = self.message(pods[0])
+        need(message["exit"] == 2 and "payments/8 was lost" in self.log(pods[0]), f"{message}\n{self.log(pods[0])[-4000:]}")
+        need({name for name, _, _ in self.runner.ended if name.startswith(("mp-0a000011-payments", "mp-0a000011-load"))} <= made, f"{self.runner.ended}")
+        self.clean("0a000011")
+        need(not [j for j in self.client.get(jobs)["items"] if j["metadata"]["name"].startswith("mp-")] and not self.agents("0a000011"), "left")
+
     def case_canary_fail(self):
         """canary: a mesh that retries once more than its policy says: exit 1 in the Job's condition"""
         self.rights()

@@ -102,8 +102,8 @@ class Pod:
         values = {"metadata.name": self.meta["name"], "metadata.namespace": self.meta["namespace"], "metadata.uid": self.meta["uid"],
                   "status.podIP": self.ip,
                   "spec.nodeName": NODE}
-        label = re.fullmatch(r"metadata\.labels\['(.+)'\]", path)
-        return self.meta["labels"].get(label[1], "") if label else values[path]
+        one = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
+        return self.meta.get(one[1], {}).get(one[2], "") if one else values[path]
 
     def environment(self):
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self.meta["name"], "KUBERNETES_SERVICE_HOST": ADDRESS,
@@ -279,7 +279,7 @@ class Runner:
         must("ip", "link", "set", "mp0", "up")
 
     def register(self):
-        size = {"cpu": "8", "memory": "16Gi", "pods": "20", "ephemeral-storage": "50Gi"}
+        size = {"cpu": "8", "memory": "16Gi", "pods": "40", "ephemeral-storage": "50Gi"}
         node = {"apiVersion": "v1", "kind": "Node",
                 "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"}}}
         self.client.call("POST", "/api/v1/nodes", node)
