@@ -9,6 +9,7 @@
 
 const char *const cluster_places[] = {"local", "kubernetes", NULL};
 const char *const cluster_modes[] = {"canary", "interpose", NULL};
+const char *const cluster_endpoints[] = {"pods", "ports", NULL};
 const char *const cluster_allows[] = {"edit", "kill", NULL};
 
 #define SERVICE_PORT 80
@@ -22,7 +23,7 @@ bool cluster_asked(const struct arguments *args)
 int cluster_check(const struct arguments *args)
 {
     static const char *const only[] = {"mode",  "namespace", "context", "insecure",
-                                       "image", "swap",      "allow"};
+                                       "image", "swap",      "allow",   "endpoints"};
     struct error err = {0};
     const char *driver = arguments_get(args, "driver");
     for (size_t i = 0; !cluster_asked(args) && i < COUNT_OF(only); i++)
@@ -132,7 +133,10 @@ static void fill_external(const struct cluster *c, struct prepared *p, struct sc
         for (uint32_t n = 1; n <= service->endpoints; n++) {
             char key[300];
             snprintf(key, sizeof(key), "%s/%u", service->name, n);
-            json_object_set_new(endpoint, key, json_sprintf("0.0.0.0:%d", OBJECTS_LISTEN_PORT));
+            json_object_set_new(
+                endpoint, key,
+                json_sprintf("0.0.0.0:%u",
+                             OBJECTS_LISTEN_PORT + (c->options.run.ports ? (unsigned)n - 1 : 0)));
         }
     }
     json_object_set_new(s->lab.external, "to", to);
@@ -144,8 +148,14 @@ static void fill_external(const struct cluster *c, struct prepared *p, struct sc
 static bool count_agents(struct cluster *c, const struct scenario *s, struct error *err)
 {
     size_t wanted = c->load_agents;
-    for (size_t k = 0; k < s->lab.service_count; k++)
-        wanted += s->lab.services[k].endpoints;
+    for (size_t k = 0; k < s->lab.service_count; k++) {
+        uint32_t endpoints = s->lab.services[k].endpoints;
+        if (c->options.run.ports && endpoints > OBJECTS_ENDPOINTS_MOST)
+            return error_at(err, s->lab.services[k].source, ERROR_LIMIT,
+                            "service \"%s\" has %u endpoints; one pod has at most %d ports",
+                            s->lab.services[k].name, endpoints, OBJECTS_ENDPOINTS_MOST);
+        wanted += c->options.run.ports ? 1 : endpoints;
+    }
     if (wanted > FLEET_AGENTS_MOST)
         return error_at(err, s->lab.source, ERROR_LIMIT,
                         "scenario \"%s\" needs %zu agents (%zu endpoints, %zu of load); at most %d "
@@ -266,6 +276,17 @@ static bool find_namespace(struct cluster *c, const struct arguments *args, stru
     return fits;
 }
 
+/* Hand-made endpoints of ambient are entries without a workload's policy, and shared by all. */
+static bool find_ports(struct cluster *c, const struct arguments *args, struct error *err)
+{
+    const char *how = arguments_get(args, "endpoints");
+    c->options.run.ports = how != NULL && strcmp(how, "ports") == 0;
+    return !c->options.run.ports || c->options.run.mesh != OBJECTS_AMBIENT ||
+           error_set(err, ERROR_USAGE,
+                     "--endpoints ports: in ambient mode endpoints that are made by hand have no "
+                     "policy of their own: --endpoints pods");
+}
+
 struct event_target cluster_events(const struct cluster *c)
 {
     return (struct event_target){.credentials = c->options.credentials,
@@ -297,6 +318,8 @@ bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepar
                                   .job_name = from_env("MESHPROOF_JOB"),
                                   .job_uid = from_env("MESHPROOF_JOB_UID"),
                                   .deadline_s = (uint32_t)deadline_s + 60};
+    if (!find_ports(c, args, err))
+        return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++)
         if (!plan_scenario(c, p, i, err))
             return false;
@@ -389,6 +412,7 @@ void cluster_hook(struct cluster *c, struct engine_options *options, struct onlo
     fleet->token = conduct_token(c->conduct);
     fleet->hello_within_ns = CONDUCT_READY_WITHIN_NS;
     fleet->relays = interposes(c);
+    fleet->together = c->options.run.ports;
     fleet->plays_mesh = c->options.run.mesh == OBJECTS_NO_MESH;
     /* Of a Service that is swapped they are the only endpoints: none of them ends by itself before
      * the selector is back. */

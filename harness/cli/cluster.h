@@ -10,7 +10,8 @@
 #include "cli/prepare.h"
 #include "kube/conduct.h"
 
-extern const char *const cluster_places[], *const cluster_modes[], *const cluster_allows[];
+extern const char *const cluster_places[], *const cluster_modes[], *const cluster_allows[],
+                                                                       *const cluster_endpoints[];
 
 #define CLUSTER_DEADLINE_NS (UINT64_C(1800) * 1000000000) /* of a run that gives none */
 #define CLUSTER_CALLS_MOST 2000 /* of the API, kept until there is a journal */

@@ -16,6 +16,11 @@ bool cluster_interpose_check(const struct arguments *args, struct error *err)
     const char *mode = arguments_get(args, "mode"), *allow = arguments_get(args, "allow");
     bool interpose = mode != NULL && strcmp(mode, "interpose") == 0;
     bool swap = arguments_given(args, "swap"), plain = !arguments_given(args, "job");
+    const char *endpoints = arguments_get(args, "endpoints");
+    if (interpose && endpoints != NULL && strcmp(endpoints, "ports") == 0)
+        return error_set(err, ERROR_USAGE,
+                         "--endpoints ports is for --mode canary: beside real pods each endpoint "
+                         "of ours is a pod, whose readiness gate is the way in and out");
     if (!interpose && (swap || allow != NULL))
         return error_set(err, ERROR_USAGE, "--%s goes with --mode interpose",
                          swap ? "swap" : "allow");

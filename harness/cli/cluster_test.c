@@ -48,6 +48,10 @@ static void what_is_for_a_cluster_is_refused_without_one(void **state)
         {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--as-manifests", "--job"},
          EXIT_PASS},
         {{"run", "s.lua", "--on=kubernetes", "--swap", "--allow=edit"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--endpoints=ports"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--endpoints=pods"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--endpoints=ports"}, EXIT_USAGE},
+        {{"run", "s.lua", "--endpoints=ports"}, EXIT_USAGE},
         {{"run", "s.lua", "--swap"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--driver=envoy"}, EXIT_USAGE},
     };
@@ -179,6 +183,36 @@ static void many_agents_are_indexed_and_too_many_are_refused(void **state)
     }
 }
 
+/* One pod: a port each, and one agent each service. */
+static void endpoints_are_ports_where_that_is_asked_for(void **state)
+{
+    static const char *const words[] = {
+        "run", "s.lua", "--on=kubernetes", "-n", "shop", "--endpoints=ports", NULL};
+    struct fixture f;
+    struct error err = {0};
+    (void)state;
+    make_by(&f, DRIVER_EXTERNAL, words);
+    f.services[1].endpoints = 99;
+    assert_true(cluster_plan(&f.cluster, &f.args, &f.p, 0, &err));
+    assert_true(f.cluster.options.run.ports);
+    assert_false(f.cluster.options.run.indexed); /* two agents */
+    assert_string_equal(place(&f, 0, "endpoint", "payments/1"), "0.0.0.0:8080");
+    assert_string_equal(place(&f, 1, "endpoint", "payments/99"), "0.0.0.0:8178");
+    release(&f);
+    make_by(&f, DRIVER_EXTERNAL, words);
+    f.services[1].endpoints = 101;
+    assert_false(cluster_plan(&f.cluster, &f.args, &f.p, 0, &err));
+    assert_non_null(strstr(err.text, "has 101 endpoints; one pod has at most 100 ports"));
+    release(&f);
+    err = (struct error){0};
+    make_by(&f, DRIVER_EXTERNAL, words);
+    f.scenarios[0].target.mesh = MESH_ISTIO_AMBIENT;
+    assert_false(cluster_plan(&f.cluster, &f.args, &f.p, 0, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_non_null(strstr(err.text, "in ambient mode"));
+    release(&f);
+}
+
 static void one_run_has_one_driver(void **state)
 {
     struct fixture f;
@@ -277,6 +311,7 @@ int main(void)
         cmocka_unit_test(what_is_for_a_cluster_is_refused_without_one),
         cmocka_unit_test(a_plan_becomes_services_and_places),
         cmocka_unit_test(many_agents_are_indexed_and_too_many_are_refused),
+        cmocka_unit_test(endpoints_are_ports_where_that_is_asked_for),
         cmocka_unit_test(one_run_has_one_driver),
         cmocka_unit_test(interpose_relays_and_keeps_to_its_limits),
         cmocka_unit_test(interpose_wants_consent),

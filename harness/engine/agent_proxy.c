@@ -7,6 +7,7 @@
  * whole set, so what is to be done is always the difference between two sets; a fault that is in
  * both keeps its budget and its ttl. */
 
+#define LISTEN_BYTES 80
 #define ENDPOINTS_MOST 1000
 #define CHAIN_ARENA_BYTES ((size_t)16 * 1024 * 1024)
 /* Without expiry: the ttl is ours (on_expiry), for world faults have one too, and it is told once.
@@ -286,8 +287,24 @@ static bool read_protocol(const char *text, enum proxy_protocol *ret)
     return false;
 }
 
-/* ${first}: the number of the first endpoint; ${listen}: where the one of a pod listens. */
-static bool read_config(const json_t *setup, uint16_t first, const char *listen,
+/* Where the ${i}th endpoint of a pod listens: on the ports from the first one's on. */
+static bool listen_at(struct agent *a, size_t i, char to[LISTEN_BYTES], struct error *err)
+{
+    const char *first = a->options->listen, *colon = strrchr(first, ':');
+    uint64_t port = 0;
+    if (colon == NULL || !bytes_to_u64(bytes_of(colon + 1), &port) || port + i > UINT16_MAX)
+        return error_set(err, ERROR_USAGE, "--listen %.60s: there is no port for endpoint %zu",
+                         first, i + 1);
+    if (port != 0)
+        port += i;
+    return snprintf(to, LISTEN_BYTES, "%.*s:%u", (int)(colon - first), first, (unsigned)port) <
+               LISTEN_BYTES ||
+           error_set(err, ERROR_USAGE, "--listen %.60s is too long", first);
+}
+
+/* ${first}: the number of the first endpoint; ${listen}: where those of a pod listen; NULL: as
+ * SETUP says. */
+static bool read_config(const json_t *setup, uint16_t first, char (*listen)[LISTEN_BYTES],
                         struct proxy_config *config, struct proxy_endpoint *endpoints,
                         struct error *err)
 {
@@ -303,7 +320,7 @@ static bool read_config(const json_t *setup, uint16_t first, const char *listen,
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
         endpoints[i].number = (uint16_t)(first + i);
-        endpoints[i].listen = listen != NULL ? listen
+        endpoints[i].listen = listen != NULL ? listen[i]
                                              : agent_need_text(json_object_get(one, "listen"),
                                                                "SETUP: an endpoint's listen", err);
         endpoints[i].upstream =
@@ -338,8 +355,6 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     if (count == 0 || count > ENDPOINTS_MOST)
         return error_set(err, ERROR_PEER, "SETUP: %zu endpoints; it must be 1 to %d", count,
                          ENDPOINTS_MOST);
-    if (a->options->listen != NULL && count > 1)
-        return error_set(err, ERROR_PEER, "SETUP: %zu endpoints, and one --listen", count);
     first = first == 0 ? 1 : first;
     if (first + count - 1 > UINT16_MAX)
         return error_set(err, ERROR_PEER, "SETUP: endpoint %llu; at most %u are numbered",
@@ -357,8 +372,14 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     p->endpoint_count = count;
     p->refused = check_alloc_zero(count, sizeof(*p->refused));
     p->first = (uint16_t)first;
-    bool ok = read_config(body, p->first, a->options->listen, &config, endpoints, err) &&
-              proxy_open(a->loop, a->recorder, &config, &p->proxy, err);
+    char(*listen)[LISTEN_BYTES] =
+        a->options->listen == NULL ? NULL : check_alloc_zero(count, sizeof(*listen));
+    bool ok = true;
+    for (size_t i = 0; ok && listen != NULL && i < count; i++)
+        ok = listen_at(a, i, listen[i], err);
+    ok = ok && read_config(body, p->first, listen, &config, endpoints, err) &&
+         proxy_open(a->loop, a->recorder, &config, &p->proxy, err);
+    free(listen);
     for (size_t i = 0; i < count; i++)
         tls_context_release(endpoints[i].serves);
     free(endpoints);

@@ -14,10 +14,13 @@
 static bool make_none(struct fleet *f, const struct fleet_agent *agents, size_t count,
                       const struct fleet_call *call, struct error *err)
 {
+    uint32_t endpoints = 0;
     (void)f;
-    (void)agents;
     (void)call;
-    return error_set(err, ERROR_SYSTEM, "%zu agents were asked for", count);
+    for (size_t i = 0; i < count; i++)
+        endpoints += agents[i].endpoints;
+    return error_set(err, ERROR_SYSTEM, "%zu agents were asked for, of %u endpoints", count,
+                     endpoints);
 }
 
 static bool end_none(struct fleet *f, struct error *err)
@@ -89,18 +92,23 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
 {
     static const struct {
         void (*set)(struct rig *r);
-        bool plays_mesh;
+        bool plays_mesh, together;
         const char *why;
     } cases[] = {
-        {isolated, false, "lab isolation \"netns\" is for agents that are children of the run"},
-        {running_already, false, "service \"payments\" runs already, at its `address`"},
-        {budget, false, "fault.abort: `times` is one budget, and each endpoint is an agent"},
-        {kill_endpoint, false, "fault.kill: processes of agents that dial in are not ours"},
-        {kill_proxy, true, "fault.kill: processes of agents that dial in are not ours"},
-        {two_of_load, true, "plays the mesh of one client alone, beside one load agent"},
-        {a_hundred_of_load, false, "needs 101 agents (3 endpoints, 98 of load); at most 100"},
-        {budget_of_one, false, "4 agents were asked for"}, /* it is fine */
-        {two_of_load, false, "5 agents were asked for"},
+        {isolated, false, false,
+         "lab isolation \"netns\" is for agents that are children of the run"},
+        {running_already, false, false, "service \"payments\" runs already, at its `address`"},
+        {budget, false, false, "fault.abort: `times` is one budget, and each endpoint is an agent"},
+        {kill_endpoint, false, false, "fault.kill: processes of agents that dial in are not ours"},
+        {kill_proxy, true, false, "fault.kill: processes of agents that dial in are not ours"},
+        {two_of_load, true, false, "plays the mesh of one client alone, beside one load agent"},
+        {a_hundred_of_load, false, false,
+         "needs 101 agents (3 endpoints, 98 of load); at most 100"},
+        {budget_of_one, false, false, "4 agents were asked for"}, /* it is fine */
+        {two_of_load, false, false, "5 agents were asked for"},
+        /* one counter, so one budget */
+        {budget, false, true, "2 agents were asked for, of 3 endpoints"},
+        {kill_endpoint, false, true, "fault.kill: processes of agents that dial in are not ours"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -109,6 +117,7 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
         struct fleet fleet = {.listen = "127.0.0.1:0",
                               .hello_within_ns = NS_PER_S,
                               .plays_mesh = cases[i].plays_mesh,
+                              .together = cases[i].together,
                               .start = make_none,
                               .fate = fate_unknown,
                               .end = end_none};

@@ -28,6 +28,7 @@ struct fleet_agent {
     char id[FLEET_ID_BYTES]; /* "payments/1", "load/1": what it must say in its HELLO */
     const char *service;     /* of an endpoint, borrowed; "" of a load */
     uint32_t number;         /* from 1 */
+    uint32_t endpoints;      /* that it plays: 1, or with ${together} all of its service; 0: none */
 };
 /* What every one of them is told on its command line. */
 struct fleet_call {
@@ -42,6 +43,8 @@ struct fleet {
     uint64_t hello_within_ns; /* of start(): an agent that has not said HELLO by then is lost */
     bool plays_mesh; /* the driver builtin's proxy of the client is beside the load agent, which
                         starts it when it is told to; else it is a child of the conductor */
+    bool together;   /* all endpoints of a service are one agent, whose ports they are: what counts
+                        over   all of them (first, times) has one counter then, as in the lab */
     bool relays; /* its endpoints pass on to what runs already, and is known by the time of their
                     SETUP (interpose): they have no stubs */
     /* Makes all of them, and returns at once. False when one could not be made: end() follows. */

@@ -183,13 +183,14 @@ static bool start_one(struct walk *w, const char *role, const char *service, siz
 
 static bool start_service(struct walk *w, struct walk_service *s, struct error *err)
 {
+    bool apart = w->fleet != NULL && !w->fleet->together;
     s->stubs_apart = s->stubs_apart || s->plan->run != NULL;
     if (s->plan->run != NULL && !folder_new(w->context->options->run, &s->folder, err))
         return false;
-    s->stub_count = s->plan->address_count > 0           ? 0
-                    : s->stubs_apart || w->fleet != NULL ? s->plan->endpoints
-                                                         : 1;
-    s->proxy_count = w->fleet != NULL ? s->plan->endpoints : 1;
+    s->stub_count = s->plan->address_count > 0 ? 0
+                    : s->stubs_apart || apart  ? s->plan->endpoints
+                                               : 1;
+    s->proxy_count = apart ? s->plan->endpoints : 1;
     s->stubs = ARENA_ARRAY(&w->arena, struct actor *, s->stub_count);
     s->proxies = ARENA_ARRAY(&w->arena, struct actor *, s->proxy_count);
     for (size_t i = 0; i < s->stub_count; i++)

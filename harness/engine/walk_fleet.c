@@ -14,14 +14,14 @@ static size_t agent_count(const struct walk *w)
 {
     size_t count = w->load_count;
     for (size_t i = 0; i < w->service_count; i++)
-        count += w->services[i].plan->endpoints;
+        count += w->services[i].proxy_count;
     return count;
 }
 
 /* A budget is kept by one process: where the endpoints are several, each would have all of it. */
 static bool check_budget(const struct walk *w, const struct walk_use *u, struct error *err)
 {
-    if (u->service == SIZE_MAX || u->fault.common.times == PARAM_UNSET ||
+    if (w->fleet->together || u->service == SIZE_MAX || u->fault.common.times == PARAM_UNSET ||
         w->services[u->service].plan->endpoints == 1 || u->step->on.to.endpoint != 0)
         return true;
     return error_at(err, u->step->source, ERROR_USAGE,
@@ -100,9 +100,10 @@ bool walk_fleet_check(const struct walk *w, struct error *err)
 }
 
 static void describe(const struct actor *a, enum fleet_role role, uint32_t number,
-                     struct fleet_agent *to)
+                     uint32_t endpoints, struct fleet_agent *to)
 {
-    *to = (struct fleet_agent){.role = role, .service = a->service, .number = number};
+    *to = (struct fleet_agent){
+        .role = role, .service = a->service, .number = number, .endpoints = endpoints};
     snprintf(to->id, sizeof(to->id), "%s", a->id);
 }
 
@@ -119,11 +120,14 @@ bool walk_fleet_start(struct walk *w, struct error *err)
                         "agents are allowed",
                         w->scenario->name, wanted, wanted - w->load_count, w->load_count,
                         FLEET_AGENTS_MOST);
-    for (size_t i = 0; i < w->service_count; i++)
-        for (size_t k = 0; k < w->services[i].proxy_count; k++)
-            describe(w->services[i].proxies[k], FLEET_ENDPOINT, (uint32_t)k + 1, &agents[count++]);
+    for (size_t i = 0; i < w->service_count; i++) {
+        const struct walk_service *s = &w->services[i];
+        for (size_t k = 0; k < s->proxy_count; k++)
+            describe(s->proxies[k], FLEET_ENDPOINT, (uint32_t)k + 1,
+                     s->plan->endpoints / (uint32_t)s->proxy_count, &agents[count++]);
+    }
     for (size_t i = 0; i < w->load_count; i++)
-        describe(w->loads[i], FLEET_LOAD, (uint32_t)i + 1, &agents[count++]);
+        describe(w->loads[i], FLEET_LOAD, (uint32_t)i + 1, 0, &agents[count++]);
     w->fleet_started = true;
     return w->fleet->start(w->fleet, agents, count, &call, err);
 }
@@ -264,9 +268,10 @@ void walk_fleet_on_back(struct walk *w, struct actor *a)
 static uint32_t endpoints_left(const struct walk *w, size_t service)
 {
     const struct walk_service *s = &w->services[service];
-    uint32_t left = 0;
+    uint32_t left = 0, each = s->plan->endpoints / (uint32_t)s->proxy_count;
     for (size_t i = 0; i < s->proxy_count; i++)
-        left += !s->proxies[i]->lost && (s->stub_count == 0 || !s->stubs[i]->lost);
+        if (!s->proxies[i]->lost && (s->stub_count == 0 || !s->stubs[i]->lost))
+            left += each;
     return left;
 }
 

@@ -266,6 +266,8 @@ static void free_all(struct conduct *c)
 {
     if (c->begun)
         build_release(&c->build);
+    if (c->has_ports)
+        ports_release(&c->ports);
     conduct_join_release(c);
     free(c);
     errand_let_signals();

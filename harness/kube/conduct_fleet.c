@@ -136,8 +136,29 @@ static void on_look(void *cookie)
     }
 }
 
+static void on_ports(void *cookie, struct chore *chore)
+{
+    struct conduct *c = cookie;
+    (void)chore;
+    if (c->ports.err.kind != ERROR_NONE)
+        conduct_trouble(c, &c->ports.err);
+}
+
+static void lay_ports(struct conduct *c)
+{
+    if (c->has_ports)
+        ports_again(&c->ports, c->services, c->service_count);
+    else
+        ports_init(&c->ports, &c->run, c->services, c->service_count);
+    c->has_ports = true;
+    c->ports_run = (struct chore_run){0};
+    chore_start(&c->ports_run, &c->ports.chore, c->api, c->loop, on_ports, c);
+}
+
 void conduct_fleet_look(struct conduct *c)
 {
+    if (c->run.ports)
+        lay_ports(c);
     /* With --swap the endpoints are in no Service until all are ready. */
     lookout_init(&c->lookout, &c->run, c->services, c->run.swap ? 0 : c->service_count, c->pods,
                  NULL);
@@ -158,6 +179,8 @@ void conduct_fleet_rest(struct conduct *c)
     }
     if (c->looking)
         chore_stop(&c->lookout_run);
+    if (c->has_ports)
+        chore_stop(&c->ports_run);
 }
 
 static void on_built(void *cookie, struct chore *chore)
@@ -205,7 +228,7 @@ static bool take_agents(struct conduct *c, const struct fleet_agent *agents, siz
             c->services[c->service_count] = *known;
             c->services[c->service_count++].endpoints = 0;
         }
-        c->services[k].endpoints++;
+        c->services[k].endpoints += agents[i].endpoints;
     }
     return true;
 }

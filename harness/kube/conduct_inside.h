@@ -7,6 +7,7 @@
 #include "kube/conduct_join.h"
 #include "kube/errand.h"
 #include "kube/lookout.h"
+#include "kube/ports.h"
 #include "kube/result.h"
 #include "kube/sweep.h"
 #include "kube/teardown.h"
@@ -27,11 +28,13 @@ struct conduct {
         looking; /* an anchor was asked for; the build, the lookout is under way */
     char psk[160];
     struct lookout lookout;
+    struct ports ports;
+    bool has_ports; /* of the run: there is one */
     /* On the conductor's loop. */
     struct loop *loop;
     struct steer *steer;
     struct api *api;
-    struct chore_run build_run, lookout_run, lease_runs[CONDUCT_SERVICES_MOST];
+    struct chore_run build_run, lookout_run, ports_run, lease_runs[CONDUCT_SERVICES_MOST];
     struct hold lease_hold, muster_hold;
     struct loop_task tell;
     struct error trouble; /* why the run cannot go on; told once */

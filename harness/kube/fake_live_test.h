@@ -228,6 +228,9 @@ static inline void fake_live(struct fake *f)
             bool gated = json_array_size(json_object_get(json_object_get(object, "spec"),
                                                          "readinessGates")) > 0;
             fake_set_condition(object, "ContainersReady", "True");
+            if (json_object_get(json_object_get(object, "status"), "podIP") == NULL)
+                json_object_set_new(json_object_get(object, "status"), "podIP",
+                                    json_string("10.77.0.9"));
             fake_set_condition(object, "Ready",
                                !gated || fake_condition(object, OBJECTS_ARMED_GATE) ? "True"
                                                                                     : "False");

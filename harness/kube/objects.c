@@ -156,7 +156,8 @@ json_t *objects_service(const struct objects_run *r, const struct objects_servic
                            (json_t *)(uintptr_t)s->annotations);
     objects_own(r, service);
     json_t *spec = json_object();
-    set_new(spec, "selector", objects_selector(r, s));
+    if (!r->ports)
+        set_new(spec, "selector", objects_selector(r, s));
     set_new(
         spec, "ports",
         port_of(s->port_name != NULL ? s->port_name : "http", s->port, "http", s->app_protocol));
@@ -267,9 +268,11 @@ json_t *objects_gate(bool armed, const char *wall_time)
 
 static void add_endpoints(const struct objects_run *r, const struct objects_service *s, json_t *to)
 {
-    if (r->indexed && s->endpoints > 0)
+    bool job = r->indexed && !r->ports;
+    uint32_t pods = job ? 0 : r->ports ? 1 : s->endpoints;
+    if (job && s->endpoints > 0)
         json_array_append_new(to, objects_endpoint_job(r, s));
-    for (uint32_t n = 1; !r->indexed && n <= s->endpoints; n++)
+    for (uint32_t n = 1; n <= pods; n++)
         json_array_append_new(to, objects_endpoint_pod(r, s, n));
 }
 

@@ -41,10 +41,10 @@ struct objects_run {
     const char *conductor; /* "10.77.0.2:7400", where agents dial */
     enum objects_mesh mesh;
     enum objects_mode mode;
-    bool swap; /* interpose: the target's Service is edited to have our endpoints alone; else they
-                * join it */
-    bool
-        indexed; /* the agents are Indexed Jobs: one of each service, one of the load (section 7) */
+    bool swap;  /* interpose: the target's Service is edited to have our endpoints alone; else they
+                 * join it */
+    bool ports; /* the endpoints of a service are ports of one pod (ports.h); canary alone */
+    bool indexed; /* agents are Indexed Jobs, one of a service, one of the load (section 7) */
     const char *anchor_uid;         /* NULL: not made yet (dry run, --as-manifests): no owners */
     const char *job_name, *job_uid; /* NULL: run from outside of the cluster */
     uint32_t deadline_s;            /* activeDeadlineSeconds of the agents' pods */
@@ -80,15 +80,17 @@ json_t *objects_service(const struct objects_run *r, const struct objects_servic
  * --swap the target's. */
 json_t *objects_selector(const struct objects_run *r, const struct objects_service *s);
 json_t *objects_guardian_pod(const struct objects_run *r);
+/* Where its ${n}th endpoint listens, of the ports of one pod. */
+uint16_t objects_endpoint_port(const struct objects_service *s, uint32_t n);
 /* ${n} 0: as the template of an Indexed Job has it, whose pods learn their number from it. */
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
                              uint32_t n);
 json_t *objects_load_pod(const struct objects_run *r, uint32_t n);
 json_t *objects_endpoint_job(const struct objects_run *r, const struct objects_service *s);
 json_t *objects_load_job(const struct objects_run *r, uint32_t count);
-/* What an Indexed Job's pods will be like, one of each: for a dry run, which makes no pods of a Job
- * and so does not show what an injector or Pod Security has against them. Empty where the agents
- * are pods themselves. */
+/* For a dry run, what is not in objects_in_order and will be made: of Indexed Jobs one pod each,
+ * for no dry run of a Job shows what an injector or Pod Security has against its pods; of ports an
+ * EndpointSlice. */
 json_t *objects_samples(const struct objects_run *r, const struct objects_service *services,
                         size_t service_count, uint32_t loads);
 /* The Service behind which interpose finds the real pods. ${selectorless}: its slice is made by

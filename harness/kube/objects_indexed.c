@@ -58,12 +58,22 @@ json_t *objects_load_job(const struct objects_run *r, uint32_t count)
     return job_of(r, "load", count, objects_load_pod(r, 0));
 }
 
+/* At an address of documentation (RFC 5737); a dry run stores nothing. */
+static json_t *sample_slice(const struct objects_run *r, const struct objects_service *s)
+{
+    static const struct objects_address nowhere = {.ip = "192.0.2.1"};
+    struct error none = {0};
+    return objects_slice(r, s->name, 1, objects_endpoint_port(s, 1), "http", &nowhere, 1, &none);
+}
+
 json_t *objects_samples(const struct objects_run *r, const struct objects_service *services,
                         size_t service_count, uint32_t loads)
 {
     json_t *all = json_array();
-    for (size_t i = 0; r->indexed && i < service_count; i++)
+    for (size_t i = 0; r->indexed && !r->ports && i < service_count; i++)
         json_array_append_new(all, objects_endpoint_pod(r, &services[i], 1));
+    if (r->ports && service_count > 0)
+        json_array_append_new(all, sample_slice(r, &services[0]));
     if (r->indexed && loads > 0)
         json_array_append_new(all, objects_load_pod(r, 1));
     return all;

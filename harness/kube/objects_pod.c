@@ -175,11 +175,21 @@ static uint16_t listen_port(const struct objects_service *s)
     return s->listen_port != 0 ? s->listen_port : OBJECTS_LISTEN_PORT;
 }
 
-static json_t *ports_of_endpoint(const struct objects_service *s)
+uint16_t objects_endpoint_port(const struct objects_service *s, uint32_t n)
 {
-    return json_pack("[{s:s, s:i}, {s:s, s:i}]", "name",
-                     s->listen_name != NULL ? s->listen_name : "http", "containerPort",
-                     (int)listen_port(s), "name", "health", "containerPort", OBJECTS_HEALTH_PORT);
+    return (uint16_t)(listen_port(s) + n - 1);
+}
+
+static json_t *ports_of_endpoint(const struct objects_run *r, const struct objects_service *s)
+{
+    const char *first = s->listen_name != NULL ? s->listen_name : "http";
+    json_t *all =
+        json_pack("[{s:s, s:i}, {s:s, s:i}]", "name", first, "containerPort", (int)listen_port(s),
+                  "name", "health", "containerPort", OBJECTS_HEALTH_PORT);
+    for (uint32_t n = 2; r->ports && n <= s->endpoints; n++)
+        json_array_append_new(all, json_pack("{s:o, s:i}", "name", json_sprintf("http-%u", n),
+                                             "containerPort", (int)objects_endpoint_port(s, n)));
+    return all;
 }
 
 /* Below 1024 a port needs a capability, or this: one of the sysctls that restricted Pod Security
@@ -212,7 +222,7 @@ json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_s
     set_new(spec, "readinessGates", json_pack("[{s:s}]", "conditionType", OBJECTS_ARMED_GATE));
     set_new(spec, "securityContext", endpoint_security(s));
     set_new(spec, "affinity", near(r));
-    set_new(one, "ports", ports_of_endpoint(s));
+    set_new(one, "ports", ports_of_endpoint(r, s));
     set_new(one, "readinessProbe",
             json_pack("{s:{s:s}, s:i, s:i}", "tcpSocket", "port", "health", "periodSeconds", 1,
                       "failureThreshold", 1));

@@ -52,7 +52,7 @@ struct preflight_right {
     const char *verb, *subresource; /* subresource NULL: none */
     unsigned modes;                 /* 1 << enum objects_mode */
     unsigned meshes;                /* 1 << enum objects_mesh */
-    enum { RIGHT_ALWAYS, RIGHT_IF_MADE, RIGHT_EDITS } when;
+    enum { RIGHT_ALWAYS, RIGHT_IF_MADE, RIGHT_EDITS, RIGHT_PORTS } when;
 };
 const struct preflight_right *preflight_rights(size_t *ret_count);
 /* Whether this run needs it. */

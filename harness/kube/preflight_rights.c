@@ -38,6 +38,8 @@ bool preflight_needs(const struct preflight_right *right, const struct preflight
         return is_made(v, right->gvr);
     case RIGHT_EDITS:
         return v->edits;
+    case RIGHT_PORTS:
+        return v->run->ports;
     }
     UNREACHABLE();
 }

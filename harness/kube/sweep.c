@@ -4,6 +4,20 @@
 
 #include <string.h>
 
+/* Nobody is sent to a pod that is on its way out, and nobody makes further ones. */
+static const enum gvr_id kinds[] = {GVR_ENDPOINTSLICES, GVR_JOBS, GVR_PODS};
+
+/* With that kind, or the next one that the run has made. */
+static void begin(struct sweep *s, size_t kind)
+{
+    while ((kinds[kind] == GVR_ENDPOINTSLICES && !s->run->ports) ||
+           (kinds[kind] == GVR_JOBS && !s->run->indexed))
+        kind++;
+    s->kind = kind;
+    snprintf(s->selector, sizeof(s->selector), OBJECTS_RUN_LABEL "=%s%s", s->run->run,
+             kinds[kind] == GVR_ENDPOINTSLICES ? "" : "," OBJECTS_ROLE_LABEL " in (endpoint,load)");
+}
+
 static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 {
     struct sweep *s = (struct sweep *)c;
@@ -16,7 +30,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
     ret->want = s->over ? CHORE_OVER : now_ns < s->wake_ns ? CHORE_WAIT : CHORE_CALL;
     ret->wake_ns = s->wake_ns;
     ret->request = (struct api_request){
-        .verb = API_LIST, .gvr = gvr_get(s->kind), .namespace = s->run->namespace};
+        .verb = API_LIST, .gvr = gvr_get(kinds[s->kind]), .namespace = s->run->namespace};
     if (s->items == NULL) {
         ret->request.selector = s->selector;
         return;
@@ -32,8 +46,8 @@ static void take_list(struct sweep *s, uint64_t now_ns, const json_t *list)
     size_t i;
     json_t *item;
     const json_t *all = json_object_get(list, "items");
-    if (json_array_size(all) == 0 && s->kind == GVR_JOBS) {
-        s->kind = GVR_PODS; /* nobody makes further ones */
+    if (json_array_size(all) == 0 && s->kind + 1 < COUNT_OF(kinds)) {
+        begin(s, s->kind + 1);
         return;
     }
     s->clean = s->over = json_array_size(all) == 0;
@@ -70,10 +84,8 @@ static void answered(struct chore *c, uint64_t now_ns, const struct api_answer *
 
 void sweep_init(struct sweep *s, const struct objects_run *run)
 {
-    *s = (struct sweep){
-        .chore = {next, answered}, .run = run, .kind = run->indexed ? GVR_JOBS : GVR_PODS};
-    snprintf(s->selector, sizeof(s->selector),
-             OBJECTS_RUN_LABEL "=%s," OBJECTS_ROLE_LABEL " in (endpoint,load)", run->run);
+    *s = (struct sweep){.chore = {next, answered}, .run = run};
+    begin(s, 0);
 }
 
 void sweep_release(struct sweep *s)

@@ -1,8 +1,9 @@
 #ifndef KUBE_SWEEP_H
 #define KUBE_SWEEP_H
 
-/* Deletes the agents of a run, their Indexed Jobs first, and waits until they are gone, as a chore:
- * between two scenarios, whose agents have the same names. All else of the run stays. */
+/* Deletes the agents of a run, their hand-made EndpointSlices and Indexed Jobs first, and waits
+ * until they are gone, as a chore: between two scenarios, whose agents have the same names. All
+ * else of the run stays. */
 
 #include "kube/chore.h"
 #include "kube/objects.h"
@@ -16,7 +17,7 @@ struct sweep {
     struct error err;   /* of not clean */
     /* Inside. */
     const struct objects_run *run;
-    enum gvr_id kind;
+    size_t kind;
     char selector[160];
     json_t *items;
     size_t at;

@@ -71,7 +71,7 @@ class Pod:
             old = conditions(self.pod)
             gates = {g["conditionType"]: old.get(g["conditionType"], False) for g in self.pod["spec"].get("readinessGates", [])}
             now = {"PodScheduled": True, "ContainersReady": ready, "Ready": ready and all(gates.values()), **gates}
-            self.pod["status"] = {"phase": phase, "podIP": self.ip, "conditions": [{"type": t, "status": str(s)} for t, s in now.items()],
+            self.pod["status"] = {"phase": phase, "podIP": self.ip.replace("127.0.0.", "10.77.0."), "conditions": [{"type": t, "status": str(s)} for t, s in now.items()],
                                   "containerStatuses": [{"name": "agent", "state": state}]}
 
     def stop(self):

@@ -170,6 +170,28 @@ class Cases:
         self.clean("0a000011")
         need(not [j for j in self.client.get(jobs)["items"] if j["metadata"]["name"].startswith("mp-")] and not self.agents("0a000011"), "left")
 
+    def case_canary_ports(self):
+        """canary: --endpoints ports: without its role nothing is written; with it, three slices of one pod and a Service without a selector"""
+        self.rights()
+        path = self.job("0a000012", more=("--endpoints", "ports"))
+        condition, pods = self.ended(path)
+        need(all(self.message(p)["exit"] == 4 for p in pods) and "resources: [endpointslices], verbs: [create, delete]" in self.log(pods[0]),
+             f"{self.log(pods[0])[-3000:]}")
+        need(not self.left("0a000012"), "something was written")
+        self.kubectl("apply", "-f", os.path.join(self.deploy, "roles", "ports", "role.yaml"))
+        self.job("0a000013", lasting="20s", suite=SUITE.replace("endpoints = 2", "endpoints = 3"), more=("--endpoints", "ports"))
+        self.started("0a000013")
+        need(len(self.agents("0a000013")) == 2, f"{self.agents('0a000013')}")
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dmp-0a000013-payments"
+        found = self.client.get(slices)["items"]
+        ip = next(p["status"]["podIP"] for p in self.agents("0a000013") if p["metadata"]["labels"]["meshproof.io/role"] == "endpoint")
+        need(sorted((s["ports"][0]["port"], s["endpoints"][0]["addresses"]) for s in found) == [(8080 + n, [ip]) for n in range(3)], f"{found}")
+        condition, pods = self.ended(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-0a000013")
+        need(self.message(pods[0])["exit"] in (0, 2), f"{self.message(pods[0])}\n{self.log(pods[0])[-4000:]}")
+        self.clean("0a000013")
+        need(not self.client.get(slices)["items"], "a slice is left")
+        self.kubectl("delete", "-f", os.path.join(self.deploy, "roles", "ports", "role.yaml"))
+
     def case_canary_fail(self):
         """canary: a mesh that retries once more than its policy says: exit 1 in the Job's condition"""
         self.rights()
