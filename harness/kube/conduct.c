@@ -268,6 +268,8 @@ static void free_all(struct conduct *c)
         build_release(&c->build);
     if (c->has_ports)
         ports_release(&c->ports);
+    if (c->has_uptake)
+        uptake_release(&c->uptake);
     conduct_join_release(c);
     free(c);
     errand_let_signals();

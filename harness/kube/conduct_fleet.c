@@ -181,6 +181,41 @@ void conduct_fleet_rest(struct conduct *c)
         chore_stop(&c->lookout_run);
     if (c->has_ports)
         chore_stop(&c->ports_run);
+    if (c->has_uptake)
+        chore_stop(&c->uptake_run);
+}
+
+/* What is known of it goes into the journal; what is not is said. */
+static void on_uptake(void *cookie, struct chore *chore)
+{
+    struct conduct *c = cookie;
+    const struct uptake *u = &c->uptake;
+    (void)chore;
+    if (u->err.kind != ERROR_NONE) {
+        conduct_trouble(c, &u->err);
+        return;
+    }
+    if (u->unknown_count > 0)
+        conduct_say(c,
+                    "policy   whether the mesh took it is not confirmed, for it has no status: "
+                    "%.800s",
+                    text_get(&u->unknown));
+    if (c->steer != NULL)
+        steer_note(c->steer, "policy_taken",
+                   json_pack("{sI ss}", "taken", (json_int_t)u->taken, "unconfirmed",
+                             text_get(&u->unknown)));
+    loop_defer(c->loop, &c->tell);
+}
+
+/* Once: the copies are those of the run. */
+static void ask_uptake(struct conduct *c)
+{
+    if (c->has_uptake || json_array_size(c->options.policies) == 0)
+        return;
+    c->has_uptake = true;
+    uptake_init(&c->uptake, c->run.namespace, c->options.policies);
+    c->uptake_run = (struct chore_run){0};
+    chore_start(&c->uptake_run, &c->uptake.chore, c->api, c->loop, on_uptake, c);
 }
 
 static void on_built(void *cookie, struct chore *chore)
@@ -193,6 +228,7 @@ static void on_built(void *cookie, struct chore *chore)
         return;
     }
     c->run.anchor_uid = c->build.anchor_uid;
+    ask_uptake(c);
     if (!conduct_join_first(c))
         conduct_fleet_look(c);
 }
@@ -278,7 +314,7 @@ static bool start(struct fleet *f, const struct fleet_agent *agents, size_t coun
 static bool ready(struct fleet *f)
 {
     const struct conduct *c = (const struct conduct *)f;
-    return c->lookout.mustered && conduct_join_ready(c);
+    return c->lookout.mustered && conduct_join_ready(c) && (!c->has_uptake || c->uptake.over);
 }
 
 static bool leave(struct fleet *f)

@@ -11,6 +11,7 @@
 #include "kube/result.h"
 #include "kube/sweep.h"
 #include "kube/teardown.h"
+#include "kube/uptake.h"
 
 struct conduct {
     struct fleet fleet; /* first */
@@ -29,12 +30,14 @@ struct conduct {
     char psk[160];
     struct lookout lookout;
     struct ports ports;
-    bool has_ports; /* of the run: there is one */
+    struct uptake uptake;
+    bool has_ports, has_uptake; /* of the run: there is one */
     /* On the conductor's loop. */
     struct loop *loop;
     struct steer *steer;
     struct api *api;
-    struct chore_run build_run, lookout_run, ports_run, lease_runs[CONDUCT_SERVICES_MOST];
+    struct chore_run build_run, lookout_run, ports_run, uptake_run,
+        lease_runs[CONDUCT_SERVICES_MOST];
     struct hold lease_hold, muster_hold;
     struct loop_task tell;
     struct error trouble; /* why the run cannot go on; told once */

@@ -93,6 +93,7 @@ class Api:
         self.allowed = True  # whatever a SelfSubjectAccessReview asks
         self.events = []  # as they were posted
         self.ends = []  # called at the end
+        self.says = {}  # resource: the status that a mesh's control plane writes at once
         self.balance = None  # a kube-proxy: name of a Service to its address (interpose/shop.py)
         self.told = []  # at each DELETE of an anchor: the termination message is there
         self.addresses, self.made, self.cluster_port = iter(range(1, 200)), [], 80
@@ -126,6 +127,8 @@ class Api:
         self.touch(thing)
         self.objects[(resource, thing["metadata"]["name"])] = thing
         self.made.append(f"{resource}/{thing['metadata']['name']}")
+        if resource in self.says:
+            thing["status"] = self.says[resource]
         if resource == "services" and self.balance:
             thing["spec"]["clusterIP"] = self.balance(thing["metadata"]["name"])
             thing["spec"]["ports"][0]["port"] = 9090
