@@ -26,8 +26,8 @@ bool cluster_interpose_check(const struct arguments *args, struct error *err)
                          swap ? "swap" : "allow");
     if (allow != NULL && strcmp(allow, "kill") == 0)
         return error_set(err, ERROR_USAGE,
-                         "--allow kill is not built yet: nothing was done; pods of others are left "
-                         "alone");
+                         "--allow kill is not built: pods of others are left alone; fault.kill of an "
+                         "endpoint is for --mode canary, whose pods are ours");
     if (swap != (allow != NULL))
         return error_set(err, ERROR_USAGE,
                          swap ? "--swap edits the Service's selector, and takes it back: it goes "

@@ -137,6 +137,12 @@ bool actor_kill(struct actor *a, struct error *err) WARN_UNUSED;
  * that end. */
 bool actor_start_again(struct actor *a, const struct starter *starter, const char *arm,
                        uint32_t proc, struct error *err) WARN_UNUSED;
+/* The same of one that dials in, whose process is another's to kill: its end is no news from now
+ * on. What it wrote is read as it comes. */
+void actor_expect_end(struct actor *a);
+/* A fresh process dials in by its name, as ${proc} of the journal. False: the end of the last one's
+ * channel was not seen yet, or ${err}. */
+bool actor_expect_again(struct actor *a, uint32_t proc, struct error *err) WARN_UNUSED;
 /* While it is down, its ports are given to nobody else; as far as they are in our own network
  * namespace, and can be had. */
 void actor_keep_ports(struct actor *a);

@@ -100,6 +100,33 @@ bool actor_expect(struct actor *a, struct loop *loop, struct store *store, const
     return true;
 }
 
+void actor_expect_end(struct actor *a)
+{
+    loop_hold_remove(a->loop, &a->back_hold);
+    a->state = ACTOR_ENDED;
+    a->away = false;
+    actor_stop_clocks(a);
+}
+
+bool actor_expect_again(struct actor *a, uint32_t proc, struct error *err)
+{
+    char **former = a->addresses;
+    size_t count = a->address_count;
+    INVARIANT(a->state == ACTOR_ENDED && a->id != NULL);
+    if (a->link.wire != NULL)
+        return false;
+    for (size_t i = 0; i < a->former_count; i++)
+        free(a->former[i]);
+    free(a->former);
+    link_release(&a->link);
+    free(a->edges);
+    bool ok = actor_expect(a, a->loop, a->store, a->role, a->service, a->id, proc, a->beat_ns,
+                           a->events, a->cookie, err);
+    a->former = former;
+    a->former_count = count;
+    return ok;
+}
+
 /* May this HELLO be its? */
 static bool check(const struct actor *a, const json_t *hello, struct error *err)
 {

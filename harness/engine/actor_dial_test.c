@@ -24,7 +24,7 @@ struct desk {
     struct intake *intake;
     struct psk psk;
     struct actor actor;
-    struct hold deadline, commit;
+    struct hold deadline, commit, look;
     char folder[64], journal[96], key[96], health[32], endpoint[64], lost[256];
     pid_t pid;
     int kept; /* the port of its health, which nobody else is given */
@@ -440,6 +440,49 @@ static void whoever_knows_that_it_is_dead_need_not_wait(void **state)
     assert_int_equal(desk_close(&d), 1000 + SIGKILL);
 }
 
+static void on_look(struct hold *h, uint64_t now_ns)
+{
+    struct desk *d = (struct desk *)((char *)h - offsetof(struct desk, look));
+    if (d->actor.link.wire == NULL)
+        loop_stop(d->loop);
+    else
+        loop_hold_add(d->loop, h, now_ns + 5 * NS_PER_MS, on_look);
+}
+
+/* Its end is no loss, and another process takes its name, once the end of its channel was seen. */
+static void one_that_a_fault_killed_is_replaced(void **state)
+{
+    struct desk d;
+    struct error err = {0};
+    char first[64];
+    int status;
+    (void)state;
+    desk_open(&d, 0);
+    d.stop_at = STOP_ARMED;
+    run(&d);
+    snprintf(first, sizeof(first), "%s", d.endpoint);
+    actor_expect_end(&d.actor);
+    assert_false(actor_expect_again(&d.actor, 7, &err));
+    assert_int_equal(err.kind, ERROR_NONE);
+    kill(d.pid, SIGKILL);
+    assert_int_equal(waitpid(d.pid, &status, 0), d.pid);
+    loop_hold_add(d.loop, &d.look, loop_now_ns(d.loop), on_look);
+    run(&d);
+    assert_true(actor_expect_again(&d.actor, 7, &err));
+    d.pid = start_agent(&d);
+    run(&d);
+    assert_int_equal(d.hellos, 2);
+    assert_int_equal(d.readies, 2);
+    assert_int_equal(d.away + d.losses, 0);
+    assert_int_equal(d.actor.proc, 7);
+    assert_int_equal(d.actor.former_count, 1);
+    assert_string_equal(d.actor.former[0], first);
+    actor_drain(&d.actor, NS_PER_S);
+    d.stop_at = STOP_ENDED;
+    run(&d);
+    assert_int_equal(desk_close(&d), 0);
+}
+
 static void another_of_the_same_name_is_refused(void **state)
 {
     struct desk d;
@@ -471,6 +514,7 @@ int main(void)
         cmocka_unit_test(one_that_stays_relays_on_in_service),
         cmocka_unit_test(one_that_is_killed_is_lost),
         cmocka_unit_test(whoever_knows_that_it_is_dead_need_not_wait),
+        cmocka_unit_test(one_that_a_fault_killed_is_replaced),
         cmocka_unit_test(another_of_the_same_name_is_refused),
     };
     signal(SIGPIPE, SIG_IGN);

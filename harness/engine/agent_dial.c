@@ -4,6 +4,7 @@
 #include "engine/dial.h"
 #include "engine/health.h"
 #include "engine/fleet.h"
+#include "world/process.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,14 +16,16 @@
  * the stub that a proxy starts beside itself (kubernetes.md 0 (5)). */
 
 #define STUB_ENDS_WITHIN_NS (5 * NS_PER_S)
+#define STUB_DIES_WITHIN_NS (2 * NS_PER_S)
 
 struct agent_dial {
     struct agent *agent;
     struct dial *dial;
     struct health health;
     struct hold away_hold, stub_hold;
-    pid_t stub; /* 0: none */
-    bool met;   /* the conductor has answered once */
+    pid_t stub;  /* 0: none */
+    bool killed; /* it has been, by a fault */
+    bool met;    /* the conductor has answered once */
 };
 
 static ssize_t send_some(void *cookie, const void *from, size_t size)
@@ -142,6 +145,37 @@ static void on_open(void *cookie, struct carrier *take_wire, uint64_t at, bool s
         ok = start_stub(d, &err);
     if (!ok)
         give_up(d, &err);
+}
+
+static bool kill_stub(struct agent_dial *d, struct error *err)
+{
+    struct process p;
+    struct error unsent = {0};
+    pid_t pid = d->stub;
+    if (!process_read(pid, &p, err))
+        return false;
+    if (!process_signal(&p, SIGKILL, &unsent) && process_lives(&p)) /* else it has just ended */
+        return error_set(err, unsent.kind, "%s", unsent.text);
+    if (!process_wait_end(&p, STUB_DIES_WITHIN_NS, err))
+        return false;
+    d->stub = 0; /* so that its SIGCHLD is no news */
+    d->killed = true;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return true;
+}
+
+bool agent_dial_backend(struct agent *a, bool down, struct error *err)
+{
+    struct agent_dial *d = a->dial;
+    if (d == NULL || (d->stub == 0 && !d->killed))
+        return !down || error_set(err, ERROR_PEER, "ARM: there is no backend of ours");
+    if (down)
+        return d->stub == 0 || kill_stub(d, err);
+    if (!d->killed)
+        return true;
+    d->killed = false;
+    return start_stub(d, err);
 }
 
 static void on_failed(void *cookie, const struct error *why)

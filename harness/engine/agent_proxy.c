@@ -217,7 +217,9 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
     }
     const json_t *moved = json_object_get(body, "moved");
     p->generation = (uint16_t)control_number(body, "generation");
-    if (!move(p, moved, err) || !apply(p, &set, 1, &held, &at_ns, err))
+    /* The stand-in refuses before the backend is dead, and until after it is started again. */
+    if (!move(p, moved, err) || !apply(p, &set, 1, &held, &at_ns, err) ||
+        !agent_dial_backend(a, control_flag(body, "down"), err))
         return false;
     agent_in_service(a);
     agent_send(a, CONTROL_ARMED,

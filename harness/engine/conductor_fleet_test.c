@@ -72,6 +72,11 @@ static void kill_endpoint(struct rig *r)
     with_fault(r, "kill", "payments/1", NULL);
 }
 
+static void pause_endpoint(struct rig *r)
+{
+    with_fault(r, "pause", "payments/1", NULL);
+}
+
 static void kill_proxy(struct rig *r)
 {
     static const char *const keys[] = {"what", "proxy", NULL};
@@ -99,7 +104,8 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
          "lab isolation \"netns\" is for agents that are children of the run"},
         {running_already, false, false, "service \"payments\" runs already, at its `address`"},
         {budget, false, false, "fault.abort: `times` is one budget, and each endpoint is an agent"},
-        {kill_endpoint, false, false, "fault.kill: processes of agents that dial in are not ours"},
+        {kill_endpoint, false, false, "4 agents were asked for"},
+        {pause_endpoint, false, false, "fault.pause: processes of agents that dial in are not"},
         {kill_proxy, true, false, "fault.kill: processes of agents that dial in are not ours"},
         {two_of_load, true, false, "plays the mesh of one client alone, beside one load agent"},
         {a_hundred_of_load, false, false,
@@ -108,7 +114,8 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
         {two_of_load, false, false, "5 agents were asked for"},
         /* one counter, so one budget */
         {budget, false, true, "2 agents were asked for, of 3 endpoints"},
-        {kill_endpoint, false, true, "fault.kill: processes of agents that dial in are not ours"},
+        {kill_endpoint, false, true,
+         "fault.kill: with --endpoints ports the endpoints of payments"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -23,7 +23,7 @@ enum control {
                               (calm) one request of each of these */
     CONTROL_STOP = 6,      /* conductor to load: no new requests; a numbered one is answered */
     CONTROL_ARM = 7,    /* conductor to proxy and mesh: all faults that are in force from now on, in
-                           declared order */
+                           declared order; ${down}: the backend that it started is dead */
     CONTROL_ARMED = 8,  /* proxy and mesh: the set is in force since ${at} */
     CONTROL_CLOCK = 9,  /* conductor: its time and the last bounds; agent: with its own two times */
     CONTROL_ROUTE = 10, /* conductor to stub: where its calls go; to mesh: an edge's endpoints */

@@ -1,4 +1,5 @@
 #include "engine/walk.h"
+#include "engine/walk_world.h"
 
 #include "base/clock.h"
 
@@ -30,12 +31,25 @@ static bool check_budget(const struct walk *w, const struct walk_use *u, struct 
                     u->step->word, u->step->on.to.service);
 }
 
-/* Of a process that dials in. */
-static bool is_process_fault(const struct walk *w, const struct walk_use *u)
+/* An endpoint's backend is killed by the agent that started it; nothing else of a process that
+ * dials in is anybody's here to signal. */
+static bool check_process(const struct walk *w, const struct walk_use *u, struct error *err)
 {
     enum world_kind kind = walk_use_world(u);
-    return (kind == WORLD_KILL || kind == WORLD_PAUSE || kind == WORLD_RESTART) &&
-           (u->service != SIZE_MAX || walk_fleet_plays_mesh(w));
+    bool process = kind == WORLD_KILL || kind == WORLD_PAUSE || kind == WORLD_RESTART;
+    if (!process || (u->service == SIZE_MAX && !walk_fleet_plays_mesh(w)))
+        return true;
+    if (kind != WORLD_KILL || walk_world_is_proxy(&u->fault))
+        return error_at(err, u->step->source, ERROR_USAGE,
+                        "fault.%s: processes of agents that dial in are not ours to signal, but "
+                        "for fault.kill of an endpoint: --on local",
+                        u->step->word);
+    if (w->fleet->together)
+        return error_at(err, u->step->source, ERROR_USAGE,
+                        "fault.kill: with --endpoints ports the endpoints of %s are one process: "
+                        "--endpoints pods",
+                        u->step->on.to.service);
+    return true;
 }
 
 /* The mesh that a fleet plays is one process, beside the one load. */
@@ -88,13 +102,8 @@ bool walk_fleet_check(const struct walk *w, struct error *err)
                             w->services[i].plan->name);
     for (size_t i = 0; i < w->use_count; i++) {
         const struct walk_use *u = &w->uses[i];
-        if (!check_budget(w, u, err))
+        if (!check_budget(w, u, err) || !check_process(w, u, err))
             return false;
-        if (is_process_fault(w, u))
-            return error_at(err, u->step->source, ERROR_USAGE,
-                            "fault.%s: processes of agents that dial in are not ours to signal: "
-                            "--on local",
-                            u->step->word);
     }
     return true;
 }

@@ -10,6 +10,8 @@
 /* fault.kill, fault.pause and fault.restart: each change is promised in the run's ledger first,
  * read back, and journalled; what was killed is started again in its place, at its old address. */
 
+#define END_SEEN_AGAIN_NS (20 * NS_PER_MS)
+
 /* --- what is wanted --- */
 
 static const struct fault_process *asked(const struct walk_use *u)
@@ -135,7 +137,13 @@ static bool stop_process(struct walk_target *t, struct error *err)
 static bool kill_actor(struct walk_target *t, struct error *err)
 {
     uint64_t since_ns = clock_now_ns();
-    t->state = TARGET_DOWN; /* from the promise on */
+    t->state = TARGET_DOWN;     /* from the promise on */
+    if (t->actor->id != NULL) { /* the proxy that started it is told by the ARM that follows */
+        t->asked = true;
+        t->since_ns = since_ns;
+        actor_expect_end(t->actor);
+        return true;
+    }
     if (!actor_kill(t->actor, err) || !undo_done(t->walk->context->undo, t->entry, err))
         return false;
     actor_keep_ports(t->actor);
@@ -176,6 +184,45 @@ void walk_world_on_moved(struct walk *w, const struct actor *proxy)
     for (size_t i = 0; i < w->service_count; i++)
         if (walk_is_proxy(&w->services[i], proxy) && !walk_mesh_route(w, i, &err))
             walk_break(w, &err);
+}
+
+bool walk_process_is_down(const struct walk *w, size_t service, uint32_t first, uint32_t count)
+{
+    for (size_t i = 0; i < w->use_count; i++) {
+        const struct walk_use *u = &w->uses[i];
+        for (size_t k = 0; u->service == service && k < u->target_count; k++) {
+            const struct walk_target *t = &u->targets[k];
+            if (u->fault.type->world == WORLD_KILL && t->state == TARGET_DOWN &&
+                endpoint_of(t) >= first && endpoint_of(t) - first < count)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What was asked of ${proxy} is done. */
+static bool note_killed(struct walk_target *t, struct error *err)
+{
+    t->asked = false;
+    if (!undo_done(t->walk->context->undo, t->entry, err))
+        return false;
+    walk_target_journal(t, STEP_DONE, "up", "killed", true, t->since_ns);
+    return true;
+}
+
+void walk_process_on_armed(struct walk *w, const struct actor *proxy)
+{
+    struct error err = {0};
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        for (size_t k = 0; k < u->target_count; k++) {
+            struct walk_target *t = &u->targets[k];
+            if (t->asked && proxy->armed == proxy->generation &&
+                walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy &&
+                !note_killed(t, &err))
+                walk_break(w, &err);
+        }
+    }
 }
 
 static bool begin_target(struct walk_target *t, struct error *err)
@@ -293,10 +340,31 @@ static void go_on(struct walk_target *t)
     walk_target_not_undone(t->walk, &err);
 }
 
+/* Its proxy starts it, by the next ARM. */
+static void start_dialled(struct walk_target *t)
+{
+    struct walk_context *c = t->walk->context;
+    struct error err = {0};
+    if (!actor_expect_again(t->actor, c->next_proc + 1, &err)) {
+        if (err.kind != ERROR_NONE)
+            walk_break(t->walk, &err);
+        else
+            walk_target_wait(t, loop_now_ns(c->loop) + END_SEEN_AGAIN_NS);
+        return;
+    }
+    c->next_proc++;
+    t->state = TARGET_STARTING;
+    walk_arm_send(t->walk, t->use->service);
+}
+
 static void start_again(struct walk_target *t)
 {
     struct walk_context *c = t->walk->context;
     struct error err = {0};
+    if (t->actor->id != NULL) {
+        start_dialled(t);
+        return;
+    }
     t->state = TARGET_STARTING;
     if (!actor_start_again(t->actor, &c->starter, t->walk->plan->arm, ++c->next_proc, &err))
         walk_break(t->walk, &err);

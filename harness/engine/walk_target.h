@@ -28,6 +28,7 @@ struct walk_target {
     uint64_t entry;
     uint64_t since_ns; /* of a cut: since when its state is on its way */
     enum target_state state;
+    bool asked;       /* of a kill that another does: it has not said yet that it is done */
     bool own_silence; /* of a pause: the agent itself is stopped */
     size_t home;      /* of a netem: the service that sends, SIZE_MAX: the client */
     char place[96];

@@ -192,6 +192,16 @@ class Cases:
         need(not self.client.get(slices)["items"], "a slice is left")
         self.kubectl("delete", "-f", os.path.join(self.deploy, "roles", "ports", "role.yaml"))
 
+    def case_canary_kill(self):
+        """canary: fault.kill of an endpoint, under restricted Pod Security: its backend dies and is back, the pod stays as it is"""
+        self.rights()
+        head = SUITE.split("    fault.abort")[0].replace("endpoints = 2", "endpoints = 3")
+        kill = head + '    at "1s" { fault.kill { on = "payments/2", ttl = "2s" } },\n    expect.success { on = edge, atleast = "95%" },\n  },\n}\n'
+        condition, message = self.verdict("0a000014", 0, suite=kill, lasting="14s")
+        need(condition["type"] == "Complete", f"{condition}")
+        ended = [(name, code) for name, code, _ in self.runner.ended if name.startswith("mp-0a000014-payments")]
+        need(sorted(ended) == [(f"mp-0a000014-payments-{n}", 0) for n in (1, 2, 3)], f"{ended}")
+
     def case_canary_fail(self):
         """canary: a mesh that retries once more than its policy says: exit 1 in the Job's condition"""
         self.rights()
