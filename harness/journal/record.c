@@ -193,3 +193,10 @@ void record_clean_text(char *text, size_t len)
         i += n == 0 ? 1 : n;
     }
 }
+
+bool record_request_is_good(const struct request_record *r)
+{
+    if (r->end != END_COMPLETE || r->protocol == REQUEST_TCP)
+        return r->end == END_COMPLETE;
+    return r->status >= 200 && r->status < 400 && r->grpc_status <= 1;
+}

@@ -115,6 +115,7 @@ enum request_end {
     END_REFUSED,
     END_CLIENT_TIMEOUT
 };
+enum request_protocol { REQUEST_HTTP1, REQUEST_HTTP2, REQUEST_TCP };
 enum { REQUEST_MARK_OVERLOADED = 1, REQUEST_MARK_UPSTREAM_TIME = 2, REQUEST_MARK_L5D_ERROR = 4 };
 enum { REQUEST_CAP_REACHED = 1, REQUEST_WARMUP = 2, REQUEST_TAGGED = 4, REQUEST_CONNECT_NEW = 8 };
 enum body_class {
@@ -158,6 +159,9 @@ const struct record_type *record_types(size_t *ret_count);
 uint64_t record_digest(void);
 /* The value of a field as an unsigned number (REAL: its bits). */
 uint64_t record_get(const struct record_field *field, const void *record);
+/* The answer is whole, and says that all went well: of 2xx or 3xx, gRPC OK where there is one, or
+ * the echo of raw TCP. */
+bool record_request_is_good(const struct request_record *r);
 /* A request id as people read it: run-proc-seq, "%08x-%04x-%016llx"; and back. */
 void record_id_print(uint64_t hi, uint64_t lo, char *to, size_t size);
 bool record_id_parse(struct bytes text, uint64_t *ret_hi, uint64_t *ret_lo);

@@ -4,6 +4,7 @@
 #include "load/address_list.h"
 #include "load/load_conn.h"
 #include "load/load_h2.h"
+#include "load/load_raw.h"
 
 #include <stdlib.h>
 
@@ -244,9 +245,15 @@ struct load_progress load_progress(const struct load *l)
 static bool check(const struct load_config *config, uint32_t inflight_most, struct error *err)
 {
     const struct load_plan *plan = config->plan;
-    if (plan->protocol != NULL && strcmp(plan->protocol, "http1") != 0 && !load_h2_wanted(plan))
-        return error_at(err, plan->source, ERROR_INPUT, "load: protocol \"%.20s\" is not built yet",
-                        plan->protocol);
+    bool raw = load_raw_wanted(plan);
+    if (plan->protocol != NULL && strcmp(plan->protocol, "http1") != 0 && !load_h2_wanted(plan) &&
+        !raw)
+        return error_at(
+            err, plan->source, ERROR_INPUT,
+            "load: there is no protocol \"%.20s\"; it is one of http1, http2, grpc, tcp",
+            plan->protocol);
+    if (raw && !load_raw_check(plan, err))
+        return false;
     if (plan->closed && plan->users == 0)
         return error_at(err, plan->source, ERROR_INPUT, "load.closed needs users, at least 1");
     if (plan->closed && plan->users > inflight_most)
@@ -312,11 +319,12 @@ static void make_names(struct load *l)
     struct bytes path = bytes_of(l->wire.path);
     size_t query = bytes_find(path, '?');
     path.len = query != SIZE_MAX ? query : path.len;
-    l->verb = http1_verb(bytes_of(l->wire.method));
+    l->raw = load_raw_wanted(l->plan);
+    l->verb = l->raw ? VERB_OTHER : http1_verb(bytes_of(l->wire.method));
     if (l->recorder == NULL)
         return;
     /* The path as the plan has it: with {n} filled in each request would have a name of its own. */
-    l->path_name = recorder_name(l->recorder, path);
+    l->path_name = l->raw ? 0 : recorder_name(l->recorder, path);
     l->edge_name = recorder_name(l->recorder, bytes_of(l->config.edge));
 }
 

@@ -3,8 +3,9 @@
 
 /* The load generator: one declared load (plan.h) on one address. Open: requests are due at times
  * that depend on their number alone, whatever the answers do. Closed: users who wait. One record a
- * request, counted from when it was due. It sends HTTP/1.1, or HTTP/2 and gRPC
- * with prior knowledge, retries nothing, and follows no redirect. */
+ * request, counted from when it was due. It sends HTTP/1.1, HTTP/2 and gRPC with prior knowledge,
+ * or messages on raw TCP, whose answer is their echo; it retries nothing, and follows no redirect.
+ */
 
 #include "journal/recorder.h"
 #include "net/loop.h"
@@ -39,9 +40,9 @@ struct load_config {
     uint32_t shard, shards;
 };
 
-/* ${recorder} may be NULL. Both outlive the load. ERROR_INPUT with the plan's line for what is not
- * built or cannot be (another protocol, a rate that nothing gave), ERROR_LIMIT for too many tagged
- * requests. */
+/* ${recorder} may be NULL. Both outlive the load. ERROR_INPUT with the plan's line for what
+ * cannot be (another protocol, a rate that nothing gave), ERROR_LIMIT for too many tagged requests.
+ */
 bool load_open(struct loop *loop, struct recorder *recorder, const struct load_config *config,
                struct load **ret, struct error *err) WARN_UNUSED;
 /* Requests under way are reset and not recorded: stop first. */

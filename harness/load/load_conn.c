@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "load/load_conn.h"
+#include "load/load_raw.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -83,7 +84,9 @@ static void record(const struct load_conn *c, enum request_end end, uint64_t don
         .head = request_span(due_ns, c->head_ns),
         .done = request_span(due_ns, done_ns),
         .bytes_in = c->body.payload_bytes,
-        .bytes_out = c->sent_ns != 0 ? l->wire.body_bytes : 0,
+        .bytes_out = c->sent_ns == 0 ? 0
+                     : l->raw        ? c->message_bytes
+                                     : l->wire.body_bytes,
         .conn = c->number,
         .tag = c->ask.tag != 0 ? l->tag_names[c->ask.tag - 1] : 0,
         .path = l->path_name,
@@ -93,6 +96,7 @@ static void record(const struct load_conn *c, enum request_end end, uint64_t don
         .verb = (uint16_t)l->verb,
         .end = (uint16_t)end,
         .body_class = (uint16_t)request_body_class((struct bytes){c->sample, c->sample_len}),
+        .protocol = l->raw ? REQUEST_TCP : REQUEST_HTTP1,
         .marks = c->marks,
         .flags = (uint8_t)(c->ask.flags | (c->fresh ? REQUEST_CONNECT_NEW : 0)),
     };
@@ -214,7 +218,9 @@ static bool conn_write(struct load_conn *c)
     struct load *l = c->load;
     struct iovec parts[WIRE_PARTS];
     const char *tag = c->ask.tag != 0 ? l->plan->tagged[c->ask.tag - 1].tag : NULL;
-    size_t count_of = wire_parts(&l->wire, c->seq, tag, parts), total = 0;
+    size_t count_of = l->raw ? load_raw_parts(c, parts, &c->message_bytes)
+                             : wire_parts(&l->wire, c->seq, tag, parts),
+           total = 0;
     for (size_t i = 0; i < count_of; i++)
         total += parts[i].iov_len;
     uint64_t now_ns = loop_now_ns(l->loop);
@@ -357,9 +363,22 @@ static void head_read(struct load_conn *c)
     http1_body_init(&c->body, &l->head);
 }
 
+/* The same on raw TCP. */
+static bool conn_take_raw(struct load_conn *c, struct bytes in)
+{
+    enum http1_result result = load_raw_take(c, in);
+    if (result == HTTP1_MORE)
+        return true;
+    c->keep_alive = result == HTTP1_DONE;
+    conn_end(c, result == HTTP1_DONE ? END_COMPLETE : END_TRUNCATED);
+    return false;
+}
+
 /* Takes bytes that were read (in the scratch). False: the request is over. */
 static bool conn_take(struct load_conn *c, struct bytes in)
 {
+    if (c->load->raw)
+        return conn_take_raw(c, in);
     struct error err = {0};
     size_t used = 0;
     bool kept = c->in.len > 0;
@@ -400,6 +419,8 @@ static void ended_by_peer(struct load_conn *c, int sys)
 {
     if (sys != 0)
         conn_end(c, END_RESET);
+    else if (c->load->raw)
+        conn_end(c, c->first_ns == 0 ? END_EOF : END_TRUNCATED);
     else if (!c->has_head)
         conn_end(c, END_EOF);
     else

@@ -35,6 +35,7 @@ struct load_conn {
     bool connecting, dead, busy, left, keep_alive, has_head;
     bool starved; /* no descriptor or port to be had: our own limit, not the mesh's refusal */
     bool fresh;   /* opened for the request under way */
+    bool named;   /* raw TCP: its line has gone out */
     /* of the request under way */
     struct load_ask ask;
     uint64_t seq, start_ns, sent_ns, first_ns, head_ns;
@@ -45,6 +46,8 @@ struct load_conn {
     uint8_t marks;
     uint32_t server;
     uint8_t sample[REQUEST_BODY_SAMPLE];
+    uint64_t message_bytes; /* raw TCP: of what is to come back; without a body it is ${message} */
+    char message[64];
 };
 
 struct load_h2; /* load_h2.h */
@@ -55,7 +58,9 @@ struct load {
     struct load_config config;
     const struct load_plan *plan;
     struct load_plan own_plan; /* for gRPC: the plan with its path and method */
-    struct load_h2 *h2;        /* NULL: HTTP/1.1 */
+    struct load_h2 *h2;        /* NULL: HTTP/1.1, or */
+    bool raw;                  /* raw TCP (load_raw.h) */
+    char line[48];             /* of raw TCP: for the request that is being sent */
     struct arena arena;
     struct wire wire;
     struct socket_address *addresses; /* of each connection the next */

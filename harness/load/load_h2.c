@@ -10,7 +10,6 @@
 #define LATE_NS (1 * NS_PER_MS)
 #define FIELDS_MOST 256
 #define GRPC_FRAME_BYTES 5
-#define PROTOCOL_HTTP2 1 /* of the record (record.c) */
 
 struct load_request {
     struct load_h2 *owner;
@@ -105,7 +104,7 @@ static void record(const struct load_request *q, const struct h2_answer *answer,
         .verb = (uint16_t)l->verb,
         .end = (uint16_t)end,
         .body_class = (uint16_t)request_body_class(answer->sample),
-        .protocol = PROTOCOL_HTTP2,
+        .protocol = REQUEST_HTTP2,
         .grpc_where = answer->grpc_where,
         .marks = q->marks,
         .flags = (uint8_t)flags,

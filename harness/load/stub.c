@@ -1,5 +1,6 @@
 #include "load/stub.h"
 
+#include "load/stub_echo.h"
 #include "load/stub_task.h"
 
 #include <stdlib.h>
@@ -331,16 +332,38 @@ static const char *const *copy_list(struct arena *arena, const char *const *list
 static bool check(const struct stub_config *config, struct error *err)
 {
     const struct service_plan *service = config->service;
-    if (service->protocol != NULL && strcmp(service->protocol, "http1") != 0 &&
+    if (service->protocol != NULL && !is_one_of(service->protocol, "http1", "tcp") &&
         !is_one_of(service->protocol, "http2", "grpc"))
         return error_at(err, service->source, ERROR_INPUT,
-                        "service \"%s\": protocol \"%s\" is not built yet", service->name,
-                        service->protocol);
+                        "service \"%s\": there is no protocol \"%s\"; it is one of http1, http2, "
+                        "grpc, tcp",
+                        service->name, service->protocol);
     if (service->body_bytes > ANSWER_MOST_BYTES ||
         (service->body_text != NULL && strlen(service->body_text) > ANSWER_MOST_BYTES))
         return error_at(err, service->source, ERROR_LIMIT,
                         "service \"%s\": body is more than the 16MiB allowed", service->name);
     return true;
+}
+
+static bool open_port(struct stub *s, struct stub_port *port, const char *listen, struct error *err)
+{
+    struct h2_server_config h2 = {.listen = listen,
+                                  .body_most_bytes = BODY_MOST_BYTES,
+                                  .connections_most = CONNECTIONS_MOST,
+                                  .on_request = on_stream,
+                                  .on_gone = on_stream_gone,
+                                  .cookie = port};
+    struct http_server_config config = {.listen = listen,
+                                        .body_most_bytes = BODY_MOST_BYTES,
+                                        .connections_most = CONNECTIONS_MOST,
+                                        .on_request = on_request,
+                                        .on_gone = on_gone,
+                                        .cookie = port};
+    if (is_one_of(s->service->protocol, "tcp", "tcp"))
+        return stub_echo_open(port, listen, &port->echo, err);
+    return is_one_of(s->service->protocol, "http2", "grpc")
+               ? h2_server_open(s->loop, &h2, &port->h2, err)
+               : http_server_open(s->loop, &config, &port->server, err);
 }
 
 static bool open_ports(struct stub *s, struct error *err)
@@ -350,22 +373,7 @@ static bool open_ports(struct stub *s, struct error *err)
         port->stub = s;
         port->number = s->config.endpoints[i].number;
         port->last_waiting = &port->first_waiting;
-        struct h2_server_config h2 = {.listen = s->config.endpoints[i].listen,
-                                      .body_most_bytes = BODY_MOST_BYTES,
-                                      .connections_most = CONNECTIONS_MOST,
-                                      .on_request = on_stream,
-                                      .on_gone = on_stream_gone,
-                                      .cookie = port};
-        struct http_server_config config = {.listen = s->config.endpoints[i].listen,
-                                            .body_most_bytes = BODY_MOST_BYTES,
-                                            .connections_most = CONNECTIONS_MOST,
-                                            .on_request = on_request,
-                                            .on_gone = on_gone,
-                                            .cookie = port};
-        bool open = is_one_of(s->service->protocol, "http2", "grpc")
-                        ? h2_server_open(s->loop, &h2, &port->h2, err)
-                        : http_server_open(s->loop, &config, &port->server, err);
-        if (!open)
+        if (!open_port(s, port, s->config.endpoints[i].listen, err))
             return false;
     }
     return http_client_new(s->loop, IDLE_MOST, &s->client, err);
@@ -424,6 +432,7 @@ void stub_free(struct stub *s)
     for (size_t i = 0; i < s->config.endpoint_count; i++) {
         http_server_free(s->ports[i].server);
         h2_server_free(s->ports[i].h2);
+        stub_echo_free(s->ports[i].echo);
     }
     http_client_free(s->client);
     stub_channels_free(s);
@@ -440,9 +449,12 @@ void stub_free(struct stub *s)
 const char *stub_address(const struct stub *s, uint16_t number)
 {
     for (size_t i = 0; i < s->config.endpoint_count; i++) {
-        if (s->ports[i].number == number)
-            return s->ports[i].h2 != NULL ? h2_server_address(s->ports[i].h2)
-                                          : http_server_address(s->ports[i].server);
+        const struct stub_port *port = &s->ports[i];
+        if (port->number == number && port->echo != NULL)
+            return stub_echo_address(port->echo);
+        if (port->number == number)
+            return port->h2 != NULL ? h2_server_address(port->h2)
+                                    : http_server_address(port->server);
     }
     return NULL;
 }

@@ -4,8 +4,8 @@
 /* The stub backend of one service of the lab: all of its endpoints in one process, each a listener;
  * work, slots, a fixed answer, and calls of its own to other services through their mesh listeners,
  * with the application's retries, breaker and fallback (scenario-language.md section 3). Each try
- * of a call is a request of its own with an id of its own, and is recorded as one. The mesh's side
- * of things is not known here. */
+ * of a call is a request of its own with an id of its own, and is recorded as one. A service of
+ * protocol tcp gives back what it gets. The mesh's side of things is not known here. */
 
 #include "journal/recorder.h"
 #include "net/loop.h"
@@ -33,8 +33,8 @@ struct stub_config {
     uint64_t seed;
 };
 
-/* ${recorder} may be NULL: nothing is recorded. Both outlive the stub. ERROR_INPUT for what is not
- * built (protocol tcp), ERROR_SYSTEM for an address that cannot be had. */
+/* ${recorder} may be NULL: nothing is recorded. Both outlive the stub. ERROR_INPUT for a protocol
+ * that there is not, ERROR_SYSTEM for an address that cannot be had. */
 bool stub_open(struct loop *loop, struct recorder *recorder, const struct stub_config *config,
                struct stub **ret, struct error *err) WARN_UNUSED;
 /* From now on the tries of its calls go to ${call_addresses} (one for each of service->calls;

@@ -23,7 +23,8 @@ struct stub_breaker {
 struct stub_port {
     struct stub *stub;
     struct http_server *server;
-    struct h2_server *h2; /* in its place, for http2 and grpc */
+    struct h2_server *h2;   /* in its place, for http2 and grpc */
+    struct stub_echo *echo; /* in its place, for tcp (stub_echo.h) */
     uint16_t number;
     uint32_t busy; /* slots in use */
     struct stub_task *first_waiting, **last_waiting;

@@ -428,14 +428,17 @@ static void stub_calls_together_or_by_share(void **state)
     assert_in_range(f->arrivals - before, 70, 130); /* keyed draws: the same number each time */
 }
 
-static void stub_refuses_what_is_not_built(void **state)
+static void stub_refuses_a_protocol_that_there_is_not(void **state)
 {
     struct fixture *f = *state;
     struct error err = {0};
-    f->service.protocol = "tcp";
+    f->service.protocol = "smtp";
     struct stub_config config = {.service = &f->service};
     assert_false(stub_open(f->lab.loop, NULL, &config, &f->stub, &err));
-    assert_string_equal(err.text, "service \"checkout\": protocol \"tcp\" is not built yet");
+    assert_string_equal(
+        err.text,
+        "service \"checkout\": there is no protocol \"smtp\"; it is one of http1, http2, grpc, "
+        "tcp");
     f->stub = NULL;
 }
 
@@ -457,7 +460,7 @@ int main(void)
         TEST(stub_breaker_opens_tries_once_and_closes),
         TEST(stub_breaker_ignores_late_ends_of_tries_from_before),
         TEST(stub_calls_together_or_by_share),
-        TEST(stub_refuses_what_is_not_built),
+        TEST(stub_refuses_a_protocol_that_there_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
