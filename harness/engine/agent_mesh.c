@@ -44,6 +44,7 @@ static bool read_edge(struct mesh_agent *m, const json_t *from, struct mesh_edge
     ret->endpoints = addresses;
     ret->endpoint_count = count;
     ret->http2 = json_is_true(json_object_get(from, "http2"));
+    ret->tcp = control_flag(from, "tcp");
     ret->hop = json_string_value(json_object_get(from, "hop"));
     ret->plain = control_flag(from, "plain");
     ret->peer_san = json_string_value(json_object_get(from, "san"));

@@ -328,11 +328,14 @@ static json_t *edge_setup(const struct walk *w, const struct walk_mesh *m, size_
     if (w->plan->driver == DRIVER_EXTERNAL)
         listen = json_string_value(
             json_object_get(json_object_get(w->scenario->lab.external, "to"), edge->to));
-    return json_pack("{so so ss* ss* ss* sb sb sO*}", "policy", policy_setup(w, m, edge),
-                     "endpoints", endpoints_setup(m, number, to, inner), "listen", listen, "san",
-                     walk_certs_san(w, service), "hop", hop_of(w, m, edge), "plain", plain, "http2",
-                     to != NULL && walk_is_http2(to->plan->protocol), "istio",
-                     json_object_get(w->plan->istio, edge->to));
+    json_t *setup = json_pack("{so so ss* ss* ss* sb sb sO*}", "policy", policy_setup(w, m, edge),
+                              "endpoints", endpoints_setup(m, number, to, inner), "listen", listen,
+                              "san", walk_certs_san(w, service), "hop", hop_of(w, m, edge), "plain",
+                              plain, "http2", to != NULL && walk_is_http2(to->plan->protocol),
+                              "istio", json_object_get(w->plan->istio, edge->to));
+    if (setup != NULL && to != NULL && plan_is_raw(to->plan->protocol))
+        json_object_set_new(setup, "tcp", json_true());
+    return setup;
 }
 
 json_t *walk_mesh_setup(const struct walk *w, const struct walk_mesh *m)

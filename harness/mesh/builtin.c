@@ -101,7 +101,7 @@ static const char *builtin_address(const struct mesh_run *m, size_t edge)
 {
     const struct builtin *b = (const struct builtin *)(const void *)m;
     INVARIANT(edge < b->edge_count);
-    return http_server_address(b->edges[edge]->front);
+    return edge_address(b->edges[edge]);
 }
 
 static void builtin_scrape(struct mesh_run *m,

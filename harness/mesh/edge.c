@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "mesh/forward.h"
+#include "mesh/tunnel.h"
 
 #include <stdlib.h>
 
 #define BODY_MOST_BYTES ((size_t)16 * 1024 * 1024)
 #define CONNECTIONS_MOST 8192
+#define CONNECT_NS (10 * NS_PER_S) /* Istio's connect timeout where nothing says another */
 #define FAILFAST_NS (3 * NS_PER_S) /* Linkerd, outbound HTTP (policy-semantics.md D6) */
 /* Streams of random numbers, so that no draw depends on the order of arrival. */
 enum { STREAM_SWEEP = 1, STREAM_BALANCE, STREAM_ACCRUAL };
@@ -23,6 +25,12 @@ static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
     struct forward *f = http_exchange_get(x);
     if (f != NULL)
         forward_drop(f);
+}
+
+static void on_connection(void *cookie, int fd, const struct socket_address *peer)
+{
+    (void)peer;
+    tunnel_begin(cookie, fd);
 }
 
 static void models_init(struct edge *e)
@@ -45,6 +53,23 @@ static void models_init(struct edge *e)
     lanes_init(&e->lanes, e->loop, &e->model.pool, e->hosts);
 }
 
+static bool front_open(struct edge *e, const struct mesh_edge *config, struct error *err)
+{
+    const struct value *connect = &config->policy.pool.connect_timeout;
+    struct http_server_config front = {.listen = config->listen,
+                                       .body_most_bytes = BODY_MOST_BYTES,
+                                       .connections_most = CONNECTIONS_MOST,
+                                       .on_request = on_request,
+                                       .on_gone = on_gone,
+                                       .cookie = e};
+    if (!config->tcp)
+        return http_server_open(e->loop, &front, &e->front, err);
+    e->connect_ns = connect->set && connect->number > 0 ? connect->number : CONNECT_NS;
+    e->model.accrual.present = false; /* Linkerd counts answers, and there are none */
+    return acceptor_open(&e->gate, e->loop, config->listen, CONNECTIONS_MOST, on_connection, e,
+                         err);
+}
+
 bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct model_config *model,
                uint64_t seed, uint64_t number, struct edge **ret, struct error *err)
 {
@@ -61,13 +86,7 @@ bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct m
     e->number = number;
     e->hop = config->hop == NULL ? NULL : check_strdup(config->hop);
     e->hosts = config->endpoint_count;
-    struct http_server_config front = {.listen = config->listen,
-                                       .body_most_bytes = BODY_MOST_BYTES,
-                                       .connections_most = CONNECTIONS_MOST,
-                                       .on_request = on_request,
-                                       .on_gone = on_gone,
-                                       .cookie = e};
-    if (!http_server_open(loop, &front, &e->front, err)) {
+    if (!front_open(e, config, err)) {
         free(e->hop);
         free(e);
         return false;
@@ -86,6 +105,10 @@ void edge_free(struct edge *e)
         return;
     while (e->forwards != NULL)
         forward_drop(e->forwards);
+    if (e->front == NULL)
+        acceptor_close(&e->gate);
+    while (e->tunnels != NULL)
+        tunnel_drop(e->tunnels);
     loop_hold_remove(e->loop, &e->wake);
     http_server_free(e->front);
     lanes_release(&e->lanes);
@@ -96,6 +119,11 @@ void edge_free(struct edge *e)
     free(e->rate);
     free(e->hop);
     free(e);
+}
+
+const char *edge_address(const struct edge *e)
+{
+    return e->front != NULL ? http_server_address(e->front) : e->gate.address;
 }
 
 void edge_set_endpoint(struct edge *e, size_t host, const char *address)

@@ -2,23 +2,30 @@
 #define MESH_EDGE_H
 
 /* One edge of the builtin mesh: a front that callers send to, the models' state, the connections to
- * the endpoints, and the counters. What happens to one request is forward.c. */
+ * the endpoints, and the counters. What happens to one request is forward.c; to one connection of
+ * raw TCP, tunnel.c. */
 
 #include "mesh/lane.h"
 #include "mesh/mesh.h"
 #include "model/model.h"
+#include "net/acceptor.h"
 #include "net/http_server.h"
 
 /* Envoy's names (cluster.NAME.*). */
 struct edge_counters {
     uint64_t rq_total, rq_retry, rq_retry_success, rq_retry_limit_exceeded, rq_timeout,
         rq_per_try_timeout, rq_pending_overflow, rq_2xx, rq_3xx, rq_4xx, rq_5xx, cx_connect_fail,
-        cx_none_healthy, retry_5xx, abandoned;
+        cx_none_healthy, retry_5xx, abandoned, cx_total, cx_connect_timeout, cx_overflow;
 };
 struct forward;
+struct tunnel;
 struct edge {
     struct loop *loop;
-    struct http_server *front;
+    struct http_server *front; /* NULL: raw TCP, by ${gate} */
+    struct acceptor gate;
+    struct tunnel *tunnels;
+    uint64_t tunnels_open; /* those that have a host */
+    uint64_t connect_ns;   /* so long may a connect of theirs take */
     struct model_config model;
     char *hop;            /* mesh_edge.hop; NULL: none */
     uint64_t retries;     /* as programmed */
@@ -46,6 +53,7 @@ struct edge {
 bool edge_open(struct loop *loop, const struct mesh_edge *config, const struct model_config *model,
                uint64_t seed, uint64_t number, struct edge **ret, struct error *err) WARN_UNUSED;
 void edge_free(struct edge *e);
+const char *edge_address(const struct edge *e);
 /* Another address of a host, or "": no host. */
 void edge_set_endpoint(struct edge *e, size_t host, const char *address);
 /* The control plane is out of reach; what it said before goes on. */

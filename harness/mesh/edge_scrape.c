@@ -41,10 +41,19 @@ static void put_requests(const struct scrape *s)
         {"retry_or_shadow_abandoned", c->abandoned},
         {"upstream_cx_connect_fail", c->cx_connect_fail},
         {"upstream_cx_none_healthy", c->cx_none_healthy},
-        {"upstream_cx_active", s->edge->lanes.open},
+        {"upstream_cx_active", s->edge->lanes.open + s->edge->tunnels_open},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         put(s, rows[i].name, "", rows[i].value);
+}
+
+/* Of raw TCP alone: on HTTP the builtin mesh's connections are not counted so. */
+static void put_connects(const struct scrape *s)
+{
+    const struct edge_counters *c = &s->edge->counters;
+    put(s, "upstream_cx_total", "", c->cx_total);
+    put(s, "upstream_cx_connect_timeout", "", c->cx_connect_timeout);
+    put(s, "upstream_cx_overflow", "", c->cx_overflow);
 }
 
 static void put_outlier(const struct scrape *s)
@@ -112,5 +121,7 @@ void edge_scrape(struct edge *e,
         return;
     }
     put_requests(&s);
+    if (e->front == NULL)
+        put_connects(&s);
     put_outlier(&s);
 }

@@ -145,7 +145,7 @@ static json_t *http_filter(json_t *routes, const char *cluster, const char *hop)
     return manager;
 }
 
-/* A target without L7 (ztunnel alone): bytes go through. */
+/* A target without L7 (ztunnel alone), or raw TCP: bytes go through. */
 static json_t *tcp_filter(const char *cluster)
 {
     json_t *proxy = typed("envoy.filters.network.tcp_proxy",
@@ -156,11 +156,16 @@ static json_t *tcp_filter(const char *cluster)
     return proxy;
 }
 
+static bool is_bytes(const struct mesh_edge *edge)
+{
+    return edge->tcp || edge->policy.flavour == FLAVOUR_L4;
+}
+
 static bool listener(const struct mesh_edge *edge, const char *name, json_t **ret,
                      struct error *err)
 {
     json_t *address, *routes = NULL;
-    if (edge->istio != NULL && !envoy_istio_routes(edge, name, &routes, err))
+    if (edge->istio != NULL && !edge->tcp && !envoy_istio_routes(edge, name, &routes, err))
         return false;
     if (!envoy_config_address(edge->listen, &address, err)) {
         json_decref(routes);
@@ -168,9 +173,8 @@ static bool listener(const struct mesh_edge *edge, const char *name, json_t **re
     }
     if (routes == NULL)
         routes = json_pack("[o]", route(&edge->policy, name));
-    json_t *filter = edge->policy.flavour == FLAVOUR_L4
-                         ? tcp_filter(name)
-                         : http_filter(json_incref(routes), name, edge->hop);
+    json_t *filter =
+        is_bytes(edge) ? tcp_filter(name) : http_filter(json_incref(routes), name, edge->hop);
     json_decref(routes);
     *ret = json_pack("{s:s, s:o, s:[{s:[o]}]}", "name", name, "address", address, "filter_chains",
                      "filters", filter);
@@ -303,7 +307,8 @@ static bool cluster(const struct mesh_config *config, const struct mesh_edge *ed
     INVARIANT(c != NULL);
     if (p->outlier.present && p->flavour == FLAVOUR_ENVOY)
         json_object_set_new(c, "outlier_detection", outlier_detection(&p->outlier));
-    http_options(c, &p->pool, edge->http2);
+    if (!edge->tcp)
+        http_options(c, &p->pool, edge->http2);
     if (config->certs != NULL && !edge->plain)
         json_object_set_new(c, "transport_socket",
                             envoy_tls_socket(config->folder, edge->peer_san));

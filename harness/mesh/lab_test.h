@@ -54,6 +54,7 @@ struct lab {
     struct mesh_run *mesh;
     const struct mesh_driver *driver;
     bool ready, died, timed_out, scraped;
+    bool tcp;                        /* the edges are of raw TCP */
     bool control_plane, told, shown; /* of the last lab_cut */
     struct error why;
     const char *envoy; /* path of the program */
@@ -192,7 +193,8 @@ static inline bool lab_open(struct lab *lab, const char *driver, struct edge_pol
     struct mesh_edge one = {.policy = policy,
                             .listen = "127.0.0.1:0",
                             .endpoints = lab->endpoints,
-                            .endpoint_count = lab->hosts};
+                            .endpoint_count = lab->hosts,
+                            .tcp = lab->tcp};
     const struct mesh_edge edges[] = {one, one};
     struct mesh_config config = {.edges = edges,
                                  .edge_count = COUNT_OF(edges),

@@ -20,6 +20,7 @@ struct mesh_edge {
     const char *const *endpoints; /* addresses of the fault proxies, endpoint 1 first */
     size_t endpoint_count;
     bool http2; /* the endpoints speak HTTP/2 (h2c, or by ALPN): services of http2 and grpc */
+    bool tcp;   /* raw TCP: bytes go through, and connects are all that the mesh knows */
     const json_t *istio; /* NULL, or the routes and clusters that Istio itself programs for it (the
                             program istio-config): taken instead of ${policy} by the driver envoy;
                             read during open only */

@@ -243,6 +243,8 @@ const char *plan_plane(const struct scenario *s, bool has_waypoint);
 /* Of a service: its endpoints speak plaintext in a lab of mutual TLS; two proxies in a row. */
 bool plan_is_plain(const struct service_plan *s);
 bool plan_has_leftover(const struct service_plan *s);
+/* A protocol of a load or a service: raw TCP, that is bytes without requests. NULL is none. */
+bool plan_is_raw(const char *protocol);
 /* A step needs certificates, or asks whether they are used. */
 bool plan_asks_certs(const struct scenario *s);
 /* Where the suite names no driver: who can play what it asks for. The builtin mesh speaks HTTP/1.1

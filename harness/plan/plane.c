@@ -83,6 +83,11 @@ static bool is_streams(const char *protocol)
     return protocol != NULL && (strcmp(protocol, "http2") == 0 || strcmp(protocol, "grpc") == 0);
 }
 
+bool plan_is_raw(const char *protocol)
+{
+    return protocol != NULL && strcmp(protocol, "tcp") == 0;
+}
+
 static bool sends_streams(const struct load_plan *loads, size_t count)
 {
     for (size_t i = 0; i < count; i++)
