@@ -8,8 +8,7 @@
 
 bool request_is_good(const struct request_record *request)
 {
-    return request->end == END_COMPLETE && request->status >= 200 && request->status < 400 &&
-           request->grpc_status <= 1;
+    return record_request_is_good(request);
 }
 
 static bool parse_kind(const char *word, enum await_kind *ret)

@@ -30,8 +30,9 @@ void picks_release(struct picks *p)
 
 static bool attempt_is_good(const struct attempt_record *attempt)
 {
-    return attempt->outcome == OUTCOME_ANSWERED && attempt->status > 0 && attempt->status < 500 &&
-           attempt->grpc_status <= 1;
+    bool raw = attempt->how_tied == TIED_RAW_LINE;
+    return attempt->outcome == OUTCOME_ANSWERED && (raw || attempt->status > 0) &&
+           attempt->status < 500 && attempt->grpc_status <= 1;
 }
 
 /* The window's oldest pick makes room. */

@@ -43,8 +43,7 @@ static bool applies(const struct edge_policy *edge)
 
 static bool is_good(const struct request *r)
 {
-    return r->r->end == END_COMPLETE && r->r->status >= 200 && r->r->status < 400 &&
-           r->r->grpc_status <= 1;
+    return record_request_is_good(r->r);
 }
 
 static int by_number(const void *a, const void *b)

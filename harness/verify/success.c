@@ -45,10 +45,11 @@ static bool word_holds(struct bytes word, uint32_t status)
     return bytes_to_u64(word, &number) && number == status;
 }
 
-static bool is_good(const char *good, bool grpc, const struct request *r)
+/* ${raw}: an answer of raw TCP is whole, or none. */
+static bool is_good(const char *good, bool grpc, bool raw, const struct request *r)
 {
-    if (r->r->end != END_COMPLETE)
-        return false;
+    if (r->r->end != END_COMPLETE || raw)
+        return r->r->end == END_COMPLETE;
     struct bytes rest = bytes_of(good);
     while (rest.len > 0) {
         size_t comma = bytes_find(rest, ',');
@@ -87,14 +88,15 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct error err = {0};
     if (asked != NULL && !units_parse_share(asked, &atleast, &err))
         atleast = 1000000;
-    bool grpc = strcmp(window_protocol(w), "grpc") == 0;
+    bool grpc = strcmp(window_protocol(w), "grpc") == 0,
+         raw = strcmp(window_protocol(w), "tcp") == 0;
     /* What a suite's author asks is counted and no more; what a generated plan asks is of the mesh,
      * and not of a machine that left it no time. */
     bool ours = w->scenario != NULL && w->scenario->from_policy;
     words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
-        bool is_fine = is_good(words, grpc, r);
+        bool is_fine = is_good(words, grpc, raw, r);
         if (!window_has(w, r) || (ours && !is_fine && is_excused(w, r)))
             continue;
         total++;

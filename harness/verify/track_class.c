@@ -168,9 +168,8 @@ static void mark_background(struct track *t, struct request *r)
     if (r->r->tag != 0 || (r->r->flags & REQUEST_TAGGED) != 0 || r->seen != 1 || r->n_mesh > 1)
         return;
     const struct try *x = &t->tries[r->first];
-    r->background = x->r->fired == 0 && x->r->fault == 0 && r->done_ns != 0 &&
-                    r->r->end == END_COMPLETE && r->r->status < 400 && r->r->status >= 200 &&
-                    r->r->grpc_status <= 1;
+    r->background =
+        x->r->fired == 0 && x->r->fault == 0 && r->done_ns != 0 && record_request_is_good(r->r);
 }
 
 void track_class(struct track *t)

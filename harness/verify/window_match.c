@@ -2,9 +2,6 @@
  * journal tells of one. plan_check refuses the keys that it does not tell. */
 #include "verify/window.h"
 
-/* Protocols of the record (journal/record.c). */
-enum { REQUEST_HTTP1, REQUEST_HTTP2 };
-
 /* A value of a match, one text or a list (or). */
 static bool one_of(const json_t *want, const char *text)
 {
