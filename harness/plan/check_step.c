@@ -230,7 +230,7 @@ static bool check_expect(const struct check *c, const struct step *s, struct err
         return false;
     return check_on(c, s, type->needs_on, err) && check_listed(c, s, "never", err) &&
            check_listed(c, s, "less", err) && check_match(s, err) && check_good(s, err) &&
-           check_expect_keys(c, s, err);
+           check_expect_keys(c, s, err) && check_raw_step(c->scenario, s, err);
 }
 
 static bool has_fault_named(const struct step *steps, size_t count, const char *name)
@@ -324,7 +324,8 @@ static bool check_fault(const struct check *c, const struct step *s, struct erro
     arena_release(&arena);
     if (good && strcmp(s->word, "cert") == 0 && !check_cert_tls(c, s, err))
         return false;
-    return good && check_on(c, s, true, err) && check_to_end_of(c, s, err);
+    return good && check_on(c, s, true, err) && check_to_end_of(c, s, err) &&
+           check_raw_step(c->scenario, s, err);
 }
 
 static bool known_word(const struct step *s, struct error *err)

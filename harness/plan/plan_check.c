@@ -54,15 +54,16 @@ static bool is_grpc(const char *protocol)
     return protocol != NULL && strcmp(protocol, "grpc") == 0;
 }
 
-/* gRPC has no other form that a mesh could turn it into: who sends it and who gets it must agree.
- */
+/* gRPC and raw TCP have no other form that a mesh could turn them into: who sends and who gets must
+ * agree. */
 static void check_load_protocol(const struct scenario *s, const struct load_plan *l,
                                 struct error *err)
 {
     for (size_t i = 0; i < s->lab.service_count; i++) {
         const struct service_plan *service = &s->lab.services[i];
         if (strcmp(service->name, l->on.to.service) == 0 &&
-            is_grpc(service->protocol) != is_grpc(l->protocol))
+            (is_grpc(service->protocol) != is_grpc(l->protocol) ||
+             plan_is_raw(service->protocol) != plan_is_raw(l->protocol)))
             error_set(err, ERROR_INPUT, "protocol is %s, but the service \"%s\" speaks %s",
                       l->protocol != NULL ? l->protocol : "http1", service->name,
                       service->protocol != NULL ? service->protocol : "http1");
@@ -85,7 +86,7 @@ static void check_loads(const struct scenario *s, const struct load_plan *loads,
             l->on.to.any)
             error_set(&err, ERROR_INPUT,
                       "on is \"%.80s\"; it must be an edge such as \"client -> b\"", l->on.text);
-        else if (check_place(s, "on", &l->on, &err))
+        else if (check_place(s, "on", &l->on, &err) && check_raw_load(l, &err))
             check_load_protocol(s, l, &err);
         error_prefix(&err, "%s: ", word);
         if (err.kind != ERROR_NONE)
@@ -340,6 +341,7 @@ static void check_lab(const struct scenario *s, struct errors *errors)
                    "they are where their owner put them");
     check_external(s, errors);
     check_ports(lab, errors);
+    check_raw_services(s, errors);
     check_planes(s, errors);
     check_lab_tls(s, errors);
 }

@@ -215,6 +215,9 @@ bool eject_explained(const struct window *w, const struct silence *s)
         bool ours = p != NULL && p->arm != NULL && p->service != NULL &&
                     strcmp(p->arm, w->track->arm) == 0 &&
                     strcmp(p->service, w->track->service) == 0;
+        /* On raw TCP who is refused shows, and is the ejection's cause. */
+        if (w->track->is_raw && strncmp(journal_name(j, r->what), "listener_", 9) == 0)
+            continue;
         if (ours && (r->endpoint == 0 || r->endpoint == s->host + 1) &&
             r->at + NS_PER_S >= s->begin_ns && r->at <= s->end_ns)
             return true;

@@ -16,7 +16,9 @@ struct run {
 static bool was_felt(const struct track *t, const struct try *x)
 {
     return x->next != TRACK_NONE || x->place > 1 ||
-           (x->request != TRACK_NONE && t->requests[x->request].r->status >= 500);
+           (x->request != TRACK_NONE &&
+            (t->requests[x->request].r->status >= 500 ||
+             (t->is_raw && t->requests[x->request].r->end != END_COMPLETE)));
 }
 
 /* The longest run past the threshold of a host that nobody put out, while the cap left room. */

@@ -47,8 +47,8 @@ static bool is_allowed(const struct window *w, const struct request *r)
     const json_t *words = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "answers"),
                  *word;
     size_t i;
-    if (r->r->end != END_COMPLETE)
-        return false;
+    if (r->r->end != END_COMPLETE || r->r->protocol == REQUEST_TCP)
+        return r->r->end == END_COMPLETE; /* raw TCP: the echo is whole */
     if (words == NULL)
         return word_allows("2xx", r);
     if (json_is_string(words))

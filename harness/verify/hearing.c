@@ -218,6 +218,8 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         .unseen_ns = unseen_of(edge),
         .try_timeout_ns = edge == NULL ? 0 : timeout_try_ns(edge),
         .request_timeout_ns = edge == NULL ? 0 : timeout_request_ns(edge),
+        .limited =
+            edge != NULL && edge->pool.max_connections.set && edge->pool.max_connections.number > 0,
         .span = span,
         .baseline = baseline,
     };

@@ -1,6 +1,7 @@
 /* path (spec/verifier.md 3.9): the data planes that each try passed, by the marks that they leave
  * on its head, and by the identity of whoever brought it. A ztunnel knows no requests and can mark
- * none; it is told by the workload's identity, which in ambient is its alone to present. */
+ * none; it is told by the workload's identity, which in ambient is its alone to present. So are all
+ * on raw TCP, that has no heads. */
 #include "verify/claims.h"
 #include "verify/window.h"
 
@@ -12,12 +13,17 @@
 static const char *const planes[] = {"sidecar", "ztunnel", "waypoint",
                                      "gateway", "linkerd", "none"};
 #define PLANES COUNT_OF(planes)
-enum { PLANE_ZTUNNEL = 1 << 1, PLANE_NONE = 1 << 5 };
+enum {
+    PLANE_SIDECAR = 1 << 0,
+    PLANE_ZTUNNEL = 1 << 1,
+    PLANE_LINKERD = 1 << 4,
+    PLANE_NONE = 1 << 5,
+};
 
 struct evidence {
-    struct map marks;   /* by try: name of the marks, plus 1 */
-    struct map carried; /* connections that began with an identity */
-    bool ambient;
+    struct map marks;     /* by try: name of the marks, plus 1 */
+    struct map carried;   /* connections that began with an identity */
+    unsigned by_identity; /* the plane that one shows; 0: none */
     uint64_t handshakes;
 };
 struct census {
@@ -72,11 +78,22 @@ static struct map_key key_of_conn(uint32_t conn, uint16_t endpoint)
     return (struct map_key){endpoint, conn};
 }
 
+/* Which plane presents the caller's identity: in ambient the ztunnel's alone does. */
+static unsigned identity_shows(const struct window *w)
+{
+    const char *word =
+        w->scenario == NULL || w->scenario->mesh.word == NULL ? "" : w->scenario->mesh.word;
+    if (strcmp(word, "istio_ambient") == 0)
+        return PLANE_ZTUNNEL;
+    if (!w->track->is_raw)
+        return 0;
+    return strcmp(word, "linkerd") == 0 ? PLANE_LINKERD : PLANE_SIDECAR;
+}
+
 static void gather(const struct window *w, struct evidence *e)
 {
     const struct journal *j = w->journal;
-    e->ambient = w->scenario != NULL && w->scenario->mesh.word != NULL &&
-                 strcmp(w->scenario->mesh.word, "istio_ambient") == 0;
+    e->by_identity = identity_shows(w);
     map_init(&e->marks, j->hop_count + 1);
     map_init(&e->carried, HANDSHAKES_MOST);
     for (size_t i = 0; i < j->hop_count; i++) {
@@ -115,8 +132,9 @@ static unsigned planes_of_try(const struct window *w, const struct evidence *e,
         size_t used = len < rest.len ? len + 1 : len;
         rest = (struct bytes){rest.at + used, rest.len - used};
     }
-    if (e->ambient && map_find(&e->carried, key_of_conn(x->r->conn, x->r->endpoint)) != NULL)
-        mask |= PLANE_ZTUNNEL;
+    if (e->by_identity != 0 &&
+        map_find(&e->carried, key_of_conn(x->r->conn, x->r->endpoint)) != NULL)
+        mask |= e->by_identity;
     return mask == 0 ? PLANE_NONE : mask;
 }
 
@@ -217,6 +235,12 @@ static bool is_unmarked(const struct window *w, const struct evidence *e, unsign
            e->marks.count == 0 && (planes_asked & ~(unsigned)PLANE_ZTUNNEL) != 0;
 }
 
+/* On raw TCP. */
+static unsigned tellable(const struct evidence *e)
+{
+    return e->by_identity | PLANE_NONE;
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -231,7 +255,13 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     look(w, &e, through, never, &c, ret);
     ret->seen = ret->eligible = c.requests;
     ret->wrong = c.wrong;
-    if ((through & PLANE_ZTUNNEL) != 0 && e.handshakes == 0) {
+    if (w->track->is_raw && (e.handshakes == 0 || ((through | never) & ~tellable(&e)) != 0)) {
+        verdict_open(ret, WHY_CAPABILITY, arena,
+                     "raw TCP carries no marks: a data plane is told by the identity that it "
+                     "presents, and %s",
+                     e.handshakes == 0 ? "nothing here is TLS" : "that of another is not told so");
+        ret->needs = "lab { driver = \"envoy\", tls = \"mutual\" }";
+    } else if ((through & PLANE_ZTUNNEL) != 0 && e.handshakes == 0) {
         verdict_open(ret, WHY_CAPABILITY, arena,
                      "a ztunnel is told by the identity that it presents, and nothing here is TLS");
         ret->needs = "lab { driver = \"envoy\", tls = \"mutual\" }";

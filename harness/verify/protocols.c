@@ -37,8 +37,21 @@ static const char *const streams[] = {
     "retry.default",
 };
 
-/* Words of requests: a mesh that knows no requests cannot retry, time out or make a status. */
-static const char *const requests[] = {"retries", "timeout", "status", "idempotency", "budget"};
+/* On raw TCP: words of requests, and claims of other words. A mesh that knows no requests cannot
+ * retry, time out or make a status, and counts none. */
+static const char *const requests[] = {"retries", "timeout",    "status",       "idempotency",
+                                       "budget",  "rate_limit", "amplification"};
+static const char *const of_requests[] = {
+    "accrual",         "cb.requests",      "cb.pending",      "cb.per_connection",
+    "metrics.retries", "metrics.timeouts", "metrics.statuses"};
+/* And claims that take a connection for the requests on it, or wait for a status. */
+static const char *const unknown[] = {"cb.connections", "metrics.requests", "lb.slow_share"};
+
+static bool is_handshakes(const char *id)
+{
+    return strncmp(id, "tls.", 4) == 0 || strncmp(id, "rot.", 4) == 0 ||
+           strcmp(id, "await.cert") == 0;
+}
 
 static bool has(const char *const *list, size_t count, const char *text)
 {
@@ -48,15 +61,26 @@ static bool has(const char *const *list, size_t count, const char *text)
     return false;
 }
 
+static enum protocol_rule rule_of_raw(const struct claim_type *type)
+{
+    if (strncmp(type->id, "tls.surface", 11) == 0)
+        return PROTOCOL_UNKNOWN; /* it is told by the caller's status */
+    if (is_handshakes(type->id))
+        return PROTOCOL_JUDGED;
+    if (has(requests, COUNT_OF(requests), type->word) ||
+        has(of_requests, COUNT_OF(of_requests), type->id))
+        return PROTOCOL_NOTHING;
+    return has(unknown, COUNT_OF(unknown), type->id) ? PROTOCOL_UNKNOWN : PROTOCOL_JUDGED;
+}
+
 enum protocol_rule protocol_rule_of(const struct claim_type *type, const char *protocol)
 {
     if (strcmp(protocol, "http1") == 0)
         return PROTOCOL_JUDGED;
     if (strcmp(protocol, "tcp") == 0)
-        return has(requests, COUNT_OF(requests), type->word) ? PROTOCOL_NOTHING : PROTOCOL_JUDGED;
+        return rule_of_raw(type);
     /* A handshake is the same whatever is spoken on top of it; one request that was alone, too. */
-    if (strncmp(type->id, "tls.", 4) == 0 || strncmp(type->id, "rot.", 4) == 0 ||
-        strcmp(type->id, "await.cert") == 0)
+    if (is_handshakes(type->id))
         return PROTOCOL_JUDGED;
     return has(streams, COUNT_OF(streams), type->id) ? PROTOCOL_JUDGED : PROTOCOL_UNKNOWN;
 }

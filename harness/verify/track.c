@@ -205,9 +205,13 @@ static void tie(struct track *t)
         struct try *x = &t->tries[i];
         x->request = x->next = TRACK_NONE;
         x->place = 1;
+        const uint64_t *at = map_find(&ids, (struct map_key){x->r->id_hi, x->r->id_lo});
+        if (x->is_connection && track_is_refused(x) && at != NULL) {
+            x->request = (uint32_t)*at - 1;
+            t->requests[x->request].refused++;
+        }
         if (x->is_connection)
             continue;
-        const uint64_t *at = map_find(&ids, (struct map_key){x->r->id_hi, x->r->id_lo});
         /* The span of a left try of 1 ns or less: the mesh had gone when we read it. */
         x->late_read = x->left_ns != 0 && x->left_ns <= x->head_ns + 1;
         if (at != NULL)
@@ -299,10 +303,13 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->request_timeout_ns = options->request_timeout_ns;
     collect_tries(t);
     collect_requests(t);
+    t->is_raw = t->request_count > 0 && t->requests[0].r->protocol == REQUEST_TCP;
+    if (!options->limited)
+        track_add_refused(t);
     tie(t);
     track_find_stalls(t);
     for (uint32_t i = 0; i < t->try_count; i++)
-        if (t->tries[i].is_connection)
+        if (t->tries[i].is_connection && !track_is_refused(&t->tries[i]))
             attribute(t, &t->tries[i]);
     t->same_clock = clocks_agree(t, PROC_OF_ARM);
     t->same_endpoint_clock = clocks_agree(t, PROC_OF_SERVICE);
@@ -342,6 +349,7 @@ void track_free(struct track *t)
     free(t->raw.at);
     free(t->silences);
     free(t->made);
+    free(t->refused);
     free(t->counters);
     free(t->gauges);
     free(t);

@@ -102,9 +102,11 @@ struct track {
                            UINT64_MAX: never */
     uint64_t try_timeout_ns, request_timeout_ns;
     uint32_t retries;
-    bool same_clock;             /* times of client and endpoints may be subtracted */
-    bool same_endpoint_clock;    /* those of two endpoints of the service may be */
-    struct attempt_record *made; /* stand-ins of failed connections */
+    bool is_raw;                    /* raw TCP: a connection is a request's only try */
+    bool same_clock;                /* times of client and endpoints may be subtracted */
+    bool same_endpoint_clock;       /* those of two endpoints of the service may be */
+    struct attempt_record *made;    /* stand-ins of failed connections */
+    struct attempt_record *refused; /* of raw TCP: of connects that were refused */
     /* Of the whole arm: a proxy carries what goes to other services too. */
     struct track_counter *counters; /* by proxy, then by time */
     size_t counter_count;
@@ -119,6 +121,7 @@ struct track_options {
     uint32_t retries;                            /* that the policy allows */
     uint64_t unseen_ns;                          /* 0: no gap is an ejection */
     uint64_t try_timeout_ns, request_timeout_ns; /* of the mesh; 0: none */
+    bool limited;                                /* the mesh may refuse a connection by itself */
     struct span span;                            /* the scenario's */
     struct span baseline;
 };
@@ -168,6 +171,12 @@ struct track_key {
     uint32_t k, at; /* k: order at equal times; at: the caller's */
 };
 void track_sort(struct track_key *keys, size_t count);
+/* Raw TCP: stand-ins of the connects that a closed listener refused, with the ids of their
+ * requests, as tries that are connections (track_raw.c). */
+void track_add_refused(struct track *t);
+bool track_is_refused(const struct try *x);
+/* RULE_* bits of a try on raw TCP, where connects are all that counts. */
+uint8_t track_rule_of_raw(const struct try *x);
 void track_class(struct track *t);
 void track_count_hidden(struct track *t);
 void track_find_gaps(struct track *t);

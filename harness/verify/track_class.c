@@ -64,6 +64,8 @@ static uint8_t rule_of_status(const struct track *t, const struct try *x, bool g
 
 static uint8_t rule_of(const struct track *t, const struct try *x, bool gateway)
 {
+    if (t->is_raw)
+        return track_rule_of_raw(x);
     if (x->is_connection)
         return RULE_FAILS | RULE_FAILED;
     bool cut = x->left_ns != 0 && (x->out_ns == 0 || x->left_ns <= x->out_ns);
@@ -101,7 +103,7 @@ static bool had_ended(const struct track *t, const struct try *x, const struct t
  * before was there, or, where our reading was late, the request's start. */
 static uint64_t begun_ns(const struct track *t, const struct try *x)
 {
-    if (x->request == TRACK_NONE)
+    if (x->request == TRACK_NONE || x->is_connection)
         return x->head_ns;
     const struct request *r = &t->requests[x->request];
     uint64_t begun = t->same_clock ? r->start_ns : t->tries[r->first].head_ns;
@@ -128,9 +130,12 @@ static bool may_be_cut_before(const struct track *t, const struct try *x)
 
 static void stamp_seen(const struct track *t, struct try *x)
 {
-    x->lo_ns = x->out_ns == 0 || may_be_cut_before(t, x) ? begun_ns(t, x) : x->out_ns;
+    bool early = x->out_ns == 0 || t->is_raw || may_be_cut_before(t, x);
+    x->lo_ns = early ? begun_ns(t, x) : x->out_ns;
     x->seen_ns = UINT64_MAX;
     earlier(&x->seen_ns, x->left_ns);
+    if (t->is_raw && x->r->upstream != 0) /* bytes follow a connect that was seen to be through */
+        earlier(&x->seen_ns, x->r->at + x->r->upstream);
     if (x->next != TRACK_NONE)
         earlier(&x->seen_ns, t->tries[x->next].head_ns);
     if (!t->same_clock || x->request == TRACK_NONE)

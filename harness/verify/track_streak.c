@@ -74,6 +74,8 @@ uint32_t track_position(const struct track *t, uint32_t index)
 /* Tries of one request that no endpoint saw. */
 static uint64_t hidden_of(const struct track *t, const struct request *r)
 {
+    if (t->is_raw) /* one that was refused, but not known by whom */
+        return r->seen + r->refused == 0 && r->r->end != END_COMPLETE;
     /* An answer of the mesh's own about a failed connection may stand for all the tries that were
      * left. */
     bool local = r->r->body_class == BODY_CONNECT_FAILURE || (r->seen == 0 && r->r->status >= 500);
