@@ -353,7 +353,7 @@ static void read_tagged(struct build *b, const json_t *keys, const char *label, 
             continue;
         }
         l->tagged[l->tagged_count++] =
-            (struct tagged){arena_strdup(&b->plan->arena, tag), (uint32_t)n};
+            (struct tagged){.tag = arena_strdup(&b->plan->arena, tag), .count = (uint32_t)n};
     }
 }
 

@@ -349,6 +349,18 @@ static void set_limits(struct proxy_agent *p, const json_t *limits)
         proxy_arm(p->proxy, (uint16_t)n, make_chain(p, &none, (uint16_t)n), &at_ns);
 }
 
+/* The texts are the list's; the caller frees the array. */
+static const char **tags_of(const json_t *list, size_t *ret_count)
+{
+    const char **tags = check_alloc_zero(json_array_size(list) + 1, sizeof(*tags));
+    *ret_count = json_array_size(list);
+    for (size_t i = 0; i < *ret_count; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        tags[i] = text == NULL ? "" : text;
+    }
+    return tags;
+}
+
 static bool setup(struct agent *a, const json_t *body, struct error *err)
 {
     const json_t *list = json_object_get(body, "endpoints");
@@ -374,6 +386,8 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     p->endpoint_count = count;
     p->refused = check_alloc_zero(count, sizeof(*p->refused));
     p->first = (uint16_t)first;
+    const char **tags = tags_of(json_object_get(body, "tags"), &config.tag_count);
+    config.tags = tags;
     char(*listen)[LISTEN_BYTES] =
         a->options->listen == NULL ? NULL : check_alloc_zero(count, sizeof(*listen));
     bool ok = true;
@@ -385,6 +399,7 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     for (size_t i = 0; i < count; i++)
         tls_context_release(endpoints[i].serves);
     free(endpoints);
+    free(tags);
     if (!ok)
         return false;
     set_limits(p, json_object_get(body, "limits"));

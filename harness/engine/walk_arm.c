@@ -248,7 +248,8 @@ static json_t *fault_json(const struct walk *w, const struct walk_use *u, uint32
                             endpoints, "ttl_ns", (json_int_t)ttl_of(w, u));
     if (u->in_proxy)
         json_object_set_new(one, "in_proxy", json_true());
-    if (u->step->on.from.service != NULL)
+    /* A stream of raw TCP names no caller; the plan's check has seen that there is but this one. */
+    if (u->step->on.from.service != NULL && !plan_is_raw(w->services[u->service].plan->protocol))
         json_object_set_new(one, "from", json_string(u->step->on.from.service));
     return one;
 }

@@ -301,6 +301,8 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s, s
     json_t *setup = json_pack("{so ss so}", "endpoints", endpoints, "protocol",
                               s->plan->protocol == NULL ? "http1" : s->plan->protocol, "limits",
                               limits_setup(w));
+    if (setup != NULL && plan_is_raw(s->plan->protocol))
+        json_object_set_new(setup, "tags", plan_tags(w->scenario));
     if (setup != NULL && s->proxy_count > 1)
         json_object_set_new(setup, "part", json_true());
     if (setup != NULL && w->plan->group != NULL)

@@ -56,7 +56,8 @@ size_t load_raw_parts(struct load_conn *c, struct iovec parts[LOAD_RAW_PARTS], u
     size_t count = 0;
     record_id_print((uint64_t)l->config.run << 32 | l->config.proc, c->seq, id, sizeof(id));
     if (!c->named) {
-        int n = snprintf(l->line, sizeof(l->line), "MP1 %s %04u\n", id, c->ask.tag);
+        uint32_t tag = c->ask.tag == 0 ? 0 : l->plan->tagged[c->ask.tag - 1].number;
+        int n = snprintf(l->line, sizeof(l->line), "MP1 %s %04u\n", id, tag);
         INVARIANT(n == LINE_BYTES);
         parts[count++] = part_of(l->line, LINE_BYTES);
         c->named = true;

@@ -212,13 +212,13 @@ static void an_open_load_warms_its_connections_and_names_them_when_they_are_used
 static void the_tag_is_its_number_in_the_line(void **state)
 {
     struct fixture *f = *state;
-    struct tagged tagged[] = {{"f1:reset", 2}};
+    struct tagged tagged[] = {{.tag = "f1:reset", .count = 2, .number = 7}};
     f->plan.reuse = REUSE_EACH;
     f->plan.tagged = tagged;
     f->plan.tagged_count = 1;
     run_to(f, 3);
-    assert_memory_equal(f->sessions[0].got + 34, " 0001\n", 6);
-    assert_memory_equal(f->sessions[1].got + 34, " 0001\n", 6);
+    assert_memory_equal(f->sessions[0].got + 34, " 0007\n", 6);
+    assert_memory_equal(f->sessions[1].got + 34, " 0007\n", 6);
     assert_memory_equal(f->sessions[2].got + 34, " 0000\n", 6);
     assert_string_equal(lab_name(&f->lab, f->lab.records[0].tag), "f1:reset");
     assert_int_equal(f->lab.records[2].tag, 0);

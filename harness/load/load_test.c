@@ -267,7 +267,7 @@ static void a_dead_idle_connection_is_no_try(void **state)
 static void tags_are_sent_exactly_in_the_order_of_the_seed(void **state)
 {
     struct fixture *f = *state;
-    struct tagged tagged[] = {{"a", 12}, {"b", 7}};
+    struct tagged tagged[] = {{.tag = "a", .count = 12}, {.tag = "b", .count = 7}};
     char order[3][32];
     f->plan.tagged = tagged;
     f->plan.tagged_count = 2;
@@ -323,7 +323,7 @@ static void closed_users_wait_and_think(void **state)
 static void closed_users_heal_after_each_tagged_request(void **state)
 {
     struct fixture *f = *state;
-    struct tagged tagged[] = {{"a", 5}, {"b", 5}};
+    struct tagged tagged[] = {{.tag = "a", .count = 5}, {.tag = "b", .count = 5}};
     f->plan = (struct load_plan){.closed = true,
                                  .users = 1,
                                  .timeout_ns = NS_PER_S,
@@ -546,7 +546,8 @@ static void stopping_waits_for_what_is_under_way(void **state)
 
 static void plans_that_cannot_be_are_refused(void **state)
 {
-    static struct tagged bad[] = {{"a\r\nb: c", 1}}, many[] = {{"a", 2000000}};
+    static struct tagged bad[] = {{.tag = "a\r\nb: c", .count = 1}},
+                         many[] = {{.tag = "a", .count = 2000000}};
     static const struct {
         struct load_plan plan;
         const char *text;

@@ -127,7 +127,7 @@ static void run_to(struct shards *s, const struct load_plan *plan, size_t count,
 static void the_union_of_all_shards_is_the_plan(void **state)
 {
     static const size_t counts[] = {2, 3, 7};
-    struct tagged tagged[] = {{"a", 40}, {"b", 25}};
+    struct tagged tagged[] = {{.tag = "a", .count = 40}, {.tag = "b", .count = 25}};
     struct load_plan plan = {.rate_per_h = UINT64_C(1500) * 3600,
                              .poisson = true,
                              .timeout_ns = 10 * NS_PER_S,
@@ -161,7 +161,7 @@ static void the_union_of_all_shards_is_the_plan(void **state)
  */
 static void closed_shards_share_the_users_and_the_tags(void **state)
 {
-    struct tagged tagged[] = {{"a", 10}};
+    struct tagged tagged[] = {{.tag = "a", .count = 10}};
     struct load_plan plan = {.closed = true,
                              .users = 3,
                              .think_ns = NS_PER_MS,

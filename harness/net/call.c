@@ -339,22 +339,35 @@ void call_read_head(struct call *call, const struct http1_head *head)
     call->flow[SIDE_REQUEST].head_bytes = head->head_bytes;
 }
 
-bool call_read_raw_line(struct call *call, struct bytes in)
-{
-    struct attempt_record *r = &call->record;
-    if (in.len < CALL_RAW_LINE_BYTES || !bytes_starts(in, BYTES("MP1 ")) || in.at[34] != ' ' ||
-        in.at[39] != '\n' || !record_id_parse((struct bytes){in.at + 4, 30}, &r->id_hi, &r->id_lo))
-        return false;
-    r->how_tied = TIED_RAW_LINE;
-    r->tag = endpoint_name(call->endpoint, (struct bytes){in.at + 35, 4});
-    r->k = tries_next(call->endpoint->proxy->tries, r->id_hi, r->id_lo);
-    return true;
-}
-
 static struct bytes keep(struct arena *arena, struct bytes text)
 {
     return (struct bytes){(const uint8_t *)arena_strndup(arena, (const char *)text.at, text.len),
                           text.len};
+}
+
+/* The tag's text; "0000" is none. */
+static struct bytes raw_tag(const struct proxy *p, struct bytes digits)
+{
+    uint64_t number;
+    if (!bytes_to_u64(digits, &number) || number > p->tag_count)
+        return digits;
+    return number == 0 ? (struct bytes){0} : bytes_of(p->tags[number - 1]);
+}
+
+bool call_read_raw_line(struct call *call, struct bytes in)
+{
+    struct attempt_record *r = &call->record;
+    const struct proxy *p = call->endpoint->proxy;
+    if (in.len < CALL_RAW_LINE_BYTES || !bytes_starts(in, BYTES("MP1 ")) || in.at[34] != ' ' ||
+        in.at[39] != '\n' || !record_id_parse((struct bytes){in.at + 4, 30}, &r->id_hi, &r->id_lo))
+        return false;
+    r->how_tied = TIED_RAW_LINE;
+    struct bytes tag = raw_tag(p, (struct bytes){in.at + 35, 4});
+    if (tag.len > 0)
+        call->raw_tag = keep(&call->arena, tag);
+    r->tag = tag.len > 0 ? endpoint_name(call->endpoint, tag) : 0;
+    r->k = tries_next(p->tries, r->id_hi, r->id_lo);
+    return true;
 }
 
 static void select_as(struct call *call, struct select_view *seen, bool has_head, uint64_t now_ns)
@@ -383,6 +396,8 @@ static void select_as(struct call *call, struct select_view *seen, bool has_head
                       : call->h2 == NULL ? MATCH_HTTP1
                       : call->is_grpc    ? MATCH_HTTP2 | MATCH_GRPC
                                          : MATCH_HTTP2;
+    if (!has_head)
+        seen->tag = call->raw_tag;
     if (has_head) {
         seen->tag = fields_find(seen->fields, "x-meshproof-tag");
         seen->from = fields_find(seen->fields, "x-meshproof-from");

@@ -51,7 +51,8 @@ struct call {
         authority;        /* in the arena; only when a fault has chosen this try */
     uint16_t cut_outcome; /* of a cut that waits for bytes to leave */
     uint8_t cut_by;
-    uint16_t interims; /* 1xx answers so far */
+    uint16_t interims;    /* 1xx answers so far */
+    struct bytes raw_tag; /* of a raw stream's first line; in ${arena} */
     uint64_t cut_deadline_ns;
     bool tunnel, selected, client_keeps, client_1_0, upgrade, expects_continue;
     bool is_grpc, backend_keeps, held_ever, cutting;
@@ -70,8 +71,8 @@ void call_free_all(struct proxy *p);
 void call_read_head(struct call *call, const struct http1_head *head);
 /* The same of any protocol's head; ${target} with the query. */
 void call_read_fields(struct call *call, struct fields fields, struct bytes target, enum verb verb);
-/* The first line of a raw TCP stream, "MP1 <id> <tag>\n" (verifier.md 1.3): false when it is not
- * one. */
+/* The first line of a raw TCP stream, "MP1 <id> <tag>\n" (verifier.md 1.3), whose tag is a number
+ * of proxy_config.tags: false when it is not one. */
 #define CALL_RAW_LINE_BYTES 40
 bool call_read_raw_line(struct call *call, struct bytes in);
 /* Evaluates the selectors; only once. */

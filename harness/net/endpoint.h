@@ -55,6 +55,8 @@ struct proxy {
     enum proxy_protocol protocol;
     char *service, *effect_header;
     size_t effect_header_len;
+    char **tags;
+    size_t tag_count;
     bool affinity_connection, freeing, draining;
     uint64_t seed;
     struct endpoint *endpoints;

@@ -68,6 +68,9 @@ bool proxy_open(struct loop *loop, struct recorder *recorder, const struct proxy
         p->effect_header = check_strdup(config->effect_header);
         p->effect_header_len = strlen(p->effect_header);
     }
+    p->tags = check_alloc_zero(config->tag_count + 1, sizeof(*p->tags));
+    for (size_t i = 0; i < config->tag_count; i++)
+        p->tags[p->tag_count++] = check_strdup(config->tags[i]);
     p->affinity_connection = config->affinity_connection;
     p->seed = config->seed;
     p->shared = config->shared;
@@ -142,6 +145,9 @@ void proxy_free(struct proxy *p)
     free(p->endpoints);
     free(p->service);
     free(p->effect_header);
+    for (size_t i = 0; i < p->tag_count; i++)
+        free(p->tags[i]);
+    free(p->tags);
     free(p);
 }
 

@@ -43,7 +43,10 @@ struct proxy_config {
     const struct proxy_endpoint *endpoints;
     size_t endpoint_count;
     const char *effect_header; /* header whose value counts one effect; NULL: none */
-    bool affinity_connection;  /* one backend connection for each client connection */
+    /* Tags of raw TCP by number, from 1 (call.h); a number beyond them is its own name. */
+    const char *const *tags;
+    size_t tag_count;
+    bool affinity_connection; /* one backend connection for each client connection */
     uint64_t seed;
     bool shared; /* listen with SO_REUSEPORT: one of several processes on the same addresses */
     /* The other endpoints of the service are other processes, which see the other tries of a

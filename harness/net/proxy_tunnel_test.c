@@ -86,7 +86,7 @@ static void raw_streams_pass_with_their_id_line_taken_out(void **state)
     struct attempt_record *a = await_attempt(rig, 1);
     assert_int_equal(a->how_tied, TIED_RAW_LINE);
     assert_int_equal(a->id_lo & 0xffff, 7);
-    assert_true(a->tag != 0);
+    assert_string_equal(rig->name[a->tag], "0012"); /* none of this proxy's tags */
     assert_int_equal(a->bytes_in, 8);
     assert_int_equal(a->bytes_out, 3);
     assert_int_equal(a->outcome, OUTCOME_ANSWERED);
@@ -108,12 +108,38 @@ static void raw_streams_pass_with_their_id_line_taken_out(void **state)
     rig_close(rig);
 }
 
+static void the_number_in_the_line_is_a_tag_by_the_proxys_list(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *digits, *tag;
+    } rows[] = {{"0001", "f1:reset"}, {"0002", "all:hold"}, {"0003", "0003"}, {"0000", NULL}};
+    struct rig *rig = rig_open_as(PROXY_TCP, false);
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        char line[64];
+        struct peer *c = rig_dial(rig);
+        snprintf(line, sizeof(line), "MP1 0000002a-0003-%016x %s\nx", i + 1, rows[i].digits);
+        say(c, line);
+        struct peer *s = await_server(rig, i + 1);
+        await_text(s, "x");
+        peer_close(c, true);
+        await_gone(s);
+        struct attempt_record *a = await_attempt(rig, i + 1);
+        if (rows[i].tag == NULL)
+            assert_int_equal(a->tag, 0);
+        else
+            assert_string_equal(rig->name[a->tag], rows[i].tag);
+    }
+    rig_close(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_upgrade_becomes_a_raw_stream_with_half_closes),
         cmocka_unit_test(connect_tunnels_after_2xx_only),
         cmocka_unit_test(raw_streams_pass_with_their_id_line_taken_out),
+        cmocka_unit_test(the_number_in_the_line_is_a_tag_by_the_proxys_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -368,6 +368,8 @@ static inline struct rig *rig_open_with(const struct rig_options *options)
                                   .endpoints = &endpoint,
                                   .endpoint_count = 1,
                                   .effect_header = "x-order",
+                                  .tags = (const char *const[]){"f1:reset", "all:hold"},
+                                  .tag_count = 2,
                                   .affinity_connection = options->affinity,
                                   .handshake_limit_ns = options->handshake_limit_ns,
                                   .head_limit_ns = options->head_limit_ns,

@@ -82,7 +82,7 @@ static bool check_fault(const struct step *s, const char *name, struct error *er
 {
     static const char *const of_http[] = {"abort",   "goaway",     "malformed",
                                           "replace", "rst_stream", NULL};
-    static const char *const keys[] = {"attempt", "from", "protocol", "tag", NULL};
+    static const char *const keys[] = {"attempt", "protocol", "tag", NULL};
     const char *key;
     json_t *value;
     if (in_list(of_http, s->word))
@@ -93,10 +93,40 @@ static bool check_fault(const struct step *s, const char *name, struct error *er
         if (!in_list(keys, key))
             return error_set(err, ERROR_INPUT,
                              "fault.%s: match has no %.40s on \"%s\", which speaks tcp; it has "
-                             "attempt from protocol tag",
+                             "attempt protocol tag",
                              s->word, key, name);
     }
     return true;
+}
+
+/* A caller of ${service} that is not ${caller}; NULL: there is none. */
+static const char *other_caller(const struct load_plan *loads, size_t count, const char *service,
+                                const char *caller)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct place *on = &loads[i].on;
+        if (on->from.service != NULL && on->to.service != NULL &&
+            strcmp(on->to.service, service) == 0 && strcmp(on->from.service, caller) != 0)
+            return on->from.service;
+    }
+    return NULL;
+}
+
+/* "a -> b" is "b" where a is the only one who calls. */
+static bool check_caller(const struct scenario *s, const struct step *step, struct error *err)
+{
+    const char *caller = step->on.from.service, *name = step->on.to.service, *other = NULL;
+    if (caller == NULL)
+        return true;
+    other = other_caller(s->loads, s->load_count, name, caller);
+    for (size_t i = 0; i < s->phase_count && other == NULL; i++)
+        other = other_caller(s->phases[i].loads, s->phases[i].load_count, name, caller);
+    return other == NULL ||
+           error_set(
+               err, ERROR_INPUT,
+               "fault.%s: \"%s -> %s\": the caller cannot be told on this edge (raw TCP has no "
+               "x-meshproof-from, and %s calls too): write on = \"%s\"",
+               step->word, caller, name, other, name);
 }
 
 /* Only of handshakes. */
@@ -137,6 +167,6 @@ bool check_raw_step(const struct scenario *s, const struct step *step, struct er
     if (raw_service(s, name) == NULL)
         return true;
     if (step->kind == STEP_FAULT)
-        return check_fault(step, name, err);
+        return check_fault(step, name, err) && check_caller(s, step, err);
     return step->kind != STEP_EXPECT || check_expect(step, name, err);
 }

@@ -40,6 +40,7 @@ struct step {
 struct tagged {
     const char *tag;
     uint32_t count;
+    uint32_t number; /* of the tag in its scenario, from 1 (plan_number_tags) */
 };
 struct load_plan {
     bool closed;
@@ -224,6 +225,10 @@ void plan_check_all(struct plan *p, struct errors *errors);
 /* Gives every fault of the scenario its number, in the order in which they are written. plan_check
  * and plan_from_json do so too; generators call it after adding phases. */
 void plan_number_faults(struct scenario *s);
+/* The same of the tags of its loads, phase by phase, one number a text. */
+void plan_number_tags(struct scenario *s);
+/* Those tags by number: a JSON array, the caller's. */
+json_t *plan_tags(const struct scenario *s);
 /* One scenario for each arm of those that have several (harness/adr/0021), named "tails, arm
  * linkerd", next to each other; the rest as they are. */
 bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;

@@ -407,6 +407,7 @@ static void check_scenario(struct scenario *s, struct errors *errors)
         errors_add(errors, s->source, ERROR_LIMIT,
                    "scenario \"%.80s\" has %zu faults; at most 65534", s->name, faults);
     plan_number_faults(s);
+    plan_number_tags(s);
     check_arms(s, errors);
     check_lab(s, errors);
     check_edges(s, errors);

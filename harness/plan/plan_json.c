@@ -122,8 +122,10 @@ bool plan_from_json(const json_t *from, struct plan **ret, struct error *err)
         plan_free(p);
         return false;
     }
-    for (size_t i = 0; i < p->scenario_count; i++)
+    for (size_t i = 0; i < p->scenario_count; i++) {
         plan_number_faults(&p->scenarios[i]);
+        plan_number_tags(&p->scenarios[i]);
+    }
     *ret = p;
     return true;
 }

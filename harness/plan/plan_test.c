@@ -56,7 +56,7 @@ static struct plan *made(void)
     assert_true(place_parse("client -> b", &p->arena, &phase->loads[0].on, NULL));
     phase->loads[0].tagged_count = 1;
     phase->loads[0].tagged = ARENA_ARRAY(&p->arena, struct tagged, 1);
-    phase->loads[0].tagged[0] = (struct tagged){"f1:503", 10};
+    phase->loads[0].tagged[0] = (struct tagged){.tag = "f1:503", .count = 10};
     phase->step_count = 3;
     phase->steps = ARENA_ARRAY(&p->arena, struct step, 3);
     phase->steps[0] =

@@ -114,7 +114,8 @@ static void tag(struct probing *b, struct load_plan *l, const char *name, uint32
     if (l->tagged == NULL)
         l->tagged = ARENA_ARRAY(&b->p->arena, struct tagged, TAGS_MOST);
     INVARIANT(l->tagged_count < TAGS_MOST);
-    l->tagged[l->tagged_count++] = (struct tagged){arena_strdup(&b->p->arena, name), count};
+    l->tagged[l->tagged_count++] =
+        (struct tagged){.tag = arena_strdup(&b->p->arena, name), .count = count};
     l->heal = 4 * b->n;
 }
 

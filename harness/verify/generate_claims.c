@@ -113,7 +113,8 @@ static void add_tag(struct making *m, uint32_t fails, const char *cause, uint32_
     if (is_failure && m->ejects)
         step_set_json(m->p, &step, "streak", json_integer((json_int_t)m->c - 1));
     making_step(m, step);
-    m->tags[m->tag_count++] = (struct tagged){tag, is_failure ? with_guard(m, count) : count};
+    m->tags[m->tag_count++] =
+        (struct tagged){.tag = tag, .count = is_failure ? with_guard(m, count) : count};
 }
 
 static void add_status(struct making *m, uint32_t fails, uint32_t status, uint32_t count)

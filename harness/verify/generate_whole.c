@@ -27,7 +27,7 @@ static void add_done(struct making *m, const char *tag, const char *word, const 
         step_set_json(m->p, &step, "streak", json_integer((json_int_t)m->c - 1));
     making_step(m, step);
     uint32_t count = m->options->strict ? STRICT_LEAST : DONE_LEAST;
-    m->tags[m->tag_count++] = (struct tagged){tag, m->ejects ? 2 * count : count};
+    m->tags[m->tag_count++] = (struct tagged){.tag = tag, .count = m->ejects ? 2 * count : count};
 }
 
 void making_whole(struct making *m)
