@@ -1,5 +1,6 @@
 #include "cli/arguments.h"
 #include "cli/folders.h"
+#include "cli/istio.h"
 #include "cli/live_note.h"
 #include "cli/prepare.h"
 #include "cli/progress.h"
@@ -32,17 +33,22 @@ static const struct option discover_options[] = {
      false},
 };
 
-static int print(const struct arguments *args, const struct discovery *d)
+/* ${istio}: what Istio said of the policy's objects, where it was asked; else NULL. */
+static int print(const struct arguments *args, const struct discovery *d, json_t *istio)
 {
     struct text t;
     text_init(&t, TEXT_MOST_BYTES);
     if (arguments_has(args, "json")) {
         json_t *j = discovery_to_json(d);
+        if (istio != NULL)
+            json_object_set(j, "istio", istio);
         json_dumpf(j, stdout, JSON_INDENT(1));
         fputc('\n', stdout);
         json_decref(j);
     } else {
         discovery_print(d, &t);
+        if (istio != NULL)
+            istio_says_print(istio, &t);
         fputs(text_get(&t), stdout);
     }
     text_release(&t);
@@ -63,7 +69,7 @@ static int infer(const struct arguments *args, const char *path)
     }
     int code;
     if (discover_infer(journal, &d, &err)) {
-        code = print(args, &d);
+        code = print(args, &d, json_object_get(journal->policy, "istio"));
         discovery_release(&d);
     } else {
         code = command_fail(&err);

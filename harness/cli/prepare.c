@@ -332,6 +332,7 @@ void prepared_release(struct prepared *p)
         policy_free(policy);
         policy_free(mesh);
         json_decref(p->scenarios[i].istio);
+        json_decref(p->scenarios[i].istio_says);
     }
     for (size_t i = 0; i < p->control_plan_count; i++)
         plan_free(p->control_plans[i]);

@@ -22,7 +22,8 @@ struct prepared_scenario {
     struct edge_policy *edges, *mesh_edges;
     size_t edge_count;
     enum driver driver;
-    json_t *istio; /* driver istio: what Istio programs, by service; else NULL */
+    json_t *istio;      /* driver istio: what Istio programs, by service; else NULL */
+    json_t *istio_says; /* and what it says of each object (istio.h); else NULL */
 };
 struct prepared {
     struct plan *plan;
@@ -58,8 +59,6 @@ bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scen
 /* prepare_names.c: host names of an external mesh become addresses. After prepare, by those that
  * run: unlike all else here it asks the network. */
 bool prepare_names(struct prepared *p, struct error *err) WARN_UNUSED;
-/* The path of istio-config; false: it is nowhere. */
-bool prepare_istio_find(char *to, size_t size);
 /* The options of the generator for a scenario: from its own keys, and from the command line. */
 bool prepare_generate_options(const struct arguments *args, const struct scenario *s, uint64_t seed,
                               struct generate_options *ret, struct error *err) WARN_UNUSED;

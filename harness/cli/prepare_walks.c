@@ -293,6 +293,8 @@ static json_t *new_policy_row(struct prepared *p, const struct arguments *args)
                   "controls", "findings", findings_json(p));
     INVARIANT(row != NULL);
     json_object_set_new(row, "files", policy_quotes_to_json(first->policy));
+    if (first->istio_says != NULL)
+        json_object_set(row, "istio", first->istio_says);
     if (mesh_count > 0)
         json_object_set_new(row, "mesh_paths",
                             json_string(joined(&p->arena, mesh_paths, mesh_count)));

@@ -3,6 +3,7 @@
 //
 //	istio-config record BASE POLICY...          what is compared with our own reading (suites/selftest/istio)
 //	istio-config translate SERVICE,... FILE...  the Envoy configuration that the driver `istio` runs
+//	istio-config status SERVICE,... FILE...     the same of files that Istio may refuse; no SERVICE: "-"
 package main
 
 import (
@@ -13,21 +14,31 @@ import (
 	"istio.io/istio/pkg/log"
 )
 
+func run(word, first string, files []string) error {
+	services := strings.Split(first, ",")
+	if first == "-" {
+		services = nil
+	}
+	switch word {
+	case "record":
+		return recordAll(first, files)
+	case "translate":
+		return translateAll(services, files, true)
+	case "status":
+		return translateAll(services, files, false)
+	}
+	return fmt.Errorf("record, translate and status are known, not %q", word)
+}
+
 func main() {
-	if len(os.Args) < 4 || (os.Args[1] != "record" && os.Args[1] != "translate") {
-		fmt.Fprintln(os.Stderr, "istio-config: record BASE POLICY... or translate SERVICE,... FILE...")
+	if len(os.Args) < 4 {
+		fmt.Fprintln(os.Stderr, "istio-config: record BASE POLICY..., or translate or status SERVICE,... FILE...")
 		os.Exit(64)
 	}
 	for _, scope := range log.Scopes() {
 		scope.SetOutputLevel(log.NoneLevel)
 	}
-	var err error
-	if os.Args[1] == "record" {
-		err = recordAll(os.Args[2], os.Args[3:])
-	} else {
-		err = translateAll(strings.Split(os.Args[2], ","), os.Args[3:])
-	}
-	if err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, "istio-config: "+err.Error())
 		os.Exit(4)
 	}

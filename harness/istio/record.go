@@ -7,7 +7,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -18,11 +17,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/config"
-	"istio.io/istio/pkg/config/schema/collections"
 	"istio.io/istio/pkg/test"
 )
 
@@ -32,51 +29,6 @@ const (
 )
 
 type object map[string]any
-
-// Kinds that the fake API server holds; all others are Istio's own configuration.
-var kubernetes = map[string]bool{"Service": true, "Endpoints": true, "EndpointSlice": true, "Namespace": true, "Pod": true,
-	"HTTPRoute": true, "GRPCRoute": true, "Gateway": true, "GatewayClass": true, "ReferenceGrant": true}
-
-func split(text string) (ours, theirs string) {
-	for _, document := range strings.Split(text, "\n---") {
-		kind := ""
-		for _, line := range strings.Split(document, "\n") {
-			if rest, found := strings.CutPrefix(line, "kind:"); found {
-				kind = strings.TrimSpace(rest)
-			}
-		}
-		switch {
-		case kind == "":
-		case kubernetes[kind]:
-			theirs += document + "\n---\n"
-		default:
-			ours += document + "\n---\n"
-		}
-	}
-	return ours, theirs
-}
-
-// The configuration objects as istiod would hold them, after what the admission webhook would say.
-func parse(text string) ([]config.Config, error) {
-	configs, _, err := crd.ParseInputs(text)
-	if err != nil {
-		return nil, err
-	}
-	for i, c := range configs {
-		schema, found := collections.PilotGatewayAPI().FindByGroupVersionAliasesKind(c.GroupVersionKind)
-		if !found {
-			return nil, fmt.Errorf("no kind %v", c.GroupVersionKind)
-		}
-		if _, err := schema.ValidateConfig(c); err != nil {
-			return nil, err
-		}
-		configs[i].Domain = "cluster.local" // what short names of hosts are completed by
-		if c.Namespace == "" {
-			configs[i].Namespace = "default"
-		}
-	}
-	return configs, nil
-}
 
 func set(to object, name string, value any) {
 	switch v := value.(type) {
@@ -211,16 +163,21 @@ func cluster(c *clusterv3.Cluster) object {
 	return to
 }
 
-func record(base, policy string) object {
-	ours, theirs := split(policy)
-	configs, err := parse(ours)
-	if err != nil {
-		return object{"refused": err.Error()}
+func record(base, policy []document) object {
+	configs := []config.Config{}
+	for _, d := range policy {
+		if !d.isIstio() {
+			continue
+		}
+		c, _, err := d.config()
+		if err != nil {
+			return object{"refused": err.Error()}
+		}
+		configs = append(configs, c)
 	}
-	_, services := split(base)
 	told := object{}
-	err = test.Wrap(func(t test.Failer) {
-		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{Configs: configs, KubernetesObjectString: services + theirs})
+	err := test.Wrap(func(t test.Failer) {
+		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{Configs: configs, KubernetesObjectString: kubernetesText(base) + kubernetesText(policy)})
 		labels := map[string]string{"app": "client"}
 		proxy := s.SetupProxy(&model.Proxy{ConfigNamespace: "shop", Labels: labels, IPAddresses: []string{"127.0.0.9"},
 			Metadata: &model.NodeMetadata{Namespace: "shop", Labels: labels, IstioVersion: "1.31.0"}})
@@ -238,16 +195,16 @@ func record(base, policy string) object {
 }
 
 func recordAll(base string, policies []string) error {
-	baseText, err := os.ReadFile(base)
+	services, err := readFile(base)
 	if err != nil {
 		return err
 	}
 	for _, path := range policies {
-		policy, err := os.ReadFile(path)
+		policy, err := readFile(path)
 		if err != nil {
 			return err
 		}
-		told := record("\n"+string(baseText), "\n"+string(policy))
+		told := record(services, policy)
 		told["policy"] = strings.TrimSuffix(filepath.Base(path), ".yaml")
 		line, err := json.Marshal(told)
 		if err != nil {

@@ -1,13 +1,14 @@
 package main
 
-// `translate` prints {"services": {NAME: {"routes": [...], "clusters": {NAME: ...}, "main": NAME}}}: the routes of the virtual
-// host that the client's sidecar gets for each service, and each cluster that they lead to, as Envoy's JSON.
+// `translate` prints {"services": {NAME: {"routes": [...], "clusters": {NAME: ...}, "main": NAME, "namespace": NAME}},
+// "objects": [...], "assumed": [...]}: the routes of the virtual host that the client's sidecar gets for each service and each
+// cluster that they lead to, as Envoy's JSON; what Istio says of each object (status.go); and the Services that were made up.
 
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -16,41 +17,65 @@ import (
 
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/test"
 )
 
-const defaultPort = "8080"
+const servicesMost = 250
 
-var (
-	namespaceWord = regexp.MustCompile(`(?m)\bnamespace: *["']?([a-z0-9][-a-z0-9]*)`)
-	serviceName   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-)
+var serviceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
-// The namespace that most of the objects are in.
-func namespaceOf(text string) string {
-	counts, best := map[string]int{}, "default"
-	for _, found := range namespaceWord.FindAllStringSubmatch(text, -1) {
-		counts[found[1]]++
-		if counts[found[1]] > counts[best] {
-			best = found[1]
-		}
-	}
-	return best
+// What Istio is asked about.
+type question struct {
+	documents  []document // as a cluster holds them
+	configs    []config.Config
+	refused    map[string]string // by place: why the webhook refuses it
+	warned     map[string][]string
+	named      *named
+	namespace  string // of the client
+	kubernetes string // the objects of the fake API server
+	assumed    []string
 }
 
-// A Service of the name is among the objects.
-func has(text, name string) bool {
-	for _, document := range strings.Split(text, "\n---") {
-		if strings.Contains(document, "\nkind: Service\n") && regexp.MustCompile(`\bname: *["']?`+name+`\b`).MatchString(document) {
-			return true
+// Refused objects are left out, as a cluster has none of them.
+func ask(all []document, services []string) (*question, error) {
+	q := &question{refused: map[string]string{}, warned: map[string][]string{}, namespace: namespaceOf(all)}
+	for _, d := range all {
+		held, err := d.asHeld(q.namespace)
+		if err != nil {
+			return nil, err
+		}
+		q.documents = append(q.documents, held)
+		if !held.isIstio() {
+			continue
+		}
+		c, warnings, err := held.config()
+		if q.warned[held.key()] = warnings; err != nil {
+			q.refused[held.key()] = err.Error()
+		} else {
+			q.configs = append(q.configs, c)
 		}
 	}
-	return false
+	q.named = namedBy(q.documents, q.namespace)
+	for _, name := range services {
+		if !serviceName.MatchString(name) {
+			return nil, fmt.Errorf("%q is no name of a service", name)
+		}
+		key := q.named.find(name, q.namespace)
+		q.named.services[key] = q.named.services[key]
+	}
+	if len(q.named.services) > servicesMost {
+		return nil, fmt.Errorf("the policies name %d services, more than the %d allowed", len(q.named.services), servicesMost)
+	}
+	missing, names := q.named.missing()
+	q.kubernetes, q.assumed = kubernetesText(q.documents)+missing, names
+	return q, nil
 }
 
-func serviceObject(name, namespace string, number int) string {
-	return fmt.Sprintf("\n---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s}\nspec:\n  clusterIP: 10.96.1.%d\n"+
-		"  ports: [{name: http, port: %s}]\n  selector: {app: %s}\n", name, namespace, number, defaultPort, name)
+func (q *question) client(s *xds.FakeDiscoveryServer) *model.Proxy {
+	labels := map[string]string{"app": "client"}
+	return s.SetupProxy(&model.Proxy{ConfigNamespace: q.namespace, Labels: labels, IPAddresses: []string{"127.0.0.9"},
+		Metadata: &model.NodeMetadata{Namespace: q.namespace, Labels: labels, IstioVersion: "1.31.0"}})
 }
 
 func asJSON(m proto.Message) (json.RawMessage, error) {
@@ -71,8 +96,11 @@ func leadsTo(r *routev3.Route) []string {
 	return names
 }
 
-func virtualHost(all []*routev3.RouteConfiguration, host string) *routev3.VirtualHost {
+func virtualHost(all []*routev3.RouteConfiguration, host string, port int) *routev3.VirtualHost {
 	for _, configuration := range all {
+		if configuration.GetName() != strconv.Itoa(port) {
+			continue
+		}
 		for _, v := range configuration.GetVirtualHosts() {
 			for _, domain := range v.GetDomains() {
 				if domain == host {
@@ -84,13 +112,15 @@ func virtualHost(all []*routev3.RouteConfiguration, host string) *routev3.Virtua
 	return nil
 }
 
-func translateOne(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name, namespace string) (object, error) {
-	host := name + "." + namespace + ".svc.cluster.local"
-	v := virtualHost(s.Routes(proxy), host)
+func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name string) (object, error) {
+	key := q.named.find(name, q.namespace)
+	port := q.named.portOf(key, q.documents, q.namespace)
+	host := key.name + "." + key.namespace + ".svc.cluster.local"
+	v := virtualHost(s.Routes(proxy), host, port)
 	if v == nil {
-		return nil, fmt.Errorf("Istio programs no route for %s", host)
+		return nil, fmt.Errorf("Istio programs no route of HTTP for %s, port %d", host, port)
 	}
-	routes, wanted, main := []json.RawMessage{}, map[string]bool{}, ""
+	routes, wanted := []json.RawMessage{}, map[string]bool{}
 	for _, r := range v.GetRoutes() {
 		r.Metadata, r.Decorator, r.TypedPerFilterConfig = nil, nil, nil
 		for _, cluster := range leadsTo(r) {
@@ -102,11 +132,9 @@ func translateOne(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name, namespac
 		}
 		routes = append(routes, one)
 	}
+	main := fmt.Sprintf("outbound|%d||%s", port, host)
 	clusters := object{}
 	for _, c := range s.Clusters(proxy) {
-		if strings.HasSuffix(c.GetName(), "||"+host) && strings.HasPrefix(c.GetName(), "outbound|") {
-			main = c.GetName()
-		}
 		if !wanted[c.GetName()] {
 			continue
 		}
@@ -118,81 +146,42 @@ func translateOne(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name, namespac
 		}
 		clusters[c.GetName()] = one
 	}
-	return object{"routes": routes, "clusters": clusters, "main": main, "namespace": namespace}, nil
+	return object{"routes": routes, "clusters": clusters, "main": main, "namespace": key.namespace, "port": port}, nil
 }
 
-// The documents of files, and of the folders' *.yaml and *.yml.
-func readAll(paths []string) (string, error) {
-	text := ""
-	for _, path := range paths {
-		files := []string{path}
-		if about, err := os.Stat(path); err == nil && about.IsDir() {
-			entries, err := os.ReadDir(path)
-			if err != nil {
-				return "", err
-			}
-			files = nil
-			for _, entry := range entries {
-				inner, err := readNested(path, entry)
-				if err != nil {
-					return "", err
-				}
-				text += inner
-			}
-		}
-		for _, file := range files {
-			one, err := os.ReadFile(file)
-			if err != nil {
-				return "", err
-			}
-			text += "\n---\n" + string(one)
-		}
-	}
-	return text, nil
-}
-
-func readNested(folder string, entry os.DirEntry) (string, error) {
-	name := entry.Name()
-	if strings.HasPrefix(name, ".") || !(entry.IsDir() || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")) {
-		return "", nil
-	}
-	return readAll([]string{folder + "/" + name})
-}
-
-func translateAll(services, paths []string) error {
-	text, err := readAll(paths)
+// With ${strict} what Istio refuses, and a service for which it programs nothing, is the error; else it is told.
+func translateAll(services, paths []string, strict bool) error {
+	all, err := readAll(paths)
 	if err != nil {
 		return err
 	}
-	namespace := namespaceOf(text)
-	for i, name := range services {
-		if !serviceName.MatchString(name) || i > 250 {
-			return fmt.Errorf("%q is no name of a service", name)
-		}
-		if !has(text, name) {
-			text += serviceObject(name, namespace, i+1)
-		}
-	}
-	ours, theirs := split(text)
-	configs, err := parse(ours)
+	q, err := ask(all, services)
 	if err != nil {
-		return fmt.Errorf("Istio refuses the policy: %w", err)
+		return err
+	}
+	for _, d := range q.documents {
+		if why, is := q.refused[d.key()]; is && strict {
+			return fmt.Errorf("%s: Istio refuses %s %s: %s", d.place(), d.kind, d.name, why)
+		}
 	}
 	told := object{}
+	var said []object
 	var failed error
 	err = test.Wrap(func(t test.Failer) {
-		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{Configs: configs, KubernetesObjectString: theirs})
-		labels := map[string]string{"app": "client"}
-		proxy := s.SetupProxy(&model.Proxy{ConfigNamespace: namespace, Labels: labels, IPAddresses: []string{"127.0.0.9"},
-			Metadata: &model.NodeMetadata{Namespace: namespace, Labels: labels, IstioVersion: "1.31.0"}})
+		s := xds.NewFakeDiscoveryServer(t, q.options(t))
+		proxy := q.client(s)
 		for _, name := range services {
-			one, err := translateOne(s, proxy, name, namespace)
-			if err != nil {
+			one, err := q.translate(s, proxy, name)
+			if err != nil && strict {
 				failed = err
 				return
 			}
+			if err != nil {
+				one = object{"nothing": err.Error()}
+			}
 			told[name] = one
 		}
+		said, failed = q.status(t, s) // at last: it adds objects of its own
 	})
 	if err == nil {
 		err = failed
@@ -200,9 +189,9 @@ func translateAll(services, paths []string) error {
 	if err != nil {
 		return err
 	}
-	line, err := json.Marshal(object{"services": told})
+	line, err := json.Marshal(object{"services": told, "objects": said, "assumed": q.assumed})
 	if err == nil {
-		fmt.Println(string(line))
+		fmt.Println(strings.TrimSpace(string(line)))
 	}
 	return err
 }
