@@ -207,6 +207,21 @@ static void a_number_that_is_not_as_declared_differs(void **state)
     discovery_release(&d);
 }
 
+/* Istio's default: retries of connections that failed, which discover does not send. */
+static void retries_of_what_is_not_sent_are_not_told(void **state)
+{
+    (void)state;
+    struct edge_policy edge = policy_of(&(struct numbers){
+        .retries = 2, .on = RETRY_CONNECT_FAILURE | RETRY_REFUSED_STREAM, .endpoints = 3});
+    struct discovery d;
+    discover(&edge, NULL, NOISE_QUIET, 7, &d);
+    is(&d, "retry.attempts", DISCOVER_OPEN);
+    assert_false(d.found.retry.attempts.set);
+    is(&d, "retry.conditions", DISCOVER_SAME);
+    assert_int_equal(discovery_outcome(&d), VERDICT_INCONCLUSIVE);
+    discovery_release(&d);
+}
+
 /* What a busy machine hides is not told, or told with wide bounds; it never differs. */
 static void a_busy_machine_makes_nothing_differ(void **state)
 {
@@ -239,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_numbers_of_known_meshes_are_found),
         cmocka_unit_test(a_number_that_is_not_as_declared_differs),
+        cmocka_unit_test(retries_of_what_is_not_sent_are_not_told),
         cmocka_unit_test(a_busy_machine_makes_nothing_differ),
         cmocka_unit_test(a_journal_of_something_else_is_refused),
     };

@@ -82,6 +82,21 @@ static enum often often(const struct probed *p)
     return p->retried * 10 <= p->requests ? NEVER : SOMETIMES;
 }
 
+static bool is_declared(const struct edge_policy *edge, const struct probed *p)
+{
+    return edge->retry.attempts.number > 0 && retry_rule_covers(edge, p->kind, p->status);
+}
+
+/* Some retries are declared, and none of them after what was sent: of connections that failed, say.
+ */
+static bool asks_for_others_only(const struct discovering *g, const struct causes *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (is_declared(&g->d->declared, &c->at[i]))
+            return false;
+    return g->d->declared.retry.attempts.number > 0;
+}
+
 static void attempts(struct discovering *g, const struct causes *c)
 {
     uint64_t by_tries[TRIES_MOST] = {0}, total = 0, best = 0, plain = 0;
@@ -102,6 +117,13 @@ static void attempts(struct discovering *g, const struct causes *c)
     row->best = row->least = row->most = total > 0 ? best - 1 : 0;
     row->how = discover_share(g, row->agree, row->instances,
                               total > 0 ? "retried requests" : "requests, none retried");
+    if (row->known && total == 0 && asks_for_others_only(g, c)) {
+        row->known = false;
+        row->verdict = DISCOVER_OPEN;
+        row->how = arena_printf(&g->d->arena,
+                                "%llu requests, none retried; what the policy retries was not sent",
+                                (unsigned long long)plain);
+    }
     if (!row->known)
         return;
     g->d->found.retry.attempts = (struct value){.number = row->best, .set = true, .origin = "seen"};
@@ -135,11 +157,6 @@ static void write_conditions(struct discovering *g, const struct causes *c)
     rule->on = (status_set_any(&rule->codes) ? RETRY_STATUS_CODES : 0U) |
                (reset ? RETRY_RESET : 0U) | (server == 5 && reset ? RETRY_5XX : 0U);
     rule->conditions = (struct value){.set = true, .origin = "seen"};
-}
-
-static bool is_declared(const struct edge_policy *edge, const struct probed *p)
-{
-    return edge->retry.attempts.number > 0 && retry_rule_covers(edge, p->kind, p->status);
 }
 
 static void conditions(struct discovering *g, const struct causes *c)
