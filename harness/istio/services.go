@@ -12,36 +12,36 @@ import (
 
 type serviceKey struct{ namespace, name string }
 
-// What the files name: Services, and ports.
+// What the files name: Services, and the ports of each, in order of appearance.
 type named struct {
 	services map[serviceKey]bool // held true, named false
-	ports    []int               // in order of appearance
+	ports    map[serviceKey][]int
 }
 
 var fullHost = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)\.([a-z0-9]([-a-z0-9]*[a-z0-9])?)\.svc(\.|$)`)
 var shortHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
-func (n *named) host(text, namespace string) {
-	key := serviceKey{namespace, text}
+// The Service that a host is; false: it is none that can be told by its name alone.
+func hostKey(text, namespace string) (serviceKey, bool) {
 	if parts := fullHost.FindStringSubmatch(text); parts != nil {
-		key = serviceKey{parts[3], parts[1]}
-	} else if !shortHost.MatchString(text) {
-		return
+		return serviceKey{parts[3], parts[1]}, true
 	}
-	n.services[key] = n.services[key]
+	return serviceKey{namespace, text}, shortHost.MatchString(text)
 }
 
-func (n *named) port(value any) {
+func (n *named) service(key serviceKey) { n.services[key] = n.services[key] }
+
+func (n *named) port(key serviceKey, value any) {
 	number, isNumber := value.(float64)
 	if !isNumber || number < 1 || number > 65535 {
 		return
 	}
-	for _, have := range n.ports {
+	for _, have := range n.ports[key] {
 		if have == int(number) {
 			return
 		}
 	}
-	n.ports = append(n.ports, int(number))
+	n.ports[key] = append(n.ports[key], int(number))
 }
 
 // Of a reference of the Gateway API: a Service's, by its group and kind. Unset is a Service's where ${backend}, else a Gateway's.
@@ -54,26 +54,34 @@ func (n *named) reference(r map[string]any, namespace string, backend bool) {
 			namespace = own
 		}
 		key := serviceKey{namespace, name}
-		n.services[key] = n.services[key]
-		n.port(r["port"])
+		n.service(key)
+		n.port(key, r["port"])
 	}
 }
 
-func (n *named) list(word string, items []any, namespace string) {
+func (n *named) list(word string, items []any, namespace string, of *serviceKey) {
 	for _, item := range items {
 		text, isText := item.(string)
 		if fields, isObject := item.(map[string]any); isObject {
 			if word == "backendRefs" || word == "parentRefs" || word == "targetRefs" {
 				n.reference(fields, namespace, word == "backendRefs")
 			}
-			n.walk(fields, namespace)
-		} else if isText && word == "hosts" {
-			n.host(text, namespace)
+			n.walk(fields, namespace, of)
+		} else if key, isHost := hostKey(text, namespace); isText && isHost && word == "hosts" {
+			n.service(key)
 		}
 	}
 }
 
-func (n *named) walk(fields map[string]any, namespace string) {
+// ${of}: the Service whose ports are meant below; nil: none is named.
+func (n *named) walk(fields map[string]any, namespace string, of *serviceKey) {
+	if host, isText := fields["host"].(string); isText {
+		of = nil
+		if key, isHost := hostKey(host, namespace); isHost {
+			n.service(key)
+			of = &key
+		}
+	}
 	words := make([]string, 0, len(fields))
 	for word := range fields {
 		words = append(words, word)
@@ -81,23 +89,19 @@ func (n *named) walk(fields map[string]any, namespace string) {
 	sort.Strings(words)
 	for _, word := range words {
 		switch v := fields[word].(type) {
-		case string:
-			if word == "host" {
-				n.host(v, namespace)
-			}
 		case []any:
-			n.list(word, v, namespace)
+			n.list(word, v, namespace, of)
 		case map[string]any:
-			if word == "port" {
-				n.port(v["number"])
+			if word == "port" && of != nil {
+				n.port(*of, v["number"])
 			}
-			n.walk(v, namespace)
+			n.walk(v, namespace, of)
 		}
 	}
 }
 
 func namedBy(all []document, namespace string) *named {
-	n := &named{services: map[serviceKey]bool{}}
+	n := &named{services: map[serviceKey]bool{}, ports: map[serviceKey][]int{}}
 	for _, d := range all {
 		own := d.namespace
 		if own == "" {
@@ -106,7 +110,7 @@ func namedBy(all []document, namespace string) *named {
 		if d.kind == "Service" && d.apiVersion == "v1" {
 			n.services[serviceKey{own, d.name}] = true
 		} else if spec, has := d.content["spec"].(map[string]any); has && (d.isIstio() || d.isKubernetes()) && d.kind != "ServiceEntry" {
-			n.walk(spec, own)
+			n.walk(spec, own, nil)
 		}
 	}
 	return n
@@ -143,11 +147,12 @@ func (n *named) missing() (text string, names []string) {
 	sort.Slice(keys, func(i, k int) bool {
 		return keys[i].name < keys[k].name || (keys[i].name == keys[k].name && keys[i].namespace < keys[k].namespace)
 	})
-	ports := []string{}
-	for _, port := range n.portList() {
-		ports = append(ports, fmt.Sprintf("{name: http-%d, port: %d}", port, port))
-	}
+	names = []string{}
 	for i, key := range keys {
+		ports := []string{}
+		for _, port := range n.portsOf(key) {
+			ports = append(ports, fmt.Sprintf("{name: http-%d, port: %d}", port, port))
+		}
 		text += fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s}\nspec:\n  clusterIP: 10.96.%d.%d\n"+
 			"  ports: [%s]\n  selector: {app: %s}\n---\n", key.name, key.namespace, 1+i/250, 1+i%250, strings.Join(ports, ", "), key.name)
 		names = append(names, key.name+"."+key.namespace)
@@ -155,40 +160,44 @@ func (n *named) missing() (text string, names []string) {
 	return text, names
 }
 
-func (n *named) portList() []int {
-	if len(n.ports) == 0 {
+func (n *named) portsOf(key serviceKey) []int {
+	if len(n.ports[key]) == 0 {
 		return []int{defaultPort}
 	}
-	return n.ports
+	return n.ports[key]
 }
 
-// The port of a service that a client is taken to call: the first that a policy names and the Service has, else its first.
-func (n *named) portOf(key serviceKey, all []document, namespace string) int {
+// The ports of a Service among the files, in its order; none: it is not there.
+func heldPorts(all []document, key serviceKey) []int {
+	held := []int{}
 	for _, d := range all {
-		own := d.namespace
-		if own == "" {
-			own = namespace
-		}
-		if d.kind != "Service" || d.apiVersion != "v1" || d.name != key.name || own != key.namespace {
+		if d.kind != "Service" || d.apiVersion != "v1" || d.name != key.name || d.namespace != key.namespace {
 			continue
 		}
 		spec, _ := d.content["spec"].(map[string]any)
 		ports, _ := spec["ports"].([]any)
-		has, first := map[int]bool{}, 0
 		for _, one := range ports {
 			fields, _ := one.(map[string]any)
-			number, _ := fields["port"].(float64)
-			has[int(number)] = true
-			if first == 0 {
-				first = int(number)
+			if number, isNumber := fields["port"].(float64); isNumber {
+				held = append(held, int(number))
 			}
 		}
-		for _, port := range n.ports {
-			if has[port] {
+	}
+	return held
+}
+
+// The port of a service that a client is taken to call: the first that a policy names for it and it has, else its first.
+func (n *named) portOf(key serviceKey, all []document) int {
+	held := heldPorts(all, key)
+	for _, wanted := range n.ports[key] {
+		for _, port := range held {
+			if port == wanted {
 				return port
 			}
 		}
-		return first
 	}
-	return n.portList()[0]
+	if len(held) > 0 {
+		return held[0]
+	}
+	return n.portsOf(key)[0]
 }

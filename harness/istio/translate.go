@@ -62,7 +62,7 @@ func ask(all []document, services []string) (*question, error) {
 			return nil, fmt.Errorf("%q is no name of a service", name)
 		}
 		key := q.named.find(name, q.namespace)
-		q.named.services[key] = q.named.services[key]
+		q.named.service(key)
 	}
 	if len(q.named.services) > servicesMost {
 		return nil, fmt.Errorf("the policies name %d services, more than the %d allowed", len(q.named.services), servicesMost)
@@ -114,7 +114,7 @@ func virtualHost(all []*routev3.RouteConfiguration, host string, port int) *rout
 
 func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name string) (object, error) {
 	key := q.named.find(name, q.namespace)
-	port := q.named.portOf(key, q.documents, q.namespace)
+	port := q.named.portOf(key, q.documents)
 	host := key.name + "." + key.namespace + ".svc.cluster.local"
 	v := virtualHost(s.Routes(proxy), host, port)
 	if v == nil {
