@@ -52,6 +52,10 @@ static void backend_policy(struct policy *p, const struct object *o)
                            *budget = yaml_get(constraint, "budget"),
                            *rate = yaml_get(constraint, "minRetryRate");
     backend_target(p, o);
+    lint_add(p, LINT_GATEWAY_BACKEND_ALPHA, o->kind_source,
+             "%s %.60s is not read, unless istiod has PILOT_ENABLE_ALPHA_GATEWAY_API=true: its "
+             "default is false",
+             o->kind, o->name);
     if (yaml_find(o->spec, "sessionPersistence") != NULL)
         lint_add(p, LINT_GATEWAY_SESSION, yaml_find(o->spec, "sessionPersistence")->source,
                  "%s %.60s sessionPersistence is not done by Istio", o->kind, o->name);
