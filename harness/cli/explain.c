@@ -78,7 +78,8 @@ static void explain_says(const struct arguments *args, const json_t *istio)
     struct text t;
     text_init(&t, (size_t)1024 * 1024);
     if (arguments_has(args, "json")) {
-        json_t *j = json_pack("{s:O, s:O}", "objects", json_object_get(istio, "objects"), "assumed",
+        json_t *j = json_pack("{s:O*, s:O, s:O*}", "istio", json_object_get(istio, "istio"),
+                              "objects", json_object_get(istio, "objects"), "assumed",
                               json_object_get(istio, "assumed"));
         json_dumpf(j, stdout, JSON_INDENT(1));
         fputc('\n', stdout);

@@ -12,7 +12,8 @@
 
 /* Asks ("translate", or "status": of files that Istio may refuse) about the files, and the services
  * ("payments,ledger"; "": none) for which it is to tell what the client's sidecar is programmed
- * with. ${ret}, yours, has the keys services, objects and assumed (harness/istio/translate.go).
+ * with. ${ret}, yours, has the keys services, objects, assumed and istio, its version
+ * (harness/istio/translate.go).
  * The program is $MESHPROOF_ISTIO_CONFIG, or beside us in the build folder, or on $PATH. Fails
  * where it is not here, and by "translate" where Istio refuses an object. */
 bool istio_ask(const char *word, const char *services, const char *const *files, size_t count,

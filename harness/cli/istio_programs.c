@@ -110,8 +110,9 @@ static void programs(const json_t *service, const struct edge_policy *edge, stru
 size_t istio_programs_print(const json_t *answer, const struct edge_policy *edge, struct text *to)
 {
     struct comparison c = {.text = to};
-    text_add(to, "as Istio itself programs the sidecar of %s for %s, path %s\n", edge->from,
-             edge->to, edge->path);
+    const char *version = json_string_value(json_object_get(answer, "istio"));
+    text_add(to, "as Istio %s itself programs the sidecar of %s for %s, path %s\n",
+             version == NULL ? "" : version, edge->from, edge->to, edge->path);
     programs(json_object_get(json_object_get(answer, "services"), edge->to), edge, &c);
     return c.differ;
 }
@@ -121,5 +122,5 @@ json_t *istio_programs_json(const json_t *answer, const struct edge_policy *edge
     struct comparison c = {.rows = json_array()};
     json_t *service = json_object_get(json_object_get(answer, "services"), edge->to);
     programs(service, edge, &c);
-    return json_pack("{s:o, s:O}", "values", c.rows, "envoy", service);
+    return json_pack("{s:o, s:O*}", "values", c.rows, "envoy", service);
 }

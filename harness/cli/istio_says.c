@@ -100,7 +100,8 @@ void istio_says_print(const json_t *answer, struct text *to)
 {
     const json_t *one;
     size_t i;
-    text_add(to, "what Istio itself says (its own code, of these files alone)\n");
+    text_add(to, "what Istio %s itself says (its own code, of these files alone)\n",
+             word(answer, "istio"));
     json_array_foreach(json_object_get(answer, "objects"), i, one) print_object(one, to);
     if (json_array_size(json_object_get(answer, "objects")) == 0)
         text_add(to, "  no object is in these files\n");

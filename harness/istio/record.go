@@ -180,7 +180,7 @@ func record(base, policy []document) object {
 		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{Configs: configs, KubernetesObjectString: kubernetesText(base) + kubernetesText(policy)})
 		labels := map[string]string{"app": "client"}
 		proxy := s.SetupProxy(&model.Proxy{ConfigNamespace: "shop", Labels: labels, IPAddresses: []string{"127.0.0.9"},
-			Metadata: &model.NodeMetadata{Namespace: "shop", Labels: labels, IstioVersion: "1.31.0"}})
+			Metadata: &model.NodeMetadata{Namespace: "shop", Labels: labels, IstioVersion: istioVersion + ".0"}})
 		told["routes"] = routes(s.Routes(proxy))
 		for _, c := range s.Clusters(proxy) {
 			if c.GetName() == "outbound|"+port+"||"+service {

@@ -1,13 +1,14 @@
 package main
 
 // `translate` prints {"services": {NAME: {"routes": [...], "clusters": {NAME: ...}, "main": NAME, "namespace": NAME}},
-// "objects": [...], "assumed": [...]}: the routes of the virtual host that the client's sidecar gets for each service and each
+// "objects": [...], "assumed": [...], "istio": VERSION, "module": VERSION}: the routes of the virtual host that the client's sidecar gets for each service and each
 // cluster that they lead to, as Envoy's JSON; what Istio says of each object (status.go); and the Services that were made up.
 
 import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,10 @@ import (
 	"istio.io/istio/pkg/test"
 )
 
-const servicesMost = 250
+const (
+	servicesMost = 250
+	istioVersion = "1.31" // what the sidecar says it is, and what the pinned module becomes
+)
 
 var serviceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
@@ -75,7 +79,18 @@ func ask(all []document, services []string) (*question, error) {
 func (q *question) client(s *xds.FakeDiscoveryServer) *model.Proxy {
 	labels := map[string]string{"app": "client"}
 	return s.SetupProxy(&model.Proxy{ConfigNamespace: q.namespace, Labels: labels, IPAddresses: []string{"127.0.0.9"},
-		Metadata: &model.NodeMetadata{Namespace: q.namespace, Labels: labels, IstioVersion: "1.31.0"}})
+		Metadata: &model.NodeMetadata{Namespace: q.namespace, Labels: labels, IstioVersion: istioVersion + ".0"}})
+}
+
+// The module of Istio that go.sum pins.
+func pinned() string {
+	about, has := debug.ReadBuildInfo()
+	for i := 0; has && i < len(about.Deps); i++ {
+		if about.Deps[i].Path == "istio.io/istio" {
+			return about.Deps[i].Version
+		}
+	}
+	return ""
 }
 
 func asJSON(m proto.Message) (json.RawMessage, error) {
@@ -189,7 +204,7 @@ func translateAll(services, paths []string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	line, err := json.Marshal(object{"services": told, "objects": said, "assumed": q.assumed})
+	line, err := json.Marshal(object{"istio": istioVersion, "module": pinned(), "services": told, "objects": said, "assumed": q.assumed})
 	if err == nil {
 		fmt.Println(strings.TrimSpace(string(line)))
 	}
