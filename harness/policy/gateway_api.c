@@ -7,17 +7,6 @@
 /* HTTPRoute and GRPCRoute, of the Gateway API and of Linkerd, with the meaning that each target
  * gives it (policy-semantics.md B4, C, D2, D3). */
 
-static const char *const spec_fields[] = {"parentRefs", "hostnames", "rules", "useDefaultGateways"};
-static const char *const rule_fields[] = {"name",     "matches", "filters",           "backendRefs",
-                                          "timeouts", "retry",   "sessionPersistence"};
-static const char *const timeouts_fields[] = {"request", "backendRequest"};
-static const char *const retry_fields[] = {"codes", "attempts", "backoff"};
-static const char *const match_fields[] = {"path", "headers", "queryParams", "method"};
-/* A GRPCRoute has neither timeouts nor retry (C). */
-static const char *const grpc_rule_fields[] = {"name", "matches", "filters", "backendRefs",
-                                               "sessionPersistence"};
-static const char *const grpc_match_fields[] = {"method", "headers"};
-
 /* One rule as it is written, before a target makes something of it. */
 struct written {
     struct value request, backend_request;
@@ -124,10 +113,6 @@ static void read_written(struct place rule, struct written *w)
 {
     struct policy *p = rule.policy;
     struct place timeouts = place_at(rule, "timeouts"), retry = place_at(rule, "retry");
-    place_check_fields(rule, LINT_GATEWAY_UNKNOWN_FIELD, rule_fields, COUNT_OF(rule_fields));
-    place_check_fields(timeouts, LINT_GATEWAY_UNKNOWN_FIELD, timeouts_fields,
-                       COUNT_OF(timeouts_fields));
-    place_check_fields(retry, LINT_GATEWAY_UNKNOWN_FIELD, retry_fields, COUNT_OF(retry_fields));
     place_gep_duration(timeouts, "request", &w->request);
     place_gep_duration(timeouts, "backendRequest", &w->backend_request);
     if (w->request.number != 0 && w->backend_request.number > w->request.number)
@@ -291,8 +276,6 @@ static void read_grpc_match(struct place at, struct route *route)
 {
     struct place by = place_at(at, "method");
     const char *type = yaml_get_text(by.map, "type"), *service = NULL, *method = NULL;
-    place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, grpc_match_fields,
-                       COUNT_OF(grpc_match_fields));
     place_text(by, "service", &service, NULL);
     place_text(by, "method", &method, NULL);
     if (service != NULL &&
@@ -312,7 +295,6 @@ static void read_match(struct place at, struct route *route)
 {
     struct place path = place_at(at, "path");
     const char *type = yaml_get_text(path.map, "type"), *method = NULL;
-    place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, match_fields, COUNT_OF(match_fields));
     if (path.map != NULL && place_text(path, "value", &route->path, NULL)) {
         if (type == NULL || strcmp(type, "PathPrefix") == 0)
             route->path_kind = strcmp(route->path, "/") == 0 ? PATH_ANY : PATH_SEGMENTS;
@@ -364,10 +346,7 @@ static bool make_route(struct place at, const struct object *o, struct route *re
 {
     struct policy *p = at.policy;
     struct written w = {0};
-    if (is_grpc(o))
-        place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, grpc_rule_fields,
-                           COUNT_OF(grpc_rule_fields));
-    else
+    if (!is_grpc(o)) /* which has neither timeouts nor retry (C) */
         read_written(at, &w);
     if (policy_is_istio(p)) {
         istio_rule(p, &w, ret);
@@ -424,7 +403,6 @@ static void read_route(struct policy *p, const struct object *o)
     struct place at = place_of(p, o);
     bool in_force = true;
     size_t rules = yaml_count(yaml_get(at.map, "rules")), services = 0;
-    place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     for (size_t i = 0; i < yaml_count(yaml_get(at.map, "parentRefs")); i++) {
         struct place ref = place_item(at, "parentRefs", i);
         const char *kind = yaml_get_text(ref.map, "kind");

@@ -28,11 +28,9 @@ static void read_constraint(struct place at, struct budget_rule *rule)
 
 void gateway_read_budget(struct policy *p, const struct object *o)
 {
-    static const char *const fields[] = {"targetRefs", "retryConstraint", "sessionPersistence"};
     struct place at = place_of(p, o), constraint = place_at(at, "retryConstraint");
     const struct yaml_node *refs = yaml_get(at.map, "targetRefs");
     struct budget_rule rule = {0};
-    place_check_fields(at, LINT_GATEWAY_UNKNOWN_FIELD, fields, COUNT_OF(fields));
     if (constraint.map == NULL)
         return;
     if (!policy_is_istio(p)) {

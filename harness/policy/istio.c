@@ -4,46 +4,6 @@
 /* VirtualService (policy-semantics.md B1). Other kinds are in istio_destination.c, istio_entry.c
  * and istio_mtls.c. */
 
-static const char *const spec_fields[] = {"hosts", "gateways", "http", "tls", "tcp", "exportTo"};
-static const char *const http_fields[] = {
-    "name",
-    "match",
-    "route",
-    "redirect",
-    "directResponse",
-    "delegate",
-    "rewrite",
-    "timeout",
-    "retries",
-    "fault",
-    "mirror",
-    "mirrors",
-    "mirrorPercentage",
-    "mirrorPercent",
-    "mirror_percent",
-    "corsPolicy",
-    "headers",
-};
-static const char *const retries_fields[] = {
-    "attempts", "perTryTimeout", "retryOn", "retryRemoteLocalities", "retryIgnorePreviousHosts",
-    "backoff"};
-static const char *const match_fields[] = {
-    "name",
-    "uri",
-    "scheme",
-    "method",
-    "authority",
-    "headers",
-    "port",
-    "sourceLabels",
-    "gateways",
-    "queryParams",
-    "ignoreUriCase",
-    "withoutHeaders",
-    "sourceNamespace",
-    "statPrefix",
-};
-
 static void since(struct place at, const char *key, uint32_t minor)
 {
     lint_add(at.policy, LINT_ISTIO_FIELD_SINCE, place_source(at, key),
@@ -83,7 +43,6 @@ static void read_retries(struct place at, struct route *route)
     struct retry_rule *rule = &route->retry, standard;
     const char *on = NULL;
     struct source source = {0};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, retries_fields, COUNT_OF(retries_fields));
     route->has_retry = true;
     *rule = (struct retry_rule){0};
     bool declared = place_count(at, "attempts", INT32_MAX, &rule->attempts);
@@ -155,7 +114,6 @@ static void read_match(struct place at, struct route *route)
                                             "withoutHeaders", "authority", "port",
                                             "sourceNamespace"};
     const char *method = NULL;
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, match_fields, COUNT_OF(match_fields));
     read_uri(place_at(at, "uri"), route);
     for (size_t i = 0; i < COUNT_OF(narrowing); i++)
         route->narrowed = route->narrowed || yaml_get(at.map, narrowing[i]) != NULL;
@@ -214,7 +172,6 @@ static void read_http(struct place at, size_t index, const struct object *o,
 {
     struct policy *p = at.policy;
     struct route common = {.object = o, .private = store_is_private(o)};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
     common.name = arena_printf(p->arena, "%.253s/http[%zu]", o->name, index);
     place_go_duration(at, "timeout", &common.request_timeout);
     struct place retries = place_at(at, "retries");
@@ -247,7 +204,6 @@ static void read_virtual_service(struct policy *p, const struct object *o)
 {
     struct place at = place_of(p, o);
     const struct yaml_node *hosts = yaml_get(at.map, "hosts"), *http = yaml_get(at.map, "http");
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     if (!lists_mesh(yaml_get(at.map, "gateways"))) {
         lint_add(p, LINT_ISTIO_GATEWAY_ONLY, yaml_find(at.map, "gateways")->source,
                  "%s governs what enters by its gateways, not calls between services", at.origin);

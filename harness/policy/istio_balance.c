@@ -10,15 +10,10 @@
 #define RATIO_BEFORE_1_30_PPM 2000
 #define CONCURRENCY_DEFAULT 3
 
-static const char *const balancer_fields[] = {
-    "simple", "consistentHash", "localityLbSetting", "warmupDurationSecs", "warmup",
-};
-
 void istio_read_balance(struct place at, struct value *ret)
 {
     struct source source = {0};
     const char *simple = NULL;
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, balancer_fields, COUNT_OF(balancer_fields));
     if (yaml_get(at.map, "consistentHash") != NULL) {
         *ret = value_set(LB_CONSISTENT_HASH, place_source(at, "consistentHash"),
                          place_field(at, "consistentHash"));
@@ -58,12 +53,10 @@ static void read_percent(struct place at, const char *key, struct value *ret)
 
 void istio_read_budget(struct place at, struct budget_rule *rule)
 {
-    static const char *const fields[] = {"percent", "minRetryConcurrency", "budgetInterval"};
     struct policy *p = at.policy;
     struct target target = p->options.target;
     if (at.map == NULL)
         return;
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, fields, COUNT_OF(fields));
     if (!target_since(target, 1, 27)) {
         lint_add(p, LINT_ISTIO_FIELD_SINCE, at.map->source,
                  "%s is read since Istio 1.27, the target is older", at.origin);

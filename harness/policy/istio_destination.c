@@ -5,39 +5,6 @@
 
 #define S UINT64_C(1000000000)
 
-static const char *const spec_fields[] = {"host", "trafficPolicy", "subsets", "exportTo",
-                                          "workloadSelector"};
-static const char *const policy_fields[] = {
-    "loadBalancer",      "connectionPool", "outlierDetection", "tls",
-    "portLevelSettings", "tunnel",         "proxyProtocol",    "retryBudget",
-};
-static const char *const outlier_fields[] = {
-    "consecutiveErrors",
-    "splitExternalLocalOriginErrors",
-    "consecutiveLocalOriginFailures",
-    "consecutiveGatewayErrors",
-    "consecutive5xxErrors",
-    "interval",
-    "baseEjectionTime",
-    "maxEjectionPercent",
-    "minHealthPercent",
-    "outlierDetectionHttpErrorCodes",
-};
-static const char *const pool_fields[] = {"tcp", "http"};
-static const char *const tcp_fields[] = {"maxConnections", "connectTimeout", "tcpKeepalive",
-                                         "maxConnectionDuration", "idleTimeout"};
-static const char *const http_fields[] = {
-    "http1MaxPendingRequests",
-    "http2MaxRequests",
-    "maxRequestsPerConnection",
-    "maxRetries",
-    "idleTimeout",
-    "h2UpgradePolicy",
-    "useClientProtocol",
-    "maxConcurrentStreams",
-    "http2KeepAlive",
-};
-
 /* A count that Istio sends only above 0. */
 static void above_zero(struct place at, const char *key, const char *name, struct value *ret)
 {
@@ -83,7 +50,6 @@ static void read_outlier(struct place at, struct outlier_rule *rule)
     static const char *const not_judged[] = {"outlierDetectionHttpErrorCodes"};
     struct policy *p = at.policy;
     struct value percent = {0};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, outlier_fields, COUNT_OF(outlier_fields));
     place_not_judged(at, not_judged, COUNT_OF(not_judged));
     rule->present = true;
     read_detectors(at, rule);
@@ -112,9 +78,6 @@ static void read_pool(struct place at, struct pool_rule *rule)
 {
     struct place tcp = place_at(at, "tcp"), http = place_at(at, "http");
     struct value timeout = {0};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, pool_fields, COUNT_OF(pool_fields));
-    place_check_fields(tcp, LINT_ISTIO_UNKNOWN_FIELD, tcp_fields, COUNT_OF(tcp_fields));
-    place_check_fields(http, LINT_ISTIO_UNKNOWN_FIELD, http_fields, COUNT_OF(http_fields));
     above_zero(tcp, "maxConnections", "pool.max_connections", &rule->max_connections);
     above_zero(http, "http1MaxPendingRequests", "pool.max_pending", &rule->max_pending);
     above_zero(http, "http2MaxRequests", "pool.max_requests", &rule->max_requests);
@@ -131,7 +94,6 @@ static void check_subsets(struct place at)
     size_t count = yaml_count(yaml_get(at.map, "subsets"));
     for (size_t i = 0; i < count; i++) {
         struct place own = place_at(place_item(at, "subsets", i), "trafficPolicy");
-        place_check_fields(own, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
         place_not_judged(own, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
     }
 }
@@ -155,13 +117,10 @@ static void read_parts(struct place traffic, struct destination *d)
  * what Istio programs). Its row is judged where the Service's own port is known to be that one. */
 static void read_ports(struct place traffic, struct destination common)
 {
-    static const char *const fields[] = {"port", "loadBalancer", "connectionPool",
-                                         "outlierDetection", "tls"};
     size_t count = yaml_count(yaml_get(traffic.map, "portLevelSettings"));
     for (size_t i = 0; i < count; i++) {
         struct place one = place_item(traffic, "portLevelSettings", i);
         struct value port = {0};
-        place_check_fields(one, LINT_ISTIO_UNKNOWN_FIELD, fields, COUNT_OF(fields));
         if (!place_count(place_at(one, "port"), "number", UINT16_MAX, &port) || port.number == 0)
             continue;
         const struct object *service = store_find_service(traffic.policy, &common.host);
@@ -178,12 +137,10 @@ void istio_read_destination(struct policy *p, const struct object *o)
 {
     struct place at = place_of(p, o), traffic = place_at(at, "trafficPolicy");
     const char *host = NULL;
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     if (!place_text(at, "host", &host, NULL)) {
         lint_add(p, LINT_OBJECT_VALUE, o->kind_source, "%s has no host", at.origin);
         return;
     }
-    place_check_fields(traffic, LINT_ISTIO_UNKNOWN_FIELD, policy_fields, COUNT_OF(policy_fields));
     check_subsets(at);
     if (yaml_get(at.map, "workloadSelector") != NULL) {
         place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);

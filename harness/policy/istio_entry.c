@@ -4,11 +4,6 @@
  * (policy-semantics.md B1 to B3). Where none of its ports is HTTP there are no retries and no
  * timeouts (B6, IST0118). */
 
-static const char *const spec_fields[] = {
-    "hosts",     "addresses",        "ports",    "location",        "resolution",
-    "endpoints", "workloadSelector", "exportTo", "subjectAltNames",
-};
-
 /* The protocol of the first port when none of them is HTTP. */
 static const char *other_protocol(const struct object *o, struct source *ret)
 {
@@ -36,7 +31,6 @@ void istio_read_entry(struct policy *p, const struct object *o)
     const struct yaml_node *hosts = yaml_get(at.map, "hosts");
     const char *location = yaml_get_text(at.map, "location");
     struct entry common = {.object = o, .source = o->kind_source};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, spec_fields, COUNT_OF(spec_fields));
     common.protocol = other_protocol(o, &common.source);
     common.external = location == NULL || strcmp(location, "MESH_INTERNAL") != 0;
     for (size_t i = 0; i < yaml_count(hosts); i++) {

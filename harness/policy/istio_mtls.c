@@ -41,10 +41,8 @@ static void read_ports(struct place at, struct peer_rule *rule)
 
 void istio_read_peer(struct policy *p, const struct object *o)
 {
-    static const char *const fields[] = {"selector", "mtls", "portLevelMtls"};
     struct place at = place_of(p, o);
     struct peer_rule rule = {.object = o};
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, fields, COUNT_OF(fields));
     struct place labels = place_at(place_at(at, "selector"), "matchLabels");
     if (labels.map != NULL && labels.map->count > 0)
         rule.labels = labels.map;
@@ -62,10 +60,6 @@ static const char *one_name(struct place at)
 
 void istio_read_tls(struct place at, struct destination *d)
 {
-    static const char *const fields[] = {
-        "mode",           "clientCertificate", "privateKey", "caCertificates",
-        "credentialName", "subjectAltNames",   "sni",        "insecureSkipVerify",
-        "caCrl"};
     static const struct {
         const char *word;
         enum mtls_mode sends;
@@ -76,7 +70,6 @@ void istio_read_tls(struct place at, struct destination *d)
     const char *mode = "DISABLE"; /* the first of the API's words, and so its default */
     if (at.map == NULL)
         return;
-    place_check_fields(at, LINT_ISTIO_UNKNOWN_FIELD, fields, COUNT_OF(fields));
     place_text(at, "mode", &mode, NULL);
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         if (strcmp(modes[i].word, mode) == 0)

@@ -5,6 +5,7 @@
 #include "policy/provenance.h"
 #include "policy/quote.h"
 #include "policy/reader.h"
+#include "policy/shape.h"
 #include "policy/yaml.h"
 
 #include <dirent.h>
@@ -114,6 +115,8 @@ static void read_object(struct policy *p, struct object *o)
     /* A Linkerd object that is refused has nothing in force either way, and more to say. */
     if (o->refused && row->dialect != DIALECT_LINKERD)
         return;
+    if (row->dialect != DIALECT_NONE)
+        shape_check(p, o);
     switch (row->dialect) {
 #define READER(NAME, name, what) \
     case DIALECT_##NAME: \

@@ -3,8 +3,6 @@
 /* Istio's ValidateDuration; 0s too (seen: suites/selftest/istio). */
 #define ISTIO_DURATION_LEAST_NS UINT64_C(1000000)
 
-#include "base/text.h"
-
 struct place place_of(struct policy *p, const struct object *o)
 {
     return (struct place){.policy = p,
@@ -45,43 +43,6 @@ struct place place_item(struct place from, const char *key, size_t index)
     else
         to.map = n;
     return to;
-}
-
-/* The nearest word by edit distance, else the one with the longest common beginning ("retry":
- * "retries"). */
-static const char *nearest(const char *word, const char *const *words, size_t count)
-{
-    const char *best = text_nearest(word, words, count);
-    size_t best_len = 3;
-    for (size_t i = 0; best == NULL && i < count; i++) {
-        size_t n = 0;
-        while (word[n] != '\0' && word[n] == words[i][n])
-            n++;
-        if (n > best_len && n * 2 >= strlen(words[i]))
-            return words[i];
-    }
-    return best;
-}
-
-void place_check_fields(struct place at, enum lint_rule_id rule, const char *const *words,
-                        size_t count)
-{
-    for (size_t i = 0; at.map != NULL && i < at.map->count; i++) {
-        const struct yaml_pair *pair = &at.map->pairs[i];
-        bool known = false;
-        for (size_t j = 0; j < count && !known; j++)
-            known = strcmp(words[j], pair->key) == 0;
-        if (known)
-            continue;
-        const char *near = nearest(pair->key, words, count);
-        if (near != NULL)
-            lint_add(at.policy, rule, pair->source,
-                     "%s has no field \"%.60s\" (did you mean \"%s\"?)", at.origin, pair->key,
-                     near);
-        else
-            lint_add(at.policy, rule, pair->source, "%s has no field \"%.60s\"", at.origin,
-                     pair->key);
-    }
 }
 
 struct source place_source(struct place at, const char *key)

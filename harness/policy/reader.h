@@ -39,9 +39,6 @@ const char *place_field(struct place at, const char *key);
 /* The map at ${key}; a value that is no map is a finding, and as absent. */
 struct place place_at(struct place from, const char *key);
 struct place place_item(struct place from, const char *key, size_t index);
-/* Every key that is not among the words is a finding of ${rule}. */
-void place_check_fields(struct place at, enum lint_rule_id rule, const char *const *words,
-                        size_t count);
 /* Each returns whether the field is there and good; ${ret} is left alone otherwise. */
 bool place_count(struct place at, const char *key, uint64_t most, struct value *ret);
 bool place_go_duration(struct place at, const char *key, struct value *ret);
