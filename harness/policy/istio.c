@@ -129,19 +129,34 @@ static void read_match(struct place at, struct route *route)
                  "%s holds for some requests only: not judged", at.origin);
 }
 
-/* The one service that the route leads to, when that is another than the host's. */
-static const char *destination_of(struct policy *p, const struct yaml_node *http)
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Sets the one service that the entry leads to, and its subset and port where all of its
+ * destinations agree. */
+static void read_destination(struct policy *p, const struct yaml_node *http, struct route *route)
 {
     const struct yaml_node *routes = yaml_get(http, "route");
-    const char *service = NULL;
     for (size_t i = 0; i < yaml_count(routes); i++) {
-        const char *text = yaml_get_text(yaml_get(yaml_item(routes, i), "destination"), "host");
-        struct host to = text == NULL ? (struct host){0} : host_parse(text, p->arena);
-        if (to.service == NULL || (service != NULL && strcmp(service, to.service) != 0))
-            return NULL;
-        service = to.service;
+        const struct yaml_node *to = yaml_get(yaml_item(routes, i), "destination");
+        const char *text = yaml_get_text(to, "host"), *subset = yaml_get_text(to, "subset");
+        struct host host = text == NULL ? (struct host){0} : host_parse(text, p->arena);
+        const struct yaml_node *number = yaml_get(yaml_get(to, "port"), "number");
+        struct error unused = {0}; /* the API server's to say */
+        uint64_t port = 0;
+        if (number != NULL && !yaml_read_count(number, UINT16_MAX, &port, &unused))
+            port = 0;
+        if (host.service == NULL || (i > 0 && !same(route->destination, host.service))) {
+            route->destination = route->subset = NULL;
+            route->port = 0;
+            return;
+        }
+        route->destination = host.service;
+        route->subset = i == 0 || same(route->subset, subset) ? subset : NULL;
+        route->port = i == 0 || route->port == port ? port : 0;
     }
-    return service;
 }
 
 static void check_filters(struct place at)
@@ -180,7 +195,7 @@ static void read_http(struct place at, size_t index, const struct object *o,
         read_retries(retries, &common);
     route_finish(p, &common);
     check_filters(at);
-    common.destination = destination_of(p, at.map);
+    read_destination(p, at.map, &common);
     common.narrowed = yaml_get(at.map, "redirect") != NULL ||
                       yaml_get(at.map, "delegate") != NULL ||
                       yaml_get(at.map, "directResponse") != NULL;

@@ -88,29 +88,39 @@ static void read_pool(struct place at, struct pool_rule *rule)
         rule->connect_timeout = timeout;
 }
 
-/* A subset with its own policy replaces the host's for what is sent to it. */
-static void check_subsets(struct place at)
-{
-    size_t count = yaml_count(yaml_get(at.map, "subsets"));
-    for (size_t i = 0; i < count; i++) {
-        struct place own = place_at(place_item(at, "subsets", i), "trafficPolicy");
-        place_not_judged(own, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
-    }
-}
-
+/* Each part that is written takes the place of the whole part that ${d} has. */
 static void read_parts(struct place traffic, struct destination *d)
 {
     traffic.spoken = &d->spoken;
     struct place outlier = place_at(traffic, "outlierDetection");
     struct place pool = place_at(traffic, "connectionPool");
     struct place balancer = place_at(traffic, "loadBalancer");
-    d->consistent_hash = yaml_get(balancer.map, "consistentHash") != NULL;
-    istio_read_balance(balancer, &d->balance);
-    istio_read_tls(place_at(traffic, "tls"), d);
-    if (outlier.map != NULL)
+    struct place tls = place_at(traffic, "tls");
+    if (balancer.map != NULL) {
+        d->consistent_hash = yaml_get(balancer.map, "consistentHash") != NULL;
+        d->balance = (struct value){0};
+        istio_read_balance(balancer, &d->balance);
+    }
+    if (tls.map != NULL) {
+        d->sends = (struct value){0};
+        istio_read_tls(tls, d);
+    }
+    if (outlier.map != NULL) {
+        d->outlier = (struct outlier_rule){0};
         read_outlier(outlier, &d->outlier);
-    if (pool.map != NULL)
+    }
+    if (pool.map != NULL) {
+        d->pool = (struct pool_rule){0};
         read_pool(pool, &d->pool);
+    }
+}
+
+/* The number of a portLevelSettings' port; 0: it has none. */
+static uint64_t port_of(struct place one)
+{
+    struct value port = {0};
+    place_count(place_at(one, "port"), "number", UINT16_MAX, &port);
+    return port.number;
 }
 
 /* What a port says stands alone: nothing but the retry budget is taken over from the rest (seen in
@@ -120,16 +130,60 @@ static void read_ports(struct place traffic, struct destination common)
     size_t count = yaml_count(yaml_get(traffic.map, "portLevelSettings"));
     for (size_t i = 0; i < count; i++) {
         struct place one = place_item(traffic, "portLevelSettings", i);
-        struct value port = {0};
-        if (!place_count(place_at(one, "port"), "number", UINT16_MAX, &port) || port.number == 0)
+        uint64_t port = port_of(one);
+        if (port == 0)
             continue;
-        const struct object *service = store_find_service(traffic.policy, &common.host);
-        if (service == NULL || store_service_port(service) == 0)
-            place_not_judged(one, (const char *const[]){"outlierDetection", "connectionPool"}, 2);
         struct destination row = common;
-        row.port = port.number;
+        row.port = port;
         read_parts(one, &row);
         *STORE_ADD(traffic.policy, destination) = row;
+    }
+}
+
+/* The host's row for a port, of those from ${from} to ${to}. */
+static struct destination host_row(const struct policy *p, size_t from, size_t to, uint64_t port)
+{
+    for (size_t i = from; i < to; i++) {
+        if (p->destinations[i].port == port)
+            return p->destinations[i];
+    }
+    return p->destinations[from];
+}
+
+/* What a subset says takes the place of the host's, part by part; but what it says of a port stands
+ * alone, but for the retry budget (Istio's MergeSubsetTrafficPolicy). The rows of the host are from
+ * ${from} on. */
+static void read_subset(struct place subset, size_t from, size_t to)
+{
+    struct policy *p = subset.policy;
+    struct place own = place_at(subset, "trafficPolicy");
+    const char *name = NULL;
+    if (own.map == NULL || !place_text(subset, "name", &name, NULL))
+        return;
+    for (size_t i = 0; i < yaml_count(yaml_get(own.map, "portLevelSettings")); i++) {
+        struct place one = place_item(own, "portLevelSettings", i);
+        uint64_t port = port_of(one);
+        struct destination of = host_row(p, from, to, port);
+        struct destination row = {.host = of.host,
+                                  .object = of.object,
+                                  .subset = name,
+                                  .port = port,
+                                  .private = of.private,
+                                  .budget = of.budget};
+        read_parts(one, &row);
+        if (port != 0)
+            *STORE_ADD(p, destination) = row;
+    }
+    for (size_t i = from; i < to; i++) {
+        struct destination row = p->destinations[i];
+        struct place budget = place_at(own, "retryBudget");
+        row.subset = name;
+        read_parts(own, &row);
+        if (budget.map != NULL) {
+            row.budget = (struct budget_rule){0};
+            istio_read_budget(budget, &row.budget);
+        }
+        *STORE_ADD(p, destination) = row;
     }
 }
 
@@ -141,17 +195,22 @@ void istio_read_destination(struct policy *p, const struct object *o)
         lint_add(p, LINT_OBJECT_VALUE, o->kind_source, "%s has no host", at.origin);
         return;
     }
-    check_subsets(at);
     if (yaml_get(at.map, "workloadSelector") != NULL) {
         place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);
         return; /* it holds for some callers only */
     }
-    struct destination common = {
-        .object = o, .host = host_parse(host, p->arena), .private = store_is_private(o)};
+    struct destination common = {.object = o,
+                                 .host = host_parse(host, p->arena),
+                                 .private = store_is_private(o),
+                                 .empty = traffic.map == NULL};
     store_add_name(p, common.host.service);
     istio_read_budget(place_at(traffic, "retryBudget"), &common.budget);
     struct destination row = common;
     read_parts(traffic, &row);
+    size_t from = p->destination_count;
     *STORE_ADD(p, destination) = row;
     read_ports(traffic, common);
+    size_t to = p->destination_count;
+    for (size_t i = 0; i < yaml_count(yaml_get(at.map, "subsets")); i++)
+        read_subset(place_item(at, "subsets", i), from, to);
 }

@@ -164,6 +164,7 @@ void lint_policy(struct policy *p)
     lint_gateway(&l);
     lint_retry(&l);
     lint_retry_layers(&l);
+    lint_subset(&l);
     lint_ejection(&l);
     lint_pool(&l);
     lint_mtls(&l);
@@ -205,17 +206,37 @@ bool lint_is_new(const struct policy *p, size_t route)
            p->routes[route].name != p->routes[route - 1].name;
 }
 
-const struct yaml_node *lint_traffic(const struct destination *d)
+/* What a trafficPolicy says of the port, else ${traffic} itself. */
+static const struct yaml_node *at_port(const struct yaml_node *traffic, uint64_t port)
 {
-    const struct yaml_node *traffic = yaml_get(d->object->spec, "trafficPolicy"),
-                           *ports = yaml_get(traffic, "portLevelSettings");
-    for (size_t i = 0; i < yaml_count(ports) && d->port != 0; i++) {
+    const struct yaml_node *ports = yaml_get(traffic, "portLevelSettings");
+    for (size_t i = 0; i < yaml_count(ports) && port != 0; i++) {
         uint64_t number = 0;
-        if (lint_number(yaml_get(yaml_item(ports, i), "port"), "number", &number) &&
-            number == d->port)
+        if (lint_number(yaml_get(yaml_item(ports, i), "port"), "number", &number) && number == port)
             return yaml_item(ports, i);
     }
     return traffic;
+}
+
+static const struct yaml_node *subset_traffic(const struct destination *d)
+{
+    const struct yaml_node *subsets = yaml_get(d->object->spec, "subsets");
+    for (size_t i = 0; i < yaml_count(subsets) && d->subset != NULL; i++) {
+        if (lint_says(yaml_item(subsets, i), "name", d->subset))
+            return yaml_get(yaml_item(subsets, i), "trafficPolicy");
+    }
+    return NULL;
+}
+
+const struct yaml_node *lint_part(const struct destination *d, const char *part,
+                                  const struct yaml_node **ret_traffic)
+{
+    const struct yaml_node *of = subset_traffic(d), *own = at_port(of, d->port);
+    *ret_traffic = own;
+    if (own != NULL && (own != of || yaml_get(own, part) != NULL))
+        return yaml_get(own, part);
+    *ret_traffic = at_port(yaml_get(d->object->spec, "trafficPolicy"), d->port);
+    return yaml_get(*ret_traffic, part);
 }
 
 struct source lint_source(const struct yaml_node *map, const char *key)

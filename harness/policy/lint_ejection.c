@@ -7,7 +7,9 @@
 
 static struct source block_of(const struct destination *d)
 {
-    return lint_source(lint_traffic(d), "outlierDetection");
+    const struct yaml_node *traffic;
+    lint_part(d, "outlierDetection", &traffic);
+    return lint_source(traffic, "outlierDetection");
 }
 
 /* The value's own mark, or the block's when it is a default. */

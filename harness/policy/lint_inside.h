@@ -30,8 +30,10 @@ const struct yaml_node *lint_written(const struct route *route);
 /* Whether the route is another entry of its object than the one before it in the store (an entry
  * becomes one route for each host and match). */
 bool lint_is_new(const struct policy *p, size_t route);
-/* The trafficPolicy that the row was made of: the rule's, or its port's; NULL: none. */
-const struct yaml_node *lint_traffic(const struct destination *d);
+/* The part ("outlierDetection") of the trafficPolicy that the row was made of, in ${ret_traffic}
+ * the map that has it: the rule's, its subset's or its port's; NULL: none. */
+const struct yaml_node *lint_part(const struct destination *d, const char *part,
+                                  const struct yaml_node **ret_traffic);
 /* The mark of the value at ${key} when it is a scalar, else of the key; ${map}'s own without it. */
 struct source lint_source(const struct yaml_node *map, const char *key);
 /* The whole number at ${key}; false: there is none. Wrong types are the readers' findings. */
@@ -52,6 +54,7 @@ void lint_mtls(struct lint *l);
 void lint_pool(struct lint *l);
 void lint_retry(struct lint *l);
 void lint_retry_layers(struct lint *l);
+void lint_subset(struct lint *l);
 void lint_twice(struct lint *l);
 void lint_virtual_service(struct lint *l);
 

@@ -50,7 +50,7 @@ static const struct object *strict_of(const struct policy *p, const char *namesp
 
 static void plaintext(struct policy *p, const struct destination *d)
 {
-    const struct yaml_node *tls = yaml_get(lint_traffic(d), "tls");
+    const struct yaml_node *traffic, *tls = lint_part(d, "tls", &traffic);
     const char *namespace = d->host.namespace != NULL ? d->host.namespace : d->object->namespace;
     if (!lint_says(tls, "mode", "DISABLE") || d->host.service == NULL || namespace[0] == '\0' ||
         strchr(d->host.service, '.') != NULL)

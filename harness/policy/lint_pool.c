@@ -56,7 +56,8 @@ static void http1_limits(struct policy *p, const struct destination *d)
 {
     const struct pool_rule *pool = &d->pool;
     const struct value *const limits[] = {&pool->max_connections, &pool->max_pending};
-    const struct yaml_node *http = yaml_get(yaml_get(lint_traffic(d), "connectionPool"), "http");
+    const struct yaml_node *traffic,
+        *http = yaml_get(lint_part(d, "connectionPool", &traffic), "http");
     bool http2 = lint_says(http, "h2UpgradePolicy", "UPGRADE");
     for (size_t i = 0; i < COUNT_OF(limits) && http2; i++) {
         if (limits[i]->set)

@@ -118,7 +118,7 @@ static void idempotency(struct policy *p, const struct route *r)
 static void by_hash(struct lint *l, const struct destination *d)
 {
     struct policy *p = l->policy;
-    const struct yaml_node *balancer = yaml_get(lint_traffic(d), "loadBalancer");
+    const struct yaml_node *traffic, *balancer = lint_part(d, "loadBalancer", &traffic);
     for (size_t i = lint_route_of(l, d->host.service); i != SIZE_MAX; i = l->next_route[i]) {
         const struct route *r = &p->routes[i];
         if (!retries(r) || host_match(&r->host, &d->host) == 0)

@@ -80,7 +80,7 @@ static void destinations(struct policy *p)
     hosts_init(&hosts, p->destination_count);
     for (size_t i = 0; i < p->destination_count; i++) {
         const struct destination *b = &p->destinations[i];
-        if (b->port != 0 || yaml_get(b->object->spec, "trafficPolicy") == NULL)
+        if (b->port != 0 || b->subset != NULL || yaml_get(b->object->spec, "trafficPolicy") == NULL)
             continue;
         size_t left = LOOK_BACK;
         const struct object *first = NULL;

@@ -161,14 +161,17 @@ static void tell_destinations(struct telling *t)
                                         .balance = d->balance,
                                         .mtls = {.sends = d->sends}};
         const struct edge_policy tls = {.mtls = {.sends = d->sends}};
-        if (host_match(&d->host, &g->to) == 0 || (d->port != 0 && d != g->destination))
+        if (host_match(&d->host, &g->to) == 0 ||
+            ((d->port != 0 || d->subset != NULL) && d != g->destination))
             continue;
         if (g->flavour == FLAVOUR_L4)
             tell(t, &one, true, "this data plane knows no HTTP");
         else if (d == g->destination)
             tell(t, &tls, true, "ztunnel sends, which does not read it");
         else if (g->destination != NULL && d->object == g->destination->object)
-            tell(t, &one, false, "what a port says stands alone");
+            tell(t, &one, false,
+                 g->destination->subset != NULL ? "what the subset says takes its place"
+                                                : "what a port says stands alone");
         else
             tell(t, &one, false, "another DestinationRule governs the host");
     }

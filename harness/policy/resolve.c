@@ -75,20 +75,35 @@ static const struct route *find_route(const struct policy *p, const char *from,
     return best;
 }
 
-static const struct destination *find_destination(const struct policy *p, const struct host *to)
+/* Of one object, the row of the subset stands above those of the host, and the row of a port above
+ * the row of all. Objects of one host are one: their subsets add up, and the first trafficPolicy
+ * is taken. */
+static bool stands_above(const struct destination *a, const struct destination *b)
+{
+    if ((a->subset != NULL) != (b->subset != NULL))
+        return a->subset != NULL;
+    if (a->object != b->object)
+        return b->empty && !a->empty && a->subset == NULL;
+    return a->port != 0 && b->port == 0;
+}
+
+static const struct destination *find_destination(const struct policy *p, const struct host *to,
+                                                  const struct route *route)
 {
     const struct destination *best = NULL;
     const struct object *service = store_find_service(p, to);
-    uint64_t port = service == NULL ? 0 : store_service_port(service);
+    const char *subset = route == NULL ? NULL : route->subset;
+    uint64_t port = route != NULL && route->port != 0 ? route->port
+                    : service == NULL                 ? 0
+                                                      : store_service_port(service);
     uint32_t best_match = 0;
     for (size_t i = 0; i < p->destination_count; i++) {
         const struct destination *d = &p->destinations[i];
         uint32_t match = host_match(&d->host, to);
-        if ((d->port != 0 && d->port != port) || is_for_others(d->private, d->object, to))
+        if ((d->port != 0 && d->port != port) || is_for_others(d->private, d->object, to) ||
+            (d->subset != NULL && (subset == NULL || strcmp(d->subset, subset) != 0)))
             continue;
-        /* of one object, the row of the port stands above the row of all */
-        if (match > best_match ||
-            (match == best_match && match > 0 && d->port != 0 && d->object == best->object)) {
+        if (match > best_match || (match == best_match && match > 0 && stands_above(d, best))) {
             best_match = match;
             best = d;
         }
@@ -180,7 +195,7 @@ static void find_http(const struct policy *p, struct governing *g)
     if (g->route != NULL && g->route->destination != NULL &&
         strcmp(g->route->destination, g->to.service) != 0)
         at = (struct host){.service = g->route->destination};
-    g->destination = find_destination(p, &at);
+    g->destination = find_destination(p, &at, g->route);
     g->budget = find_budget(p, &at);
 }
 

@@ -45,6 +45,8 @@ struct route {
     bool private;            /* exportTo ".": for callers of its object's namespace */
     bool narrowed;           /* holds for requests only that are never sent here */
     const char *destination; /* the service it leads to, when that is one and not the host's */
+    const char *subset;      /* of it, when it is one and the same for all; NULL: none is named */
+    uint64_t port;           /* so too; 0: the service's own */
     bool has_retry;
     struct retry_rule retry;
     struct value request_timeout;
@@ -54,8 +56,10 @@ struct route {
 struct destination {
     struct host host;
     const struct object *object;
-    uint64_t port; /* 0: all ports that no other row of the object names */
-    bool private;  /* exportTo ".": for callers of its own namespace */
+    const char *subset; /* the row is for what routes send to it; NULL: for all else */
+    uint64_t port;      /* 0: all ports that no other row of the object names */
+    bool empty;         /* the object has subsets alone: another one's trafficPolicy is taken */
+    bool private;       /* exportTo ".": for callers of its own namespace */
     bool consistent_hash;
     struct outlier_rule outlier;
     struct pool_rule pool;
