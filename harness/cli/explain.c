@@ -135,9 +135,13 @@ static int explain(const struct arguments *args, const struct policy *policy, ui
         arena_release(&arena);
         return command_fail(&err);
     }
-    if (on != NULL)
-        explain_edge(args, policy, place.from.service == NULL ? "client" : place.from.service,
-                     place.to.service, endpoints, istio);
+    if (on != NULL) {
+        const char *to = place.to.service;
+        if (place.to.ns != NULL)
+            to = arena_printf(&arena, "%s.%s", to, place.to.ns);
+        explain_edge(args, policy, place.from.service == NULL ? "client" : place.from.service, to,
+                     endpoints, istio);
+    }
     for (size_t i = 0; on == NULL && i < count; i++)
         explain_edge(args, policy, "client", services[i], endpoints, istio);
     if (on == NULL && count == 0)

@@ -210,7 +210,7 @@ static void read_http(struct place at, size_t index, const struct object *o,
             if (to == NULL)
                 return;
             *to = one;
-            to->host = host_parse(host->text, p->arena);
+            to->host = host_of(host->text, o, p->arena);
         }
     }
 }

@@ -200,7 +200,7 @@ void istio_read_destination(struct policy *p, const struct object *o)
         return; /* it holds for some callers only */
     }
     struct destination common = {.object = o,
-                                 .host = host_parse(host, p->arena),
+                                 .host = host_of(host, o, p->arena),
                                  .private = store_is_private(o),
                                  .empty = traffic.map == NULL};
     store_add_name(p, common.host.service);

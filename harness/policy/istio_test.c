@@ -368,6 +368,36 @@ static void ambient_needs_a_waypoint_and_says_so(void **state)
     }
 }
 
+/* A short host is one of its object's own namespace. */
+static void a_short_host_is_of_its_namespace(void **state)
+{
+    (void)state;
+    char yaml[2000];
+    static const char both[] =
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+        "metadata: {name: v, namespace: %s}\n"
+        "spec: {hosts: [a], http: [{retries: {attempts: %d}}]}\n---\n"
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+        "metadata: {name: d, namespace: %s}\n"
+        "spec: {host: a, trafficPolicy: {outlierDetection: {maxEjectionPercent: %d}}}\n---\n";
+    int n = snprintf(yaml, sizeof(yaml), both, "north", 1, "north", 40);
+    snprintf(yaml + n, sizeof(yaml) - (size_t)n, both, "south", 7, "south", 60);
+    struct policy *p = testing_read("istio@1.31", 3, yaml);
+    struct edge_policy e = testing_resolve(p, "a.south", NULL);
+    assert_int_equal(e.retry.attempts.number, 7);
+    assert_int_equal(e.outlier.max_ejection_percent.number, 60);
+    e = testing_resolve(p, "a.south.svc.cluster.local", NULL);
+    assert_int_equal(e.retry.attempts.number, 7);
+    e = testing_resolve(p, "a.elsewhere", NULL);
+    assert_string_equal(e.retry.attempts.origin, "default of istio@1.31");
+    assert_false(e.outlier.present);
+    e = testing_resolve(p, "a", NULL); /* of which, nobody says */
+    assert_int_equal(e.retry.attempts.number, 1);
+    testing_has(p, "object.two_namespaces", 12,
+                "for a of namespace south, VirtualService v (line 2)");
+    policy_free(p);
+}
+
 static void both_labels_leave_a_sidecar(void **state)
 {
     (void)state;
@@ -416,6 +446,7 @@ int main(void)
         cmocka_unit_test(gateways_without_mesh_do_not_govern),
         cmocka_unit_test(newer_fields_are_ignored_by_an_older_istio),
         cmocka_unit_test(ambient_needs_a_waypoint_and_says_so),
+        cmocka_unit_test(a_short_host_is_of_its_namespace),
         cmocka_unit_test(both_labels_leave_a_sidecar),
         cmocka_unit_test(unknown_kinds_and_versions_are_errors),
     };

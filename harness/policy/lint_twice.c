@@ -132,8 +132,52 @@ static void routes(struct policy *p)
     hosts_release(&hosts);
 }
 
+/* The first object that is for a service of that name, with its namespace. */
+struct named {
+    const char *namespace;
+    const struct object *object;
+};
+
+/* Suites name services without a namespace. */
+static void one_name(struct policy *p, struct map *names, const struct host *host,
+                     const struct object *o)
+{
+    char at[200];
+    const char *namespace = namespace_of(host, o);
+    if (host->service == NULL || namespace[0] == '\0' || strchr(host->service, '.') != NULL)
+        return;
+    uint64_t *slot = map_at(names, map_key_of(host->service, strlen(host->service)), NULL);
+    if (slot == NULL)
+        return;
+    struct named *first = (struct named *)(uintptr_t)*slot;
+    if (first == NULL) {
+        first = ARENA_ARRAY(p->arena, struct named, 1);
+        *first = (struct named){namespace, o};
+        *slot = (uint64_t)(uintptr_t)first;
+    } else if (strcmp(first->namespace, namespace) != 0) {
+        lint_add(
+            p, LINT_OBJECT_TWO_NAMESPACES, o->kind_source,
+            "%s %.60s is for %.60s of namespace %.60s, %s %.60s (%s) for that of %.60s: a suite's "
+            "\"%.60s\" is judged by the first",
+            o->kind, o->name, host->service, namespace, first->object->kind, first->object->name,
+            place(first->object, o, at, sizeof(at)), first->namespace, host->service);
+    }
+}
+
+static void names(struct policy *p)
+{
+    struct map names;
+    map_init(&names, STORE_MAX_TEXTS);
+    for (size_t i = 0; i < p->route_count; i++)
+        one_name(p, &names, &p->routes[i].host, p->routes[i].object);
+    for (size_t i = 0; i < p->destination_count; i++)
+        one_name(p, &names, &p->destinations[i].host, p->destinations[i].object);
+    map_release(&names);
+}
+
 void lint_twice(struct lint *l)
 {
     destinations(l->policy);
     routes(l->policy);
+    names(l->policy);
 }

@@ -303,9 +303,7 @@ static void pass_over(struct policy *p, const struct object *o, const char *host
     if (host == NULL)
         return;
     struct passed_over *to = STORE_ADD(p, passed_over);
-    *to = (struct passed_over){.host = host_parse(host, p->arena), .object = o, .why = why};
-    if (to->host.namespace == NULL && o->namespace[0] != '\0')
-        to->host.namespace = o->namespace;
+    *to = (struct passed_over){.host = host_of(host, o, p->arena), .object = o, .why = why};
 }
 
 static void pass_over_refs(struct policy *p, const struct object *o, const char *key,

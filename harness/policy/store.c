@@ -81,6 +81,15 @@ struct host host_parse(const char *text, struct arena *arena)
     return h;
 }
 
+struct host host_of(const char *text, const struct object *o, struct arena *arena)
+{
+    struct host h = host_parse(text, arena);
+    bool is_short = h.service != NULL && strchr(h.service, '.') == NULL;
+    if (is_short && h.namespace == NULL && o->namespace[0] != '\0')
+        h.namespace = o->namespace;
+    return h;
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);

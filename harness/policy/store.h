@@ -216,6 +216,8 @@ void store_add_name(struct policy *p, const char *service);
 
 /* ${text} as an object of ${namespace} writes it. */
 struct host host_parse(const char *text, struct arena *arena);
+/* The same of a field of ${o}: a short name is one of the object's own namespace. */
+struct host host_of(const char *text, const struct object *o, struct arena *arena);
 /* 0: not for this service; else the higher the more exactly. */
 uint32_t host_match(const struct host *host, const struct host *service);
 
