@@ -19,7 +19,7 @@
 
 void making_step(struct making *m, struct step step)
 {
-    INVARIANT(m->step_count < MAKING_STEPS_MOST);
+    INVARIANT(m->step_count < making_steps_most(m));
     m->steps[m->step_count++] = step;
 }
 

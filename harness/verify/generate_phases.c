@@ -70,7 +70,7 @@ void making_closed(struct making *m, uint32_t users, uint64_t think_ns)
 void making_begin(struct making *m)
 {
     struct arena *arena = &m->p->arena;
-    m->steps = ARENA_ARRAY(arena, struct step, MAKING_STEPS_MOST);
+    m->steps = ARENA_ARRAY(arena, struct step, making_steps_most(m));
     m->loads = ARENA_ARRAY(arena, struct load_plan, 2);
     m->tags = ARENA_ARRAY(arena, struct tagged, MAKING_TAGS_MOST);
     m->step_count = m->load_count = m->tag_count = 0;
@@ -199,7 +199,7 @@ static uint64_t add_windows(struct making *m, const char *word, const char *cons
     uint64_t down_ns = (m->c - 1) * ALONE_NS - ALONE_NS / 6, up_ns = 4 * m->n * ALONE_NS;
     uint64_t per_window = (m->c - 1) * dead / m->n;
     uint64_t windows = (MET_LEAST * 3 / 2 + per_window) / (per_window == 0 ? 1 : per_window);
-    while (windows * dead + windows + 8 > MAKING_STEPS_MOST)
+    while (windows > 1 && windows * dead + windows + 8 > MAKING_STEPS_MOST)
         windows--;
     for (uint64_t i = 0; i < windows; i++) {
         struct step during = step_make(m->p, STEP_DURING, "during", NULL, m->options->source, NULL);

@@ -293,6 +293,25 @@ static void held_requests_are_as_far_apart_as_the_streak_guard_needs(void **stat
     plan_free(p);
 }
 
+static void many_endpoints_have_room(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {161, 1000};
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        struct edge_policy edge = sim_policy();
+        struct scenario *s;
+        struct error err = {0};
+        bool ok;
+        edge.endpoints = counts[i];
+        edge.retry.attempts.number = 2 * counts[i];
+        struct plan *p = made(&edge, DEPTH_FULL, &s, &err, 0, &ok);
+        if (!ok)
+            fail_msg("%s", err.text);
+        assert_true(phase_of(s, "heal 1")->step_count >= counts[i]);
+        plan_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_full_gate_asks_for_the_repeat_ejection),
         cmocka_unit_test(more_than_the_budget_is_refused_with_the_costs),
         cmocka_unit_test(nothing_declared_waits_for_the_patience),
+        cmocka_unit_test(many_endpoints_have_room),
         cmocka_unit_test(needs_name_each_claim_and_why_some_are_not_asked),
         cmocka_unit_test(a_control_has_short_ejections_and_all_else_alike),
     };

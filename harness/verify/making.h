@@ -8,7 +8,7 @@
 #include "verify/generate.h"
 
 #define MAKING_PHASES_MOST 64
-#define MAKING_STEPS_MOST 160
+#define MAKING_STEPS_MOST 160 /* and two for each endpoint */
 #define MAKING_TAGS_MOST 64
 #define MAKING_HELD "all:hold" /* the tag of the requests that no try answers */
 
@@ -37,6 +37,13 @@ struct making {
     bool fails; /* the phase makes requests fail with what is retried, or shows that nothing is */
     uint64_t longer; /* this phase, for its load is so much slower than it would be (rate limit) */
 };
+
+/* How many steps a phase has room for: no phase has more than two of each endpoint, and few others.
+ */
+static inline size_t making_steps_most(const struct making *m)
+{
+    return MAKING_STEPS_MOST + (size_t)2 * m->n;
+}
 
 void making_init(struct making *m, struct plan *p, struct scenario *s,
                  const struct edge_policy *edge, const struct generate_options *options);
