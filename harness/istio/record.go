@@ -181,9 +181,16 @@ func record(base, policy []document) object {
 		labels := map[string]string{"app": "client"}
 		proxy := s.SetupProxy(&model.Proxy{ConfigNamespace: "shop", Labels: labels, IPAddresses: []string{"127.0.0.9"},
 			Metadata: &model.NodeMetadata{Namespace: "shop", Labels: labels, IstioVersion: istioVersion + ".0"}})
-		told["routes"] = routes(s.Routes(proxy))
+		found := routes(s.Routes(proxy))
+		told["routes"] = found
+		led := "outbound|" + port + "||" + service // the service's own, or the subset's that the first route leads to
+		if len(found) > 0 {
+			if to, ok := found[0]["cluster"].(string); ok && strings.HasPrefix(to, "outbound|"+port+"|") && strings.HasSuffix(to, "|"+service) {
+				led = to
+			}
+		}
 		for _, c := range s.Clusters(proxy) {
-			if c.GetName() == "outbound|"+port+"||"+service {
+			if c.GetName() == led {
 				told["cluster"] = cluster(c)
 			}
 		}
