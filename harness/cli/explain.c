@@ -139,8 +139,10 @@ static int explain(const struct arguments *args, const struct policy *policy, ui
         const char *to = place.to.service;
         if (place.to.ns != NULL)
             to = arena_printf(&arena, "%s.%s", to, place.to.ns);
-        explain_edge(args, policy, place.from.service == NULL ? "client" : place.from.service, to,
-                     endpoints, istio);
+        const char *from = place.from.service == NULL ? "client" : place.from.service;
+        if (place.from.service != NULL && place.from.ns != NULL)
+            from = arena_printf(&arena, "%s.%s", from, place.from.ns);
+        explain_edge(args, policy, from, to, endpoints, istio);
     }
     for (size_t i = 0; on == NULL && i < count; i++)
         explain_edge(args, policy, "client", services[i], endpoints, istio);

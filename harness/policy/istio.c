@@ -1,4 +1,5 @@
 #include "policy/istio_traffic.h"
+#include "policy/path_regex.h"
 #include "policy/route.h"
 
 /* VirtualService (policy-semantics.md B1). Other kinds are in istio_destination.c, istio_entry.c
@@ -81,12 +82,29 @@ static bool lists_mesh(const struct yaml_node *gateways)
 }
 
 /* The caller's app label, when that is the only condition on the source. */
-static const char *caller_of(const struct yaml_node *labels)
+const char *istio_caller_of(const struct yaml_node *labels)
 {
     const char *app = yaml_get_text(labels, "app");
     if (app == NULL)
         app = yaml_get_text(labels, "app.kubernetes.io/name");
     return labels != NULL && labels->count == 1 ? app : NULL;
+}
+
+/* Envoy anchors it at both ends. */
+static void read_regex(struct place uri, struct route *route)
+{
+    const char *pattern = NULL;
+    struct arena *arena = uri.policy->arena;
+    if (!place_text(uri, "regex", &pattern, NULL) ||
+        !path_regex_parse(pattern, arena, &route->regex)) {
+        route->narrowed = true;
+        return;
+    }
+    route->path_kind = PATH_REGEX;
+    route->path =
+        path_regex_matches(route->regex, BYTES("/")) ? "/" : path_regex_sample(route->regex, arena);
+    if (route->path == NULL || route->path[0] != '/')
+        route->narrowed = true; /* no request of ours asks for such a path */
 }
 
 static void read_uri(struct place uri, struct route *route)
@@ -98,7 +116,7 @@ static void read_uri(struct place uri, struct route *route)
     else if (place_text(uri, "prefix", &route->path, NULL))
         route->path_kind = PATH_PREFIX;
     else {
-        route->narrowed = true;
+        read_regex(uri, route);
         return;
     }
     if (strlen(route->path) > ROUTE_MAX_PATH)
@@ -110,10 +128,10 @@ static void read_uri(struct place uri, struct route *route)
 /* Conditions that the harness's requests do not meet make the route one that is not judged. */
 static void read_match(struct place at, struct route *route)
 {
-    static const char *const narrowing[] = {"scheme",         "headers",   "queryParams",
-                                            "withoutHeaders", "authority", "port",
-                                            "sourceNamespace"};
+    static const char *const narrowing[] = {"scheme", "headers", "queryParams", "withoutHeaders",
+                                            "authority"};
     const char *method = NULL;
+    place_bool(at, "ignoreUriCase", &route->any_case, NULL);
     read_uri(place_at(at, "uri"), route);
     for (size_t i = 0; i < COUNT_OF(narrowing); i++)
         route->narrowed = route->narrowed || yaml_get(at.map, narrowing[i]) != NULL;
@@ -121,9 +139,32 @@ static void read_match(struct place at, struct route *route)
     if (by.map != NULL && !(place_text(by, "exact", &method, NULL) && strcmp(method, "GET") == 0))
         route->narrowed = true;
     const struct yaml_node *labels = yaml_get(at.map, "sourceLabels");
-    route->caller = caller_of(labels);
+    route->caller = istio_caller_of(labels);
     if (!lists_mesh(yaml_get(at.map, "gateways")) || (labels != NULL && route->caller == NULL))
         route->narrowed = true;
+}
+
+/* The port and the caller's namespace of a match, for one host: calls go to the Service's own port,
+ * and come from its own namespace. What cannot be told is one that is not judged. */
+static bool holds_for(struct place match, const struct host *host)
+{
+    const struct yaml_node *number = yaml_get(match.map, "port");
+    const char *namespace = yaml_get_text(match.map, "sourceNamespace");
+    const struct object *service = store_find_service(match.policy, host);
+    struct error unused = {0}; /* the API server's to say */
+    uint64_t port = 0;
+    if (number != NULL &&
+        (service == NULL || !yaml_read_count(number, UINT16_MAX, &port, &unused) ||
+         store_service_port(service) != port))
+        return false;
+    const char *own = host->namespace != NULL ? host->namespace
+                      : service != NULL       ? service->namespace
+                                              : "";
+    return namespace == NULL || strcmp(namespace, own) == 0;
+}
+
+static void say_narrowed(struct place at, const struct route *route)
+{
     if (route->narrowed && at.map != NULL)
         lint_add(at.policy, LINT_POLICY_NARROWED, at.map->source,
                  "%s holds for some requests only: not judged", at.origin);
@@ -139,23 +180,29 @@ static bool same(const char *a, const char *b)
 static void read_destination(struct policy *p, const struct yaml_node *http, struct route *route)
 {
     const struct yaml_node *routes = yaml_get(http, "route");
+    bool first = true;
     for (size_t i = 0; i < yaml_count(routes); i++) {
         const struct yaml_node *to = yaml_get(yaml_item(routes, i), "destination");
+        const struct yaml_node *weight = yaml_get(yaml_item(routes, i), "weight");
         const char *text = yaml_get_text(to, "host"), *subset = yaml_get_text(to, "subset");
         struct host host = text == NULL ? (struct host){0} : host_parse(text, p->arena);
         const struct yaml_node *number = yaml_get(yaml_get(to, "port"), "number");
         struct error unused = {0}; /* the API server's to say */
-        uint64_t port = 0;
+        uint64_t port = 0, share = 1;
         if (number != NULL && !yaml_read_count(number, UINT16_MAX, &port, &unused))
             port = 0;
-        if (host.service == NULL || (i > 0 && !same(route->destination, host.service))) {
+        if (weight != NULL && yaml_count(routes) > 1 &&
+            yaml_read_count(weight, INT32_MAX, &share, &unused) && share == 0)
+            continue; /* nothing is sent there */
+        if (host.service == NULL || (!first && !same(route->destination, host.service))) {
             route->destination = route->subset = NULL;
             route->port = 0;
             return;
         }
         route->destination = host.service;
-        route->subset = i == 0 || same(route->subset, subset) ? subset : NULL;
-        route->port = i == 0 || route->port == port ? port : 0;
+        route->subset = first || same(route->subset, subset) ? subset : NULL;
+        route->port = first || route->port == port ? port : 0;
+        first = false;
     }
 }
 
@@ -186,7 +233,7 @@ static void read_http(struct place at, size_t index, const struct object *o,
                       const struct yaml_node *hosts)
 {
     struct policy *p = at.policy;
-    struct route common = {.object = o, .private = store_is_private(o)};
+    struct route common = {.object = o};
     common.name = arena_printf(p->arena, "%.253s/http[%zu]", o->name, index);
     place_go_duration(at, "timeout", &common.request_timeout);
     struct place retries = place_at(at, "retries");
@@ -202,8 +249,10 @@ static void read_http(struct place at, size_t index, const struct object *o,
     size_t matches = yaml_count(yaml_get(at.map, "match"));
     for (size_t m = 0; m < (matches == 0 ? 1 : matches); m++) {
         struct route one = common;
+        struct place match = place_item(at, "match", m);
         if (matches > 0)
-            read_match(place_item(at, "match", m), &one);
+            read_match(match, &one);
+        say_narrowed(match, &one);
         for (size_t h = 0; h < yaml_count(hosts); h++) {
             const struct yaml_node *host = yaml_item(hosts, h);
             struct route *to = host->kind != YAML_SCALAR ? NULL : store_add_route(p, host->source);
@@ -211,6 +260,10 @@ static void read_http(struct place at, size_t index, const struct object *o,
                 return;
             *to = one;
             to->host = host_of(host->text, o, p->arena);
+            if (!one.narrowed && !holds_for(match, &to->host)) {
+                to->narrowed = true;
+                say_narrowed(match, to);
+            }
         }
     }
 }
@@ -229,8 +282,16 @@ static void read_virtual_service(struct policy *p, const struct object *o)
                  "%s at a waypoint is alpha: HTTPRoute is what Istio recommends", at.origin);
     for (size_t h = 0; h < yaml_count(hosts); h++) {
         const struct yaml_node *host = yaml_item(hosts, h);
-        if (host->kind == YAML_SCALAR)
-            store_add_name(p, host_parse(host->text, p->arena).service);
+        if (host->kind == YAML_SCALAR && strcmp(host->text, "*") == 0)
+            lint_add(p, LINT_OBJECT_VALUE, host->source,
+                     "%s hosts[%zu] is \"*\", which Istio's webhook refuses for calls between "
+                     "services",
+                     at.origin, h);
+        if (host->kind != YAML_SCALAR)
+            continue;
+        struct host of = host_of(host->text, o, p->arena);
+        store_add_name(p, of.service);
+        istio_check_callers(at, o, &of);
     }
     for (size_t i = 0; i < yaml_count(http); i++)
         read_http(place_item(at, "http", i), i, o, hosts);

@@ -68,7 +68,9 @@ void istio_read_budget(struct place at, struct budget_rule *rule)
     rule->least = value_default(p, CONCURRENCY_DEFAULT);
     rule->interval = value_default(p, 0);
     read_percent(at, "percent", &rule->ratio_ppm);
-    place_count(at, "minRetryConcurrency", UINT32_MAX, &rule->least);
+    struct value least = {0};
+    if (place_count(at, "minRetryConcurrency", UINT32_MAX, &least) && least.number > 0)
+        rule->least = least; /* 0 is not sent (seen in what Istio programs) */
     if (target_since(target, 1, 31))
         place_go_duration(at, "budgetInterval", &rule->interval);
     else if (yaml_get(at.map, "budgetInterval") != NULL)

@@ -168,7 +168,7 @@ static void read_subset(struct place subset, size_t from, size_t to)
                                   .object = of.object,
                                   .subset = name,
                                   .port = port,
-                                  .private = of.private,
+                                  .caller = of.caller,
                                   .budget = of.budget};
         read_parts(one, &row);
         if (port != 0)
@@ -187,6 +187,16 @@ static void read_subset(struct place subset, size_t from, size_t to)
     }
 }
 
+void istio_check_callers(struct place at, const struct object *o, const struct host *host)
+{
+    if (host->namespace != NULL && o->namespace[0] != '\0' &&
+        !store_is_exported(o, host->namespace))
+        lint_add(at.policy, LINT_POLICY_NOT_JUDGED, o->kind_source,
+                 "%s is not exported to namespace %.60s: it is judged for callers alone whose own "
+                 "Service shows that they are elsewhere",
+                 at.origin, host->namespace);
+}
+
 void istio_read_destination(struct policy *p, const struct object *o)
 {
     struct place at = place_of(p, o), traffic = place_at(at, "trafficPolicy");
@@ -195,15 +205,18 @@ void istio_read_destination(struct policy *p, const struct object *o)
         lint_add(p, LINT_OBJECT_VALUE, o->kind_source, "%s has no host", at.origin);
         return;
     }
-    if (yaml_get(at.map, "workloadSelector") != NULL) {
+    const struct yaml_node *selector = yaml_get(at.map, "workloadSelector");
+    const char *caller = istio_caller_of(yaml_get(selector, "matchLabels"));
+    if (selector != NULL && caller == NULL) {
         place_not_judged(at, (const char *const[]){"workloadSelector"}, 1);
-        return; /* it holds for some callers only */
+        return; /* it holds for callers that nothing here names */
     }
     struct destination common = {.object = o,
                                  .host = host_of(host, o, p->arena),
-                                 .private = store_is_private(o),
+                                 .caller = caller,
                                  .empty = traffic.map == NULL};
     store_add_name(p, common.host.service);
+    istio_check_callers(at, o, &common.host);
     istio_read_budget(place_at(traffic, "retryBudget"), &common.budget);
     struct destination row = common;
     read_parts(traffic, &row);

@@ -194,7 +194,7 @@ static void first_matching_route_governs(void **state)
         {"client", "a", "/one/x", 4, "/one/x"},
         {"client", "a", "/twofold", 2, "/twofold"},
         {"front", "a", "/x", 3, "/x"},
-        {"client", "a", "/rest", 4, "/rest"},
+        {"client", "a", "/rest", 9, "/rest"},
         {"client", "a", NULL, 2, "/one"},
         {"client", "a.prod", "/x", 4, "/x"},
         {"client", "a.test", "/x", 0, "/x"},

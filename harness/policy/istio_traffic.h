@@ -15,4 +15,9 @@ void istio_read_destination(struct policy *p, const struct object *o);
 void istio_read_entry(struct policy *p, const struct object *o);
 void istio_read_peer(struct policy *p, const struct object *o);
 
+/* Says that callers of the service's namespace do not see the object, where it is so. */
+void istio_check_callers(struct place at, const struct object *o, const struct host *host);
+/* The caller's app label, when that is the only condition on the source; NULL: it is not. */
+const char *istio_caller_of(const struct yaml_node *labels);
+
 #endif

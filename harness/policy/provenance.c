@@ -172,6 +172,8 @@ static void tell_destinations(struct telling *t)
             tell(t, &one, false,
                  g->destination->subset != NULL ? "what the subset says takes its place"
                                                 : "what a port says stands alone");
+        else if (g->destination == NULL)
+            tell(t, &one, true, "it is for callers of other namespaces, or for other workloads");
         else
             tell(t, &one, false, "another DestinationRule governs the host");
     }
@@ -225,7 +227,7 @@ static void tell_unknown_all(struct telling *t)
 {
     for (size_t i = 0; i < t->p->peer_rule_count; i++) {
         const struct peer_rule *rule = &t->p->peer_rules[i];
-        if (rule->labels != NULL || strcmp(rule->object->namespace, ROOT_NAMESPACE) != 0)
+        if (rule->labels != NULL || strcmp(rule->object->namespace, STORE_ROOT_NAMESPACE) != 0)
             tell_unknown(t, rule->object, rule->labels != NULL);
     }
     for (size_t i = 0; i < t->p->server_rule_count; i++)

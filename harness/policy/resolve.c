@@ -5,24 +5,40 @@
 
 #define S UINT64_C(1000000000)
 
-/* An object that is not exported, of another namespace than the service's, which the caller is
- * taken to share. */
-static bool is_for_others(bool private, const struct object *o, const struct host *to)
+/* An object that is not exported to the caller's namespace: the service's, where nothing tells. */
+static bool is_for_others(const struct object *o, const char *caller, const struct host *to)
 {
-    return private && to->namespace != NULL && o->namespace[0] != '\0' &&
-           strcmp(o->namespace, to->namespace) != 0;
+    const char *namespace = caller != NULL ? caller : to->namespace;
+    return namespace != NULL && o->namespace[0] != '\0' && !store_is_exported(o, namespace);
+}
+
+/* Of DestinationRules those of the caller's namespace stand above those of the service's, and these
+ * above those of the root's, however exact their hosts are; others are never looked at (Istio's
+ * PushContext.destinationRule). Where nothing tells the caller's, it may be any. 0: not looked at.
+ */
+static unsigned tier_of(const struct object *o, const char *caller, const struct host *to)
+{
+    if (o->namespace[0] == '\0' || to->namespace == NULL)
+        return 3;
+    if (caller != NULL && strcmp(o->namespace, caller) == 0)
+        return 4;
+    if (strcmp(o->namespace, to->namespace) == 0)
+        return 3;
+    if (strcmp(o->namespace, STORE_ROOT_NAMESPACE) == 0)
+        return 1;
+    return caller == NULL ? 2 : 0;
 }
 
 /* The object whose routes are in force for the service: the most exact host, then the first read.
  */
-static const struct object *governing(const struct policy *p, const struct host *to)
+static const struct object *governing(const struct policy *p, const char *caller,
+                                      const struct host *to)
 {
     const struct object *best = NULL;
     uint32_t best_match = 0;
     for (size_t i = 0; i < p->route_count; i++) {
-        uint32_t match = is_for_others(p->routes[i].private, p->routes[i].object, to)
-                             ? 0
-                             : host_match(&p->routes[i].host, to);
+        uint32_t match =
+            is_for_others(p->routes[i].object, caller, to) ? 0 : host_match(&p->routes[i].host, to);
         if (match > best_match) {
             best_match = match;
             best = p->routes[i].object;
@@ -57,17 +73,16 @@ bool governing_takes(const struct route *route, const char *from, const char *pa
            (path == NULL || route_takes(route, path));
 }
 
-static const struct route *find_route(const struct policy *p, const char *from,
-                                      const struct host *to, const char *path)
+static const struct route *find_route(const struct policy *p, const struct governing *g)
 {
-    const struct object *object = governing(p, to);
+    const struct object *object = governing(p, g->from_namespace, &g->to);
     const struct route *best = NULL;
     for (size_t i = 0; object != NULL && i < p->route_count; i++) {
         const struct route *r = &p->routes[i];
-        if (host_match(&r->host, to) == 0 || !same_table(object, r->object) ||
-            !governing_takes(r, from, path))
+        if (host_match(&r->host, &g->to) == 0 || !same_table(object, r->object) ||
+            !governing_takes(r, g->from, g->path))
             continue;
-        if (path == NULL || is_virtual_service(object))
+        if (g->path == NULL || is_virtual_service(object))
             return r;
         if (best == NULL || exactness(r) > exactness(best))
             best = r;
@@ -80,6 +95,8 @@ static const struct route *find_route(const struct policy *p, const char *from,
  * is taken. */
 static bool stands_above(const struct destination *a, const struct destination *b)
 {
+    if ((a->caller != NULL) != (b->caller != NULL))
+        return a->caller != NULL; /* it has a workloadSelector */
     if ((a->subset != NULL) != (b->subset != NULL))
         return a->subset != NULL;
     if (a->object != b->object)
@@ -87,23 +104,28 @@ static bool stands_above(const struct destination *a, const struct destination *
     return a->port != 0 && b->port == 0;
 }
 
-static const struct destination *find_destination(const struct policy *p, const struct host *to,
-                                                  const struct route *route)
+static const struct destination *find_destination(const struct policy *p, const struct governing *g,
+                                                  const struct host *to)
 {
     const struct destination *best = NULL;
     const struct object *service = store_find_service(p, to);
+    const struct route *route = g->route;
     const char *subset = route == NULL ? NULL : route->subset;
     uint64_t port = route != NULL && route->port != 0 ? route->port
                     : service == NULL                 ? 0
                                                       : store_service_port(service);
-    uint32_t best_match = 0;
+    uint64_t best_match = 0;
     for (size_t i = 0; i < p->destination_count; i++) {
         const struct destination *d = &p->destinations[i];
-        uint32_t match = host_match(&d->host, to);
-        if ((d->port != 0 && d->port != port) || is_for_others(d->private, d->object, to) ||
+        unsigned tier = tier_of(d->object, g->from_namespace, to);
+        uint64_t match = (uint64_t)tier << 32 | host_match(&d->host, to);
+        if (tier == 0 || host_match(&d->host, to) == 0 ||
+            is_for_others(d->object, g->from_namespace, to) ||
+            (d->caller != NULL && strcmp(d->caller, g->from) != 0) ||
+            (d->port != 0 && d->port != port) ||
             (d->subset != NULL && (subset == NULL || strcmp(d->subset, subset) != 0)))
             continue;
-        if (match > best_match || (match == best_match && match > 0 && stands_above(d, best))) {
+        if (match > best_match || (match == best_match && stands_above(d, best))) {
             best_match = match;
             best = d;
         }
@@ -187,15 +209,15 @@ static void find_http(const struct policy *p, struct governing *g)
         g->service = find_service(p, &g->to);
     }
     /* D1: a ServiceProfile turns all else off */
-    g->route = g->profile != NULL ? find_profile_route(p, g->profile->object, g->path)
-                                  : find_route(p, g->from, &g->to, g->path);
+    g->route =
+        g->profile != NULL ? find_profile_route(p, g->profile->object, g->path) : find_route(p, g);
     if (!policy_is_istio(p))
         return;
     struct host at = g->to;
     if (g->route != NULL && g->route->destination != NULL &&
         strcmp(g->route->destination, g->to.service) != 0)
         at = (struct host){.service = g->route->destination};
-    g->destination = find_destination(p, &at, g->route);
+    g->destination = find_destination(p, g, &at);
     g->budget = find_budget(p, &at);
 }
 
@@ -209,6 +231,13 @@ void governing_find(const struct policy *p, const char *from, const char *to, co
     const struct object *service = store_find_service(p, &ret->to);
     if (service != NULL && ret->to.namespace == NULL && service->namespace[0] != '\0')
         ret->to.namespace = service->namespace;
+    struct host caller = host_parse(store_intern(p, from), scratch);
+    if (caller.service != NULL)
+        ret->from = caller.service; /* by which labels name it */
+    const struct object *own = store_find_service(p, &caller);
+    ret->from_namespace = caller.namespace != NULL                   ? caller.namespace
+                          : own != NULL && own->namespace[0] != '\0' ? own->namespace
+                                                                     : NULL;
     ret->flavour = flavour_of(p, ret->to.service);
     if (policy_is_istio(p))
         ret->entry = find_entry(p, &ret->to);

@@ -9,6 +9,7 @@
 struct governing {
     struct host to; /* the service, with its namespace where that is known */
     const char *from, *path;
+    const char *from_namespace; /* of the caller's Service; NULL: nothing tells */
     enum flavour flavour;
     const struct route *route; /* of a ServiceProfile too */
     const struct destination *destination;
@@ -30,8 +31,6 @@ void resolve_defaults(const struct policy *p, const struct governing *g, struct 
 void resolve_mtls(const struct policy *p, const struct governing *g, struct edge_policy *ret);
 void resolve_rate(const struct policy *p, const struct governing *g, struct edge_policy *ret);
 
-/* Where a PeerAuthentication without a selector holds for the whole mesh. */
-#define ROOT_NAMESPACE "istio-system"
 #define RESOLVE_LAYERS 4
 /* What PeerAuthentications say of the service: mesh, namespace, workload, port; the last holds. */
 size_t resolve_peers(const struct policy *p, const struct governing *g,

@@ -26,7 +26,7 @@ size_t resolve_peers(const struct policy *p, const struct governing *g,
         const struct peer_rule *rule = &p->peer_rules[i];
         bool here = in_namespace(rule->object, &g->pods);
         if (rule->labels == NULL) {
-            if (strcmp(rule->object->namespace, ROOT_NAMESPACE) == 0)
+            if (strcmp(rule->object->namespace, STORE_ROOT_NAMESPACE) == 0)
                 take(&found[0], &rule->mode);
             if (here)
                 take(&found[1], &rule->mode);

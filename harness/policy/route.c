@@ -4,6 +4,8 @@
 
 #include "base/units.h"
 
+#include <strings.h>
+
 static void headroom(struct policy *p, const struct retry_rule *rule, const struct value *timeout)
 {
     char each[32], all[32], whole[32];
@@ -51,9 +53,9 @@ bool route_takes(const struct route *route, const char *path)
     case PATH_ANY:
         return true;
     case PATH_EXACT:
-        return strcmp(own, path) == 0;
+        return (route->any_case ? strcasecmp(own, path) : strcmp(own, path)) == 0;
     case PATH_PREFIX:
-        return strncmp(own, path, n) == 0;
+        return (route->any_case ? strncasecmp(own, path, n) : strncmp(own, path, n)) == 0;
     case PATH_SEGMENTS:
         while (n > 0 && own[n - 1] == '/')
             n--;

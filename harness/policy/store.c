@@ -175,10 +175,17 @@ uint64_t store_service_port(const struct object *service)
     return port;
 }
 
-bool store_is_private(const struct object *o)
+bool store_is_exported(const struct object *o, const char *namespace)
 {
-    const struct yaml_node *to = yaml_get(o->spec, "exportTo"), *one = yaml_item(to, 0);
-    return yaml_count(to) == 1 && one->kind == YAML_SCALAR && strcmp(one->text, ".") == 0;
+    const struct yaml_node *to = yaml_get(o->spec, "exportTo");
+    for (size_t i = 0; i < yaml_count(to); i++) {
+        const struct yaml_node *one = yaml_item(to, i);
+        const char *text = one->kind == YAML_SCALAR ? one->text : "";
+        if (strcmp(text, "*") == 0 ||
+            strcmp(strcmp(text, ".") == 0 ? o->namespace : text, namespace) == 0)
+            return true;
+    }
+    return yaml_count(to) == 0;
 }
 
 bool policy_has_waypoint(const struct policy *p, const char *service)

@@ -16,6 +16,10 @@
 #define STORE_MAX_TEXTS ((size_t)100000)
 #define STORE_MAX_ARENA ((size_t)2 << 30)
 
+/* Istio's: a DestinationRule there is for all callers, a PeerAuthentication without a selector for
+ * the whole mesh. */
+#define STORE_ROOT_NAMESPACE "istio-system"
+
 /* "payments", "payments.ns.svc.cluster.local", "api.example.com", "*.ns.svc.cluster.local", "*". */
 struct host {
     const char
@@ -42,7 +46,7 @@ struct route {
     const char *path; /* PATH_REGEX: one that it takes */
     const struct path_regex *regex;
     const char *caller;      /* the app label that the caller must have; NULL: any */
-    bool private;            /* exportTo ".": for callers of its object's namespace */
+    bool any_case;           /* of PATH_EXACT and PATH_PREFIX */
     bool narrowed;           /* holds for requests only that are never sent here */
     const char *destination; /* the service it leads to, when that is one and not the host's */
     const char *subset;      /* of it, when it is one and the same for all; NULL: none is named */
@@ -59,7 +63,7 @@ struct destination {
     const char *subset; /* the row is for what routes send to it; NULL: for all else */
     uint64_t port;      /* 0: all ports that no other row of the object names */
     bool empty;         /* the object has subsets alone: another one's trafficPolicy is taken */
-    bool private;       /* exportTo ".": for callers of its own namespace */
+    const char *caller; /* the app label that the caller must have; NULL: any */
     bool consistent_hash;
     struct outlier_rule outlier;
     struct pool_rule pool;
@@ -237,8 +241,8 @@ bool policy_is_istio(const struct policy *p);
 const struct object *store_find_service(const struct policy *p, const struct host *host);
 /* Its port; 0: it has several. */
 uint64_t store_service_port(const struct object *service);
-/* exportTo is there, and is "." alone. */
-bool store_is_private(const struct object *o);
+/* Whether callers of the namespace see the object: exportTo, of which none is all. */
+bool store_is_exported(const struct object *o, const char *namespace);
 /* For ambient: something shows that the service has a waypoint. True for other targets. */
 bool policy_has_waypoint(const struct policy *p, const char *service);
 
