@@ -195,8 +195,9 @@ enum cause {
 bool retry_rule_covers(const struct edge_policy *edge, enum cause cause, uint32_t status);
 /* floor(endpoints * percent / 100), the hosts that may be out at once (Envoy >= 1.28). */
 uint32_t outlier_rule_cap(const struct outlier_rule *rule, uint32_t endpoints);
-/* The failures in a row on one host that eject it: the smaller of the two detectors that are on, 0:
- * none. ${gateway}: counting gateway errors only. */
+/* The failures in a row on one host that eject it: the smallest of the detectors that are on, 0:
+ * none. Without ${gateway} that of all answers that are 5xx alone, with it those of gateway errors
+ * and of tries without an answer too. */
 uint64_t outlier_rule_threshold(const struct outlier_rule *rule, bool gateway);
 
 enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR };

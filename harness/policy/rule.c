@@ -95,10 +95,13 @@ uint32_t outlier_rule_cap(const struct outlier_rule *rule, uint32_t endpoints)
 
 uint64_t outlier_rule_threshold(const struct outlier_rule *rule, bool gateway)
 {
-    uint64_t any = rule->consecutive_5xx.number, only = rule->consecutive_gateway.number;
-    if (!rule->present)
-        return 0;
-    if (!gateway || only == 0)
-        return any;
-    return any == 0 || only < any ? only : any;
+    const uint64_t all[] = {
+        rule->consecutive_5xx.number, gateway ? rule->consecutive_gateway.number : 0,
+        gateway && rule->split_local_errors ? rule->consecutive_local.number : 0};
+    uint64_t least = 0;
+    for (size_t i = 0; rule->present && i < COUNT_OF(all); i++) {
+        if (all[i] != 0 && (least == 0 || all[i] < least))
+            least = all[i];
+    }
+    return least;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 /* Defaults of Envoy (policy-semantics.md A9); Istio leaves the merge window at 1 s. */
+#define LOCAL_FAILURES 5
 #define INTERVAL_NS (10 * NS_PER_S)
 #define BASE_NS (30 * NS_PER_S)
 #define MAX_NS (300 * NS_PER_S)
@@ -39,7 +40,10 @@ bool ejector_init(struct ejector *e, const struct edge_policy *edge, uint32_t en
         .max_ns = number_or(&rule->max_ejection, MAX_NS),
         .merge_ns = MERGE_NS,
         .cap = rule->present ? cap_of(edge, endpoints) : 0,
+        .split = rule->split_local_errors,
     };
+    if (e->split)
+        e->local = number_or(&rule->consecutive_local, LOCAL_FAILURES);
     if (e->max_ns < e->base_ns)
         e->max_ns = e->base_ns;
     return rule->present && e->cap > 0 && ejector_least(e) > 0;
@@ -50,6 +54,12 @@ uint64_t ejector_least(const struct ejector *e)
     if (e->c[0] == 0 || e->c[1] == 0)
         return e->c[0] + e->c[1];
     return e->c[0] < e->c[1] ? e->c[0] : e->c[1];
+}
+
+uint64_t ejector_lowest(const struct ejector *e)
+{
+    uint64_t least = ejector_least(e);
+    return e->local != 0 && (least == 0 || e->local < least) ? e->local : least;
 }
 
 uint64_t ejector_length_ns(const struct ejector *e, uint64_t k)
@@ -64,18 +74,38 @@ bool eject_applies(const struct edge_policy *edge)
     return edge->flavour == FLAVOUR_ENVOY && ejector_init(&e, edge, edge->endpoints);
 }
 
+/* It ended without an answer: a failed connection, a reset, a timer of the mesh. */
+static bool is_local(const struct try *x)
+{
+    bool cut = x->left_ns != 0 && (x->out_ns == 0 || x->left_ns <= x->out_ns);
+    return x->is_connection || cut || x->out_ns == 0 || (x->r->head_out == 0 && x->r->status == 0);
+}
+
+uint64_t eject_smin(const struct track *t, const struct ejector *e, uint32_t host,
+                    uint32_t position, bool gateway)
+{
+    uint64_t smin = track_smin(t, host, position, gateway), seen = 0, local = 0;
+    for (uint32_t i = position + 1; e->split && i > 0 && seen < smin; i--) {
+        const struct try *x = &t->tries[t->hosts[host].tries[i - 1]];
+        bool failed = (x->rule[gateway] & RULE_FAILED) != 0;
+        seen += failed;
+        local += failed && is_local(x);
+    }
+    return smin - local;
+}
+
 enum streak {
     STREAK_COULD, /* tries that never reached us included */
     STREAK_SHOWN, /* those that did alone */
     STREAK_MUST,
 };
 
-static uint64_t streak_of(const struct track *t, uint32_t host, uint32_t position, bool gateway,
-                          enum streak streak)
+static uint64_t streak_of(const struct track *t, const struct ejector *e, uint32_t host,
+                          uint32_t position, bool gateway, enum streak streak)
 {
     uint64_t since_ns;
     if (streak == STREAK_MUST)
-        return track_smin(t, host, position, gateway);
+        return eject_smin(t, e, host, position, gateway);
     if (streak == STREAK_SHOWN)
         return track_smax_seen(t, host, position, gateway, &since_ns);
     return track_smax(t, host, position, gateway);
@@ -86,9 +116,12 @@ static bool reached(const struct track *t, const struct ejector *e, uint32_t hos
 {
     for (int gateway = 0; gateway < 2; gateway++)
         if (e->c[gateway] != 0 &&
-            streak_of(t, host, position, gateway != 0, streak) >= e->c[gateway])
+            streak_of(t, e, host, position, gateway != 0, streak) >= e->c[gateway])
             return true;
-    return false;
+    /* Those without an answer count apart: they could have been all of them. That they certainly
+     * were is never asked, for a connection that is made clears that count. */
+    return e->local != 0 && streak != STREAK_MUST &&
+           streak_of(t, e, host, position, false, streak) >= e->local;
 }
 
 bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position)
@@ -149,13 +182,13 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
             uint64_t grace = e->merge_ns + LEAK_NS;
             *ret_since_ns = x->head_ns > grace ? x->head_ns - grace : 0;
             uint64_t hidden = track_hidden(t, *ret_since_ns, until);
-            return hidden > 0 && hidden + fails >= ejector_least(e);
+            return hidden > 0 && hidden + fails >= ejector_lowest(e);
         }
         if ((x->rule[0] & RULE_CLEARED) == 0)
             continue;
         uint64_t hidden = track_hidden(t, x->lo_ns, until);
         *ret_since_ns = x->lo_ns;
-        if (hidden > 0 && hidden + fails >= ejector_least(e))
+        if (hidden > 0 && hidden + fails >= ejector_lowest(e))
             return true;
         if (x->head_ns < from_ns)
             return false;
@@ -164,7 +197,7 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
     }
     *ret_since_ns = t->from_ns;
     uint64_t hidden = track_hidden(t, t->from_ns, until);
-    return hidden > 0 && hidden + fails >= ejector_least(e);
+    return hidden > 0 && hidden + fails >= ejector_lowest(e);
 }
 
 /* How far back what led to the silence may lie: the merge window, and time that is no evidence. */

@@ -9,20 +9,27 @@
 struct ejector {
     uint64_t
         c[2]; /* failures in a row: [0] of any kind, [1] gateway errors; 0: that detector is off */
+    bool split;     /* tries without an answer are nothing to those two, ... */
+    uint64_t local; /* ... and so many of them in a row eject; 0: none do, or not split */
     uint64_t interval_ns, base_ns, max_ns;
     uint64_t merge_ns; /* host updates wait so long after another one */
     uint32_t cap;
 };
 
 bool ejector_init(struct ejector *e, const struct edge_policy *edge, uint32_t endpoints);
-/* The smaller of the thresholds that are on. */
+/* The smaller of the thresholds that are on, of failures that an endpoint answered. */
 uint64_t ejector_least(const struct ejector *e);
+/* The smallest of all: fewer failures of whatever kind eject nobody. 0: none is on. */
+uint64_t ejector_lowest(const struct ejector *e);
 /* min(B k, max(300 s, B)). */
 uint64_t ejector_length_ns(const struct ejector *e, uint64_t k);
 
 /* Could (certainly: did) some detector reach its threshold at ${position} of the host's list? */
 bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position);
 bool eject_must(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position);
+/* track_smin of what the detector counts: with split errors a try without an answer is neutral. */
+uint64_t eject_smin(const struct track *t, const struct ejector *e, uint32_t host,
+                    uint32_t position, bool gateway);
 /* The first failure of the run before the silence at which it could (must) have tripped: its
  * position, TRACK_NONE. */
 uint32_t eject_first(const struct track *t, const struct ejector *e, const struct silence *s,

@@ -193,7 +193,10 @@ static void judge_never(const struct edge_policy *edge, const struct window *w, 
     stress_find(w, NULL, &failing);
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
-        if (s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns ||
+        uint64_t could_ns;
+        /* The detector of tries without an answer, which is no subject here. */
+        bool apart = inert && e.cap > 0 && e.local != 0 && eject_could_before(t, &e, s, &could_ns);
+        if (s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns || apart ||
             eject_explained(w, s) || (!inert && !is_named(w, never, s->host)))
             continue;
         if (out++ == 0)

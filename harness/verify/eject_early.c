@@ -23,7 +23,7 @@ static bool is_round(const struct track *t, const struct ejector *e, uint32_t h,
     for (int gateway = 0; gateway < 2 && !next->after_silence; gateway++)
         if (e->c[gateway] != 0 && (x->rule[gateway] & RULE_FAILED) != 0 &&
             (next->rule[gateway] & RULE_CLEARED) != 0 &&
-            track_smin(t, h, position, gateway != 0) + 1 == e->c[gateway])
+            eject_smin(t, e, h, position, gateway != 0) + 1 == e->c[gateway])
             return true;
     return false;
 }
@@ -68,7 +68,7 @@ static void look_at(const struct window *w, const struct ejector *e, const struc
         spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
         return;
     outs->silences++;
-    if (ejector_least(e) > 0 && e->cap > 0 && eject_could_before(t, e, s, &could_ns)) {
+    if (ejector_lowest(e) > 0 && e->cap > 0 && eject_could_before(t, e, s, &could_ns)) {
         if (s->begin_ns >= w->wide.from_ns && !eject_shown_before(t, e, s) && outs->unshown++ == 0)
             outs->unshown_host = s->host;
         return;

@@ -47,6 +47,63 @@ static void a_host_that_fails_on_while_there_is_room_is_a_witness(void **state)
     is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
 }
 
+/* Endpoint 1 of three resets every try, 80 times. */
+static void one_resets_on(struct fixture *f, bool split)
+{
+    begin(f, ejects(3, 3, 34));
+    f->edge.outlier.split_local_errors = split;
+    add_clean(f, 0, 1000, 10, all, 3);
+    for (int i = 0; i < 80; i++) {
+        struct made made = {1000.1 + 50 * i, 1000.3 + 50 * i, 0, 1, 0};
+        add_request(f, 1000 + 50 * i, 1000.5 + 50 * i, 503, BODY_CONNECT_TERMINATED, &made, 1);
+        f->j->attempts[f->j->attempt_count - 1].r.head_out = 0;
+        f->j->attempts[f->j->attempt_count - 1].r.outcome = OUTCOME_RESET_BY_FAULT;
+        add(f, 1010 + 50 * i, 2, 200);
+        add(f, 1020 + 50 * i, 3, 200);
+    }
+}
+
+/* With split errors a try without an answer is nothing to the detector of 5xx, and a connection
+ * that is made clears the one of local errors (verifier.md 2.1). */
+static void split_errors_make_a_reset_neutral(void **state)
+{
+    struct fixture f;
+    (void)state;
+    one_resets_on(&f, false);
+    is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
+    one_resets_on(&f, true);
+    is(&f, "eject.trip", VERDICT_INCONCLUSIVE, "no ejections");
+    /* Answers count as before. */
+    one_fails_on(&f, true);
+    f.edge.outlier.split_local_errors = true;
+    is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
+}
+
+/* Two refused connections put a host out where consecutiveLocalOriginFailures is 2. */
+static void a_local_threshold_may_put_a_host_out(void **state)
+{
+    struct fixture f;
+    (void)state;
+    for (int split = 0; split < 2; split++) {
+        begin(&f, ejects(3, 5, 34));
+        f.edge.outlier.split_local_errors = split == 1;
+        f.edge.outlier.consecutive_local = number(2);
+        add_clean(&f, 0, 1000, 10, all, 3);
+        for (int i = 0; i < 2; i++) {
+            struct made made = {1000.1 + 20 * i, 1000.3 + 20 * i, 0, 1, 0};
+            add_request(&f, 1000 + 20 * i, 1000.5 + 20 * i, 503, BODY_CONNECT_TERMINATED, &made, 1);
+            f.j->attempts[f.j->attempt_count - 1].r.head_out = 0;
+            f.j->attempts[f.j->attempt_count - 1].r.outcome = OUTCOME_RESET_BY_FAULT;
+        }
+        add_clean(&f, 1040, 3400, 10, all + 1, 2);
+        add_clean(&f, 3400, 4000, 10, all, 3);
+        if (split == 0)
+            is(&f, "eject.early", VERDICT_FAIL, "went out after fewer than 5");
+        else
+            is(&f, "eject.early", VERDICT_INCONCLUSIVE, "rounds of 4 failures");
+    }
+}
+
 /* What put endpoint 2 out lies in starved time, and too few picks elsewhere show that it is: its
  * place under the cap is taken all the same. */
 static void a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap(void **state)
@@ -413,6 +470,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_fails_on_while_there_is_room_is_a_witness),
+        cmocka_unit_test(split_errors_make_a_reset_neutral),
+        cmocka_unit_test(a_local_threshold_may_put_a_host_out),
         cmocka_unit_test(a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap),
         cmocka_unit_test(a_gap_at_the_end_of_the_walk_may_be_an_ejection_of_any_length),
         cmocka_unit_test(rounds_in_a_panic_show_nothing),

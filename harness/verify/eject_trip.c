@@ -35,7 +35,7 @@ static struct run longest_run(const struct window *w, const struct ejector *e,
         bool past = false;
         for (int gateway = 0; gateway < 2; gateway++)
             past = past || (e->c[gateway] != 0 && (x->rule[gateway] & RULE_FAILED) != 0 &&
-                            track_smin(t, h, i, gateway != 0) > e->c[gateway]);
+                            eject_smin(t, e, h, i, gateway != 0) > e->c[gateway]);
         if (x->after_silence || track_may_have_been_out(t, h, i) || !past ||
             eject_out_most(t, e, h, x->head_ns) >= e->cap || panics_hide(panics, x->head_ns)) {
             run = (struct run){0};

@@ -22,7 +22,7 @@ void making_init(struct making *m, struct plan *p, struct scenario *s,
     *m = (struct making){.p = p, .s = s, .edge = edge, .options = options, .longer = 1};
     m->n = edge->endpoints;
     m->ejects = edge->flavour == FLAVOUR_ENVOY && ejector_init(&m->ejector, edge, m->n);
-    m->c = m->ejects ? ejector_least(&m->ejector) : 0;
+    m->c = m->ejects ? ejector_lowest(&m->ejector) : 0;
     /* Drawn by the seed, written into the plan: what runs is what was printed. */
     m->one = m->n == 0 ? 1 : (uint32_t)(options->seed % m->n) + 1;
     m->other = m->n == 0 ? 1 : m->one % m->n + 1;

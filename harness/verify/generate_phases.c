@@ -245,14 +245,15 @@ static void one_at_a_time(struct making *m, enum cause cause, const char *name, 
 static void early(struct making *m)
 {
     static const char *const parts[] = {"not_before", NULL};
-    if (!making_wants(m, "eject.early") || m->c < 2)
+    uint64_t c = ejector_least(&m->ejector);
+    if (!making_wants(m, "eject.early") || c < 2)
         return;
-    uint64_t lasting = EARLY_ROUNDS * (m->c + 1) * m->n * NS_PER_S / EARLY_RATE;
+    uint64_t lasting = EARLY_ROUNDS * (c + 1) * m->n * NS_PER_S / EARLY_RATE;
     making_begin(m);
     making_open(m, EARLY_RATE);
     struct step fault = step_make(m->p, STEP_FAULT, "abort", making_endpoint(m, m->one),
                                   m->options->source, (const char *const[]){"status", "503", NULL});
-    step_set_json(m->p, &fault, "streak", json_integer((json_int_t)m->c));
+    step_set_json(m->p, &fault, "streak", json_integer((json_int_t)c));
     making_step(m, fault);
     making_expect(m, "ejection", m->to, parts);
     making_end(m, "early", "one failure fewer than ejects, again and again",
@@ -286,7 +287,8 @@ static void trip_and_length(struct making *m)
         step_set_json(m->p, &fault, "to_end_of", json_string("length"));
     making_step(m, fault);
     making_expect(m, "ejection", m->to, trips);
-    add_await(m, "ejected", bad, (TRIP_TRIES + m->c) * m->n * THINK_NS + AWAIT_MORE_NS);
+    add_await(m, "ejected", bad,
+              (TRIP_TRIES + ejector_least(&m->ejector)) * m->n * THINK_NS + AWAIT_MORE_NS);
     making_end(m, "trip", "one endpoint fails every try, one request at a time", 0);
     making_begin(m);
     uint64_t rate = silence_picks(m) * 2 * NS_PER_S / m->ejector.base_ns + 1;
@@ -313,7 +315,8 @@ static void cap(struct making *m)
     static const char *const parts[] = {"cap", "panic", NULL};
     if (!making_wants(m, "eject.cap") || m->ejector.cap + 1 > m->n)
         return;
-    uint64_t lasting = m->ejector.merge_ns + NS_PER_S + m->c * m->n * NS_PER_S / EARLY_RATE +
+    uint64_t lasting = m->ejector.merge_ns + NS_PER_S +
+                       ejector_least(&m->ejector) * m->n * NS_PER_S / EARLY_RATE +
                        silence_picks(m) * NS_PER_S / EARLY_RATE;
     quiet(m, "quiet again");
     making_begin(m);

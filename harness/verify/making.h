@@ -19,7 +19,7 @@ struct making {
     const struct generate_options *options;
     struct ejector ejector;
     bool ejects;           /* an ejection can happen: streaks must be guarded */
-    uint64_t c;            /* failures in a row that eject; 0: never */
+    uint64_t c;            /* failures in a row, of whatever kind, that eject; 0: never */
     uint32_t n;            /* endpoints */
     uint32_t one, other;   /* the drawn ones */
     const char *edge_text; /* "client -> payments" */
