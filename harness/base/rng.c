@@ -5,16 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t rng_mix(uint64_t x)
-{
-    x ^= x >> 30;
-    x *= UINT64_C(0xbf58476d1ce4e5b9);
-    x ^= x >> 27;
-    x *= UINT64_C(0x94d049bb133111eb);
-    x ^= x >> 31;
-    return x;
-}
-
 struct rng rng_of(uint64_t seed)
 {
     return (struct rng){.key = rng_mix(seed + UINT64_C(0x9e3779b97f4a7c15))};
@@ -30,32 +20,9 @@ struct rng rng_for(uint64_t seed, uint64_t stream, uint64_t a, uint64_t b, uint6
     return (struct rng){.key = key};
 }
 
-uint64_t rng_next(struct rng *r)
-{
-    r->draw++;
-    return rng_mix(r->key + r->draw * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-uint64_t rng_below(struct rng *r, uint64_t n)
-{
-    if (n == 0)
-        return 0;
-    uint64_t limit = UINT64_MAX - UINT64_MAX % n;
-    uint64_t x;
-    do {
-        x = rng_next(r);
-    } while (x >= limit);
-    return x % n;
-}
-
 double rng_unit(struct rng *r)
 {
     return (double)(rng_next(r) >> 11) * 0x1.0p-53;
-}
-
-bool rng_chance_ppm(struct rng *r, uint64_t ppm)
-{
-    return rng_below(r, 1000000) < ppm;
 }
 
 double rng_normal(struct rng *r)
