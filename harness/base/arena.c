@@ -13,6 +13,8 @@ struct arena_block {
 /* The first block is what most calls need, and of a size that malloc hands out at once; each later
  * one is twice as large. */
 #define FIRST_BLOCK_BYTES ((size_t)1024 - sizeof(struct arena_block) - 32)
+#define PRINTED_ONCE_BYTES 256 /* longer text is printed twice: to be counted, and where it goes \
+                                */
 #define BLOCK_MOST_BYTES ((size_t)16 * 1024)
 
 void arena_init(struct arena *a, size_t max_bytes)
@@ -66,11 +68,14 @@ char *arena_strdup(struct arena *a, const char *text)
 
 char *arena_printf(struct arena *a, const char *format, ...)
 {
+    char line[PRINTED_ONCE_BYTES];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     INVARIANT(n >= 0);
+    if ((size_t)n < sizeof(line))
+        return arena_strndup(a, line, (size_t)n);
     char *to = arena_take(a, (size_t)n + 1);
     va_start(args, format);
     vsnprintf(to, (size_t)n + 1, format, args);

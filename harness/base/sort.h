@@ -4,7 +4,8 @@
 #include <stddef.h>
 
 /* qsort for rows that mostly are in order already, such as what is read in order of time: then it
- * only looks. Rows that compare as equal keep their order then, else as qsort leaves them. */
+ * only looks, or moves the few that are not by a few places. Rows that compare as equal keep their
+ * order then, else as qsort leaves them. */
 void sort_rows(void *at, size_t count, size_t bytes, int (*compare)(const void *a, const void *b));
 
 #endif

@@ -59,11 +59,38 @@ static void rows_out_of_order_are_sorted(void **state)
     }
 }
 
+static int by_key_alone(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    return x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* From a few rows a few places late, which are moved, to none in its place, which qsort does:
+ * always what sorting by key and then place gives. */
+static void rows_of_one_key_keep_their_order(void **state)
+{
+    struct row rows[ROWS], before[ROWS];
+    struct rng rng = rng_of(6);
+    (void)state;
+    for (uint32_t late = 1; late <= ROWS; late *= 3) {
+        for (uint32_t i = 0; i < ROWS; i++)
+            rows[i] = (struct row){i / 2 + (uint32_t)rng_below(&rng, late), i};
+        memcpy(before, rows, sizeof(rows));
+        sort_rows(rows, ROWS, sizeof(rows[0]), by_key_alone);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            assert_int_equal(rows[i].key, before[rows[i].at].key);
+            assert_true(i == 0 || rows[i - 1].key < rows[i].key ||
+                        (rows[i - 1].key == rows[i].key && rows[i - 1].at < rows[i].at));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_in_order_are_only_looked_at),
         cmocka_unit_test(rows_out_of_order_are_sorted),
+        cmocka_unit_test(rows_of_one_key_keep_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
