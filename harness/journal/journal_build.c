@@ -109,9 +109,7 @@ void journal_add(struct journal *j, uint32_t proc, enum record_kind kind, const 
     size_t count, bytes = rows_bytes(type);
     uint8_t *rows = rows_of(j, type->kind, &count);
     rows = rows_grow(rows, count, bytes);
-    uint64_t *seq = map_at(&j->index->seqs, (struct map_key){1, proc}, NULL);
-    INVARIANT(seq != NULL);
-    uint32_t origin[2] = {proc, (uint32_t)++ * seq};
+    uint32_t origin[2] = {proc, (uint32_t)++ * rows_seq(j, proc)};
     memcpy(rows + count * bytes, record, type->bytes);
     memcpy(rows + count * bytes + type->bytes, origin, sizeof(origin));
     rows_set(j, type->kind, rows, count + 1);

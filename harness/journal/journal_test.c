@@ -163,6 +163,17 @@ static void processes_in_turns_come_out_in_order(void **state)
         const struct attempt_row *a = &j->attempts[i - 1], *b = &j->attempts[i];
         assert_true(a->proc < b->proc || (a->proc == b->proc && a->seq < b->seq));
     }
+    /* The sorted array has the room that its count says, and each process counts on. */
+    size_t count = j->attempt_count;
+    for (uint32_t i = 0; i < 900; i++) {
+        struct attempt_record r = {.at = i};
+        journal_add(j, i % 3 == 0 ? 90 : 80 + i % 3, RECORD_ATTEMPT, &r);
+    }
+    assert_int_equal(j->attempt_count, count + 900);
+    for (uint32_t i = 0; i < 900; i++) {
+        assert_int_equal(j->attempts[count + i].r.at, i);
+        assert_int_equal(j->attempts[count + i].seq, i / 3 + 1);
+    }
     journal_free(j);
 }
 

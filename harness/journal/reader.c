@@ -464,7 +464,7 @@ static void finish(struct reader *r)
     sqlite3_finalize(s);
     for (size_t i = 1; i < r->proc_count; i++) {
         struct reader_proc *p = &r->procs[i];
-        *map_at(&r->j->index->seqs, (struct map_key){1, p->proc}, NULL) = p->newest_seq;
+        *rows_seq(r->j, p->proc) = p->newest_seq;
     }
     journal_sort(r->j);
     journal_align(r->j);

@@ -25,6 +25,27 @@ static const struct record_type types[] = {
 #undef END
 };
 
+/* By kind: which of them, from 1; 0: none. */
+enum {
+    PLACE_NONE,
+#define RECORD(name, kind, help) PLACE_##name,
+#define FIELD(record, field, kind, type, help)
+#define END(name)
+#include "journal/records.def"
+#undef RECORD
+#undef FIELD
+#undef END
+};
+static const uint8_t places[RECORD_KINDS] = {
+#define RECORD(name, kind, help) [kind] = PLACE_##name,
+#define FIELD(record, field, kind, type, help)
+#define END(name)
+#include "journal/records.def"
+#undef RECORD
+#undef FIELD
+#undef END
+};
+
 /* The struct is the wire form only while it has no padding: its size is the sum of its fields. */
 #define RECORD(name, kind, help) _Static_assert(sizeof(struct name##_record) == 0
 #define FIELD(record, field, kind, type, help) +sizeof(record_##type)
@@ -42,11 +63,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-end
 
 const struct record_type *record_type_of(uint8_t kind)
 {
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (types[i].kind == kind)
-            return &types[i];
-    }
-    return NULL;
+    return kind >= COUNT_OF(places) || places[kind] == PLACE_NONE ? NULL : &types[places[kind] - 1];
 }
 
 const struct record_type *record_types(size_t *ret_count)

@@ -2,16 +2,12 @@
 
 #include <stdlib.h>
 
-struct slot {
-    uint8_t kind;
+struct slot { /* by kind; zero: no record */
     size_t array, count;
 };
-#define SLOT(name, kind) \
-    { \
-        kind, offsetof(struct journal, name##s), offsetof(struct journal, name##_count) \
-    }
-static const struct slot slots[] = {
-#define RECORD(name, kind, help) SLOT(name, kind),
+static const struct slot slots[RECORD_KINDS] = {
+#define RECORD(name, kind, help) \
+    [kind] = {offsetof(struct journal, name##s), offsetof(struct journal, name##_count)},
 #define FIELD(record, field, kind, type, help)
 #define END(name)
 #include "journal/records.def"
@@ -32,13 +28,32 @@ static const struct slot slots[] = {
 #undef FIELD
 #undef END
 
+#define ROOM_LEAST ((size_t)16)
+#define ROOM_QUADRUPLES ((size_t)65536) /* up to here: small arrays are copied less often */
+
+size_t rows_room(size_t count)
+{
+    size_t room = ROOM_LEAST;
+    while (room < count)
+        room *= room < ROOM_QUADRUPLES ? 4 : 2;
+    return room;
+}
+
 void *rows_grow(void *at, size_t count, size_t bytes)
 {
-    if (count == 0)
-        return check_realloc(at, 16 * bytes);
-    if (count >= 16 && (count & (count - 1)) == 0)
-        return check_realloc(at, count * 2 * bytes);
-    return at;
+    if (count != 0 &&
+        (count < ROOM_LEAST || (count & (count - 1)) != 0 || rows_room(count) != count))
+        return at;
+    return check_realloc(at, (count == 0 ? ROOM_LEAST : rows_room(count + 1)) * bytes);
+}
+
+uint64_t *rows_seq(struct journal *j, uint32_t proc)
+{
+    if (proc < ROWS_FEW_PROCS)
+        return &j->index->few_seqs[proc];
+    uint64_t *seq = map_at(&j->index->seqs, (struct map_key){1, proc}, NULL);
+    INVARIANT(seq != NULL);
+    return seq;
 }
 
 size_t rows_bytes(const struct record_type *type)
@@ -48,11 +63,8 @@ size_t rows_bytes(const struct record_type *type)
 
 static const struct slot *slot_of(uint8_t kind)
 {
-    for (size_t i = 0; i < COUNT_OF(slots); i++) {
-        if (slots[i].kind == kind)
-            return &slots[i];
-    }
-    UNREACHABLE();
+    INVARIANT(kind < COUNT_OF(slots) && slots[kind].count != 0);
+    return &slots[kind];
 }
 
 uint8_t *rows_of(const struct journal *j, uint8_t kind, size_t *ret_count)
@@ -118,10 +130,7 @@ void rows_sort(struct journal *j, const struct record_type *type)
     struct place *places = check_alloc(count * sizeof(*places));
     for (size_t i = 0; i < count; i++)
         places[i] = (struct place){place_of(type, rows + i * bytes), i};
-    size_t capacity = 16;
-    while (capacity < count)
-        capacity *= 2;
-    uint8_t *to = check_alloc(capacity * bytes);
+    uint8_t *to = check_alloc(rows_room(count) * bytes);
     qsort(places, count, sizeof(*places), compare_places);
     for (size_t i = 0; i < count; i++)
         memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);

@@ -6,15 +6,21 @@
 #include "base/map.h"
 #include "journal/journal.h"
 
+#define ROWS_FEW_PROCS 16
 /* What a journal knows beside its arrays. */
 struct journal_index {
-    struct map names; /* text -> index of journal.names */
-    struct map seqs;  /* process -> the last seq that journal_add gave out */
-    bool altered;     /* a checksum did not fit */
+    struct map names;                  /* text -> index of journal.names */
+    struct map seqs;                   /* process -> the last seq that journal_add gave out */
+    uint64_t few_seqs[ROWS_FEW_PROCS]; /* the same of the first processes, which most rows are of */
+    bool altered;                      /* a checksum did not fit */
 };
 
-/* Room for one more: arrays double at each power of two, so that no capacity needs to be kept. */
+/* Room for one more. How many rows an array of ${count} has room for follows from their number, so
+ * that no capacity needs to be kept: 16, four times as many up to 65 536, then twice. */
 void *rows_grow(void *at, size_t count, size_t bytes);
+size_t rows_room(size_t count);
+/* Where the last seq of a process stands. */
+uint64_t *rows_seq(struct journal *j, uint32_t proc);
 /* A row is the record, then its process and seq. */
 size_t rows_bytes(const struct record_type *type);
 /* The array of a kind. */
