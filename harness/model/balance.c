@@ -70,6 +70,11 @@ static size_t draw_kind(struct balance *b, const size_t *usable, size_t count, u
     UNREACHABLE();
 }
 
+static bool was_tried(const struct balance_tried *tried, size_t host)
+{
+    return (tried->hosts[host / 64] >> host % 64 & 1) != 0;
+}
+
 size_t balance_pick(struct balance *b, const bool *may, const struct balance_tried *tried,
                     uint64_t now_ns)
 {
@@ -83,7 +88,7 @@ size_t balance_pick(struct balance *b, const bool *may, const struct balance_tri
     if (b->config.same_host && tried->last != BALANCE_NONE && may[tried->last])
         return tried->last;
     size_t ret = draw_kind(b, usable, count, now_ns);
-    for (int i = 0; b->config.other_host && tried->host[ret] && i < REDRAWS_MOST; i++)
+    for (int i = 0; b->config.other_host && was_tried(tried, ret) && i < REDRAWS_MOST; i++)
         ret = draw_kind(b, usable, count, now_ns);
     return ret;
 }
@@ -91,7 +96,7 @@ size_t balance_pick(struct balance *b, const bool *may, const struct balance_tri
 void balance_begin(struct balance *b, size_t host, struct balance_tried *tried)
 {
     b->host[host].active++;
-    tried->host[host] = true;
+    tried->hosts[host / 64] |= UINT64_C(1) << host % 64;
     tried->last = host;
 }
 
@@ -100,6 +105,8 @@ void balance_end(struct balance *b, size_t host, uint64_t took_ns, uint64_t now_
     struct balance_host *h = &b->host[host];
     INVARIANT(h->active > 0);
     h->active--;
+    if (b->config.kind != BALANCE_PEAK_EWMA) /* the others never ask for it */
+        return;
     double age_ns = now_ns > h->ewma_at_ns ? (double)(now_ns - h->ewma_at_ns) : 0;
     double keep = exp(-age_ns / EWMA_DECAY_NS);
     double sample_ns = (double)took_ns;

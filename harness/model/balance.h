@@ -30,8 +30,8 @@ struct balance {
 };
 /* The hosts that the tries of one request went to. */
 struct balance_tried {
-    bool host[BALANCE_HOSTS_MOST];
-    size_t last; /* BALANCE_NONE at first */
+    uint64_t hosts[BALANCE_HOSTS_MOST / 64]; /* a bit each: every request has one of these */
+    size_t last;                             /* BALANCE_NONE at first */
 };
 #define BALANCE_TRIED_NONE ((struct balance_tried){.last = BALANCE_NONE})
 

@@ -36,28 +36,28 @@ static uint32_t take_slot(struct scene *s)
 
 uint32_t errand_new(struct scene *s, uint32_t load, const char *tag, uint64_t due_ns)
 {
-    uint32_t index = take_slot(s);
+    uint32_t index = take_slot(s), name = journal_add_name(s->journal, tag);
     struct errand *f = &s->errands[index];
-    struct errand fresh = {
+    uint32_t life = f->life, epoch = f->epoch, alarm = f->alarm; /* slots are used again */
+    *f = (struct errand){
         .r = {.due = due_ns,
               .id_hi = UINT64_C(7) << 32 | SCENE_PROC_LOAD,
               .id_lo = ++s->sent,
               .root_hi = UINT64_C(7) << 32 | SCENE_PROC_LOAD,
               .root_lo = s->sent,
-              .tag = journal_add_name(s->journal, tag),
+              .tag = name,
               .edge = s->edge_name,
               .verb = s->loads[load].verb,
               .flags = tag == NULL ? 0 : REQUEST_TAGGED},
         .tried = BALANCE_TRIED_NONE,
         .state = ERRAND_WAITS,
-        .life = f->life + 1,
-        .epoch = f->epoch,
-        .alarm = f->alarm,
+        .life = life + 1,
+        .epoch = epoch,
+        .alarm = alarm,
         .load = load,
         .phase = s->phase_id,
         .visit = NO_VISIT,
     };
-    *f = fresh;
     return index;
 }
 

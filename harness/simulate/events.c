@@ -1,12 +1,11 @@
 #include "simulate/events.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 
 #include <stdlib.h>
 
 #define EVENTS_MOST ((size_t)1 << 22) /* far beyond a gate's: our own bug */
-#define FAR_NS (20 * NS_PER_MS)       /* from now on; only how quick it is depends on it */
+#define SLOT_BITS 22                  /* 4.2 ms; only how quick it is depends on it */
 
 static bool is_before(const struct event *a, const struct event *b)
 {
@@ -15,8 +14,8 @@ static bool is_before(const struct event *a, const struct event *b)
 
 void events_release(struct events *e)
 {
-    free(e->soon.at);
     free(e->far.at);
+    free(e->nodes);
     *e = (struct events){0};
 }
 
@@ -28,16 +27,78 @@ static void put(struct event_heap *h, size_t i, const struct event *event)
     h->at[i] = *event;
 }
 
-void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, uint32_t epoch)
+static void add_far(struct events *e, const struct event *event)
 {
-    struct event event = {t_ns, kind, index, epoch, e->order++};
-    struct event_heap *h = t_ns > e->now_ns && t_ns - e->now_ns > FAR_NS ? &e->far : &e->soon;
+    struct event_heap *h = &e->far;
     INVARIANT(h->count < EVENTS_MOST);
     if (h->count == h->room) {
         h->room = h->room == 0 ? 256 : h->room * 2;
         h->at = check_realloc(h->at, h->room * sizeof(*h->at));
     }
-    put(h, h->count++, &event);
+    put(h, h->count++, event);
+}
+
+static void add_soon(struct events *e, const struct event *event)
+{
+    if (e->soon_count == EVENTS_SOON) {
+        add_far(e, event);
+        return;
+    }
+    size_t i = e->soon_count++;
+    for (; i > 0 && is_before(&e->soon[i - 1], event); i--)
+        e->soon[i] = e->soon[i - 1];
+    e->soon[i] = *event;
+}
+
+static void add_waiting(struct events *e, uint64_t slot, const struct event *event)
+{
+    uint32_t *first = &e->slots[slot % EVENTS_SLOTS], node = e->node_free;
+    if (node != 0) {
+        e->node_free = e->nodes[node - 1].next;
+    } else {
+        INVARIANT(e->node_count < EVENTS_MOST);
+        if (e->node_count == e->node_room) {
+            e->node_room = e->node_room == 0 ? 256 : e->node_room * 2;
+            e->nodes = check_realloc(e->nodes, e->node_room * sizeof(*e->nodes));
+        }
+        node = (uint32_t)++e->node_count;
+    }
+    e->nodes[node - 1] = (struct event_node){*event, *first};
+    *first = node;
+    e->waiting++;
+}
+
+/* The next slot with something in it, where the list is empty. */
+static void refill(struct events *e)
+{
+    while (e->soon_count == 0 && e->waiting > 0) {
+        uint32_t *first = &e->slots[e->slot++ % EVENTS_SLOTS];
+        while (*first != 0) {
+            struct event_node *node = &e->nodes[*first - 1];
+            uint32_t next = node->next;
+            add_soon(e, &node->event);
+            node->next = e->node_free;
+            e->node_free = *first;
+            *first = next;
+            e->waiting--;
+        }
+    }
+}
+
+void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, uint32_t epoch)
+{
+    struct event event = {t_ns, kind, index, epoch, e->order++};
+    uint64_t slot = t_ns >> SLOT_BITS, now = e->now_ns >> SLOT_BITS;
+    if (e->waiting == 0 && e->slot <= now)
+        e->slot = now + 1;
+    if (slot < e->slot) {
+        add_soon(e, &event);
+    } else if (slot - e->slot < EVENTS_SLOTS) {
+        add_waiting(e, slot, &event);
+        refill(e);
+    } else {
+        add_far(e, &event);
+    }
 }
 
 static void take(struct event_heap *h)
@@ -54,28 +115,26 @@ static void take(struct event_heap *h)
     put(h, hole, &last);
 }
 
-/* The heap with the earliest event; NULL: both are empty. */
-static struct event_heap *first_of(struct events *e)
-{
-    if (e->soon.count == 0 || e->far.count == 0)
-        return e->soon.count > 0 ? &e->soon : e->far.count > 0 ? &e->far : NULL;
-    return is_before(&e->soon.at[0], &e->far.at[0]) ? &e->soon : &e->far;
-}
-
 bool events_take(struct events *e, struct event *ret)
 {
-    struct event_heap *h = first_of(e);
-    if (h == NULL)
+    const struct event *soon = e->soon_count == 0 ? NULL : &e->soon[e->soon_count - 1];
+    if (soon == NULL && e->far.count == 0)
         return false;
-    *ret = h->at[0];
+    if (soon != NULL && (e->far.count == 0 || is_before(soon, &e->far.at[0]))) {
+        *ret = *soon;
+        e->soon_count--;
+        refill(e);
+    } else {
+        *ret = e->far.at[0];
+        take(&e->far);
+    }
     e->now_ns = ret->t_ns;
-    take(h);
     return true;
 }
 
 uint64_t events_next_ns(const struct events *e)
 {
-    uint64_t soon_ns = e->soon.count == 0 ? UINT64_MAX : e->soon.at[0].t_ns;
+    uint64_t soon_ns = e->soon_count == 0 ? UINT64_MAX : e->soon[e->soon_count - 1].t_ns;
     uint64_t far_ns = e->far.count == 0 ? UINT64_MAX : e->far.at[0].t_ns;
     return soon_ns < far_ns ? soon_ns : far_ns;
 }

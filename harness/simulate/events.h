@@ -1,9 +1,10 @@
 #ifndef SIMULATE_EVENTS_H
 #define SIMULATE_EVENTS_H
 
-/* What is due when, in virtual time: heaps by time. It knows nothing of what the events mean.
- * Timers that nobody waits for any more stay until they are due, by the thousand; they have a heap
- * of their own, so that what comes and goes in between passes through a heap of some 20. */
+/* What is due when, in virtual time. It knows nothing of what the events mean. What is due next is
+ * a short sorted list; timers that nobody waits for any more stay until they are due, by the
+ * thousand: up to some seconds ahead they lie in the slot of their time, unsorted, until the list
+ * reaches it. A heap holds what is later, and what the list has no room for. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +19,23 @@ struct event_heap {
     struct event *at;
     size_t count, room;
 };
+struct event_node {
+    struct event event;
+    uint32_t next; /* in its slot, or of the free ones; from 1, 0: none */
+};
+#define EVENTS_SOON 64
+#define EVENTS_SLOTS 1024
 struct events {
-    struct event_heap soon, far;
+    struct event soon[EVENTS_SOON]; /* the earliest last; none: nothing waits either */
+    size_t soon_count;
+    uint64_t slot; /* all before it were taken into the list */
+    uint32_t
+        slots[EVENTS_SLOTS]; /* from ${slot} on, by number modulo their count: the first node */
+    size_t waiting;          /* in them */
+    struct event_node *nodes;
+    size_t node_count, node_room;
+    uint32_t node_free;
+    struct event_heap far;
     uint64_t now_ns; /* of the last that was taken */
     uint32_t order;
 };

@@ -1,5 +1,6 @@
 #include "simulate/events.h"
 
+#include "base/check.h"
 #include "base/rng.h"
 #include "simulate/noise.h"
 
@@ -54,6 +55,43 @@ static void timers_and_steps_are_one_order(void **state)
                        1, added, 0);
     }
     assert_int_equal(taken, added);
+    events_release(&e);
+}
+
+/* Bursts of more than the list has room for, timers of more than the slots reach, long silences,
+ * and what is due in the past: against the order of all that is there. */
+static void however_far_they_are_it_is_one_order(void **state)
+{
+    static const uint64_t reach_ns[] = {1, 100 * NS_PER_US, 10 * NS_PER_MS, 3 * NS_PER_S,
+                                        20 * NS_PER_S};
+    struct events e = {0};
+    struct event event;
+    struct rng rng = rng_of(3);
+    uint64_t due_ns[4000];
+    uint32_t added = 0, taken = 0;
+    bool gone[4000] = {false};
+    (void)state;
+    while (taken < COUNT_OF(due_ns)) {
+        uint64_t most = rng_below(&rng, 40) == 0 ? 300 : rng_below(&rng, 3);
+        uint64_t reach = reach_ns[rng_below(&rng, COUNT_OF(reach_ns))];
+        for (uint64_t i = 0; i < most && added < COUNT_OF(due_ns); i++, added++) {
+            uint64_t back = e.now_ns > 0 && rng_below(&rng, 50) == 0 ? 1 : 0;
+            due_ns[added] = e.now_ns - back + rng_below(&rng, reach);
+            events_add(&e, due_ns[added], 1, added, 0);
+        }
+        uint32_t first = UINT32_MAX;
+        for (uint32_t i = 0; i < added; i++)
+            if (!gone[i] && (first == UINT32_MAX || due_ns[i] < due_ns[first]))
+                first = i;
+        assert_true(events_next_ns(&e) == (first == UINT32_MAX ? UINT64_MAX : due_ns[first]));
+        if (first == UINT32_MAX)
+            continue;
+        assert_true(events_take(&e, &event));
+        assert_int_equal(event.index, first);
+        gone[first] = true;
+        taken++;
+    }
+    assert_false(events_take(&e, &event));
     events_release(&e);
 }
 
@@ -119,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_by_time_and_then_in_order),
         cmocka_unit_test(timers_and_steps_are_one_order),
+        cmocka_unit_test(however_far_they_are_it_is_one_order),
         cmocka_unit_test(noise_stops_loops_as_its_kind_says),
         cmocka_unit_test(timers_fire_a_little_early_or_late),
     };

@@ -69,7 +69,7 @@ static struct noise_stops *advance(struct noise *n, enum noise_who who, uint64_t
     return s;
 }
 
-uint64_t noise_turn_ns(struct noise *n, enum noise_who who, uint64_t t_ns)
+uint64_t noise_stopped_ns(struct noise *n, enum noise_who who, uint64_t t_ns)
 {
     const struct noise_stops *own = advance(n, who, t_ns), *all = advance(n, NOISE_ALL, t_ns);
     uint64_t to_ns = t_ns;

@@ -69,6 +69,11 @@ static bool read_kind(const struct step *s, struct rig *r)
     return true;
 }
 
+static bool at_connect(const struct rig *r)
+{
+    return r->kind == RIG_REFUSE || r->kind == RIG_ACCEPT;
+}
+
 static void add(struct rigs *to, struct journal *j, const struct step *s, const char *phase,
                 uint64_t from_ns, uint64_t to_ns)
 {
@@ -84,6 +89,7 @@ static void add(struct rigs *to, struct journal *j, const struct step *s, const 
     r.streak = (uint32_t)number(s, "streak");
     r.until = key(s, "to_end_of") == NULL ? phase : key(s, "to_end_of");
     to->at[to->count++] = r;
+    to->at_connect += at_connect(&r);
 }
 
 void rigs_add(struct rigs *r, struct journal *j, const struct phase *phase, uint64_t t0_ns)
@@ -103,9 +109,13 @@ void rigs_add(struct rigs *r, struct journal *j, const struct phase *phase, uint
 void rigs_end(struct rigs *r, const char *phase)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < r->count; i++)
-        if (strcmp(r->at[i].until, phase) != 0)
-            r->at[kept++] = r->at[i];
+    r->at_connect = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        if (strcmp(r->at[i].until, phase) == 0)
+            continue;
+        r->at[kept++] = r->at[i];
+        r->at_connect += at_connect(&r->at[kept - 1]);
+    }
     r->count = kept;
 }
 
@@ -114,14 +124,9 @@ static bool is_on(const struct rig *r, uint32_t host, uint64_t now_ns)
     return (r->host == UINT32_MAX || r->host == host) && now_ns >= r->from_ns && now_ns < r->to_ns;
 }
 
-static bool at_connect(const struct rig *r)
-{
-    return r->kind == RIG_REFUSE || r->kind == RIG_ACCEPT;
-}
-
 const struct rig *rigs_connect(const struct rigs *r, uint32_t host, uint64_t now_ns)
 {
-    for (size_t i = 0; i < r->count; i++)
+    for (size_t i = 0; i < r->count && r->at_connect > 0; i++)
         if (at_connect(&r->at[i]) && is_on(&r->at[i], host, now_ns))
             return &r->at[i];
     return NULL;

@@ -35,6 +35,7 @@ struct rig {
 struct rigs {
     struct rig at[RIGS_MOST];
     size_t count;
+    size_t at_connect; /* of them */
 };
 
 /* Arms the faults of ${phase}, which begins at ${t0_ns}. */

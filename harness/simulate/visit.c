@@ -29,23 +29,20 @@ uint32_t visit_new(struct scene *s, uint32_t errand, uint32_t host)
     const struct errand *f = &s->errands[errand];
     uint32_t visit = take_slot(s), own = s->visits[visit].own;
     uint64_t tries = f->clock.tries < UINT16_MAX ? f->clock.tries : UINT16_MAX;
-    s->visits[visit] = (struct visit){
-        .r = {.id_hi = f->r.id_hi,
-              .id_lo = f->r.id_lo,
-              .conn = f->conn.number,
-              .sequence = f->conn.carried + 1,
-              .tag = f->r.tag,
-              .endpoint = (uint16_t)(host + 1),
-              .k = (uint16_t)tries,
-              .n_mesh = s->model.flavour == FLAVOUR_LINKERD ? 0 : (uint16_t)tries,
-              .verb = f->r.verb,
-              .how_tied = TIED_OWN_ID},
-        .errand = errand,
-        .life = f->life,
-        .epoch = f->epoch,
-        .own = own,
-        .host = host,
-    };
+    struct visit *v = &s->visits[visit];
+    *v = (struct visit){.errand = errand, .own = own, .host = host};
+    v->life = f->life;
+    v->epoch = f->epoch;
+    v->r.id_hi = f->r.id_hi;
+    v->r.id_lo = f->r.id_lo;
+    v->r.conn = f->conn.number;
+    v->r.sequence = f->conn.carried + 1;
+    v->r.tag = f->r.tag;
+    v->r.endpoint = (uint16_t)(host + 1);
+    v->r.k = (uint16_t)tries;
+    v->r.n_mesh = s->model.flavour == FLAVOUR_LINKERD ? 0 : (uint16_t)tries;
+    v->r.verb = f->r.verb;
+    v->r.how_tied = TIED_OWN_ID;
     return visit;
 }
 
