@@ -169,6 +169,20 @@ static void count_untracked(struct hearing *h, const struct step *s, const struc
     }
 }
 
+/* Of ${t->faulted}: the first that is try ${from} or a later one. */
+static uint32_t first_faulted(const struct track *t, uint32_t from)
+{
+    uint32_t low = 0, high = t->faulted_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (t->faulted[middle] < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static void count_fault(struct hearing *h, const struct step *s, const struct judged_phase *p,
                         struct judged_fault *f)
 {
@@ -181,13 +195,18 @@ static void count_fault(struct hearing *h, const struct step *s, const struct ju
             strcmp(t->service, service) != 0)
             continue;
         tracked = true;
-        uint32_t end = track_try_at(t, p->t1_ns);
-        for (uint32_t k = track_try_at(t, p->t0_ns); k < end; k++) {
-            const struct try *x = &t->tries[k];
-            bool at = place_has(s, x), fired = has_fired(x->r, s->fault);
+        uint32_t from = track_try_at(t, p->t0_ns), end = track_try_at(t, p->t1_ns),
+                 host = s->on.to.endpoint;
+        f->eligible += host != 0    ? track_host_tries(t, host - 1, from, end)
+                       : end > from ? end - from
+                                    : 0;
+        for (uint32_t k = first_faulted(t, from); k < t->faulted_count && t->faulted[k] < end;
+             k++) {
+            const struct try *x = &t->tries[t->faulted[k]];
+            bool fired = has_fired(x->r, s->fault);
             f->fired += fired;
             f->guarded += !fired && (x->r->guarded & bit) != 0;
-            f->eligible += at || fired;
+            f->eligible += fired && !place_has(s, x);
         }
     }
     if (!tracked)

@@ -9,6 +9,7 @@
  * ours, the client's may be read a little later (spec/verifier.md 1.4 b). */
 #define ATTRIBUTE_BEFORE_NS (5 * NS_PER_MS)
 #define ATTRIBUTE_LOOK_BACK 256
+#define IDS_SPARSE 4 /* a table of ids is at most so many times as long as there are requests */
 
 enum { PROC_OF_ARM = 1, PROC_OF_SERVICE = 2 };
 
@@ -190,34 +191,82 @@ static void tie_try(struct track *t, uint32_t index, struct request *request)
     request->last = index;
 }
 
-static void tie(struct track *t)
+/* Requests by id: a table where one process gave its ids out one after the other, else a map. */
+struct ids {
+    uint64_t hi, least;
+    uint32_t *table; /* of id_lo - least: a request, from 1; 0: none */
+    uint64_t span;
+    struct map map;
+};
+
+static bool ids_are_dense(struct ids *ids, const struct track *t)
 {
-    struct map ids;
-    map_init(&ids, (size_t)t->request_count + 1);
-    map_reserve(&ids, t->request_count);
+    uint64_t most = 0;
+    ids->least = UINT64_MAX;
+    ids->hi = t->request_count == 0 ? 0 : t->requests[0].r->id_hi;
     for (uint32_t i = 0; i < t->request_count; i++) {
         const struct request_record *r = t->requests[i].r;
-        uint64_t *at = map_at(&ids, (struct map_key){r->id_hi, r->id_lo}, NULL);
+        if (r->id_hi != ids->hi)
+            return false;
+        ids->least = r->id_lo < ids->least ? r->id_lo : ids->least;
+        most = r->id_lo > most ? r->id_lo : most;
+    }
+    ids->span = most < ids->least ? 0 : most - ids->least;
+    return ids->span < IDS_SPARSE * (uint64_t)t->request_count;
+}
+
+static void ids_fill(struct ids *ids, const struct track *t)
+{
+    if (ids_are_dense(ids, t)) {
+        ids->table = check_alloc_zero((size_t)ids->span + 1, sizeof(*ids->table));
+        for (uint32_t i = t->request_count; i > 0; i--) /* of two with one id the first stays */
+            ids->table[t->requests[i - 1].r->id_lo - ids->least] = i;
+        return;
+    }
+    map_init(&ids->map, (size_t)t->request_count + 1);
+    map_reserve(&ids->map, t->request_count);
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        const struct request_record *r = t->requests[i].r;
+        uint64_t *at = map_at(&ids->map, (struct map_key){r->id_hi, r->id_lo}, NULL);
         if (at != NULL && *at == 0)
             *at = (uint64_t)i + 1;
     }
+}
+
+/* The request of that id, from 1; 0: none. */
+static uint32_t ids_find(const struct ids *ids, uint64_t hi, uint64_t lo)
+{
+    if (ids->table != NULL)
+        return hi == ids->hi && lo - ids->least <= ids->span ? ids->table[lo - ids->least] : 0;
+    const uint64_t *at = map_find(&ids->map, (struct map_key){hi, lo});
+    return at == NULL ? 0 : (uint32_t)*at;
+}
+
+static void tie(struct track *t)
+{
+    struct ids ids = {0};
+    ids_fill(&ids, t);
     for (uint32_t i = 0; i < t->try_count; i++) {
         struct try *x = &t->tries[i];
         x->request = x->next = TRACK_NONE;
         x->place = 1;
-        const uint64_t *at = map_find(&ids, (struct map_key){x->r->id_hi, x->r->id_lo});
-        if (x->is_connection && track_is_refused(x) && at != NULL) {
-            x->request = (uint32_t)*at - 1;
+        bool refused = x->is_connection && track_is_refused(x);
+        if (x->is_connection && !refused)
+            continue;
+        uint32_t found = ids_find(&ids, x->r->id_hi, x->r->id_lo);
+        if (refused && found != 0) {
+            x->request = found - 1;
             t->requests[x->request].refused++;
         }
-        if (x->is_connection)
+        if (refused)
             continue;
         /* The span of a left try of 1 ns or less: the mesh had gone when we read it. */
         x->late_read = x->left_ns != 0 && x->left_ns <= x->head_ns + 1;
-        if (at != NULL)
-            tie_try(t, i, &t->requests[*at - 1]);
+        if (found != 0)
+            tie_try(t, i, &t->requests[found - 1]);
     }
-    map_release(&ids);
+    free(ids.table);
+    map_release(&ids.map);
 }
 
 /* A failed connection is a request's when exactly one was in flight (1.4 b); where our loops stood
@@ -269,6 +318,16 @@ static void index_hosts(struct track *t, uint32_t endpoints)
     }
 }
 
+static void list_faulted(struct track *t)
+{
+    t->faulted = check_alloc(((size_t)t->try_count + 1) * sizeof(*t->faulted));
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        const struct attempt_record *r = t->tries[i].r;
+        if ((r->fired | r->guarded) != 0 || r->fault != 0)
+            t->faulted[t->faulted_count++] = i;
+    }
+}
+
 /* Processes that say where their clock ticks must all say the same; one that says nothing is on
  * this machine (only remote agents have another). */
 static bool clocks_agree(const struct track *t, unsigned whose)
@@ -314,12 +373,15 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     t->same_clock = clocks_agree(t, PROC_OF_ARM);
     t->same_endpoint_clock = clocks_agree(t, PROC_OF_SERVICE);
     index_hosts(t, options->endpoints);
+    list_faulted(t);
     t->smin = check_alloc_zero(2 * (size_t)t->try_count + 1, sizeof(*t->smin));
     track_class(t);
+    track_find_clear(t);
     track_count_hidden(t);
     track_find_taint(t);
     track_find_silences(t, options->baseline);
     track_find_gaps(t);
+    track_find_past(t);
     track_find_metrics(t);
     return t;
 }
@@ -333,8 +395,10 @@ void track_free(struct track *t)
 {
     if (t == NULL)
         return;
-    for (uint32_t h = 0; h < t->host_count; h++)
+    for (uint32_t h = 0; h < t->host_count; h++) {
         free(t->hosts[h].tries);
+        free(t->hosts[h].past);
+    }
     free(t->tries);
     free(t->requests);
     free(t->hosts);
@@ -342,6 +406,7 @@ void track_free(struct track *t)
     free(t->hidden_before);
     free(t->done_before);
     free(t->smin);
+    free(t->faulted);
     free(t->stalls.at);
     free(t->lags.at);
     free(t->gaps.at);

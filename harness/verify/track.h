@@ -38,6 +38,8 @@ try {
     uint8_t rule[2];        /* [0]: all failures, [1]: gateway errors only */
     bool late_read;     /* read after the mesh had given it up, or out of order: counts, but times
                            nothing */
+    bool taken;         /* the client certainly got that very answer */
+    bool well;          /* we answered it whole, in time and without an error */
     bool is_connection; /* a connection that failed before any request: a pick and a failure, no try
                          */
     bool after_silence; /* the first pick of its host after a silence */
@@ -52,6 +54,7 @@ struct request {
     uint16_t n_mesh;      /* the mesh's own count, at most; 0: it gives none */
     uint16_t refused;     /* failed connections that can only be this request's */
     bool background;      /* untagged, one try, no fault fired, answered well */
+    bool clear;           /* and none of our loops stood still at either end of it */
 };
 
 /* A host without picks while the others had them (2.3). */
@@ -62,8 +65,16 @@ struct silence {
     uint64_t picks;            /* untainted picks elsewhere */
 };
 
+/* Of the tries of a host up to one: the latest moment at which any of them ended, and where what
+ * came before stopped to matter. Runs of failures are looked for backwards as far as these say. */
+struct track_past {
+    uint64_t lo_ns, seen_ns;          /* the most of each */
+    uint32_t silence, silence_or_gap; /* position of the last; 0: none */
+};
+
 struct track_host {
     uint32_t *tries; /* by head */
+    struct track_past *past;
     uint32_t count;
     double share;   /* assumed in the baseline */
     uint64_t least; /* m: picks elsewhere that make a silence */
@@ -87,8 +98,10 @@ struct track {
     uint32_t request_count;
     struct track_host *hosts; /* [endpoint - 1] */
     uint32_t host_count;
-    uint32_t *calm_before;    /* [i]: untainted picks before try i; one more than tries */
-    uint16_t *smin;           /* [2 i + gateway]: track_smin of try i plus 1; 0: not asked yet */
+    uint32_t *calm_before; /* [i]: untainted picks before try i; one more than tries */
+    uint16_t *smin;        /* [2 i + gateway]: track_smin of try i plus 1; 0: not asked yet */
+    uint32_t *faulted;     /* tries at which a fault fired or was withheld, in order */
+    uint32_t faulted_count;
     uint64_t *done_before;    /* [i]: when the last of the requests before i was done */
     uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
     struct spans stalls;      /* the stall guard alone, widened */
@@ -157,6 +170,8 @@ uint64_t track_smax_seen(const struct track *t, uint32_t host, uint32_t position
 /* Tries that never reached us, of requests in flight in [from, to]: each may have been any host's
  * failure (1.4). */
 uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns);
+/* Tries [from, to) of the host's list. */
+uint32_t track_host_tries(const struct track *t, uint32_t host, uint32_t from, uint32_t to);
 /* The first try (index) with head >= ${t_ns}. */
 uint32_t track_try_at(const struct track *t, uint64_t t_ns);
 uint32_t track_request_at(const struct track *t, uint64_t t_ns);
@@ -180,8 +195,10 @@ uint8_t track_rule_of_raw(const struct try *x);
 void track_class(struct track *t);
 void track_count_hidden(struct track *t);
 void track_find_gaps(struct track *t);
+void track_find_past(struct track *t);
 void track_find_metrics(struct track *t);
 void track_find_stalls(struct track *t);
+void track_find_clear(struct track *t);
 void track_find_taint(struct track *t);
 void track_find_silences(struct track *t, struct span baseline);
 

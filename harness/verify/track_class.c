@@ -4,6 +4,10 @@
 #include "base/clock.h"
 #include "base/map.h"
 
+#include <stdlib.h>
+
+#define CONNS_SPARSE 8 /* the table of connections is at most so many times as long as the tries \
+                        */
 #define TIMER_EARLY_NS (10 * NS_PER_MS) /* Envoy's timers: up to 4.5 ms (measured); twice that */
 
 static bool is_between(uint32_t status, uint32_t least, uint32_t most)
@@ -43,8 +47,7 @@ static uint8_t rule_of_grpc(const struct track *t, const struct try *x, bool gat
 static uint8_t rule_of_status(const struct track *t, const struct try *x, bool gateway)
 {
     uint32_t status = x->r->status;
-    bool certain = client_got_it(t, x);
-    uint8_t success = certain ? RULE_CLEARS | RULE_CLEARED : RULE_FAILS | RULE_CLEARS;
+    uint8_t success = x->taken ? RULE_CLEARS | RULE_CLEARED : RULE_FAILS | RULE_CLEARS;
     if (x->r->grpc_status > 0 && status == 200 && x->r->outcome == OUTCOME_ANSWERED)
         return rule_of_grpc(t, x, gateway, success);
     if (t->flavour == FLAVOUR_LINKERD) {
@@ -78,7 +81,7 @@ static uint8_t rule_of(const struct track *t, const struct try *x, bool gateway)
     }
     if (x->r->head_out == 0 && x->r->status == 0)
         return RULE_FAILS | RULE_FAILED; /* RST or FIN before the head */
-    if (x->left_ns != 0 && !client_got_it(t, x) && x->r->status < 500)
+    if (x->left_ns != 0 && !x->taken && x->r->status < 500)
         return RULE_FAILS | RULE_CLEARS;
     return rule_of_status(t, x, gateway);
 }
@@ -123,8 +126,7 @@ static bool may_be_cut_before(const struct track *t, const struct try *x)
     uint64_t out = x->out_ns + TIMER_EARLY_NS, begun = begun_ns(t, x);
     uint64_t start = t->requests[x->request].start_ns;
     bool good = x->r->status >= 200 && x->r->status < 400;
-    return (good && !client_got_it(t, x)) ||
-           (t->try_timeout_ns != 0 && out >= begun + t->try_timeout_ns) ||
+    return (good && !x->taken) || (t->try_timeout_ns != 0 && out >= begun + t->try_timeout_ns) ||
            (t->request_timeout_ns != 0 && out >= start + t->request_timeout_ns);
 }
 
@@ -149,23 +151,58 @@ static void stamp_seen(const struct track *t, struct try *x)
         earlier(&x->seen_ns, r->head_ns);
 }
 
+/* Each connection's last try so far, from 1: a table where connections are numbered one after the
+ * other, else a map. */
+struct last_tries {
+    uint32_t *table; /* [endpoint][conn] */
+    size_t conns;
+    struct map map;
+};
+
+static void last_init(struct last_tries *last, const struct track *t)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < t->try_count; i++)
+        most = t->tries[i].r->conn > most ? t->tries[i].r->conn : most;
+    *last = (struct last_tries){.conns = most + 1};
+    map_init(&last->map, (size_t)t->try_count + 1);
+    if ((t->host_count + 1) * last->conns <= CONNS_SPARSE * (size_t)t->try_count)
+        last->table = check_alloc_zero((t->host_count + 1) * last->conns, sizeof(*last->table));
+}
+
+/* Exchanges it for ${next}. */
+static uint32_t last_take(struct last_tries *last, const struct attempt_record *r, uint32_t next)
+{
+    uint32_t before = 0;
+    if (last->table != NULL) {
+        uint32_t *at = &last->table[r->endpoint * last->conns + r->conn];
+        before = *at;
+        *at = next;
+        return before;
+    }
+    uint64_t *at = map_at(&last->map, (struct map_key){r->endpoint, r->conn}, NULL);
+    if (at != NULL) {
+        before = (uint32_t)*at;
+        *at = next;
+    }
+    return before;
+}
+
 /* The next try on the same HTTP/1 connection proves that the one before was over. */
 static void stamp_by_connection(struct track *t)
 {
-    struct map last;
-    map_init(&last, (size_t)t->try_count + 1);
+    struct last_tries last;
+    last_init(&last, t);
     for (uint32_t i = 0; i < t->try_count; i++) {
         const struct try *x = &t->tries[i];
         if (x->is_connection || x->r->stream != 0 || x->r->conn == 0)
             continue;
-        uint64_t *at = map_at(&last, (struct map_key){x->r->endpoint, x->r->conn}, NULL);
-        if (at == NULL)
-            continue;
-        if (*at != 0 && x->r->sequence > 1)
-            earlier(&t->tries[*at - 1].seen_ns, x->head_ns);
-        *at = (uint64_t)i + 1;
+        uint32_t before = last_take(&last, x->r, i + 1);
+        if (before != 0 && x->r->sequence > 1)
+            earlier(&t->tries[before - 1].seen_ns, x->head_ns);
     }
-    map_release(&last);
+    free(last.table);
+    map_release(&last.map);
 }
 
 static void mark_background(struct track *t, struct request *r)
@@ -177,17 +214,31 @@ static void mark_background(struct track *t, struct request *r)
         x->r->fired == 0 && x->r->fault == 0 && r->done_ns != 0 && record_request_is_good(r->r);
 }
 
+/* What window_failure calls no failure, in one look: most tries are none. */
+static bool went_well(const struct try *x)
+{
+    const struct attempt_record *r = x->r;
+    return !x->is_connection && !x->late_read && (r->flags & ATTEMPT_RELEASED) == 0 &&
+           x->out_ns != 0 && x->left_ns == 0 && r->outcome == OUTCOME_ANSWERED && r->status > 0 &&
+           r->status < 400 && r->grpc_status <= 1;
+}
+
 void track_class(struct track *t)
 {
-    for (uint32_t i = 0; i < t->try_count; i++)
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        t->tries[i].taken = client_got_it(t, &t->tries[i]);
         stamp_seen(t, &t->tries[i]);
+    }
     stamp_by_connection(t);
     for (uint32_t i = 0; i < t->try_count; i++) {
+        struct try *x = &t->tries[i];
         /* We answered after the mesh had gone on: it knew what it made of the try by then. */
-        if (t->tries[i].lo_ns > t->tries[i].seen_ns)
-            t->tries[i].lo_ns = t->tries[i].seen_ns;
-        t->tries[i].rule[0] = rule_of(t, &t->tries[i], false);
-        t->tries[i].rule[1] = rule_of(t, &t->tries[i], true);
+        if (x->lo_ns > x->seen_ns)
+            x->lo_ns = x->seen_ns;
+        x->well = went_well(x);
+        x->rule[0] = rule_of(t, x, false);
+        /* Only failures are of two kinds. */
+        x->rule[1] = (x->rule[0] & RULE_FAILED) != 0 ? rule_of(t, x, true) : x->rule[0];
     }
     for (uint32_t i = 0; i < t->request_count; i++)
         mark_background(t, &t->requests[i]);

@@ -63,9 +63,13 @@ void track_find_metrics(struct track *t)
     struct name_look *names = check_alloc_zero(j->name_count, sizeof(*names));
     t->counters = check_alloc((j->metric_count + 1) * sizeof(*t->counters));
     t->gauges = check_alloc((j->metric_count + 1) * sizeof(struct metric_record *));
+    bool ours = false; /* the row's process is of the arm; the next row's is mostly the same */
     for (size_t i = 0; i < j->metric_count; i++) {
-        const struct journal_proc *p = journal_proc_of(j, j->metrics[i].proc);
-        if (p != NULL && p->arm != NULL && strcmp(p->arm, t->arm) == 0)
+        if (i == 0 || j->metrics[i].proc != j->metrics[i - 1].proc) {
+            const struct journal_proc *p = journal_proc_of(j, j->metrics[i].proc);
+            ours = p != NULL && p->arm != NULL && strcmp(p->arm, t->arm) == 0;
+        }
+        if (ours)
             add(t, names, &j->metrics[i]);
     }
     free(names);

@@ -42,24 +42,37 @@ bool track_may_have_been_out(const struct track *t, uint32_t h, uint32_t positio
 static struct look look_at(const struct track *t, uint32_t h, uint32_t position, bool certain)
 {
     const struct track_host *host = &t->hosts[h];
-    uint32_t least = position > LOOK_TRIES ? position - LOOK_TRIES : 0, from = position;
-    while (from > least && !t->tries[host->tries[from]].after_silence &&
-           !(certain && track_may_have_been_out(t, h, from)))
-        from--;
+    const struct track_past *past = &host->past[position];
+    uint32_t least = position > LOOK_TRIES ? position - LOOK_TRIES : 0,
+             from = certain ? past->silence_or_gap : past->silence;
     uint64_t seen = t->tries[host->tries[position]].seen_ns;
     uint32_t to = position + 1;
     while (to < host->count && to - position < LOOK_TRIES &&
            !t->tries[host->tries[to]].after_silence && t->tries[host->tries[to]].head_ns <= seen)
         to++;
-    return (struct look){from, to};
+    return (struct look){from > least ? from : least, to};
 }
 
-uint32_t track_position(const struct track *t, uint32_t index)
+void track_find_past(struct track *t)
 {
-    uint32_t endpoint = t->tries[index].r->endpoint;
-    if (endpoint == 0 || endpoint > t->host_count)
-        return TRACK_NONE;
-    const struct track_host *host = &t->hosts[endpoint - 1];
+    for (uint32_t h = 0; h < t->host_count; h++) {
+        struct track_host *host = &t->hosts[h];
+        struct track_past past = {0};
+        host->past = check_alloc(((size_t)host->count + 1) * sizeof(*host->past));
+        for (uint32_t i = 0; i < host->count; i++) {
+            const struct try *x = &t->tries[host->tries[i]];
+            past.lo_ns = x->lo_ns > past.lo_ns ? x->lo_ns : past.lo_ns;
+            past.seen_ns = x->seen_ns > past.seen_ns ? x->seen_ns : past.seen_ns;
+            past.silence = x->after_silence ? i : past.silence;
+            past.silence_or_gap = x->after_silence || x->after_gap ? i : past.silence_or_gap;
+            host->past[i] = past;
+        }
+    }
+}
+
+/* The first of the host's list that is try ${index} or a later one. */
+static uint32_t position_at(const struct track_host *host, uint32_t index)
+{
     uint32_t low = 0, high = host->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -69,6 +82,21 @@ uint32_t track_position(const struct track *t, uint32_t index)
             high = middle;
     }
     return low;
+}
+
+uint32_t track_position(const struct track *t, uint32_t index)
+{
+    uint32_t endpoint = t->tries[index].r->endpoint;
+    if (endpoint == 0 || endpoint > t->host_count)
+        return TRACK_NONE;
+    return position_at(&t->hosts[endpoint - 1], index);
+}
+
+uint32_t track_host_tries(const struct track *t, uint32_t host, uint32_t from, uint32_t to)
+{
+    if (host >= t->host_count || from >= to)
+        return 0;
+    return position_at(&t->hosts[host], to) - position_at(&t->hosts[host], from);
 }
 
 /* Tries of one request that no endpoint saw. */
@@ -117,15 +145,17 @@ uint64_t track_smax_seen(const struct track *t, uint32_t h, uint32_t position, b
     const struct track_host *host = &t->hosts[h];
     const struct try *last = &t->tries[host->tries[position]];
     struct look look = look_at(t, h, position, false);
-    /* A failure is out when a certain success lies after it and before ${last}. */
+    /* A failure is out when a certain success lies after it and before ${last}. Where all that came
+     * before had been seen by then, nothing of it is in, and none of it is a later success. */
     uint64_t cleared = 0, count = 0;
-    for (uint32_t i = look.from; i < look.to; i++) {
-        const struct try *s = &t->tries[host->tries[i]];
+    uint32_t from = look.to;
+    for (; from > look.from && host->past[from - 1].seen_ns > cleared; from--) {
+        const struct try *s = &t->tries[host->tries[from - 1]];
         if ((s->rule[gateway] & RULE_CLEARED) != 0 && s->seen_ns <= last->lo_ns &&
             s->lo_ns > cleared)
             cleared = s->lo_ns;
     }
-    for (uint32_t i = look.from; i < look.to; i++) {
+    for (uint32_t i = from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
         count += (f->rule[gateway] & RULE_FAILS) != 0 && f->lo_ns <= last->seen_ns &&
                  f->seen_ns > cleared;
@@ -149,13 +179,16 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
     struct look look = look_at(t, h, position, true);
     uint64_t broken = 0;
     uint16_t count = 0; /* a look is two times LOOK_TRIES at most */
-    for (uint32_t i = look.from; i < look.to; i++) {
-        const struct try *s = &t->tries[host->tries[i]];
+    uint32_t from = look.to;
+    for (; from > look.from &&
+           (host->past[from - 1].seen_ns > broken || host->past[from - 1].lo_ns >= broken);
+         from--) {
+        const struct try *s = &t->tries[host->tries[from - 1]];
         if ((s->rule[gateway] & RULE_CLEARS) != 0 && s->lo_ns < last->seen_ns &&
             s->seen_ns > broken)
             broken = s->seen_ns;
     }
-    for (uint32_t i = look.from; i < look.to; i++) {
+    for (uint32_t i = from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
         if ((f->rule[gateway] & RULE_FAILED) != 0 && f->lo_ns <= last->lo_ns && f->lo_ns >= broken)
             count++;

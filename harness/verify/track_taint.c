@@ -131,6 +131,23 @@ void track_find_stalls(struct track *t)
     free(stalls.spans.at);
 }
 
+/* Requests and stalls are both in order of time, so they are walked along together. */
+void track_find_clear(struct track *t)
+{
+    const struct spans *s = &t->stalls;
+    size_t span = 0; /* the first that ends after the request began */
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        struct request *r = &t->requests[i];
+        while (span < s->count && s->at[span].to_ns <= r->start_ns)
+            span++;
+        size_t last = span;
+        while (last < s->count && s->at[last].to_ns <= r->done_ns)
+            last++;
+        r->clear = r->background && (span == s->count || s->at[span].from_ns > r->start_ns) &&
+                   (last == s->count || s->at[last].from_ns > r->done_ns);
+    }
+}
+
 /* While the run was paused, and until it had settled again, the arm's next phase or part of one had
  * not begun. */
 static void add_pauses(const struct track *t, struct span_list *to)
