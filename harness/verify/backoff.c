@@ -45,9 +45,11 @@ uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n)
 bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
 {
     const struct try *next = window_after(w, x);
+    if (next == NULL || next->late_read) /* most tries are their request's last */
+        return false;
     struct failure f = window_ended(w, x);
-    if (next == NULL || next->late_read || f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD ||
-        x->out_ns == 0 || next->head_ns < x->out_ns || !window_covers(w, &f))
+    if (f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD || x->out_ns == 0 ||
+        next->head_ns < x->out_ns || !window_covers(w, &f))
         return false;
     if (next->r->n_mesh != 0 && next->r->n_mesh != x->r->n_mesh + 1)
         return false;

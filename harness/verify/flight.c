@@ -124,9 +124,10 @@ static void find_workers(struct flight *f)
     f->workers = WORKERS_UNKNOWN;
     for (size_t i = 0; name != 0 && i < j->metric_count; i++) {
         const struct metric_record *m = &j->metrics[i].r;
+        if (m->name != name || m->value < 1 || m->value > 1024)
+            continue;
         const struct journal_proc *p = journal_proc_of(j, j->metrics[i].proc);
-        if (m->name != name || p == NULL || p->arm == NULL ||
-            strcmp(p->arm, f->w->track->arm) != 0 || m->value < 1 || m->value > 1024)
+        if (p == NULL || p->arm == NULL || strcmp(p->arm, f->w->track->arm) != 0)
             continue;
         uint64_t workers = (uint64_t)m->value;
         if (!f->workers_known || workers > f->workers)

@@ -84,7 +84,7 @@ static size_t same_proxy(const struct value_at *values, size_t from, size_t coun
 static void group(const struct window *w, const struct value_at *values, size_t count,
                   struct scrapes *ret)
 {
-    *ret = (struct scrapes){.at = check_alloc_zero(count + 1, sizeof(*ret->at))};
+    *ret = (struct scrapes){.at = check_alloc((count + 1) * sizeof(*ret->at))};
     for (size_t i = 0; i < count; i++) {
         bool begins = i == 0 || values[i - 1].proxy != values[i].proxy;
         size_t next = begins ? same_proxy(values, i, count) : i;

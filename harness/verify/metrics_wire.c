@@ -55,16 +55,6 @@ static bool ended_with(const struct window *w, const struct request *r, const st
            r->done_ns < last->left_ns + LEFT_AT_THE_END_NS && was_cut_before(w, last);
 }
 
-/* One more try may have been made, and sent to nobody, when the request ended. */
-static bool may_have_one_more(const struct window *w, const struct request *r,
-                              const struct try *last)
-{
-    if (is_last_ones(r, last))
-        return false;
-    bool timer = r->r->status == 504 || (last != NULL && was_cut(last));
-    return !was_answered(r) || (timer && !ended_with(w, r, last));
-}
-
 /* Tries that the mesh may have cut, by their own timer, before we read them: the reset took them
  * with it. Only where our loops stood still, and where the mesh's own count does not tell. */
 static uint64_t unread_tries(const struct window *w, const struct request *r)
@@ -104,13 +94,31 @@ static uint64_t hidden_tries(const struct window *w, const struct request *r)
     return may ? bound - tries : 0;
 }
 
+/* A request of which some may have been made and not seen. */
+struct unsure {
+    const struct request *r;
+    const struct try *last;
+    bool last_ones;          /* is_last_ones */
+    uint64_t tries;          /* window_tries */
+    uint64_t unread, hidden; /* unread_tries, hidden_tries */
+};
+
+/* One more try may have been made, and sent to nobody, when the request ended. */
+static bool may_have_one_more(const struct window *w, const struct unsure *u)
+{
+    if (u->last_ones)
+        return false;
+    bool timer = u->r->r->status == 504 || (u->last != NULL && was_cut(u->last));
+    return !was_answered(u->r) || (timer && !ended_with(w, u->r, u->last));
+}
+
 /* Retries that may have been counted, and were seen by nobody: of a request that connected to
  * nothing; one more of those that ended while the next try was waited for. */
-static uint64_t unseen_retries(const struct window *w, const struct request *r,
-                               const struct try *last, uint64_t tries, bool *hidden)
+static uint64_t unseen_retries(const struct window *w, const struct unsure *u, bool *hidden)
 {
-    uint64_t bound = 1 + w->policy->retry.attempts.number;
-    if (is_last_ones(r, last))
+    const struct request *r = u->r;
+    uint64_t bound = 1 + w->policy->retry.attempts.number, tries = u->tries;
+    if (u->last_ones)
         return 0;
     if (was_rate_limited(w, r))
         return r->seen > 0;
@@ -123,59 +131,55 @@ static uint64_t unseen_retries(const struct window *w, const struct request *r,
     }
     if (!budget && tries >= bound)
         return 0;
-    return may_have_one_more(w, r, last) ? 1 : 0;
+    return may_have_one_more(w, u) ? 1 : 0;
 }
 
-static void count_retries(const struct window *w, const struct request *r, const struct try *last,
-                          struct wire *ret)
+static void count_retries(const struct window *w, const struct unsure *u, struct wire *ret)
 {
-    uint64_t tries = window_tries(r), retries = tries > 0 ? tries - 1 : 0;
+    uint64_t retries = u->tries > 0 ? u->tries - 1 : 0;
     /* A retry that the breaker of requests refused is counted; one refused by max_retries or by a
      * budget is not (limits-measured.md 1). */
-    bool refused = w->track->flavour == FLAVOUR_ENVOY && flight_is_drop(r) && tries >= 1;
+    bool refused = w->track->flavour == FLAVOUR_ENVOY && flight_is_drop(u->r) && u->tries >= 1;
     sure(&ret->retries, retries + refused);
-    ret->retries.most +=
-        unseen_retries(w, r, last, tries, &ret->hidden) + unread_tries(w, r) + hidden_tries(w, r);
+    ret->retries.most += unseen_retries(w, u, &ret->hidden) + u->unread + u->hidden;
 }
 
 /* A try counts once it has a connection; one that broke before we read it cannot be told. */
-static void count_tries(const struct window *w, const struct request *r, const struct try *last,
-                        struct wire *ret)
+static void count_tries(const struct window *w, const struct unsure *u, struct wire *ret)
 {
-    uint64_t tries = window_tries(r);
-    sure(&ret->tries, r->seen);
-    ret->tries.most += tries > r->seen ? tries - r->seen : 0;
-    ret->tries.most += may_have_one_more(w, r, last) + was_rate_limited(w, r) + unread_tries(w, r) +
-                       hidden_tries(w, r);
+    sure(&ret->tries, u->r->seen);
+    ret->tries.most += u->tries > u->r->seen ? u->tries - u->r->seen : 0;
+    ret->tries.most += may_have_one_more(w, u) + was_rate_limited(w, u->r) + u->unread + u->hidden;
 }
 
 /* We had answered, and the mesh may have cut the try before it read that: what it did next tells.
  */
-static bool may_have_been_cut(const struct window *w, const struct request *r, const struct try *x,
-                              const struct try *last)
+static bool may_have_been_cut(const struct window *w, const struct unsure *u, const struct try *x)
 {
-    if (x == last)
-        return !is_last_ones(r, x) && (x->left_ns != 0 || r->r->status == 504);
+    const struct request *r = u->r;
+    if (x == u->last)
+        return !u->last_ones && (x->left_ns != 0 || r->r->status == 504);
     enum failure_kind kind = window_failure(x).kind;
     return x->left_ns != 0 || kind == FAILURE_NONE || kind == FAILURE_UNKNOWN ||
            window_other_cause(w, r, x);
 }
 
-static void count_cuts(const struct window *w, const struct request *r, struct wire *ret)
+static void count_cuts(const struct window *w, const struct unsure *u, struct wire *ret)
 {
-    uint64_t unseen = window_tries(r) - r->seen, cut = 0;
-    const struct try *last = window_last(w, r);
+    const struct request *r = u->r;
+    const struct try *last = u->last;
+    uint64_t unseen = u->tries - r->seen, cut = 0;
     for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
         bool certain = was_cut(x) && !x->late_read && was_answered(r);
         if (x->is_connection)
             continue;
-        ret->cut.most += was_cut(x) || may_have_been_cut(w, r, x, last);
+        ret->cut.most += was_cut(x) || may_have_been_cut(w, u, x);
         cut += was_cut(x);
         ret->cut.least += certain;
         ret->cut_try.least += certain && x != last;
         ret->cut_whole.least += certain && x == last && r->r->status == 504 && was_cut_before(w, x);
     }
-    ret->cut.most += unseen + unread_tries(w, r);
+    ret->cut.most += unseen + u->unread;
     if (cut == 0 && (!was_answered(r) || r->r->status == 504))
         ret->cut.most++; /* in a connection that never came */
 }
@@ -224,6 +228,42 @@ static void count_tried(const struct window *w, const struct request *r, struct 
             sure(&ret->none, 1);
         }
     }
+}
+
+static void count_unsure(const struct window *w, const struct request *r, struct wire *ret)
+{
+    struct unsure u = {.r = r,
+                       .last = window_last(w, r),
+                       .tries = window_tries(r),
+                       .unread = unread_tries(w, r),
+                       .hidden = hidden_tries(w, r)};
+    u.last_ones = is_last_ones(r, u.last);
+    count_tries(w, &u, ret);
+    count_retries(w, &u, ret);
+    count_cuts(w, &u, ret);
+    count_status(r, w->grpc, ret);
+    count_tried(w, r, ret);
+}
+
+/* Most requests: one try, which was answered, and whose answer the caller has. The same comes of
+ * count_unsure, by a longer way: nothing of them is cut, retried, or made of the mesh's own. */
+static bool is_plain(const struct window *w, const struct request *r)
+{
+    const struct try *x = window_first(w, r);
+    return r->background && r->refused == 0 && r->r->body_class == BODY_OWN && x->left_ns == 0 &&
+           x->out_ns != 0 && !x->late_read && x->r->status == r->r->status;
+}
+
+static void count_plain(const struct window *w, const struct request *r, struct wire *ret)
+{
+    uint64_t unread = unread_tries(w, r), hidden = hidden_tries(w, r);
+    size_t class = r->r->status / 100 - 1u;
+    sure(&ret->tries, 1);
+    sure(&ret->status[class], 1);
+    sure(&ret->tried[class], 1);
+    ret->tries.most += unread + hidden;
+    ret->retries.most += unread + hidden;
+    ret->cut.most += unread;
 }
 
 static bool is_ours(const struct window *w, const struct request *r)
@@ -319,7 +359,6 @@ static void count_pages(const struct window *w, struct wire *ret)
 void wire_read(const struct window *w, const struct meter *m, struct wire *ret)
 {
     const struct track *t = w->track;
-    bool grpc = strcmp(window_protocol(w), "grpc") == 0;
     *ret = (struct wire){.first_retried = TRACK_NONE};
     for (uint32_t i = track_request_at(t, m->from_ns); i < t->request_count; i++) {
         const struct request *r = &t->requests[i];
@@ -327,13 +366,11 @@ void wire_read(const struct window *w, const struct meter *m, struct wire *ret)
             break;
         if (!is_ours(w, r))
             continue;
-        const struct try *last = window_last(w, r);
         ret->requests++;
-        count_tries(w, r, last, ret);
-        count_retries(w, r, last, ret);
-        count_cuts(w, r, ret);
-        count_status(r, grpc, ret);
-        count_tried(w, r, ret);
+        if (is_plain(w, r))
+            count_plain(w, r, ret);
+        else
+            count_unsure(w, r, ret);
         if (ret->first_retried == TRACK_NONE && window_tries(r) > 1)
             ret->first_retried = i;
     }

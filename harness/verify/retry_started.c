@@ -23,8 +23,7 @@ static bool head_was_read(const struct window *w, const struct request *r, const
 /* An answer that looks whole and is none. On gRPC an Envoy resets the stream, whatever we sent. */
 static bool is_clean_error(const struct window *w, const struct request *r)
 {
-    bool envoy_grpc =
-        w->policy->flavour == FLAVOUR_ENVOY && strcmp(window_protocol(w), "grpc") == 0;
+    bool envoy_grpc = w->policy->flavour == FLAVOUR_ENVOY && w->grpc;
     return r->r->end == END_COMPLETE && (r->r->status >= 500 || envoy_grpc);
 }
 

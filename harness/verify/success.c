@@ -88,15 +88,14 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct error err = {0};
     if (asked != NULL && !units_parse_share(asked, &atleast, &err))
         atleast = 1000000;
-    bool grpc = strcmp(window_protocol(w), "grpc") == 0,
-         raw = strcmp(window_protocol(w), "tcp") == 0;
+    bool raw = strcmp(window_protocol(w), "tcp") == 0;
     /* What a suite's author asks is counted and no more; what a generated plan asks is of the mesh,
      * and not of a machine that left it no time. */
     bool ours = w->scenario != NULL && w->scenario->from_policy;
     words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
-        bool is_fine = is_good(words, grpc, raw, r);
+        bool is_fine = is_good(words, w->grpc, raw, r);
         if (!window_has(w, r) || (ours && !is_fine && is_excused(w, r)))
             continue;
         total++;

@@ -11,6 +11,8 @@
 void window_cut(struct window *w)
 {
     const struct track *t = w->track;
+    w->match = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "match");
+    w->grpc = w->policy != NULL && strcmp(window_protocol(w), "grpc") == 0;
     w->from = track_request_at(t, w->span.from_ns);
     w->to = track_request_at(t, w->span.to_ns);
     uint64_t end = w->span.to_ns < t->to_ns ? w->span.to_ns : t->to_ns;
@@ -36,39 +38,6 @@ void window_cut(struct window *w)
     }
 }
 
-bool window_has(const struct window *w, const struct request *r)
-{
-    if ((r->r->flags & REQUEST_WARMUP) != 0 || (w->edge != 0 && r->r->edge != w->edge))
-        return false;
-    return window_matches(w, r);
-}
-
-static const struct try *try_of(const struct window *w, uint32_t index)
-{
-    return index == TRACK_NONE ? NULL : &w->track->tries[index];
-}
-
-const struct try *window_first(const struct window *w, const struct request *r)
-{
-    return try_of(w, r->first);
-}
-
-const struct try *window_after(const struct window *w, const struct try *x)
-{
-    return try_of(w, x->next);
-}
-
-const struct try *window_last(const struct window *w, const struct request *r)
-{
-    return try_of(w, r->last);
-}
-
-uint32_t window_tries(const struct request *r)
-{
-    uint32_t tries = (uint32_t)r->seen + r->refused;
-    return r->n_mesh > tries ? r->n_mesh : tries;
-}
-
 uint32_t window_retries(const struct request *r)
 {
     uint32_t tries = window_tries(r);
@@ -89,6 +58,8 @@ struct failure window_failure(const struct try *x)
 {
     const struct attempt_record *r = x->r;
     struct failure f = {.kind = FAILURE_NONE, .cause = CAUSE_STATUS, .status = r->status};
+    if (x->well)
+        return f;
     if (x->is_connection) {
         f.kind = FAILURE_CAUSE;
         f.cause = CAUSE_ACCEPT;
@@ -126,6 +97,11 @@ const char *failure_print(const struct failure *f, char *to, size_t size)
         snprintf(to, size, "%s", streams[f->stream]);
     else if (f->grpc != 0)
         snprintf(to, size, "%s-%u", f->in_trailers ? "late" : "grpc", f->grpc - 1u);
+    else if (f->cause == CAUSE_STATUS && f->status >= 100 && f->status <= 999 && size > 3)
+        memcpy(to,
+               (const char[]){(char)('0' + f->status / 100), (char)('0' + f->status / 10 % 10),
+                              (char)('0' + f->status % 10), '\0'},
+               4); /* of nearly every try */
     else if (f->cause == CAUSE_STATUS)
         snprintf(to, size, "%u", f->status);
     else

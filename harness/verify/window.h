@@ -25,6 +25,8 @@ struct window {
         wide;      /* for ejection: of all phases that ask for it (generated plans); else ${span} */
     uint32_t edge; /* name of the edge that is asked; 0: all edges to the service */
     uint32_t from, to;          /* requests of ${span} */
+    const json_t *match;        /* of the expectation; NULL: all requests are asked */
+    bool grpc;                  /* the service of the edge speaks it */
     struct baselines baselines; /* other runs that tails may be judged against */
     struct metrics_memo *memo;  /* of all windows of a judgement; NULL: nothing is kept */
     double alpha;               /* for one side of one test */
@@ -35,21 +37,44 @@ struct window {
     uint64_t lagged_ppm;        /* share in which a loop of ours stood still for long (5.4) */
 };
 
-/* Cuts ${w}'s track to ${w}'s span. The fields above ${from} are set by the caller. */
+/* Cuts ${w}'s track to ${w}'s span, and looks up once what is asked of each request. The fields
+ * above
+ * ${from} are set by the caller. */
 void window_cut(struct window *w);
 
-/* Whether a request (in [from, to)) is asked: its edge, the expectation's match; warm-up is no
- * evidence. */
-bool window_has(const struct window *w, const struct request *r);
 /* The expectation's match alone (window_match.c). */
 bool window_matches(const struct window *w, const struct request *r);
+/* Whether a request (in [from, to)) is asked: its edge, the expectation's match; warm-up is no
+ * evidence. This and what follows is asked of every request by nearly every claim. */
+static inline bool window_has(const struct window *w, const struct request *r)
+{
+    return (r->r->flags & REQUEST_WARMUP) == 0 && (w->edge == 0 || r->r->edge == w->edge) &&
+           (w->match == NULL || window_matches(w, r));
+}
+static inline const struct try *window_try(const struct window *w, uint32_t index)
+{
+    return index == TRACK_NONE ? NULL : &w->track->tries[index];
+}
 /* The first try of ${r}, and the one after; NULL: none. */
-const struct try *window_first(const struct window *w, const struct request *r);
-const struct try *window_after(const struct window *w, const struct try *x);
-const struct try *window_last(const struct window *w, const struct request *r);
+static inline const struct try *window_first(const struct window *w, const struct request *r)
+{
+    return window_try(w, r->first);
+}
+static inline const struct try *window_after(const struct window *w, const struct try *x)
+{
+    return window_try(w, x->next);
+}
+static inline const struct try *window_last(const struct window *w, const struct request *r)
+{
+    return window_try(w, r->last);
+}
 /* Tries that certainly were made (lower bound), and that may have been (upper; ${most} is 1 + N).
  */
-uint32_t window_tries(const struct request *r);
+static inline uint32_t window_tries(const struct request *r)
+{
+    uint32_t tries = (uint32_t)r->seen + r->refused;
+    return r->n_mesh > tries ? r->n_mesh : tries;
+}
 uint32_t window_tries_most(const struct request *r, uint32_t most);
 /* Those after the first, at least. */
 uint32_t window_retries(const struct request *r);

@@ -14,11 +14,6 @@ enum {
 /* Envoy takes each of these words for any reset of a stream (policy-semantics.md A1). */
 #define ANY_RESET (RETRY_5XX | RETRY_GATEWAY_ERROR | RETRY_RESET)
 
-static bool is_grpc(const struct window *w)
-{
-    return strcmp(window_protocol(w), "grpc") == 0;
-}
-
 /* The code of our RST_STREAM is not in the record of the try, but the fault that sent it knows. */
 static enum failure_stream stream_of(const struct step *fault)
 {
@@ -34,7 +29,9 @@ static enum failure_stream stream_of(const struct step *fault)
 struct failure window_ended(const struct window *w, const struct try *x)
 {
     struct failure f = window_failure(x);
-    f.on_grpc = is_grpc(w);
+    f.on_grpc = w->grpc;
+    if (x->well)
+        return f;
     bool lost = f.kind == FAILURE_CAUSE && (f.cause == CAUSE_RESET || f.cause == CAUSE_FIN);
     if (!lost || x->r->stream == 0)
         return f;
@@ -118,7 +115,7 @@ bool window_same_answer(const struct request *r, const struct try *x)
 
 const char *window_timeout_name(const struct window *w)
 {
-    if (!is_grpc(w))
+    if (!w->grpc)
         return "504";
     return w->policy->flavour == FLAVOUR_LINKERD ? "gRPC 4" : "gRPC 14";
 }
@@ -127,14 +124,14 @@ bool window_timed_out(const struct window *w, const struct request *r)
 {
     bool linkerd = w->policy->flavour == FLAVOUR_LINKERD;
     unsigned code = linkerd ? GRPC_DEADLINE_EXCEEDED : GRPC_UNAVAILABLE;
-    if (!is_grpc(w))
+    if (!w->grpc)
         return r->r->status == 504;
     return r->r->status == 200 && r->r->grpc_status == code + 1;
 }
 
 bool window_says_timeout(const struct window *w, const struct request *r)
 {
-    bool unsure = is_grpc(w) && w->policy->flavour == FLAVOUR_ENVOY;
+    bool unsure = w->grpc && w->policy->flavour == FLAVOUR_ENVOY;
     return window_timed_out(w, r) && (!unsure || r->r->body_class == BODY_UPSTREAM_TIMEOUT);
 }
 

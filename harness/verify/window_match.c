@@ -28,7 +28,7 @@ static const char *verb_print(uint32_t verb)
 static bool is_call(const struct window *w, const struct request *r, const json_t *want)
 {
     const char *path = journal_name(w->journal, r->r->path);
-    return strcmp(window_protocol(w), "grpc") == 0 && path[0] == '/' && one_of(want, path + 1);
+    return w->grpc && path[0] == '/' && one_of(want, path + 1);
 }
 
 /* 503, or "5xx": of the answer that the client got. */
@@ -65,7 +65,7 @@ static bool speaks(const struct window *w, const struct request *r, const json_t
 
 bool window_matches(const struct window *w, const struct request *r)
 {
-    const json_t *match = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "match");
+    const json_t *match = w->match;
     if (match == NULL)
         return true;
     const json_t *tag = json_object_get(match, "tag"), *method = json_object_get(match, "method"),
