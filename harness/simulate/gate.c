@@ -158,8 +158,12 @@ bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)
     for (uint32_t i = 0; i < g->plan->scenarios[0].phase_count; i++)
         scene_walk(s, i, 0);
     end_walk(s);
-    bool ok = judge_run(g->journal, &judge, &g->judgement, err) &&
-              (o->level > 0 || repeat(s, g, &judge, err));
+    struct plan *read = NULL; /* once for all judgements */
+    bool ok = plan_from_json(g->journal->plan, &read, err);
+    judge.plan = read;
+    ok = ok && judge_run(g->journal, &judge, &g->judgement, err) &&
+         (o->level > 0 || repeat(s, g, &judge, err));
+    plan_free(read);
     g->length_ns = s->now_ns - SCENE_T0_NS;
     scene_release(s);
     free(s);

@@ -85,8 +85,9 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
     if (j->plan == NULL)
         return error_set(err, ERROR_INPUT,
                          "the journal has no plan: the run ended before it began");
-    if (!plan_from_json(j->plan, &h->plan, err))
+    if (options->plan == NULL && !plan_from_json(j->plan, &h->own_plan, err))
         return false;
+    h->plan = options->plan != NULL ? options->plan : h->own_plan;
     name_subjects(h);
     if (!read_edges(h, err)) {
         hearing_release(h);
@@ -101,9 +102,9 @@ void hearing_release(struct hearing *h)
     for (size_t i = 0; i < h->track_count; i++)
         track_free(h->tracks[i].track);
     free(h->tracks);
-    plan_free(h->plan);
+    plan_free(h->own_plan);
     h->tracks = NULL;
-    h->plan = NULL;
+    h->plan = h->own_plan = NULL;
     h->track_count = 0;
 }
 

@@ -26,7 +26,8 @@ struct known_track {
 struct hearing {
     const struct journal *journal;
     const struct judge_options *options;
-    struct plan *plan;
+    const struct plan *plan;
+    struct plan *own_plan; /* read from the journal; NULL: the plan is the caller's */
     struct arm_edge *edges;
     size_t edge_count;
     struct known_track *tracks;

@@ -16,7 +16,8 @@ const struct journal_phase *hearing_part(const struct hearing *h, uint32_t scena
     for (size_t i = 0; i < h->journal->phase_count; i++) {
         const struct journal_phase *p = &h->journal->phases[i];
         /* By name: a control may have fewer phases than the subject, whose plan this is. */
-        if (p->scenario != scenario || strcmp(p->arm, arm) != 0 || strcmp(p->name, name) != 0)
+        if (p->scenario != scenario || p->name[0] != name[0] || strcmp(p->name, name) != 0 ||
+            strcmp(p->arm, arm) != 0)
             continue;
         if (part == 0 || seen++ == part)
             return p;

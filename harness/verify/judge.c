@@ -304,7 +304,9 @@ static void judge_step(const struct stand *st, const struct step *s)
 {
     size_t count;
     const struct claim_type *const *types = claim_types(&count);
-    for (size_t i = 0; i < count && hearing_asks(st->h, st->scenario, s); i++) {
+    if (!hearing_asks(st->h, st->scenario, s))
+        return;
+    for (size_t i = 0; i < count; i++) {
         bool meant =
             s->kind == STEP_AWAIT
                 ? strncmp(types[i]->id, "await.", 6) == 0 && strcmp(types[i]->only, s->word) == 0
