@@ -162,7 +162,7 @@ static void lateness_that_clean_requests_share_is_the_machines(void **state)
 /* ${timeouts} requests meet the whole timeout, of a plan whose tags shall make some do so. */
 static void says_of_its_own(struct fixture *f, bool generated, int timeouts)
 {
-    static struct tagged tags[] = {{"all:hold", 10}};
+    static struct tagged tags[] = {{.tag = "all:hold", .count = 10}};
     static struct load_plan load = {.tagged = tags, .tagged_count = 1};
     begin(f, waits(FLAVOUR_ENVOY, 1, 600, 400));
     f->scenario.from_policy = generated;
