@@ -150,7 +150,8 @@ void accept_resume(struct conn *c)
 
 void accept_watch(struct conn *c)
 {
-    bool gone = c->ended;
+    /* Half of a raw stream may be over before the other begins. */
+    bool gone = c->ended && c->endpoint->proxy->protocol != PROXY_TCP;
     if (!gone && c->edge) {
         c->edge = false;
         gone = socket_error(c->endpoint->proxy->loop, c->watch.fd) != 0;
