@@ -69,7 +69,7 @@ static int run(const struct arguments *args)
         args->position_count == 1 ||
         error_set(&err, ERROR_USAGE, "agent needs one role: proxy, load, stub, mesh or guardian");
     if (ok && strcmp(args->positions[0], "guardian") == 0)
-        return guardian_pod(arguments_get(args, "psk-file"));
+        return guardian_pod(arguments_get(args, "psk-file"), arguments_get(args, "conductor"));
     if (ok && arguments_has(args, "fd")) {
         ok = arguments_count(args, "fd", &fd, &err) &&
              (fd <= 65535 || error_set(&err, ERROR_USAGE, "--fd is no descriptor"));

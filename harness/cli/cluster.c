@@ -413,6 +413,7 @@ void cluster_hook(struct cluster *c, struct engine_options *options, struct onlo
     fleet->hello_within_ns = CONDUCT_READY_WITHIN_NS;
     fleet->relays = interposes(c);
     fleet->together = c->options.run.ports;
+    fleet->guarded = c->options.guardian;
     fleet->plays_mesh = c->options.run.mesh == OBJECTS_NO_MESH;
     /* Of a Service that is swapped they are the only endpoints: none of them ends by itself before
      * the selector is back. */

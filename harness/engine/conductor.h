@@ -36,7 +36,8 @@ struct conductor {
     bool nothing_done;          /* ... because no guard held before the first fault */
     struct host host;
     struct steer *steer;
-    struct intake *intake; /* NULL: no agent dials in */
+    struct carrier *guardian; /* a cluster's: it hears our end; NULL: it has not dialled */
+    struct intake *intake;    /* NULL: no agent dials in */
     struct psk psk;
     char psk_text[PSK_TEXT_BYTES];
     bool paused;

@@ -2,13 +2,44 @@
 
 #include "base/clock.h"
 
+#define GOODBYE_MOST_BYTES ((size_t)1024)
+
 /* Where a fleet's agents dial in: which walk expects whom, and what is told of those whom nobody
  * does. A run without a fleet has no listener at all. */
+
+/* It says nothing, and is told nothing before the end. */
+static bool take_guardian(struct conductor *c, struct carrier *wire, struct error *err)
+{
+    if (!intake_answer(c->intake, wire, 0, false, err))
+        return false;
+    if (c->guardian != NULL) /* one that dials again has lost the other */
+        c->guardian->close(c->guardian);
+    c->guardian = wire;
+    return true;
+}
+
+/* An end that is no death: what there is of ours is taken down by ourselves. Best effort, for the
+ * Lease shows the same. */
+static void say_goodbye(struct conductor *c)
+{
+    struct buffer bytes;
+    struct error err = {0};
+    if (c->guardian == NULL)
+        return;
+    buffer_init(&bytes, GOODBYE_MOST_BYTES);
+    if (control_add(&bytes, CONTROL_DRAIN, json_pack("{si}", "within_ns", 0), &err))
+        (void)!c->guardian->send(c->guardian, bytes.at, bytes.len);
+    buffer_release(&bytes);
+    c->guardian->close(c->guardian);
+    c->guardian = NULL;
+}
 
 static bool on_hello(void *cookie, const json_t *hello, struct carrier *wire, struct error *err)
 {
     struct conductor *c = cookie;
     bool taken = false;
+    if (c->options->fleet->guarded && strcmp(control_text(hello, "role"), "guardian") == 0)
+        return take_guardian(c, wire, err);
     for (size_t i = 0; i < c->walk_count; i++)
         if (walk_admit(c->walks[i], hello, wire, &taken, err))
             return taken;
@@ -65,6 +96,7 @@ void conductor_intake_committed(struct conductor *c)
 
 void conductor_intake_close(struct conductor *c)
 {
+    say_goodbye(c);
     intake_close(c->intake);
 }
 

@@ -45,6 +45,7 @@ struct fleet {
                         starts it when it is told to; else it is a child of the conductor */
     bool together;   /* all endpoints of a service are one agent, whose ports they are: what counts
                         over   all of them (first, times) has one counter then, as in the lab */
+    bool guarded;    /* a guardian of its own dials in, and listens for the conductor's end */
     bool relays; /* its endpoints pass on to what runs already, and is known by the time of their
                     SETUP (interpose): they have no stubs */
     /* Makes all of them, and returns at once. False when one could not be made: end() follows. */

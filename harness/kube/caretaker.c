@@ -39,8 +39,9 @@ static void watch(struct caretaker *c, uint64_t now_ns, struct chore_step *ret)
         c->begun = true;
         c->seen_ns = c->looked_ns = c->wake_ns = now_ns;
     }
-    if (c->looked_ns >= c->seen_ns + CARETAKER_SILENT_NS) {
-        act(c, "the conductor's Lease stands still");
+    if (c->looked_ns >= c->seen_ns + (c->heard ? CARETAKER_HEARD_NS : CARETAKER_SILENT_NS)) {
+        act(c, c->heard ? "the conductor's channel has ended, and its Lease stands still"
+                        : "the conductor's Lease stands still");
         return;
     }
     ret->want = now_ns < c->wake_ns ? CHORE_WAIT : CHORE_CALL;
@@ -151,6 +152,11 @@ void caretaker_init(struct caretaker *c, const struct objects_run *run)
     *c = (struct caretaker){.chore = {next, answered}, .run = run};
     objects_name(run, NULL, 0, c->anchor, sizeof(c->anchor));
     objects_name(run, OBJECTS_GUARDIAN, 0, c->pod, sizeof(c->pod));
+}
+
+void caretaker_hear_end(struct caretaker *c)
+{
+    c->heard = true;
 }
 
 void caretaker_release(struct caretaker *c)

@@ -13,6 +13,9 @@
 
 #define CARETAKER_POLL_NS (UINT64_C(2) * 1000000000)
 #define CARETAKER_SILENT_NS ((uint64_t)LEASE_DURATION_S * 1000000000)
+/* Once its channel has ended without a word: one renewal is due by then, and a call has its time.
+ */
+#define CARETAKER_HEARD_NS (LEASE_RENEW_NS + UINT64_C(3) * 1000000000)
 
 struct caretaker {
     struct chore chore; /* first */
@@ -28,11 +31,14 @@ struct caretaker {
     char anchor[OBJECTS_NAME_MOST + 1], pod[OBJECTS_NAME_MOST + 1], lease[LEASE_NAME_BYTES];
     char version[32], *services;
     uint64_t seen_ns, looked_ns, wake_ns; /* a change of the Lease; any answer; the next look */
-    bool begun, held, have_result;
+    bool begun, held, heard, have_result;
     int doing;
 };
 /* Which Lease it watches is in the anchor. ${run} is borrowed. */
 void caretaker_init(struct caretaker *c, const struct objects_run *run);
+/* The conductor's channel has ended without a word: it is dead, or cannot be reached from here. The
+ * Lease says which, and need not stand still for as long. */
+void caretaker_hear_end(struct caretaker *c);
 void caretaker_release(struct caretaker *c);
 
 #endif

@@ -77,6 +77,28 @@ static void test_conductor_is_lost(void **state)
     rig_close(&r);
 }
 
+/* The end of the channel makes the wait shorter, and is no proof: while the Lease is renewed, it is
+ * another network's trouble. */
+static void test_channel_has_ended(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_open(&r);
+    care_for(&r, 60 * FAKE_S);
+    caretaker_hear_end(&r.caretaker);
+    care_for(&r, 600 * FAKE_S);
+    assert_false(r.caretaker.acting);
+    r.alive = false;
+    uint64_t died_ns = r.renewed_ns;
+    while (!r.caretaker.acting)
+        care_for(&r, FAKE_S);
+    assert_in_range(r.fake.now_ns - died_ns, CARETAKER_HEARD_NS, CARETAKER_HEARD_NS + 4 * FAKE_S);
+    assert_true(CARETAKER_HEARD_NS + 4 * FAKE_S < CARETAKER_SILENT_NS);
+    assert_string_equal(r.caretaker.why,
+                        "the conductor's channel has ended, and its Lease stands still");
+    rig_close(&r);
+}
+
 /* The collector has ended our own pod too, and it stays there until we have gone. */
 static void linger(struct fake *f, const char *call)
 {
@@ -173,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conductor_lives),
         cmocka_unit_test(test_conductor_is_lost),
+        cmocka_unit_test(test_channel_has_ended),
         cmocka_unit_test(test_does_not_wait_for_its_own_end),
         cmocka_unit_test(test_api_away_is_no_death),
         cmocka_unit_test(test_another_took_over),

@@ -234,12 +234,14 @@ class Cases:
         endpoints = [p for p in list(self.runner.pods.values())
                      if p.meta["labels"].get("meshproof.io/role") == "endpoint" and p.meta["labels"].get("meshproof.io/run") == "0a000005"]
         need(len(endpoints) == 2 and all(p.ready for p in endpoints), f"{[(p.meta['name'], p.ready) for p in endpoints]}")
+        guardian = next(p for p in list(self.runner.pods.values()) if p.meta["name"] == "mp-0a000005-guardian")
         pod.signal(signal.SIGKILL)
         # nobody tells them to: the channel has ended, and 2 s later the health port is closed
         wait_until("the endpoints to leave", 12, lambda: not any(p.ready for p in endpoints))
         need(all(p.child.poll() is None and not p.stopping.is_set() for p in endpoints), "they left because they were ended")
         wait_until("the guardian", 60, lambda: not self.left("0a000005"))
         self.clean("0a000005")
+        need("the conductor's channel has ended, and its Lease stands still" in open(guardian.log).read(), open(guardian.log).read())
         need([code for name, code, _ in self.runner.ended if name == "mp-0a000005-guardian"] == [0], f"{self.runner.ended}")
         condition, _ = self.ended(job)
         need("failed with exit code 137" in condition["message"], f"{condition}")
