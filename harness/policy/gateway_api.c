@@ -325,6 +325,17 @@ static bool parent_is_service(const struct policy *p, const struct yaml_node *re
     return group[0] == '\0' || (linkerd(p) && strcmp(group, "core") == 0);
 }
 
+/* Whether the parent names no port, or the Service's only one, where that is known. */
+static bool parent_is_port(const struct policy *p, const struct yaml_node *ref,
+                           const struct host *host)
+{
+    const struct yaml_node *n = yaml_get(ref, "port");
+    const struct object *service = store_find_service(p, host);
+    uint64_t own = service == NULL ? 0 : store_service_port(service), port = 0;
+    struct error unused = {0}; /* the API server's to say */
+    return n == NULL || own == 0 || !yaml_read_count(n, UINT16_MAX, &port, &unused) || port == own;
+}
+
 static void check_parent(struct place ref, const struct object *o)
 {
     const char *kind = yaml_get_text(ref.map, "kind"), *group = yaml_get_text(ref.map, "group");
@@ -394,6 +405,13 @@ static void read_rule(struct place at, size_t index, const struct object *o, boo
             to->host = (struct host){.service = name, .namespace = yaml_get_text(ref, "namespace")};
             if (to->host.namespace == NULL && o->namespace[0] != '\0')
                 to->host.namespace = o->namespace;
+            if (!parent_is_port(p, ref, &to->host) && !to->narrowed) {
+                to->narrowed = true;
+                lint_add(p, LINT_POLICY_NARROWED, yaml_find(ref, "port")->source,
+                         "%s %.60s parentRefs[%zu] is for another port than the one of Service "
+                         "%.60s: not judged",
+                         o->kind, o->name, i, name);
+            }
         }
     }
 }

@@ -328,9 +328,61 @@ static void who_does_not_keep_the_budget_says_so(void **state)
     policy_free(p);
 }
 
+#define ROUTE(name, namespace, port, seconds) \
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n" \
+    "metadata: {name: " name \
+    ", namespace: " namespace "}\nspec:\n" \
+                              "  parentRefs: [{group: '', kind: Service, name: a, namespace: " \
+                              "shop" port "}]\n" \
+                              "  rules: [{timeouts: {request: " seconds "}}]\n---\n"
+#define SERVICE(name, namespace) \
+    "apiVersion: v1\nkind: Service\nmetadata: {name: " name \
+    ", namespace: " namespace "}\n" \
+                              "spec: {ports: [{name: http, port: 8080}]}\n---\n"
+#define VIRTUAL_SERVICE \
+    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" \
+    "metadata: {name: v, namespace: shop}\nspec: {hosts: [a], http: [{timeout: 9s}]}\n---\n"
+
+/* All asked of Istio itself too (suites/selftest/istio/policies 98 to 9c). */
+static void the_route_in_force_is_the_parents_and_the_callers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *from;
+        uint64_t seconds;
+    } rows[] = {
+        {VIRTUAL_SERVICE ROUTE("r", "shop", "", "3s"), "client", 3},
+        {ROUTE("r", "shop", "", "3s") VIRTUAL_SERVICE, "client", 3},
+        {SERVICE("a", "shop") ROUTE("r", "shop", ", port: 8080", "3s"), "client", 3},
+        {SERVICE("a", "shop") ROUTE("r", "shop", ", port: 9999", "3s"), "client", 0},
+        {ROUTE("r", "shop", ", port: 9999", "3s"), "client", 3}, /* nothing says otherwise */
+        {SERVICE("a", "shop") SERVICE("f", "shop") ROUTE("r", "bank", "", "3s"), "f", 0},
+        {SERVICE("a", "shop") SERVICE("f", "bank") ROUTE("r", "bank", "", "3s"), "f", 3},
+        {SERVICE("a", "shop") SERVICE("f", "shop") ROUTE("r", "bank", "", "3s")
+             ROUTE("s", "shop", "", "5s"),
+         "f", 5},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct policy *p = testing_read("istio@1.31", 3, rows[i].yaml);
+        struct edge_policy e;
+        policy_resolve(p, rows[i].from, "a", "/", 3, &e);
+        if (e.request_timeout.number != rows[i].seconds * TESTING_S)
+            fail_msg("row %zu: %llu", i, (unsigned long long)e.request_timeout.number);
+        policy_free(p);
+    }
+    struct policy *p = testing_read("istio@1.31", 3, VIRTUAL_SERVICE ROUTE("r", "shop", "", "3s"));
+    testing_has(p, "object.twice", 2, "VirtualService v is for the host of HTTPRoute r (line 7)");
+    policy_free(p);
+    p = testing_read("istio@1.31", 3,
+                     SERVICE("a", "shop") ROUTE("r", "shop", ", port: 9999", "3s"));
+    testing_has(p, "policy.narrowed", 10, "is for another port than the one of Service a");
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_route_in_force_is_the_parents_and_the_callers),
         cmocka_unit_test(istio_retries_codes_and_connection_failures),
         cmocka_unit_test(istio_before_1_25_ignores_retry),
         cmocka_unit_test(istio_backend_request_is_the_total_without_retry),

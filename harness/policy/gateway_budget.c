@@ -23,7 +23,10 @@ static void read_constraint(struct place at, struct budget_rule *rule)
     if (!target_since(p->options.target, 1, 31))
         return; /* gateway.budget_interval_ignored */
     rule->interval = value_default(p, 10 * S);
-    place_gep_duration(budget, "interval", &rule->interval);
+    if (place_gep_duration(budget, "interval", &rule->interval) &&
+        (rule->interval.number < S || rule->interval.number > 3600 * S))
+        lint_add(p, LINT_OBJECT_VALUE, rule->interval.source,
+                 "%s must be 1s to 1h: the API server refuses it", rule->interval.origin);
 }
 
 void gateway_read_budget(struct policy *p, const struct object *o)

@@ -124,10 +124,12 @@ static void routes(struct policy *p)
         if (first == NULL || told == b->object)
             continue;
         told = b->object;
-        lint_add(p, LINT_OBJECT_TWICE, b->object->kind_source,
+        /* Of a route and a VirtualService the route is in force, whichever is read first. */
+        bool swap = lint_is(first, "VirtualService") && !lint_is(b->object, "VirtualService");
+        const struct object *is = swap ? b->object : first, *other = swap ? first : b->object;
+        lint_add(p, LINT_OBJECT_TWICE, other->kind_source,
                  "%s %.60s is for the host of %s %.60s (%s), which is judged as in force",
-                 b->object->kind, b->object->name, first->kind, first->name,
-                 place(first, b->object, at, sizeof(at)));
+                 other->kind, other->name, is->kind, is->name, place(is, other, at, sizeof(at)));
     }
     hosts_release(&hosts);
 }

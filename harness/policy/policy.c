@@ -106,8 +106,10 @@ static void read_object(struct policy *p, struct object *o)
         o->refused = true;
     }
     if (row->dialect == DIALECT_NOT_JUDGED) {
-        lint_add(p, LINT_POLICY_NOT_JUDGED, o->kind_source, "%s %.60s is not read by meshproof",
-                 o->kind, o->name);
+        bool filter = strcmp(o->kind, "EnvoyFilter") == 0; /* anything may be in it */
+        lint_add(p, filter ? LINT_ISTIO_ENVOY_FILTER : LINT_POLICY_NOT_JUDGED, o->kind_source,
+                 "%s %.60s is not read by meshproof%s", o->kind, o->name,
+                 filter ? ": it may change all that is judged" : "");
         return;
     }
     if (o->refused)

@@ -5,11 +5,27 @@
 
 #define S UINT64_C(1000000000)
 
+static bool is_virtual_service(const struct object *o)
+{
+    return strcmp(o->kind, "VirtualService") == 0;
+}
+
 /* An object that is not exported to the caller's namespace: the service's, where nothing tells. */
 static bool is_for_others(const struct object *o, const char *caller, const struct host *to)
 {
     const char *namespace = caller != NULL ? caller : to->namespace;
     return namespace != NULL && o->namespace[0] != '\0' && !store_is_exported(o, namespace);
+}
+
+/* Of another namespace than its Service's, a Gateway API route is for callers of its own ("consumer
+ * route"). */
+static bool route_is_for_others(const struct route *r, const char *caller, const struct host *to)
+{
+    const struct object *o = r->object;
+    if (is_virtual_service(o))
+        return is_for_others(o, caller, to);
+    return caller != NULL && to->namespace != NULL && o->namespace[0] != '\0' &&
+           strcmp(o->namespace, to->namespace) != 0 && strcmp(o->namespace, caller) != 0;
 }
 
 /* Of DestinationRules those of the caller's namespace stand above those of the service's, and these
@@ -29,19 +45,21 @@ static unsigned tier_of(const struct object *o, const char *caller, const struct
     return caller == NULL ? 2 : 0;
 }
 
-/* The object whose routes are in force for the service: the most exact host, then the first read.
- */
+/* The object whose routes are in force for the service: the most exact host, then a Gateway API
+ * route before a VirtualService (seen in what Istio programs), then the first read. */
 static const struct object *governing(const struct policy *p, const char *caller,
                                       const struct host *to)
 {
     const struct object *best = NULL;
     uint32_t best_match = 0;
     for (size_t i = 0; i < p->route_count; i++) {
-        uint32_t match =
-            is_for_others(p->routes[i].object, caller, to) ? 0 : host_match(&p->routes[i].host, to);
-        if (match > best_match) {
+        const struct route *r = &p->routes[i];
+        uint32_t match = route_is_for_others(r, caller, to) ? 0 : host_match(&r->host, to);
+        bool above = match == best_match && match > 0 && is_virtual_service(best) &&
+                     !is_virtual_service(r->object);
+        if (match > best_match || above) {
             best_match = match;
-            best = p->routes[i].object;
+            best = r->object;
         }
     }
     return best;
@@ -53,11 +71,6 @@ static uint64_t exactness(const struct route *r)
 {
     size_t len = r->path == NULL ? 0 : strlen(r->path);
     return r->path_kind == PATH_EXACT ? UINT64_C(1) << 40 : r->path_kind == PATH_ANY ? 0 : len;
-}
-
-static bool is_virtual_service(const struct object *o)
-{
-    return strcmp(o->kind, "VirtualService") == 0;
 }
 
 /* HTTPRoutes and GRPCRoutes of one Service are one table, VirtualServices of one host are not: the
@@ -80,6 +93,7 @@ static const struct route *find_route(const struct policy *p, const struct gover
     for (size_t i = 0; object != NULL && i < p->route_count; i++) {
         const struct route *r = &p->routes[i];
         if (host_match(&r->host, &g->to) == 0 || !same_table(object, r->object) ||
+            route_is_for_others(r, g->from_namespace, &g->to) ||
             !governing_takes(r, g->from, g->path))
             continue;
         if (g->path == NULL || is_virtual_service(object))
