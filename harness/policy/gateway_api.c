@@ -446,5 +446,6 @@ void gateway_api_read(struct policy *p, const struct object *o)
     else if (strcmp(o->kind, "XBackendTrafficPolicy") == 0)
         gateway_read_budget(p, o);
     else if (class != NULL && strcmp(class, "istio-waypoint") == 0)
-        STORE_ADD(p, waypoint); /* of all services: which are bound is labels' business */
+        /* of all services beside it: which are bound is labels' business */
+        STORE_ADD(p, waypoint)->namespace = o->namespace[0] == '\0' ? NULL : o->namespace;
 }

@@ -398,6 +398,30 @@ static void a_short_host_is_of_its_namespace(void **state)
     policy_free(p);
 }
 
+/* What another namespace is bound to is no waypoint of the service's. */
+static void a_waypoint_is_of_its_namespace(void **state)
+{
+    (void)state;
+    static const char named[] =
+        "{apiVersion: v1, kind: %s, metadata: {name: %s%s, labels: {istio.io/use-waypoint: w}}}\n"
+        "---\n{apiVersion: v1, kind: Service, metadata: {name: a, namespace: shop}}\n";
+    static const struct {
+        const char *kind, *name, *namespace;
+        enum flavour flavour;
+    } rows[] = {
+        {"Namespace", "shop", "", FLAVOUR_ENVOY},
+        {"Namespace", "bank", "", FLAVOUR_L4},
+        {"Service", "a", ", namespace: bank", FLAVOUR_L4},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char yaml[600];
+        snprintf(yaml, sizeof(yaml), named, rows[i].kind, rows[i].name, rows[i].namespace);
+        struct policy *p = testing_read("istio-ambient@1.31", 3, yaml);
+        assert_int_equal(testing_resolve(p, "a.shop", NULL).flavour, rows[i].flavour);
+        policy_free(p);
+    }
+}
+
 static void both_labels_leave_a_sidecar(void **state)
 {
     (void)state;
@@ -447,6 +471,7 @@ int main(void)
         cmocka_unit_test(newer_fields_are_ignored_by_an_older_istio),
         cmocka_unit_test(ambient_needs_a_waypoint_and_says_so),
         cmocka_unit_test(a_short_host_is_of_its_namespace),
+        cmocka_unit_test(a_waypoint_is_of_its_namespace),
         cmocka_unit_test(both_labels_leave_a_sidecar),
         cmocka_unit_test(unknown_kinds_and_versions_are_errors),
     };

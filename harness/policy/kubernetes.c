@@ -46,7 +46,11 @@ static void read_waypoint(struct policy *p, const struct object *o)
     if (waypoint == NULL)
         return;
     struct waypoint *w = STORE_ADD(p, waypoint);
-    w->service = strcmp(o->kind, "Service") == 0 ? o->name : NULL;
+    bool service = strcmp(o->kind, "Service") == 0;
+    const char *namespace = service ? o->namespace : o->name;
+    w->service = service ? o->name : NULL;
+    w->namespace = namespace[0] == '\0' ? NULL : namespace;
+    w->by = service ? WAYPOINT_SERVICE : WAYPOINT_NAMESPACE;
     w->none = strcmp(waypoint, "none") == 0;
 }
 

@@ -8,7 +8,7 @@ static void without_waypoint(struct policy *p)
 {
     for (size_t i = 0; i < p->destination_count; i++) {
         const struct destination *d = &p->destinations[i];
-        if (!policy_has_waypoint(p, d->host.service))
+        if (!policy_has_waypoint(p, &d->host))
             lint_add(
                 p, LINT_AMBIENT_NO_WAYPOINT, d->object->kind_source,
                 "DestinationRule %.60s has no effect between services: nothing shows a waypoint "
@@ -18,7 +18,7 @@ static void without_waypoint(struct policy *p)
     const struct object *last = NULL;
     for (size_t i = 0; i < p->route_count; i++) {
         const struct route *r = &p->routes[i];
-        if (r->object != last && !policy_has_waypoint(p, r->host.service))
+        if (r->object != last && !policy_has_waypoint(p, &r->host))
             lint_add(p, LINT_AMBIENT_NO_WAYPOINT, r->object->kind_source,
                      "%s %.60s has no effect between services: nothing shows a waypoint for %.100s",
                      r->object->kind, r->object->name,

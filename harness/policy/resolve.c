@@ -200,7 +200,7 @@ static const struct service_budget *find_budget(const struct policy *p, const st
     return NULL;
 }
 
-static enum flavour flavour_of(const struct policy *p, const char *service)
+static enum flavour flavour_of(const struct policy *p, const struct host *to)
 {
     switch (p->options.target.mesh) {
     case MESH_NONE:
@@ -208,7 +208,7 @@ static enum flavour flavour_of(const struct policy *p, const char *service)
     case MESH_LINKERD:
         return FLAVOUR_LINKERD;
     case MESH_ISTIO_AMBIENT:
-        return policy_has_waypoint(p, service) ? FLAVOUR_ENVOY : FLAVOUR_L4;
+        return policy_has_waypoint(p, to) ? FLAVOUR_ENVOY : FLAVOUR_L4;
     case MESH_ISTIO:
     case MESH_GATEWAY_API:
         return FLAVOUR_ENVOY;
@@ -252,7 +252,7 @@ void governing_find(const struct policy *p, const char *from, const char *to, co
     ret->from_namespace = caller.namespace != NULL                   ? caller.namespace
                           : own != NULL && own->namespace[0] != '\0' ? own->namespace
                                                                      : NULL;
-    ret->flavour = flavour_of(p, ret->to.service);
+    ret->flavour = flavour_of(p, &ret->to);
     if (policy_is_istio(p))
         ret->entry = find_entry(p, &ret->to);
     if (ret->flavour != FLAVOUR_L4)

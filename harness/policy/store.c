@@ -188,20 +188,22 @@ bool store_is_exported(const struct object *o, const char *namespace)
     return yaml_count(to) == 0;
 }
 
-bool policy_has_waypoint(const struct policy *p, const char *service)
+bool policy_has_waypoint(const struct policy *p, const struct host *service)
 {
-    bool found = false;
+    const struct waypoint *best = NULL;
     if (p->options.target.mesh != MESH_ISTIO_AMBIENT)
         return true;
     for (size_t i = 0; i < p->waypoint_count; i++) {
         const struct waypoint *w = &p->waypoints[i];
-        if (w->service == NULL) {
-            found = found || !w->none;
-        } else if (service != NULL && strcmp(w->service, service) == 0) {
-            return !w->none; /* the service's own label stands above its namespace's */
-        }
+        bool own = w->service == NULL ||
+                   (service->service != NULL && strcmp(w->service, service->service) == 0);
+        if (!own || (w->namespace != NULL && service->namespace != NULL &&
+                     strcmp(w->namespace, service->namespace) != 0))
+            continue;
+        if (best == NULL || w->by > best->by || (w->by == best->by && best->none))
+            best = w;
     }
-    return found;
+    return best != NULL && !best->none;
 }
 
 /* B1: two retries, of what is safe to send again; 503 too before Istio 1.24. Linkerd and the bare

@@ -150,9 +150,11 @@ struct extension {
     const struct object *object;
 };
 
-/* A place that says something of the waypoint of a service, a namespace or all. */
+/* Who says something of waypoints; each stands above those before. */
+enum waypoint_by { WAYPOINT_GATEWAY, WAYPOINT_NAMESPACE, WAYPOINT_SERVICE };
 struct waypoint {
-    const char *service; /* NULL: all services */
+    const char *service, *namespace; /* NULL: all of the namespace; of any */
+    enum waypoint_by by;
     bool none;
 };
 
@@ -244,6 +246,6 @@ uint64_t store_service_port(const struct object *service);
 /* Whether callers of the namespace see the object: exportTo, of which none is all. */
 bool store_is_exported(const struct object *o, const char *namespace);
 /* For ambient: something shows that the service has a waypoint. True for other targets. */
-bool policy_has_waypoint(const struct policy *p, const char *service);
+bool policy_has_waypoint(const struct policy *p, const struct host *service);
 
 #endif
