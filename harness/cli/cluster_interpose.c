@@ -25,9 +25,10 @@ bool cluster_interpose_check(const struct arguments *args, struct error *err)
         return error_set(err, ERROR_USAGE, "--%s goes with --mode interpose",
                          swap ? "swap" : "allow");
     if (allow != NULL && strcmp(allow, "kill") == 0)
-        return error_set(err, ERROR_USAGE,
-                         "--allow kill is not built: pods of others are left alone; fault.kill of an "
-                         "endpoint is for --mode canary, whose pods are ours");
+        return error_set(
+            err, ERROR_USAGE,
+            "--allow kill is not built: pods of others are left alone; fault.kill of an "
+            "endpoint is for --mode canary, whose pods are ours");
     if (swap != (allow != NULL))
         return error_set(err, ERROR_USAGE,
                          swap ? "--swap edits the Service's selector, and takes it back: it goes "
