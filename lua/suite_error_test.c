@@ -290,7 +290,7 @@ static const struct golden others[] = {
     {"service.lua", "return scenario \"s\" { lab = lab {\n service \"b\" { endpoint = 3 } } }",
      "service.lua:2: service has no key \"endpoint\" (did you mean \"endpoints\"?); it has address "
      "body calls effects "
-     "endpoints identity jitter meshed protocol run slots status work zones"},
+     "endpoints identity jitter meshed protocol run slots status versions work zones"},
     {"lasting.lua", "return scenario \"s\" {\n phase \"p\" { lasting = 90 } }",
      "lasting.lua:2: phase: lasting is 90; it must be a duration such as \"250ms\" or \"1m30s\""},
     {"target.lua", "return scenario.from_policy { policy = \"k8s/\", target = \"istio\" }",

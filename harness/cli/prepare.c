@@ -288,7 +288,8 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
 {
     if (!choose(args, p->plan, err) || !plan_split_arms(p->plan, err) ||
         !prepare_scenarios(args, p, err) || !prepare_expand(p, args, err) ||
-        !plan_check(p->plan, err) || !people_check(p->plan, args->config, err))
+        !prepare_subsets(p, args, err) || !plan_check(p->plan, err) ||
+        !people_check(p->plan, args->config, err))
         return false;
     against_say(p->plan);
     for (size_t i = 0; i < p->plan->scenario_count; i++)

@@ -45,6 +45,9 @@ void prepared_release(struct prepared *p);
 /* prepare_expand.c: replaces each scenario.from_policy by one scenario per edge, phases made. */
 bool prepare_expand(struct prepared *p, const struct arguments *args,
                     struct error *err) WARN_UNUSED;
+/* prepare_subsets.c: the endpoints of places such as "b@v2"; before plan_check. */
+bool prepare_subsets(struct prepared *p, const struct arguments *args,
+                     struct error *err) WARN_UNUSED;
 /* prepare_walks.c: edges, walks and controls, and the journal's policy row. */
 bool prepare_edges(struct prepared *p, size_t scenario, struct error *err) WARN_UNUSED;
 /* prepare_rates.c: the rates that are "enough"; after prepare_edges. */

@@ -32,7 +32,7 @@ static bool check_place(const struct walk *w, const struct step *step, const str
     *ret_service = SIZE_MAX;
     if (use->type->world == WORLD_NETEM && to->zone != NULL)
         return true;
-    if (!step->has_on || to->service == NULL || to->zone != NULL || to->subset != NULL)
+    if (!step->has_on || to->service == NULL || to->zone != NULL)
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.%s: on must be a service, an endpoint or an edge of the lab",
                         step->word);
@@ -170,15 +170,16 @@ static int by_number(const void *a, const void *b)
 /* Drawn once, when armed, from (seed, scenario, step). */
 static void draw_endpoints(const struct walk *w, struct walk_use *u)
 {
-    uint32_t count = w->services[u->service].plan->endpoints;
-    uint32_t wanted = mode_count(u, count);
+    uint32_t all = w->services[u->service].plan->endpoints, count = 0;
     if (u->step->on.to.endpoint != 0) {
         u->endpoints[0] = (uint16_t)u->step->on.to.endpoint;
         u->endpoint_count = 1;
         return;
     }
-    for (uint32_t i = 0; i < count; i++)
-        u->endpoints[i] = (uint16_t)(i + 1);
+    for (uint32_t n = 1; n <= all; n++)
+        if (plan_place_has(w->scenario, &u->step->on.to, n))
+            u->endpoints[count++] = (uint16_t)n;
+    uint32_t wanted = mode_count(u, count);
     if (wanted < count) {
         uint64_t seed = w->run_next > 0 ? w->runs[w->run_next - 1].seed : w->context->options->seed;
         struct rng rng = rng_for(seed, 0x647261, w->plan->draws_as, u->fault.id, 0);

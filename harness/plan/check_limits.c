@@ -40,11 +40,15 @@ static uint64_t share_of(const struct step *s)
 }
 
 /* `mode` may be a bare count. */
-static uint32_t touched_by(const struct step *s, uint32_t count)
+static uint32_t touched_by(const struct scenario *of, const struct step *s, uint32_t count)
 {
     const json_t *mode = json_object_get(s->keys, "mode");
     if (s->on.to.endpoint != 0 || s->on.to.any)
         return 1;
+    if (s->has_on && s->on.to.subset != NULL) /* 0 while the policy is not known */
+        count = plan_subset_count(of, &s->on.to);
+    if (count == 0)
+        return 0;
     if (json_is_integer(mode))
         return json_integer_value(mode) < count ? (uint32_t)json_integer_value(mode) : count;
     return limits_mode_count(json_string_value(mode), count);
@@ -252,7 +256,7 @@ static void check_fault(struct reaches *all, const struct step *step, struct rea
     span.service = service_of(all->scenario, step);
     if (span.service == NULL || span.service->endpoints == 0)
         return;
-    span.count = touched_by(step, span.service->endpoints);
+    span.count = touched_by(all->scenario, step, span.service->endpoints);
     bool good = check_named(all->scenario, step, &err) && check_times(step, all->limits, &err) &&
                 check_count(&span, &err) && check_dead(all, &span, &err) &&
                 !too_many(&span, all->limits, span.count, false, &err) &&

@@ -109,8 +109,11 @@ static bool check_end(const struct scenario *s, const char *key, const struct pl
     if (end->zone != NULL)
         return check_zone(s, key, end->zone, err);
     if (end->subset != NULL)
-        return error_set(err, ERROR_INPUT, "%s names the subset %s: subsets are not built yet", key,
-                         end->subset);
+        return error_set(
+            err, ERROR_INPUT,
+            "%s names the subset %s; faults on endpoints take subsets, and expect.fallback, "
+            "path, status, success and timeout",
+            key, end->subset);
     if (end->service == NULL || s->lab.service_count == 0)
         return true;
     if (strcmp(end->service, "client") == 0)
@@ -137,9 +140,35 @@ static bool takes_zones(const struct step *s)
            (strcmp(s->word, "netem") == 0 || strcmp(s->word, "partition") == 0);
 }
 
+/* Of what acts on endpoints, or is judged request by request: who answered is known. */
+static bool takes_subsets(const struct step *s)
+{
+    static const char *const words[] = {"fallback", "path", "status", "success", "timeout"};
+    bool takes = s->kind == STEP_FAULT && !takes_zones(s) && strcmp(s->word, "kill") != 0 &&
+                 strcmp(s->word, "pause") != 0 && strcmp(s->word, "restart") != 0 &&
+                 strcmp(s->word, "control_plane_cut") != 0;
+    for (size_t i = 0; s->kind == STEP_EXPECT && i < COUNT_OF(words); i++)
+        takes = takes || strcmp(s->word, words[i]) == 0;
+    return takes;
+}
+
+/* The place as check_place knows it: which endpoints a subset has is the policy's to say. */
+static bool without_subset(const struct step *s, struct place *ret, struct error *err)
+{
+    *ret = s->on;
+    if (s->on.to.subset == NULL || !takes_subsets(s))
+        return true;
+    ret->to.subset = NULL;
+    return s->on.to.endpoint == 0 ||
+           error_set(err, ERROR_INPUT,
+                     "on is \"%.80s\"; name the endpoint itself, such as \"%s/%u\"", s->on.text,
+                     s->on.to.service, s->on.to.endpoint);
+}
+
 static bool check_on(const struct check *c, const struct step *s, bool needed, struct error *err)
 {
     char label[64];
+    struct place place;
     label_of(s, label, sizeof(label));
     if (!s->has_on)
         return needed ? error_set(err, ERROR_INPUT, "%s needs on", label) : true;
@@ -147,7 +176,7 @@ static bool check_on(const struct check *c, const struct step *s, bool needed, s
     if (zones && !takes_zones(s))
         error_set(err, ERROR_INPUT,
                   "on is \"%.80s\"; only fault.netem and fault.partition take zones", s->on.text);
-    else if (check_place(c->scenario, "on", &s->on, err))
+    else if (without_subset(s, &place, err) && check_place(c->scenario, "on", &place, err))
         return true;
     error_prefix(err, "%s: ", label);
     return false;

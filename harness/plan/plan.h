@@ -110,6 +110,8 @@ struct service_plan {
     const char *meshed;   /* yes, no, leftover_sidecar; NULL: yes */
     const char **zones;   /* of the endpoints in order, repeated */
     size_t zone_count;
+    const char **versions; /* their label `version`, in the same way */
+    size_t version_count;
     uint16_t status;
     struct call_plan *calls;
     size_t call_count;
@@ -133,6 +135,9 @@ struct lab_plan {
      * {"payments/1": "127.0.0.1:40001", "client -> payments": ...}, and "checkout/1 -> payments"
      * where each endpoint of the caller has a proxy of its own. NULL: it chooses them all. */
     json_t *ports;
+    /* Endpoints of the subsets that places name, {"b": {"v2": [2, 3]}}; NULL: none, or the policy
+     * is not known yet. */
+    json_t *subsets;
 };
 struct mesh_plan {
     const char *word; /* istio, istio_ambient, linkerd, gateway_api, none */
@@ -259,6 +264,14 @@ void plan_choose_driver(struct scenario *s);
 bool plan_asks_path(const struct scenario *s);
 /* The zone of an endpoint, from 1; NULL: the service has none. */
 const char *plan_zone_of(const struct service_plan *s, uint32_t endpoint);
+/* A label of one, as a DestinationRule's subset chooses by it: version, app, and the zone's; NULL:
+ * it has none. */
+const char *plan_label_of(const struct service_plan *s, uint32_t endpoint, const char *key);
+/* Whether an endpoint of the place's service is meant: all of "b", one of "b/2", those of "b@v2".
+ */
+bool plan_place_has(const struct scenario *s, const struct place_end *end, uint32_t endpoint);
+/* How many a subset has; 0: not known yet. */
+uint32_t plan_subset_count(const struct scenario *s, const struct place_end *end);
 /* An ordinary suite to copy from (`plan --as lua`). */
 void plan_print_lua(const struct plan *p, struct text *to);
 /* The same without its first lines, for a writer who says where it came from himself. */

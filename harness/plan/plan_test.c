@@ -168,7 +168,7 @@ static void check_knows_when_a_phase_ends(void **unused)
     expect_error(p, "phase \"mixed\" has no end: give it lasting = \"...\" or an await");
 }
 
-static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
+static void check_refuses_a_subset_where_it_would_be_passed_over(void **unused)
 {
     static const struct {
         enum step_kind kind;
@@ -176,9 +176,15 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         const char *keys[5];
     } rows[] = {
         {STEP_FAULT,
-         "latency",
-         "fault.latency: on names the subset v1: subsets are not built yet",
-         {"add", "1ms", NULL}},
+         "kill",
+         "fault.kill: on names the subset v1; faults on endpoints take subsets, and "
+         "expect.fallback, path, status, success and timeout",
+         {NULL}},
+        {STEP_EXPECT,
+         "ejection",
+         "expect.ejection: on names the subset v1; faults on endpoints take subsets, and "
+         "expect.fallback, path, status, success and timeout",
+         {NULL}},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -186,9 +192,8 @@ static void check_refuses_what_is_not_built_instead_of_passing_it(void **unused)
         struct phase *phase = &p->scenarios[0].phases[0];
         phase->ends = rows[i].kind == STEP_AWAIT ? PHASE_BY_AWAITS : PHASE_BY_CLOCK;
         phase->step_count = 1;
-        phase->steps[0] = step_make(p, rows[i].kind, rows[i].word,
-                                    strcmp(rows[i].word, "latency") == 0 ? "b@v1" : "b",
-                                    (struct source){0}, rows[i].keys);
+        phase->steps[0] =
+            step_make(p, rows[i].kind, rows[i].word, "b@v1", (struct source){0}, rows[i].keys);
         expect_error(p, rows[i].text);
     }
 }
@@ -478,7 +483,7 @@ int main(void)
         cmocka_unit_test(check_accepts_a_generated_plan_and_numbers_its_faults),
         cmocka_unit_test(check_knows_the_lab),
         cmocka_unit_test(check_knows_when_a_phase_ends),
-        cmocka_unit_test(check_refuses_what_is_not_built_instead_of_passing_it),
+        cmocka_unit_test(check_refuses_a_subset_where_it_would_be_passed_over),
         cmocka_unit_test(awaits_need_the_right_kind_of_place),
         cmocka_unit_test(readmitted_may_wait_for_a_whole_service),
         cmocka_unit_test(who_sends_grpc_and_who_gets_it_must_agree),

@@ -230,6 +230,20 @@ void policy_free(struct policy *p);
 size_t policy_object_count(const struct policy *p);
 /* Sorted by file and line. Borrowed. */
 const struct finding *policy_findings(const struct policy *p, size_t *ret_count);
+/* A subset of a DestinationRule: the endpoints of its host that have all of these labels. */
+struct subset_label {
+    const char *key, *value;
+};
+struct subset {
+    const char *name;
+    struct source source;
+    struct subset_label *labels;
+    size_t label_count;
+};
+/* Those of ${service}, in the order in which they are written. The list is in ${arena}, its text is
+ * borrowed from ${p}. */
+const struct subset *policy_subsets(const struct policy *p, const char *service,
+                                    struct arena *arena, size_t *ret_count);
 /* The services that any object governs, sorted. Borrowed. */
 const char *const *policy_services(const struct policy *p, size_t *ret_count);
 /* The effective policy for a request of ${path} (NULL: the first route that exists) on from -> to.

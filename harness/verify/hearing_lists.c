@@ -77,9 +77,23 @@ static const char *fault_text(struct hearing *h, const struct step *s)
     return text;
 }
 
-static bool place_has(const struct step *s, const struct try *x)
+static bool place_has(const struct hearing *h, uint32_t scenario, const struct step *s,
+                      uint32_t endpoint)
 {
-    return s->on.to.endpoint == 0 || s->on.to.endpoint == x->r->endpoint;
+    return plan_place_has(&h->plan->scenarios[scenario], &s->on.to, endpoint);
+}
+
+/* Tries [from, end) at the step's place. */
+static uint64_t tries_at(const struct hearing *h, uint32_t scenario, const struct step *s,
+                         const struct track *t, uint32_t from, uint32_t end)
+{
+    uint64_t sum = 0;
+    if (s->on.to.endpoint == 0 && s->on.to.subset == NULL)
+        return end > from ? end - from : 0;
+    for (uint32_t host = 0; host < t->host_count; host++)
+        if (place_has(h, scenario, s, host + 1))
+            sum += track_host_tries(t, host, from, end);
+    return sum;
 }
 
 /* A refused endpoint has no tries to count: its firings are the times that its listener went down.
@@ -195,18 +209,15 @@ static void count_fault(struct hearing *h, const struct step *s, const struct ju
             strcmp(t->service, service) != 0)
             continue;
         tracked = true;
-        uint32_t from = track_try_at(t, p->t0_ns), end = track_try_at(t, p->t1_ns),
-                 host = s->on.to.endpoint;
-        f->eligible += host != 0    ? track_host_tries(t, host - 1, from, end)
-                       : end > from ? end - from
-                                    : 0;
+        uint32_t from = track_try_at(t, p->t0_ns), end = track_try_at(t, p->t1_ns);
+        f->eligible += tries_at(h, f->scenario, s, t, from, end);
         for (uint32_t k = first_faulted(t, from); k < t->faulted_count && t->faulted[k] < end;
              k++) {
             const struct try *x = &t->tries[t->faulted[k]];
             bool fired = has_fired(x->r, s->fault);
             f->fired += fired;
             f->guarded += !fired && (x->r->guarded & bit) != 0;
-            f->eligible += fired && !place_has(s, x);
+            f->eligible += fired && !place_has(h, f->scenario, s, x->r->endpoint);
         }
     }
     if (!tracked)

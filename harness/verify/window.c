@@ -11,6 +11,8 @@
 void window_cut(struct window *w)
 {
     const struct track *t = w->track;
+    bool part = w->asked != NULL && w->asked->has_on && w->asked->on.to.subset != NULL;
+    w->subset = part && w->scenario != NULL ? &w->asked->on.to : NULL;
     w->match = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "match");
     w->grpc = w->policy != NULL && strcmp(window_protocol(w), "grpc") == 0;
     w->from = track_request_at(t, w->span.from_ns);
@@ -36,6 +38,13 @@ void window_cut(struct window *w)
         /* By the conductor: more than records was missing (engine/walk_fleet.c). */
         w->agent_lost = w->agent_lost || r->kind == RECORD_LOST;
     }
+}
+
+/* "b@v2": the last try was at an endpoint of the subset. */
+bool window_answered_by(const struct window *w, const struct request *r)
+{
+    return r->last != TRACK_NONE &&
+           plan_place_has(w->scenario, w->subset, w->track->tries[r->last].r->endpoint);
 }
 
 uint32_t window_retries(const struct request *r)

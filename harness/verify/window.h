@@ -24,17 +24,18 @@ struct window {
     struct span
         wide;      /* for ejection: of all phases that ask for it (generated plans); else ${span} */
     uint32_t edge; /* name of the edge that is asked; 0: all edges to the service */
-    uint32_t from, to;          /* requests of ${span} */
-    const json_t *match;        /* of the expectation; NULL: all requests are asked */
-    bool grpc;                  /* the service of the edge speaks it */
-    struct baselines baselines; /* other runs that tails may be judged against */
-    struct metrics_memo *memo;  /* of all windows of a judgement; NULL: nothing is kept */
-    double alpha;               /* for one side of one test */
-    bool strict;                /* n_min 66 */
-    uint64_t lost;              /* records that the arm lost in ${span} */
-    bool agent_lost;            /* and an agent of it was missing for a while */
-    uint64_t tainted_ppm;       /* share of ${span} that is no evidence */
-    uint64_t lagged_ppm;        /* share in which a loop of ours stood still for long (5.4) */
+    uint32_t from, to;              /* requests of ${span} */
+    const json_t *match;            /* of the expectation; NULL: all requests are asked */
+    const struct place_end *subset; /* whose answers alone are asked, "b@v2"; NULL: all */
+    bool grpc;                      /* the service of the edge speaks it */
+    struct baselines baselines;     /* other runs that tails may be judged against */
+    struct metrics_memo *memo;      /* of all windows of a judgement; NULL: nothing is kept */
+    double alpha;                   /* for one side of one test */
+    bool strict;                    /* n_min 66 */
+    uint64_t lost;                  /* records that the arm lost in ${span} */
+    bool agent_lost;                /* and an agent of it was missing for a while */
+    uint64_t tainted_ppm;           /* share of ${span} that is no evidence */
+    uint64_t lagged_ppm;            /* share in which a loop of ours stood still for long (5.4) */
 };
 
 /* Cuts ${w}'s track to ${w}'s span, and looks up once what is asked of each request. The fields
@@ -44,11 +45,14 @@ void window_cut(struct window *w);
 
 /* The expectation's match alone (window_match.c). */
 bool window_matches(const struct window *w, const struct request *r);
+/* The last try was at an endpoint of the window's subset. */
+bool window_answered_by(const struct window *w, const struct request *r);
 /* Whether a request (in [from, to)) is asked: its edge, the expectation's match; warm-up is no
  * evidence. This and what follows is asked of every request by nearly every claim. */
 static inline bool window_has(const struct window *w, const struct request *r)
 {
     return (r->r->flags & REQUEST_WARMUP) == 0 && (w->edge == 0 || r->r->edge == w->edge) &&
+           (w->subset == NULL || window_answered_by(w, r)) &&
            (w->match == NULL || window_matches(w, r));
 }
 static inline const struct try *window_try(const struct window *w, uint32_t index)

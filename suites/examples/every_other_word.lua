@@ -34,6 +34,13 @@ return suite "every other word" { tags = { "example" }, load = load.open { on = 
   scenario "the other targets" { mesh = mesh.gateway_api { policy = "gateway/", version = "1.6" }, lab = small(),
     phase "steady" { lasting = "5s", fault.hook { on = "payments", use = "hooks/every_other_act.lua", with = { what = "drop" }, share = "1%" },
       expect.success { on = edge, atleast = "90%" } } },
+  scenario "a version, and bytes" { mesh = mesh.istio { policy = "streams/", version = "1.31" },
+    lab = lab { service "payments" { endpoints = 3, versions = { "v1", "v2", "v2" } }, service "ledger" { endpoints = 2, protocol = "tcp" } },
+    load = { load.open { on = edge, rate = "100/s" }, load.open { on = "client -> ledger", protocol = "tcp", rate = "100/s", reuse = "each", body = "ping\n" } },
+    phase "one version fails" { lasting = "8s", fault.abort { on = "payments@v2", status = 503 },
+      expect.success { on = "payments@v1", atleast = "90%" } },
+    phase "streams are cut" { lasting = "8s", fault.reset { on = "ledger", share = "30%" },
+      expect.success { on = "client -> ledger", atleast = "50%" } } },
   scenario "behind a waypoint" { mesh = mesh.istio_ambient { policy = "ambient/", version = "1.31" }, lab = small(),
     phase "some first tries fail" { lasting = "8s", fault.abort { on = "payments", status = 503, first = 1, share = "30%" },
       expect.retries { on = edge, only = { "atmost", "happen" } } } } }
