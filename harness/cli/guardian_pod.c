@@ -46,7 +46,9 @@ static void on_wire(struct watch *w, unsigned what)
     } while (n > 0 || (n < 0 && errno == EINTR));
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
-    if (!p->goodbye)
+    if (p->goodbye)
+        caretaker_hear_goodbye(&p->caretaker);
+    else
         caretaker_hear_end(&p->caretaker);
     hang_up(p);
 }

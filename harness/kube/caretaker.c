@@ -32,6 +32,13 @@ static void write_result(struct caretaker *c)
     c->doing = CARE_RESULT;
 }
 
+static uint64_t silence_of(const struct caretaker *c)
+{
+    if (c->leaving)
+        return CARETAKER_LEAVING_NS;
+    return c->heard ? CARETAKER_HEARD_NS : CARETAKER_SILENT_NS;
+}
+
 static void watch(struct caretaker *c, uint64_t now_ns, struct chore_step *ret)
 {
     /* A wake that came late: this node slept, and perhaps the conductor's with it. */
@@ -39,7 +46,7 @@ static void watch(struct caretaker *c, uint64_t now_ns, struct chore_step *ret)
         c->begun = true;
         c->seen_ns = c->looked_ns = c->wake_ns = now_ns;
     }
-    if (c->looked_ns >= c->seen_ns + (c->heard ? CARETAKER_HEARD_NS : CARETAKER_SILENT_NS)) {
+    if (c->looked_ns >= c->seen_ns + silence_of(c)) {
         act(c, c->heard ? "the conductor's channel has ended, and its Lease stands still"
                         : "the conductor's Lease stands still");
         return;
@@ -157,6 +164,11 @@ void caretaker_init(struct caretaker *c, const struct objects_run *run)
 void caretaker_hear_end(struct caretaker *c)
 {
     c->heard = true;
+}
+
+void caretaker_hear_goodbye(struct caretaker *c)
+{
+    c->leaving = true;
 }
 
 void caretaker_release(struct caretaker *c)

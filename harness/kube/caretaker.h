@@ -17,6 +17,8 @@
  */
 #define CARETAKER_HEARD_NS (LEASE_RENEW_NS + UINT64_C(3) * 1000000000)
 
+#define CARETAKER_LEAVING_NS (UINT64_C(180) * 1000000000) /* once it has said goodbye */
+
 struct caretaker {
     struct chore chore; /* first */
     bool over, acting;  /* read only */
@@ -31,7 +33,7 @@ struct caretaker {
     char anchor[OBJECTS_NAME_MOST + 1], pod[OBJECTS_NAME_MOST + 1], lease[LEASE_NAME_BYTES];
     char version[32], *services;
     uint64_t seen_ns, looked_ns, wake_ns; /* a change of the Lease; any answer; the next look */
-    bool begun, held, heard, have_result;
+    bool begun, held, heard, leaving, have_result;
     int doing;
 };
 /* Which Lease it watches is in the anchor. ${run} is borrowed. */
@@ -39,6 +41,9 @@ void caretaker_init(struct caretaker *c, const struct objects_run *run);
 /* The conductor's channel has ended without a word: it is dead, or cannot be reached from here. The
  * Lease says which, and need not stand still for as long. */
 void caretaker_hear_end(struct caretaker *c);
+/* It has said that it ends by itself: it judges now, which may take longer than a Lease holds, and
+ * takes its run down afterwards. Its agents have ended. */
+void caretaker_hear_goodbye(struct caretaker *c);
 void caretaker_release(struct caretaker *c);
 
 #endif

@@ -99,6 +99,27 @@ static void test_channel_has_ended(void **state)
     rig_close(&r);
 }
 
+/* It judges for longer than its Lease holds; only one that then never comes back is lost. */
+static void test_conductor_judges(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_open(&r);
+    care_for(&r, 60 * FAKE_S);
+    caretaker_hear_goodbye(&r.caretaker);
+    r.alive = false;
+    care_for(&r, 100 * FAKE_S);
+    assert_false(r.caretaker.acting);
+    r.alive = true; /* it takes its run down, and renews meanwhile */
+    care_for(&r, 10 * FAKE_S);
+    r.alive = false;
+    care_for(&r, 100 * FAKE_S);
+    assert_false(r.caretaker.acting);
+    care_for(&r, CARETAKER_LEAVING_NS);
+    assert_true(r.caretaker.acting);
+    rig_close(&r);
+}
+
 /* The collector has ended our own pod too, and it stays there until we have gone. */
 static void linger(struct fake *f, const char *call)
 {
@@ -196,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_conductor_lives),
         cmocka_unit_test(test_conductor_is_lost),
         cmocka_unit_test(test_channel_has_ended),
+        cmocka_unit_test(test_conductor_judges),
         cmocka_unit_test(test_does_not_wait_for_its_own_end),
         cmocka_unit_test(test_api_away_is_no_death),
         cmocka_unit_test(test_another_took_over),
