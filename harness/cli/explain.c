@@ -91,15 +91,26 @@ static void explain_says(const struct arguments *args, const json_t *istio)
     text_release(&t);
 }
 
-static bool parse_on(const char *on, struct arena *arena, struct place *ret, struct error *err)
+/* "payments", or "payments.shop" where a namespace is said. */
+static const char *service_of(const struct place_end *end, struct arena *arena)
 {
-    if (place_parse(on, arena, ret, err) && ret->to.service != NULL)
-        return true;
-    error_set(err, ERROR_USAGE, "is \"%.60s\"; it must be an edge such as \"checkout -> payments\"",
-              on);
-    error_prefix(err, "--on ");
-    err->kind = ERROR_USAGE;
-    return false;
+    return end->ns == NULL ? end->service : arena_printf(arena, "%s.%s", end->service, end->ns);
+}
+
+static bool parse_on(const char *on, struct arena *arena, const char **ret_from,
+                     const char **ret_to, struct error *err)
+{
+    struct place place;
+    if (!place_parse(on, arena, &place, err) || place.to.service == NULL) {
+        error_set(err, ERROR_USAGE,
+                  "is \"%.60s\"; it must be an edge such as \"checkout -> payments\"", on);
+        error_prefix(err, "--on ");
+        err->kind = ERROR_USAGE;
+        return false;
+    }
+    *ret_from = place.from.service == NULL ? "client" : service_of(&place.from, arena);
+    *ret_to = service_of(&place.to, arena);
+    return true;
 }
 
 /* ${to} NULL: of every service that the policy governs. */
@@ -125,25 +136,18 @@ static int explain(const struct arguments *args, const struct policy *policy, ui
     const char *on = arguments_get(args, "on");
     struct error err = {0};
     struct arena arena;
-    struct place place = {0};
     json_t *istio = NULL;
     size_t count;
     const char *const *services = policy_services(policy, &count);
     arena_init(&arena, 65536);
-    if ((on != NULL && !parse_on(on, &arena, &place, &err)) ||
-        !ask_istio(args, policy, place.to.service, &istio, &err)) {
+    const char *from = NULL, *to = NULL;
+    if ((on != NULL && !parse_on(on, &arena, &from, &to, &err)) ||
+        !ask_istio(args, policy, to, &istio, &err)) {
         arena_release(&arena);
         return command_fail(&err);
     }
-    if (on != NULL) {
-        const char *to = place.to.service;
-        if (place.to.ns != NULL)
-            to = arena_printf(&arena, "%s.%s", to, place.to.ns);
-        const char *from = place.from.service == NULL ? "client" : place.from.service;
-        if (place.from.service != NULL && place.from.ns != NULL)
-            from = arena_printf(&arena, "%s.%s", from, place.from.ns);
+    if (on != NULL)
         explain_edge(args, policy, from, to, endpoints, istio);
-    }
     for (size_t i = 0; on == NULL && i < count; i++)
         explain_edge(args, policy, "client", services[i], endpoints, istio);
     if (on == NULL && count == 0)

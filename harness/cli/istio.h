@@ -11,8 +11,8 @@
 #define ISTIO_FILES_MOST 64
 
 /* Asks ("translate", or "status": of files that Istio may refuse) about the files, and the services
- * ("payments,ledger"; "": none) for which it is to tell what the client's sidecar is programmed
- * with. ${ret}, yours, has the keys services, objects, assumed and istio, its version
+ * ("payments,ledger.shop"; "": none) for which it is to tell what the client's sidecar is
+ * programmed with. ${ret}, yours, has the keys services, objects, assumed and istio, its version
  * (harness/istio/translate.go).
  * The program is $MESHPROOF_ISTIO_CONFIG, or beside us in the build folder, or on $PATH. Fails
  * where it is not here, and by "translate" where Istio refuses an object. */

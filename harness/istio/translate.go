@@ -62,10 +62,10 @@ func ask(all []document, services []string) (*question, error) {
 	}
 	q.named = namedBy(q.documents, q.namespace)
 	for _, name := range services {
-		if !serviceName.MatchString(name) {
-			return nil, fmt.Errorf("%q is no name of a service", name)
+		key, err := q.serviceOf(name)
+		if err != nil {
+			return nil, err
 		}
-		key := q.named.find(name, q.namespace)
 		q.named.service(key)
 	}
 	if len(q.named.services) > servicesMost {
@@ -74,6 +74,18 @@ func ask(all []document, services []string) (*question, error) {
 	missing, names := q.named.missing()
 	q.kubernetes, q.assumed = kubernetesText(q.documents)+missing, names
 	return q, nil
+}
+
+// "payments", or "payments.shop" of the namespace shop.
+func (q *question) serviceOf(text string) (serviceKey, error) {
+	name, namespace, said := strings.Cut(text, ".")
+	if !serviceName.MatchString(name) || (said && !serviceName.MatchString(namespace)) {
+		return serviceKey{}, fmt.Errorf("%q is no name of a service", text)
+	}
+	if said {
+		return serviceKey{namespace, name}, nil
+	}
+	return q.named.find(name, q.namespace), nil
 }
 
 func (q *question) client(s *xds.FakeDiscoveryServer) *model.Proxy {
@@ -128,7 +140,10 @@ func virtualHost(all []*routev3.RouteConfiguration, host string, port int) *rout
 }
 
 func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name string) (object, error) {
-	key := q.named.find(name, q.namespace)
+	key, err := q.serviceOf(name)
+	if err != nil {
+		return nil, err
+	}
 	port := q.named.portOf(key, q.documents)
 	host := key.name + "." + key.namespace + ".svc.cluster.local"
 	v := virtualHost(s.Routes(proxy), host, port)
