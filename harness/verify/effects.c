@@ -11,12 +11,17 @@
 #define OWN_KEY "x-meshproof-id"
 /* Causes that prove that nothing was processed. */
 #define SAFE (RETRY_CONNECT_FAILURE | RETRY_REFUSED_STREAM | RETRY_RESET_BEFORE_REQUEST)
+/* Of gRPC's answers alone. */
+#define OF_GRPC \
+    (RETRY_GRPC_CANCELLED | RETRY_GRPC_DEADLINE_EXCEEDED | RETRY_GRPC_INTERNAL | \
+     RETRY_GRPC_RESOURCE_EXHAUSTED | RETRY_GRPC_UNAVAILABLE)
 
 struct effects {
     const char *key; /* header that names the effect; NULL: the request's own id */
     uint64_t atmost;
     uint64_t requests, stressed, named, over, most;
     uint64_t unnamed; /* effects without that header */
+    uint64_t unasked; /* repeated after an end that no condition of the policy lists */
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -54,6 +59,16 @@ static void add_effect(const struct window *w, const struct request *r, const st
     }
 }
 
+/* The try did its work and was repeated, and neither its answer nor a timer is a reason that the
+ * policy has (as retry.only has it). */
+static bool is_unasked(const struct window *w, const struct request *r, const struct try *x)
+{
+    struct failure f = window_ended(w, x);
+    return x->next != TRACK_NONE && f.kind == FAILURE_CAUSE && f.cause == CAUSE_STATUS &&
+           x->out_ns != 0 && x->left_ns == 0 && !window_covers(w, &f) &&
+           !window_other_cause(w, r, x);
+}
+
 static void collect(const struct window *w, struct effects *e, struct verdict *ret)
 {
     const struct track *t = w->track;
@@ -70,6 +85,7 @@ static void collect(const struct window *w, struct effects *e, struct verdict *r
                 continue;
             add_effect(w, r, x, &names, e, ret);
             tried = tried || window_ended(w, x).kind != FAILURE_NONE;
+            e->unasked += is_unasked(w, r, x);
         }
         e->stressed += tried;
     }
@@ -77,7 +93,7 @@ static void collect(const struct window *w, struct effects *e, struct verdict *r
 }
 
 /* "5xx, reset": what is retried after the work may have been done. */
-static const char *unsafe_words(const struct edge_policy *edge, struct arena *arena)
+static const char *unsafe_words(const struct edge_policy *edge, bool grpc, struct arena *arena)
 {
     static const struct {
         uint32_t on;
@@ -97,10 +113,15 @@ static const char *unsafe_words(const struct edge_policy *edge, struct arena *ar
         {RETRY_LINKERD_TIMEOUT, "a try's timeout"},
     };
     const char *text = NULL;
+    uint32_t on = edge->retry.on & ~(uint32_t)SAFE;
+    if (!grpc)
+        on &= ~(uint32_t)OF_GRPC;
+    if (!status_set_any(&edge->retry.codes))
+        on &= ~(uint32_t)RETRY_STATUS_CODES;
     if (edge->retry.attempts.number == 0 && !edge->retry.by_budget)
         return NULL;
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        if ((edge->retry.on & ~(uint32_t)SAFE & words[i].on) != 0)
+        if ((on & words[i].on) != 0)
             text =
                 text == NULL ? words[i].word : arena_printf(arena, "%s, %s", text, words[i].word);
     return text;
@@ -132,7 +153,7 @@ static void conclude(const struct window *w, const struct effects *e, const char
 {
     const char *header = e->key == NULL ? "" : arena_printf(arena, " (header %s)", e->key);
     bool generated = w->scenario != NULL && w->scenario->from_policy;
-    if (e->over > 0 && (unsafe == NULL || !generated)) {
+    if (e->over > 0 && (unsafe == NULL || e->unasked > 0 || !generated)) {
         verdict_fail(ret, arena, "%llu effects%s on %llu of %llu %s%s", (unsigned long long)e->most,
                      header, (unsigned long long)e->over, (unsigned long long)e->named,
                      e->key == NULL ? "requests" : "keys", window_when(w, ret, arena));
@@ -166,7 +187,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         e.atmost = (uint64_t)json_integer_value(atmost);
     if (e.key != NULL && strcasecmp(e.key, OWN_KEY) == 0)
         e.key = NULL;
-    const char *unsafe = unsafe_words(edge, arena);
+    const char *unsafe = unsafe_words(edge, strcmp(window_protocol(w), "grpc") == 0, arena);
     say_policy(edge, unsafe, arena, ret);
     ret->unit = "requests";
     ret->needed = window_floor(w, LEAST);

@@ -75,6 +75,25 @@ static void a_policy_that_retries_503_is_warned_of_unless_the_suite_asks(void **
     }
 }
 
+/* A generated plan takes for asked only what a condition lists: here none is for a 503. */
+static void a_repeat_that_no_condition_lists_fails_in_a_generated_plan_too(void **state)
+{
+    struct whole w;
+    (void)state;
+    static const uint32_t on[] = {
+        RETRY_CONNECT_FAILURE | RETRY_GRPC_UNAVAILABLE | RETRY_GRPC_CANCELLED, /* Istio's default */
+        RETRY_CONNECT_FAILURE | RETRY_STATUS_CODES,                            /* of no code */
+        RETRY_CONNECT_FAILURE | RETRY_RESET,
+    };
+    for (size_t k = 0; k < COUNT_OF(on); k++) {
+        open_effects(&w, on[k], NULL);
+        w.s->from_policy = true;
+        for (uint64_t i = 0; i < 120; i++)
+            post(&w, i * 50 * MS, 2, 0);
+        whole_are(&w, "effects", VERDICT_FAIL, WHY_NONE, "2 effects on 120 of 120 requests");
+    }
+}
+
 static void what_never_failed_after_its_work_says_nothing(void **state)
 {
     struct whole w;
@@ -260,6 +279,7 @@ int main(void)
         cmocka_unit_test(work_that_is_done_twice_fails),
         cmocka_unit_test(one_key_over_two_requests_is_one_effect_too_many),
         cmocka_unit_test(a_policy_that_retries_503_is_warned_of_unless_the_suite_asks),
+        cmocka_unit_test(a_repeat_that_no_condition_lists_fails_in_a_generated_plan_too),
         cmocka_unit_test(what_never_failed_after_its_work_says_nothing),
         cmocka_unit_test(the_default_is_judged_where_the_user_says_nothing),
         cmocka_unit_test(an_answer_that_stalls_behind_its_head_is_cut_at_the_timeout),
