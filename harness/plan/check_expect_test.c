@@ -75,6 +75,20 @@ static void a_match_holds_what_a_journal_tells(void **state)
          "amplification fallback idempotency path recovery retries status success tail timeout");
 }
 
+static void answers_are_words_that_can_hold(void **state)
+{
+    (void)state;
+    says("success", "{\"atleast\": \"99%\", \"good\": \"2xx,304,grpc:unavailable,any\"}", NULL);
+    says("success", "{\"atleast\": \"99%\", \"good\": \"grpc:OKAY\"}",
+         "expect.success: good is \"grpc:OKAY\"; it must be a comma list of such as 2xx, 204, "
+         "grpc:OK, any");
+    says("fallback", "{\"within\": \"1s\", \"answers\": [\"2xx\", \"503,grpc:UNAVAILABLE\"]}",
+         NULL);
+    says("fallback", "{\"within\": \"1s\", \"answers\": [\"2xx\", \"5xxx\"]}",
+         "expect.fallback: answers is \"5xxx\"; it must be a comma list of such as 2xx, 204, "
+         "grpc:OK, any");
+}
+
 static void enough_is_for_claims_that_count(void **state)
 {
     (void)state;
@@ -122,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_match_holds_what_a_journal_tells),
+        cmocka_unit_test(answers_are_words_that_can_hold),
         cmocka_unit_test(enough_is_for_claims_that_count),
         cmocka_unit_test(balance_names_endpoints_of_its_own_service),
         cmocka_unit_test(a_tail_is_against_something_that_there_is),

@@ -5,6 +5,8 @@
 #include "plan/row.h"
 #include "plan/words.h"
 
+#include <strings.h>
+
 /* The legal places of each step, as the language says them. */
 static const char *const stands_names[] = {"scenario", "phase", "at", "during", "group"};
 static const char *const kind_names[] = {"fault", "expect", "cert", "await",
@@ -221,23 +223,52 @@ static bool check_match(const struct step *s, struct error *err)
     return good;
 }
 
-/* `good` and `answers`: a comma list of 2xx, 204, grpc:OK, any (1.7). */
-static bool check_good(const struct step *s, struct error *err)
+static bool is_grpc_name(const char *at, size_t len)
 {
-    const char *text = json_string_value(json_object_get(s->keys, "good"));
+    static const char *const names[] = {
+#define GRPC_STATUS(number, name) (name),
+#include "base/grpc_status.def"
+#undef GRPC_STATUS
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strlen(names[i]) == len && strncasecmp(names[i], at, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `good` and `answers`: a comma list of 2xx, 204, grpc:OK, any (1.7). */
+static bool check_answers(const struct step *s, const char *key, const char *text,
+                          struct error *err)
+{
     for (const char *at = text; at != NULL && *at != '\0';) {
         size_t len = strcspn(at, ",");
         bool class = len == 3 && at[0] >= '1' && at[0] <= '5' &&
                      (strncmp(at + 1, "xx", 2) == 0 ||
                       (at[1] >= '0' && at[1] <= '9' && at[2] >= '0' && at[2] <= '9'));
-        bool named =
-            (len == 3 && strncmp(at, "any", 3) == 0) || (len > 5 && strncmp(at, "grpc:", 5) == 0);
+        bool named = (len == 3 && strncmp(at, "any", 3) == 0) ||
+                     (len > 5 && strncmp(at, "grpc:", 5) == 0 && is_grpc_name(at + 5, len - 5));
         if (!class && !named)
             return error_set(err, ERROR_INPUT,
-                             "expect.success: good is \"%.60s\"; it must be a comma list of such "
-                             "as 2xx, 204, grpc:OK, any",
-                             text);
+                             "expect.%s: %s is \"%.60s\"; it must be a comma list of such as 2xx, "
+                             "204, grpc:OK, any",
+                             s->word, key, text);
         at += len + (at[len] == ',');
+    }
+    return true;
+}
+
+static bool check_good(const struct step *s, struct error *err)
+{
+    const json_t *answers = json_object_get(s->keys, "answers"), *one;
+    size_t i;
+    if (!check_answers(s, "good", json_string_value(json_object_get(s->keys, "good")), err) ||
+        !check_answers(s, "answers", json_string_value(answers), err))
+        return false;
+    json_array_foreach(answers, i, one)
+    {
+        if (!check_answers(s, "answers", json_string_value(one), err))
+            return false;
     }
     return true;
 }

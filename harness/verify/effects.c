@@ -187,7 +187,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         e.atmost = (uint64_t)json_integer_value(atmost);
     if (e.key != NULL && strcasecmp(e.key, OWN_KEY) == 0)
         e.key = NULL;
-    const char *unsafe = unsafe_words(edge, strcmp(window_protocol(w), "grpc") == 0, arena);
+    const char *unsafe = unsafe_words(edge, w->grpc, arena);
     say_policy(edge, unsafe, arena, ret);
     ret->unit = "requests";
     ret->needed = window_floor(w, LEAST);

@@ -1,6 +1,7 @@
 /* fallback (spec/verifier.md 3.7): with the mesh dead or deaf, the application's own defences hold:
  * each request ends in time with an answer that the suite allows, and the application tries no more
  * often than it says. */
+#include "verify/answers.h"
 #include "verify/claims.h"
 #include "verify/window.h"
 
@@ -28,34 +29,25 @@ static bool applies(const struct edge_policy *edge)
     return true;
 }
 
-static bool word_allows(const char *word, const struct request *r)
+/* One of the words of `answers`, which is {"2xx"} where it is not set: on gRPC that is OK. */
+static bool allows(const struct window *w, const char *words, const struct request *r)
 {
-    uint64_t number;
-    uint32_t status = r->r->status;
-    if (strcmp(word, "any") == 0)
-        return true;
-    if (r->r->grpc_status != 0)
-        return strcmp(word, "2xx") == 0 ? r->r->grpc_status == 1 : false;
-    if (strlen(word) == 3 && word[1] == 'x' && word[2] == 'x')
-        return status / 100 == (uint32_t)(word[0] - '0');
-    return bytes_to_u64(bytes_of(word), &number) && number == status;
+    return answers_hold(w, words, r) ||
+           (w->grpc && strcmp(words, "2xx") == 0 && answers_hold(w, "grpc:OK", r));
 }
 
-/* One of the words of `answers`, which is {"2xx"} where it is not set. */
 static bool is_allowed(const struct window *w, const struct request *r)
 {
     const json_t *words = w->asked == NULL ? NULL : json_object_get(w->asked->keys, "answers"),
                  *word;
     size_t i;
-    if (r->r->end != END_COMPLETE || r->r->protocol == REQUEST_TCP)
-        return r->r->end == END_COMPLETE; /* raw TCP: the echo is whole */
     if (words == NULL)
-        return word_allows("2xx", r);
+        return allows(w, "2xx", r);
     if (json_is_string(words))
-        return word_allows(json_string_value(words), r);
+        return allows(w, json_string_value(words), r);
     json_array_foreach(words, i, word)
     {
-        if (json_is_string(word) && word_allows(json_string_value(word), r))
+        if (json_is_string(word) && allows(w, json_string_value(word), r))
             return true;
     }
     return false;

@@ -258,6 +258,21 @@ static void the_applications_own_defences_hold_without_the_mesh(void **state)
     whole_are(&w, "fallback", VERDICT_FAIL, WHY_NONE, "320 later than 1000 ms");
     without_mesh(&w, 100 * MS, 503, 2);
     whole_are(&w, "fallback", VERDICT_FAIL, WHY_NONE, "320 with another answer (503)");
+    without_mesh(&w, 100 * MS, 503, 2);
+    whole_key(&w, "answers", "2xx,503");
+    whole_are(&w, "fallback", VERDICT_PASS, WHY_NONE, "320 of 320 in time");
+    without_mesh(&w, 100 * MS, 503, 2);
+    whole_key(&w, "answers", "2xx,502");
+    whole_are(&w, "fallback", VERDICT_FAIL, WHY_NONE, "320 with another answer (503)");
+    for (int code = 0; code < 15; code += 14) { /* OK, UNAVAILABLE */
+        without_mesh(&w, 100 * MS, 200, 2);
+        w.s->lab.services[0].protocol = "grpc";
+        for (size_t i = 0; i < w.j->request_count; i++)
+            w.j->requests[i].r.grpc_status = (uint8_t)(code + 1);
+        if (code != 0)
+            whole_key(&w, "answers", "grpc:UNAVAILABLE");
+        whole_are(&w, "fallback", VERDICT_PASS, WHY_NONE, "320 of 320 in time");
+    }
     without_mesh(&w, 100 * MS, 200, 3);
     whole_are(&w, "fallback", VERDICT_FAIL, WHY_NONE,
               "3 calls payments -> stock for one request, 2 declared");

@@ -1,4 +1,5 @@
 /* success (spec/scenario-language.md 1.7): a census of the window's answers, no inference. */
+#include "verify/answers.h"
 #include "verify/claims.h"
 #include "verify/flight.h"
 #include "verify/window.h"
@@ -14,54 +15,6 @@ static bool applies(const struct edge_policy *edge)
 {
     (void)edge;
     return true;
-}
-
-static const char *const grpc_names[] = {
-#define GRPC_STATUS(number, name) [number] = (name),
-#include "base/grpc_status.def"
-#undef GRPC_STATUS
-};
-
-/* A gRPC call has its status in grpc-status alone: HTTP 200 says nothing (PROTOCOL-HTTP2.md). */
-static bool grpc_word_holds(struct bytes word, uint32_t status_plus_1)
-{
-    if (bytes_equal(word, BYTES("any")))
-        return true;
-    if (!bytes_starts(word, BYTES("grpc:")) || status_plus_1 == 0 ||
-        status_plus_1 > COUNT_OF(grpc_names))
-        return false;
-    return bytes_equal_nocase((struct bytes){word.at + 5, word.len - 5},
-                              bytes_of(grpc_names[status_plus_1 - 1]));
-}
-
-/* One word of "2xx,3xx,204,grpc:OK,any". */
-static bool word_holds(struct bytes word, uint32_t status)
-{
-    uint64_t number;
-    if (bytes_equal(word, BYTES("any")))
-        return true;
-    if (word.len == 3 && word.at[1] == 'x' && word.at[2] == 'x')
-        return status / 100 == (uint32_t)(word.at[0] - '0');
-    return bytes_to_u64(word, &number) && number == status;
-}
-
-/* ${raw}: an answer of raw TCP is whole, or none. */
-static bool is_good(const char *good, bool grpc, bool raw, const struct request *r)
-{
-    if (r->r->end != END_COMPLETE || raw)
-        return r->r->end == END_COMPLETE;
-    struct bytes rest = bytes_of(good);
-    while (rest.len > 0) {
-        size_t comma = bytes_find(rest, ',');
-        size_t len = comma < rest.len ? comma : rest.len;
-        struct bytes word = {rest.at, len};
-        word = bytes_trim(word);
-        if (grpc ? grpc_word_holds(word, r->r->grpc_status) : word_holds(word, r->r->status))
-            return true;
-        size_t used = len < rest.len ? len + 1 : len;
-        rest = (struct bytes){rest.at + used, rest.len - used};
-    }
-    return false;
 }
 
 /* "99.98 %", never rounded up to all. */
@@ -88,14 +41,13 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct error err = {0};
     if (asked != NULL && !units_parse_share(asked, &atleast, &err))
         atleast = 1000000;
-    bool raw = strcmp(window_protocol(w), "tcp") == 0;
     /* What a suite's author asks is counted and no more; what a generated plan asks is of the mesh,
      * and not of a machine that left it no time. */
     bool ours = w->scenario != NULL && w->scenario->from_policy;
     words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
-        bool is_fine = is_good(words, w->grpc, raw, r);
+        bool is_fine = answers_hold(w, words, r);
         if (!window_has(w, r) || (ours && !is_fine && is_excused(w, r)))
             continue;
         total++;

@@ -101,6 +101,13 @@ static inline struct step *whole_step(struct whole *w, struct phase *phase, enum
     return step;
 }
 
+/* One more key of the last step. */
+static inline void whole_key(struct whole *w, const char *key, const char *value)
+{
+    struct phase *phase = &w->s->phases[w->s->phase_count - 1];
+    step_set_json(w->plan, &phase->steps[phase->step_count - 1], key, json_string(value));
+}
+
 /* A request: of ${r} all but its times and ids; 0: good, GET, HTTP 200. */
 static inline uint64_t whole_request(struct whole *w, uint64_t start_us, uint64_t done_us,
                                      struct request_record r)
