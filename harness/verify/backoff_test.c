@@ -54,9 +54,52 @@ static void gaps_that_are_hardly_even_are_left_open(void **state)
     is(&f, "backoff.law", VERDICT_PASS, "40 first gaps");
 }
 
+/* Linkerd's: 25 to 50 ms before the first retry, even; before the second ${from_ms} and up to
+ * ${width_ms} more, of 50 to 100. */
+static void gaps_of_linkerd(struct fixture *f, double from_ms, double width_ms)
+{
+    begin(f, (struct edge_policy){.flavour = FLAVOUR_LINKERD,
+                                  .endpoints = 2,
+                                  .retry = {.attempts = number(2),
+                                            .on = RETRY_GATEWAY_ERROR,
+                                            .conditions = number(0)}});
+    add_clean(f, 0, 1000, 10, both, 2);
+    for (int i = 0; i < 44; i++) {
+        double at = 1000 + 500 * i, again = at + 25.3 + (i + 0.5) / 44 * 25,
+               third = again + 0.2 + from_ms + (i + 0.5) / 44 * width_ms;
+        struct made tries[] = {{at + 0.1, at + 0.3, 0, 1, 503},
+                               {again, again + 0.2, 0, 2, 503},
+                               {third, third + 0.2, 0, 1, 200}};
+        add_request(f, at, third + 0.5, 200, BODY_OWN, tries, 3);
+    }
+}
+
+static void each_gap_of_linkerd_has_its_own_law(void **state)
+{
+    struct fixture f;
+    (void)state;
+    gaps_of_linkerd(&f, 50, 50);
+    is(&f, "backoff.law", VERDICT_PASS, "44 first gaps even over 25 ms");
+    gaps_of_linkerd(&f, 50, 5);
+    is(&f, "backoff.law", VERDICT_FAIL, "44 gaps before retry 2 come too soon");
+    gaps_of_linkerd(&f, 95, 5);
+    is(&f, "backoff.law", VERDICT_FAIL, "44 gaps before retry 2 come too late");
+}
+
+/* Each gap of backoff.max is a test of its own at the claim's level. */
+static void a_side_is_counted_for_each_test(void **state)
+{
+    (void)state;
+    assert_int_equal(claim_type_sides(claim_type_find("backoff.max")), 3);
+    assert_int_equal(claim_type_sides(claim_type_find("backoff.law")), 2);
+    assert_int_equal(claim_type_sides(claim_type_find("retry.max")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_gap_of_linkerd_has_its_own_law),
+        cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
         cmocka_unit_test(gaps_that_cannot_be_even_fail),
         cmocka_unit_test(gaps_that_are_hardly_even_are_left_open),

@@ -1,5 +1,7 @@
 #include "verify/claims.h"
 
+#include "verify/backoff.h"
+
 #include <string.h>
 
 static const struct claim_type *const types[] = {
@@ -35,6 +37,8 @@ unsigned claim_type_sides(const struct claim_type *type)
     /* Its connections that never reached us are judged by their share. */
     if (strcmp(type->id, "retry.must") == 0)
         return 1;
+    if (strcmp(type->id, "backoff.max") == 0)
+        return BACKOFF_GAPS_MOST; /* each gap has a high side, and its low one is a witness */
     return type->class == CLAIM_DETERMINISTIC ? 0 : 2;
 }
 
