@@ -8,6 +8,7 @@
 #include "verify/claims.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
  * must not FAIL, a defect must (spec/verifier.md 5.6, 6.1). */
 
 #define JOBS_MOST 64
+#define KEPT_BYTES (32 * 1024 * 1024) /* the most that glibc takes for M_MMAP_THRESHOLD */
 #define LEVEL_SHARE 4 /* one gate in so many more is judged at the levels of 5.6 (1) */
 #define DEFECT_SHARE 500
 #define DEFECT_LEAST 8
@@ -127,6 +129,16 @@ struct job {
     int from; /* its tally, once its gates are judged */
 };
 
+/* Each gate takes the same few megabytes again and gives them back: they stay with the process, and
+ * the kernel does not clear them anew. */
+static void keep_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 4 * KEPT_BYTES);
+#endif
+}
+
 static bool fork_job(const struct trial *t, uint64_t job, struct job *ret, struct error *err)
 {
     int ends[2];
@@ -139,6 +151,7 @@ static bool fork_job(const struct trial *t, uint64_t job, struct job *ret, struc
         return error_system(err, errno, "job %llu", (unsigned long long)job);
     }
     if (pid == 0) {
+        keep_memory();
         struct tally *tally = check_alloc_zero(1, sizeof(*tally));
         close(ends[0]);
         work(t, job, tally);
@@ -312,6 +325,7 @@ static int show(const struct trial *t, uint64_t seed, bool defect, const char *s
         error_set(&err, ERROR_USAGE, "no policy drawn from that seed shows this defect");
         return command_fail(&err);
     }
+    o.by_json = true;
     if (!gate_run(&o, &g, &err) || (save != NULL && !journal_save(g.journal, save, &err))) {
         gate_release(&g);
         return command_fail(&err);
