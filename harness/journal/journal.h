@@ -142,6 +142,9 @@ struct journal *journal_new(void);
 /* Appends; seq counts up by itself, for each process. Name fields are indexes of journal_add_name.
  */
 void journal_add(struct journal *j, uint32_t proc, enum record_kind kind, const void *record);
+/* Makes room for about ${count} rows of a kind in an empty journal, where the caller knows so much:
+ * else they are copied as the array grows. */
+void journal_expect(struct journal *j, enum record_kind kind, size_t count);
 /* Puts the arrays in order of (proc, seq) again, where processes were added in turns. */
 void journal_sort(struct journal *j);
 /* Puts the times of processes whose clock is not the conductor's where they were on that, by the

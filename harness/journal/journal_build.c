@@ -108,11 +108,21 @@ void journal_add(struct journal *j, uint32_t proc, enum record_kind kind, const 
     INVARIANT(type != NULL);
     size_t count, bytes = rows_bytes(type);
     uint8_t *rows = rows_of(j, type->kind, &count);
-    rows = rows_grow(rows, count, bytes);
+    if (count >= j->index->rooms[kind])
+        rows = rows_grow(rows, count, bytes);
     uint32_t origin[2] = {proc, (uint32_t)++ * rows_seq(j, proc)};
     memcpy(rows + count * bytes, record, type->bytes);
     memcpy(rows + count * bytes + type->bytes, origin, sizeof(origin));
     rows_set(j, type->kind, rows, count + 1);
+}
+
+void journal_expect(struct journal *j, enum record_kind kind, size_t count)
+{
+    const struct record_type *type = record_type_of((uint8_t)kind);
+    size_t have;
+    INVARIANT(type != NULL && rows_of(j, type->kind, &have) == NULL && have == 0);
+    j->index->rooms[kind] = rows_room(count);
+    rows_set(j, type->kind, check_alloc(rows_room(count) * rows_bytes(type)), 0);
 }
 
 void journal_sort(struct journal *j)

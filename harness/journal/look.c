@@ -3,19 +3,23 @@
 #include <stdio.h>
 #include <string.h>
 
+static void add(char *to, size_t size, size_t *len, const char *text)
+{
+    size_t more = strnlen(text, size - 1 - *len);
+    memcpy(to + *len, text, more);
+    *len += more;
+    to[*len] = '\0';
+}
+
 const char *look_name(char *to, size_t size, const char *phase, uint32_t look, bool resumed)
 {
+    size_t len = 0;
     char again[24] = "";
-    if (look == 0 && !resumed) { /* asked for often, and nearly always so */
-        size_t len = strnlen(phase, size - 1);
-        memcpy(to, phase, len);
-        to[len] = '\0';
-        return to;
-    }
-    if (look == 1)
-        snprintf(again, sizeof(again), " (again)");
-    else if (look > 1)
+    if (look > 1)
         snprintf(again, sizeof(again), " (again, %u)", look);
-    snprintf(to, size, "%s%s%s", phase, again, resumed ? " (resumed)" : "");
+    /* Asked for again and again, for each run that a phase may have had. */
+    add(to, size, &len, phase);
+    add(to, size, &len, look == 1 ? " (again)" : again);
+    add(to, size, &len, resumed ? " (resumed)" : "");
     return to;
 }

@@ -131,6 +131,7 @@ void rows_sort(struct journal *j, const struct record_type *type)
     for (size_t i = 0; i < count; i++)
         places[i] = (struct place){place_of(type, rows + i * bytes), i};
     uint8_t *to = check_alloc(rows_room(count) * bytes);
+    j->index->rooms[type->kind] = 0;
     qsort(places, count, sizeof(*places), compare_places);
     for (size_t i = 0; i < count; i++)
         memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);

@@ -9,8 +9,10 @@
 #define ROWS_FEW_PROCS 16
 /* What a journal knows beside its arrays. */
 struct journal_index {
-    struct map names;                  /* text -> index of journal.names */
-    struct map seqs;                   /* process -> the last seq that journal_add gave out */
+    struct map names;           /* text -> index of journal.names */
+    struct map seqs;            /* process -> the last seq that journal_add gave out */
+    size_t rooms[RECORD_KINDS]; /* of a kind's array, where journal_expect made more than its count
+                                   says */
     uint64_t few_seqs[ROWS_FEW_PROCS]; /* the same of the first processes, which most rows are of */
     bool altered;                      /* a checksum did not fit */
 };
