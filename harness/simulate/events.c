@@ -91,9 +91,13 @@ void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, 
     uint64_t slot = t_ns >> SLOT_BITS, now = e->now_ns >> SLOT_BITS;
     if (e->waiting == 0 && e->slot <= now)
         e->slot = now + 1;
-    if (slot < e->slot) {
-        add_soon(e, &event);
-    } else if (slot - e->slot < EVENTS_SLOTS) {
+    if (slot < e->slot && e->soon_count < EVENTS_SOON) {
+        /* Of those at the same time it is the last. */
+        size_t i = e->soon_count++;
+        for (; i > 0 && e->soon[i - 1].t_ns <= t_ns; i--)
+            e->soon[i] = e->soon[i - 1];
+        e->soon[i] = event;
+    } else if (slot >= e->slot && slot - e->slot < EVENTS_SLOTS) {
         add_waiting(e, slot, &event);
         refill(e);
     } else {
@@ -115,7 +119,7 @@ static void take(struct event_heap *h)
     put(h, hole, &last);
 }
 
-bool events_take(struct events *e, struct event *ret)
+bool events_take_any(struct events *e, struct event *ret)
 {
     const struct event *soon = e->soon_count == 0 ? NULL : &e->soon[e->soon_count - 1];
     if (soon == NULL && e->far.count == 0)
@@ -130,11 +134,4 @@ bool events_take(struct events *e, struct event *ret)
     }
     e->now_ns = ret->t_ns;
     return true;
-}
-
-uint64_t events_next_ns(const struct events *e)
-{
-    uint64_t soon_ns = e->soon_count == 0 ? UINT64_MAX : e->soon[e->soon_count - 1].t_ns;
-    uint64_t far_ns = e->far.count == 0 ? UINT64_MAX : e->far.at[0].t_ns;
-    return soon_ns < far_ns ? soon_ns : far_ns;
 }

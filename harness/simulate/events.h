@@ -42,9 +42,25 @@ struct events {
 
 void events_release(struct events *e);
 void events_add(struct events *e, uint64_t t_ns, uint32_t kind, uint32_t index, uint32_t epoch);
-/* The earliest; false: there is none. */
-bool events_take(struct events *e, struct event *ret);
+/* The earliest, wherever it is; false: there is none. */
+bool events_take_any(struct events *e, struct event *ret);
+/* The same: nearly always it is the list's last, and not its only one. */
+static inline bool events_take(struct events *e, struct event *ret)
+{
+    const struct event *soon = &e->soon[e->soon_count - 1];
+    if (e->soon_count < 2 || (e->far.count > 0 && e->far.at[0].t_ns <= soon->t_ns))
+        return events_take_any(e, ret);
+    *ret = *soon;
+    e->now_ns = soon->t_ns;
+    e->soon_count--;
+    return true;
+}
 /* When that is due; UINT64_MAX: there is none. */
-uint64_t events_next_ns(const struct events *e);
+static inline uint64_t events_next_ns(const struct events *e)
+{
+    uint64_t soon_ns = e->soon_count == 0 ? UINT64_MAX : e->soon[e->soon_count - 1].t_ns;
+    uint64_t far_ns = e->far.count == 0 ? UINT64_MAX : e->far.at[0].t_ns;
+    return soon_ns < far_ns ? soon_ns : far_ns;
+}
 
 #endif
