@@ -1,18 +1,46 @@
 #include "verify/track.h"
 
-#include "base/sort.h"
+#include <stdlib.h>
 
-static int by_from(const void *a, const void *b)
+/* Where the run ends that begins at ${from}: each span of it begins no earlier than the one before.
+ */
+static size_t run_end(const struct spans *s, size_t from)
 {
-    const struct span *x = a, *y = b;
-    return x->from_ns < y->from_ns ? -1 : x->from_ns > y->from_ns;
+    size_t i = from + 1;
+    while (i < s->count && s->at[i].from_ns >= s->at[i - 1].from_ns)
+        i++;
+    return i;
+}
+
+/* By begin. Spans come in a few runs, each in order: one for each reason. */
+static void merge_runs(struct spans *s)
+{
+    size_t middle = run_end(s, 0);
+    if (middle >= s->count)
+        return;
+    struct span *to = check_alloc(s->count * sizeof(*to));
+    for (; middle < s->count; middle = run_end(s, 0))
+        for (size_t begin = 0, end; begin < s->count; begin = end) {
+            middle = run_end(s, begin);
+            end = middle < s->count ? run_end(s, middle) : s->count;
+            size_t left = begin, right = middle, at = begin;
+            while (left < middle && right < end)
+                to[at++] =
+                    s->at[right].from_ns < s->at[left].from_ns ? s->at[right++] : s->at[left++];
+            while (left < middle)
+                to[at++] = s->at[left++];
+            while (right < end)
+                to[at++] = s->at[right++];
+            memcpy(&s->at[begin], &to[begin], (end - begin) * sizeof(*to));
+        }
+    free(to);
 }
 
 void spans_merge(struct spans *s)
 {
     if (s->count == 0)
         return;
-    sort_rows(s->at, s->count, sizeof(*s->at), by_from);
+    merge_runs(s);
     size_t last = 0;
     for (size_t i = 1; i < s->count; i++) {
         if (s->at[i].from_ns > s->at[last].to_ns)
