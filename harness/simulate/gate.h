@@ -15,6 +15,9 @@ struct gate_options {
     enum noise_kind noise;
     enum depth depth;
     bool loses;
+    /* The plan is in the journal, and judged as it is read there, as that of a run is; else the
+     * journal has none, and the plan is judged as it was generated: the same, with less work. */
+    bool by_json;
     const char *method; /* of all requests; NULL: drawn */
     /* For one side of each test, without the confirmation stage: 5.6 (1) counts what the first
      * stage alone finds. 0: as a gate does it. */

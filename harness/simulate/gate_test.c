@@ -66,6 +66,33 @@ static void the_same_seed_is_the_same_gate(void **state)
     gate_release(&c);
 }
 
+/* Each gate of the proof is judged in one of these ways. */
+static void a_plan_that_was_written_and_read_is_judged_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct gate_options o = tally_options(seed);
+        struct gate by_json, at_once;
+        struct error err = {0};
+        o.by_json = true;
+        assert_true(gate_run(&o, &by_json, &err));
+        assert_non_null(by_json.journal->plan);
+        o.by_json = false;
+        assert_true(gate_run(&o, &at_once, &err));
+        assert_int_equal(by_json.judgement->verdict_count, at_once.judgement->verdict_count);
+        for (size_t i = 0; i < by_json.judgement->verdict_count; i++) {
+            const struct judged *a = &by_json.judgement->verdicts[i],
+                                *b = &at_once.judgement->verdicts[i];
+            assert_ptr_equal(a->claim, b->claim);
+            assert_int_equal(a->verdict.kind, b->verdict.kind);
+            assert_string_equal(a->verdict.text == NULL ? "" : a->verdict.text,
+                                b->verdict.text == NULL ? "" : b->verdict.text);
+        }
+        gate_release(&by_json);
+        gate_release(&at_once);
+    }
+}
+
 static void one_more(void *cookie, struct model_config *m)
 {
     (void)cookie;
@@ -296,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_right_mesh_passes_where_nothing_disturbs),
         cmocka_unit_test(the_same_seed_is_the_same_gate),
+        cmocka_unit_test(a_plan_that_was_written_and_read_is_judged_the_same),
         cmocka_unit_test(a_wrong_mesh_fails_its_claim),
         cmocka_unit_test(noise_shows_as_stalls_late_reads_and_lost_records),
         cmocka_unit_test(old_false_alarms_stay_silent),

@@ -9,6 +9,7 @@
 #define LINKERD_PERCENT 25
 #define LOSES_PERCENT 3
 #define SIGNIFICANT 1e-3
+#define BY_JSON_EACH 16 /* of so many gates one is judged by what its journal says of the plan */
 
 const double tally_levels[TALLY_LEVELS] = {1e-2, 1e-3, 1e-4};
 
@@ -31,6 +32,7 @@ struct gate_options tally_options(uint64_t seed)
     o.flavour = rng_below(&rng, 100) < LINKERD_PERCENT ? FLAVOUR_LINKERD : FLAVOUR_ENVOY;
     o.loses = rng_below(&rng, 100) < LOSES_PERCENT;
     o.seed = rng_next(&rng);
+    o.by_json = seed % BY_JSON_EACH == 0;
     return o;
 }
 
@@ -120,6 +122,7 @@ bool tally_defect_options(const struct tally_defect_type *type, uint64_t seed,
     *ret = (struct gate_options){.edge = edge,
                                  .depth = type->full ? DEPTH_FULL : DEPTH_QUICK,
                                  .noise = rng_below(&rng, 100) < 70 ? NOISE_QUIET : NOISE_SHARED,
+                                 .by_json = seed % BY_JSON_EACH == 0,
                                  .change = type->change,
                                  .cookie = type->cookie};
     for (int i = 0; i < DRAWS_MOST; i++) {

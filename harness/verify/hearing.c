@@ -82,7 +82,7 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
                   struct judgement *g, struct error *err)
 {
     *h = (struct hearing){.journal = j, .options = options, .g = g};
-    if (j->plan == NULL)
+    if (options->plan == NULL && j->plan == NULL)
         return error_set(err, ERROR_INPUT,
                          "the journal has no plan: the run ended before it began");
     if (options->plan == NULL && !plan_from_json(j->plan, &h->own_plan, err))
@@ -133,6 +133,23 @@ const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenari
             loose = &e->edge;
     }
     return loose;
+}
+
+const struct edge_policy *hearing_edges(struct hearing *h, uint32_t scenario, const char *arm,
+                                        size_t *ret_count)
+{
+    if (h->edges_of == NULL || h->edges_of_scenario != scenario ||
+        strcmp(h->edges_of_arm, arm) != 0) {
+        h->edges_of = ARENA_ARRAY(&h->g->arena, struct edge_policy, h->edge_count + 1);
+        h->edges_of_count = 0;
+        h->edges_of_scenario = scenario;
+        h->edges_of_arm = arm;
+        for (size_t i = 0; i < h->edge_count; i++)
+            if (h->edges[i].scenario == scenario && strcmp(h->edges[i].arm, arm) == 0)
+                h->edges_of[h->edges_of_count++] = h->edges[i].edge;
+    }
+    *ret_count = h->edges_of_count;
+    return h->edges_of;
 }
 
 struct span hearing_span(const struct hearing *h, uint32_t scenario, const char *arm)

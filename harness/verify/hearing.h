@@ -35,6 +35,10 @@ struct hearing {
     const char **subjects; /* of each scenario: SUBJECT, or the arm that it is */
     struct judgement *g;
     size_t verdict_room;
+    struct edge_policy *edges_of; /* of the arm that was asked for last; NULL: none yet */
+    size_t edges_of_count;
+    uint32_t edges_of_scenario;
+    const char *edges_of_arm;
     double alpha; /* for one side */
     struct metrics_memo metrics;
 };
@@ -59,6 +63,9 @@ const char *hearing_service(const struct step *s);
 /* The policy of the edge that ${s} speaks of; NULL: the journal has none. */
 const struct edge_policy *hearing_edge(const struct hearing *h, uint32_t scenario, const char *arm,
                                        const struct step *s);
+/* All policies of an arm; they live as long as the judgement. */
+const struct edge_policy *hearing_edges(struct hearing *h, uint32_t scenario, const char *arm,
+                                        size_t *ret_count);
 const struct track *hearing_track(struct hearing *h, uint32_t scenario, const char *arm,
                                   const char *service, const struct edge_policy *edge);
 /* The run of a planned phase by an arm; ${again}: which repetition, 0 the walk itself. NULL: it did

@@ -83,11 +83,7 @@ bool stand_window(const struct stand *st, const struct step *asked, const struct
     };
     if (asked->has_on && asked->on.from.service != NULL)
         ret->edge = journal_find_name(h->journal, asked->on.text);
-    struct edge_policy *edges = ARENA_ARRAY(&h->g->arena, struct edge_policy, h->edge_count + 1);
-    for (size_t i = 0; i < h->edge_count; i++)
-        if (h->edges[i].scenario == st->scenario && strcmp(h->edges[i].arm, st->arm) == 0)
-            edges[ret->edge_count++] = h->edges[i].edge;
-    ret->edges = edges;
+    ret->edges = hearing_edges(h, st->scenario, st->arm, &ret->edge_count);
     window_cut(ret);
     return true;
 }

@@ -75,8 +75,8 @@ struct judge_options {
      * for the proof that the judge keeps its level (5.6). */
     double level;
     struct baselines baselines; /* journals of other runs that tails are judged against */
-    /* What plan_from_json makes of the journal's plan, where a caller that judges a journal again
-     * and again has it already; NULL: it is read. */
+    /* The journal's plan, where a caller that judges a journal again and again has it already;
+     * NULL: it is read from there. */
     const struct plan *plan;
 };
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
