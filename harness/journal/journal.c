@@ -85,34 +85,82 @@ static bool file_size(const char *path, uint64_t *ret, struct error *err)
     return true;
 }
 
-static bool read_file(const char *path, struct journal *j, struct error *err)
+/* The database of ${path}, in the transaction in which all is read; NULL: it is no journal. */
+static sqlite3 *open_file(const char *path, uint64_t *ret_bytes, unsigned *ret_version,
+                          struct error *err)
 {
-    uint64_t bytes;
-    unsigned version = 0;
     sqlite3 *db = NULL;
-    if (!file_size(path, &bytes, err))
-        return false;
+    if (!file_size(path, ret_bytes, err))
+        return NULL;
     bool ok =
         sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ||
         sql_failed(db, err);
-    ok = ok && harden(db, err) && check_format(db, &version, err);
+    ok = ok && harden(db, err) && check_format(db, ret_version, err);
     /* again: the snapshot is taken now, and a run may have written since */
-    ok = ok && file_size(path, &bytes, err) && reader_read(db, version, bytes, j, err);
+    if (ok && file_size(path, ret_bytes, err))
+        return db;
     sqlite3_close(db);
-    return ok;
+    return NULL;
+}
+
+/* NULL with no error: the pages are odd. */
+static struct journal *read_file(const char *path, bool by_pages, uint64_t keep_bytes,
+                                 struct error *err)
+{
+    uint64_t bytes;
+    unsigned version = 0;
+    sqlite3 *db = open_file(path, &bytes, &version, err);
+    if (db == NULL)
+        return NULL;
+    struct journal *j = journal_new();
+    struct reader *r = reader_new(db, bytes, j);
+    j->path = arena_strdup(&j->arena, path);
+    if (reader_read(r, version, by_pages, keep_bytes, err) != READER_DONE) {
+        reader_free(r);
+        journal_free(j);
+        return NULL;
+    }
+    if (reader_let_go(r))
+        j->index->reader = r;
+    else
+        reader_free(r);
+    return j;
+}
+
+/* A damaged schema's own words may be in it. */
+static bool failed(const char *path, struct error *local, struct error *err)
+{
+    for (char *c = local->text; *c != '\0'; c++)
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    return error_set(err, local->kind, "%s %s", path, local->text);
+}
+
+bool journal_open_sliced(const char *path, uint64_t keep_bytes, struct journal **ret,
+                         struct error *err)
+{
+    struct error local = {0};
+    struct journal *j = read_file(path, true, keep_bytes, &local);
+    if (j == NULL && local.kind == ERROR_NONE)
+        j = read_file(path, false, keep_bytes, &local);
+    if (j == NULL)
+        return failed(path, &local, err);
+    *ret = j;
+    return true;
 }
 
 bool journal_open(const char *path, struct journal **ret, struct error *err)
 {
+    return journal_open_sliced(path, UINT64_MAX, ret, err);
+}
+
+bool journal_is_whole(const struct journal *j)
+{
+    return j->index->reader == NULL;
+}
+
+bool journal_load(struct journal *j, const struct journal_slice *slice, struct error *err)
+{
     struct error local = {0};
-    struct journal *j = journal_new();
-    j->path = arena_strdup(&j->arena, path);
-    if (read_file(path, j, &local)) {
-        *ret = j;
-        return true;
-    }
-    journal_free(j);
-    for (char *c = local.text; *c != '\0'; c++) /* a damaged schema's own words may be in it */
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-    return error_set(err, local.kind, "%s %s", path, local.text);
+    return j->index->reader == NULL || reader_load(j->index->reader, slice, &local) ||
+           failed(j->path, &local, err);
 }

@@ -126,6 +126,24 @@ struct journal {
 /* Reads a file, during a run too (WAL). ERROR_INPUT: not a journal, damaged, or of a newer format
  * (exit 65). */
 bool journal_open(const char *path, struct journal **ret, struct error *err) WARN_UNUSED;
+/* The same, for who looks at one slice of the run after the other (journal_load): where the rows of
+ * the kinds that grow with the traffic (attempts, requests, connections, hops) have more than
+ * ${keep_bytes} in memory, and the run has several walks, none of them is there at first. All else
+ * is, and what is said of the checksum is said of all. */
+bool journal_open_sliced(const char *path, uint64_t keep_bytes, struct journal **ret,
+                         struct error *err) WARN_UNUSED;
+#define JOURNAL_KEEP_BYTES (UINT64_C(16) * 1024 * 1024)
+/* Nothing was left in the file. */
+bool journal_is_whole(const struct journal *j);
+struct journal_slice {
+    const char *arm; /* whose processes; NULL: all */
+    uint64_t from_ns, to_ns;
+};
+/* Puts the rows of a slice (with those beside it that can be of the same requests) in the place of
+ * those that are there; does nothing to a whole journal. ERROR_INPUT, as of journal_open; then the
+ * journal is only good to be freed. */
+bool journal_load(struct journal *j, const struct journal_slice *slice,
+                  struct error *err) WARN_UNUSED;
 void journal_free(struct journal *j);
 const char *journal_name(const struct journal *j, uint32_t name); /* "" for 0 */
 /* The index of a text, 0 when the journal has no such name. */
@@ -133,7 +151,7 @@ uint32_t journal_find_name(const struct journal *j, const char *text);
 /* False when a row's values are not those that the conductor wrote, or a row is missing or added.
  */
 bool journal_checksum_good(const struct journal *j);
-/* Of all kinds of record, names apart. */
+/* Of all kinds of record, names apart; in memory or not. */
 uint64_t journal_row_count(const struct journal *j);
 const struct journal_proc *journal_proc_of(const struct journal *j,
                                            uint32_t proc); /* NULL: unknown */

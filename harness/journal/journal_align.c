@@ -1,4 +1,4 @@
-#include "journal/journal.h"
+#include "journal/align.h"
 
 #include "journal/rows.h"
 
@@ -123,15 +123,54 @@ static void align_rows(struct journal *j, const struct clocks *all, const struct
     }
 }
 
-void journal_align(struct journal *j)
+struct clocks *clocks_new(const struct journal *j)
 {
-    struct clocks all = {0};
+    struct clocks *all = check_alloc_zero(1, sizeof(*all));
+    collect(j, all);
+    return all;
+}
+
+void clocks_free(struct clocks *all)
+{
+    if (all == NULL)
+        return;
+    for (size_t i = 0; i < all->count; i++)
+        free(all->at[i].offsets);
+    free(all->at);
+    free(all);
+}
+
+uint64_t clocks_most_ns(const struct clocks *all)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; k < all->at[i].count; k++) {
+            int64_t ahead = all->at[i].offsets[k].ahead;
+            uint64_t far = (uint64_t)(ahead < 0 ? -ahead : ahead);
+            most = far > most ? far : most;
+        }
+    return most;
+}
+
+void clocks_align(const struct clocks *all, uint32_t proc, const struct record_type *type,
+                  uint8_t *row)
+{
+    const struct clock *c = find(all, proc);
+    if (c != NULL)
+        align_row(c, type, row);
+}
+
+void clocks_align_all(const struct clocks *all, struct journal *j)
+{
     size_t kinds;
     const struct record_type *types = record_types(&kinds);
-    collect(j, &all);
-    for (size_t i = 0; all.count > 0 && i < kinds; i++)
-        align_rows(j, &all, &types[i]);
-    for (size_t i = 0; i < all.count; i++)
-        free(all.at[i].offsets);
-    free(all.at);
+    for (size_t i = 0; all->count > 0 && i < kinds; i++)
+        align_rows(j, all, &types[i]);
+}
+
+void journal_align(struct journal *j)
+{
+    struct clocks *all = clocks_new(j);
+    clocks_align_all(all, j);
+    clocks_free(all);
 }

@@ -1,6 +1,7 @@
 #include "journal/journal.h"
 
 #include "journal/digest.h"
+#include "journal/reader.h"
 #include "journal/rows.h"
 #include "journal/store.h"
 
@@ -39,6 +40,7 @@ void journal_free(struct journal *j)
     free(j->names);
     map_release(&j->index->names);
     map_release(&j->index->seqs);
+    reader_free(j->index->reader);
     free(j->index);
     arena_release(&j->arena);
     free(j);
@@ -88,11 +90,12 @@ const struct journal_proc *journal_proc_of(const struct journal *j, uint32_t pro
 uint64_t journal_row_count(const struct journal *j)
 {
     size_t kinds, count;
-    uint64_t sum = 0;
+    const struct reader *reader = j->index->reader;
+    uint64_t sum = reader == NULL ? 0 : reader_left(reader);
     const struct record_type *types = record_types(&kinds);
     for (size_t i = 0; i < kinds; i++) {
         rows_of(j, types[i].kind, &count);
-        sum += count;
+        sum += reader == NULL || !reader_is_wide(types[i].kind) ? count : 0;
     }
     return sum;
 }
