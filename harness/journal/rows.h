@@ -15,7 +15,7 @@ struct journal_index {
                                    says */
     uint64_t few_seqs[ROWS_FEW_PROCS]; /* the same of the first processes, which most rows are of */
     bool altered;                      /* a checksum did not fit */
-    struct reader *reader;             /* of a journal in slices: it reads them; NULL: all is here */
+    struct reader *reader; /* of a journal in slices: it reads them; NULL: all is here */
 };
 
 /* Room for one more. How many rows an array of ${count} has room for follows from their number, so
