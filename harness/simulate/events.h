@@ -47,8 +47,10 @@ bool events_take_any(struct events *e, struct event *ret);
 /* The same: nearly always it is the list's last, and not its only one. */
 static inline bool events_take(struct events *e, struct event *ret)
 {
+    if (e->soon_count < 2)
+        return events_take_any(e, ret);
     const struct event *soon = &e->soon[e->soon_count - 1];
-    if (e->soon_count < 2 || (e->far.count > 0 && e->far.at[0].t_ns <= soon->t_ns))
+    if (e->far.count > 0 && e->far.at[0].t_ns <= soon->t_ns)
         return events_take_any(e, ret);
     *ret = *soon;
     e->now_ns = soon->t_ns;
