@@ -177,6 +177,28 @@ static void processes_in_turns_come_out_in_order(void **state)
     journal_free(j);
 }
 
+static void rows_that_were_expected_have_room_and_so_have_the_others(void **state)
+{
+    struct journal *j = journal_new();
+    (void)state;
+    journal_expect(j, RECORD_STALL, 100);
+    const struct stall_row *at = j->stalls;
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct stall_record r = {.at = i};
+        assert_true(i > 220 || j->stalls == at); /* not copied */
+        journal_add(j, 2 - i % 2, RECORD_STALL, &r);
+        if (i == 220 || i == 300)
+            journal_sort(j);
+    }
+    assert_int_equal(j->stall_count, 2000);
+    for (uint32_t i = 301; i < 2000; i++)
+        assert_int_equal(j->stalls[i].r.at, i);
+    for (uint32_t i = 1; i < 301; i++)
+        assert_true(j->stalls[i - 1].proc < j->stalls[i].proc ||
+                    j->stalls[i - 1].seq + 1 == j->stalls[i].seq);
+    journal_free(j);
+}
+
 static void names_and_processes_are_found(void **state)
 {
     struct journal *j = sample(5);
@@ -542,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FILE(what_is_saved_is_what_is_read),
         cmocka_unit_test(processes_in_turns_come_out_in_order),
+        cmocka_unit_test(rows_that_were_expected_have_room_and_so_have_the_others),
         cmocka_unit_test(names_and_processes_are_found),
         WITH_FILE(records_may_be_added_to_a_journal_that_was_read),
         cmocka_unit_test(every_line_is_json_with_words_in_order_of_time),
