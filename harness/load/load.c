@@ -245,15 +245,12 @@ struct load_progress load_progress(const struct load *l)
 static bool check(const struct load_config *config, uint32_t inflight_most, struct error *err)
 {
     const struct load_plan *plan = config->plan;
-    bool raw = load_raw_wanted(plan);
     if (plan->protocol != NULL && strcmp(plan->protocol, "http1") != 0 && !load_h2_wanted(plan) &&
-        !raw)
+        !load_raw_wanted(plan))
         return error_at(
             err, plan->source, ERROR_INPUT,
             "load: there is no protocol \"%.20s\"; it is one of http1, http2, grpc, tcp",
             plan->protocol);
-    if (raw && !load_raw_check(plan, err))
-        return false;
     if (plan->closed && plan->users == 0)
         return error_at(err, plan->source, ERROR_INPUT, "load.closed needs users, at least 1");
     if (plan->closed && plan->users > inflight_most)

@@ -5,32 +5,10 @@
 #include <string.h>
 
 #define LINE_BYTES 40
-#define TAGS_MOST 9999 /* four digits */
 
 bool load_raw_wanted(const struct load_plan *plan)
 {
     return plan->protocol != NULL && strcmp(plan->protocol, "tcp") == 0;
-}
-
-bool load_raw_check(const struct load_plan *plan, struct error *err)
-{
-    const char *key = NULL;
-    if (plan->method != NULL && strcmp(plan->method, "GET") != 0)
-        key = "method";
-    else if (plan->path != NULL && strcmp(plan->path, "/") != 0)
-        key = "path";
-    else if (plan->call != NULL)
-        key = "call";
-    else if (json_object_size(plan->headers) > 0)
-        key = "headers";
-    if (key != NULL)
-        return error_at(err, plan->source, ERROR_INPUT,
-                        "load: protocol \"tcp\" takes no %s: its requests are bytes", key);
-    if (plan->tagged_count > TAGS_MOST)
-        return error_at(err, plan->source, ERROR_LIMIT,
-                        "load: %zu kinds of tags, more than the %d that raw TCP has numbers for",
-                        plan->tagged_count, TAGS_MOST);
-    return true;
 }
 
 /* The message of the request under way: the bytes that are to come back. */

@@ -10,9 +10,6 @@
 #include "load/load_conn.h"
 
 bool load_raw_wanted(const struct load_plan *plan);
-/* Whether the plan's keys can be of raw TCP. ERROR_INPUT with the plan's line for one that is of
- * HTTP, ERROR_LIMIT for more kinds of tags than have a number. */
-bool load_raw_check(const struct load_plan *plan, struct error *err) WARN_UNUSED;
 #define LOAD_RAW_PARTS 2
 /* The request that ${c} has begun, as parts for sendmsg, good until the next one: the line (on the
  * connection's first), then the message: the plan's body, or, where it has none, the request's id

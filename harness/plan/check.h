@@ -29,7 +29,8 @@ void check_planes(const struct scenario *s, struct errors *errors);
 /* check_expect.c: what an expectation's keys may say, when their shape and places are right. */
 bool check_expect_keys(const struct check *c, const struct step *s, struct error *err) WARN_UNUSED;
 /* check_raw.c: loads, services and steps of raw TCP; ${step}: a fault or an expectation. */
-bool check_raw_load(const struct load_plan *l, struct error *err) WARN_UNUSED;
+bool check_raw_load(const struct scenario *s, const struct load_plan *l,
+                    struct error *err) WARN_UNUSED;
 void check_raw_services(const struct scenario *s, struct errors *errors);
 bool check_raw_step(const struct scenario *s, const struct step *step,
                     struct error *err) WARN_UNUSED;

@@ -23,7 +23,16 @@ static const struct service_plan *raw_service(const struct scenario *s, const ch
     return NULL;
 }
 
-bool check_raw_load(const struct load_plan *l, struct error *err)
+/* All that have a number, whichever load sends them. */
+static size_t tags_of(const struct scenario *s)
+{
+    json_t *tags = plan_tags(s);
+    size_t count = json_array_size(tags);
+    json_decref(tags);
+    return count;
+}
+
+bool check_raw_load(const struct scenario *s, const struct load_plan *l, struct error *err)
 {
     const char *key = NULL;
     if (!plan_is_raw(l->protocol))
@@ -39,10 +48,13 @@ bool check_raw_load(const struct load_plan *l, struct error *err)
                          "%s is of HTTP; a load of protocol \"tcp\" sends its body, and its answer "
                          "is the echo",
                          key);
-    return l->tagged_count <= TAGS_MOST ||
-           error_set(err, ERROR_INPUT,
-                     "tagged has %zu kinds of tags, more than the %d that raw TCP has numbers for",
-                     l->tagged_count, TAGS_MOST);
+    size_t tags = l->tagged_count > 0 ? tags_of(s) : 0;
+    return tags <= TAGS_MOST ||
+           error_set(
+               err, ERROR_INPUT,
+               "the scenario has %zu kinds of tags, more than the %d that raw TCP has numbers "
+               "for",
+               tags, TAGS_MOST);
 }
 
 /* What a stub of HTTP answers with; an echo has nothing of it. */

@@ -61,9 +61,16 @@ static void check_load_protocol(const struct scenario *s, const struct load_plan
 {
     for (size_t i = 0; i < s->lab.service_count; i++) {
         const struct service_plan *service = &s->lab.services[i];
-        if (strcmp(service->name, l->on.to.service) == 0 &&
-            (is_grpc(service->protocol) != is_grpc(l->protocol) ||
-             plan_is_raw(service->protocol) != plan_is_raw(l->protocol)))
+        bool raw = plan_is_raw(service->protocol);
+        if (strcmp(service->name, l->on.to.service) != 0 ||
+            (is_grpc(service->protocol) == is_grpc(l->protocol) && raw == plan_is_raw(l->protocol)))
+            continue;
+        if (raw && s->from_policy)
+            error_set(err, ERROR_INPUT,
+                      "the service \"%s\" speaks tcp, and what is made from a policy sends "
+                      "requests: write a suite",
+                      service->name);
+        else
             error_set(err, ERROR_INPUT, "protocol is %s, but the service \"%s\" speaks %s",
                       l->protocol != NULL ? l->protocol : "http1", service->name,
                       service->protocol != NULL ? service->protocol : "http1");
@@ -86,7 +93,7 @@ static void check_loads(const struct scenario *s, const struct load_plan *loads,
             l->on.to.any)
             error_set(&err, ERROR_INPUT,
                       "on is \"%.80s\"; it must be an edge such as \"client -> b\"", l->on.text);
-        else if (check_place(s, "on", &l->on, &err) && check_raw_load(l, &err))
+        else if (check_place(s, "on", &l->on, &err) && check_raw_load(s, l, &err))
             check_load_protocol(s, l, &err);
         error_prefix(&err, "%s: ", word);
         if (err.kind != ERROR_NONE)
