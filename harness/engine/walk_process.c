@@ -340,6 +340,33 @@ static void go_on(struct walk_target *t)
     walk_target_not_undone(t->walk, &err);
 }
 
+static void end_with_agent(struct walk_target *t)
+{
+    struct walk *w = t->walk;
+    struct error err = {0};
+    uint64_t since_ns = clock_now_ns();
+    loop_hold_remove(w->context->loop, &t->hold);
+    t->asked = false;
+    actor_expect_end(t->actor); /* of one that was to dial in: it does not any more */
+    if (undo_confirm(w->context->undo, t->entry, &err))
+        walk_target_end(t, "down", "its agent was lost", since_ns);
+    else
+        walk_break(w, &err);
+}
+
+void walk_process_on_lost(struct walk *w, const struct actor *proxy)
+{
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        for (size_t k = 0; k < u->target_count; k++) {
+            struct walk_target *t = &u->targets[k];
+            if (t->actor->id != NULL && (t->state == TARGET_DOWN || t->state == TARGET_STARTING) &&
+                walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy)
+                end_with_agent(t);
+        }
+    }
+}
+
 /* Its proxy starts it, by the next ARM. */
 static void start_dialled(struct walk_target *t)
 {

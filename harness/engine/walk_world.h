@@ -23,6 +23,8 @@ json_t *walk_world_stand_in(const struct walk_use *u);
 /* walk_process.c. Of a fleet: a kill is done by the agent that started the process. ARM says which
  * are dead now, of the endpoints that ${count} from ${first} on are; ARMED, that they are. */
 bool walk_process_is_down(const struct walk *w, size_t service, uint32_t first, uint32_t count);
+/* Nobody can start again what it started: the kill ends with it. */
+void walk_process_on_lost(struct walk *w, const struct actor *proxy);
 /* A proxy of a fleet has its last ARM in force, and so what that asked for. */
 void walk_process_on_armed(struct walk *w, const struct actor *proxy);
 void walk_world_arm(struct walk *w, struct walk_use *u);
