@@ -15,10 +15,26 @@ struct gaps {
     struct late test;
 };
 
+/* A ServiceProfile's retries are made at once. */
+static bool at_once(const struct edge_policy *edge)
+{
+    return edge->flavour == FLAVOUR_LINKERD && edge->retry.by_budget;
+}
+
 static bool applies(const struct edge_policy *edge)
 {
-    return edge->flavour != FLAVOUR_L4 && edge->retry.attempts.set &&
-           edge->retry.attempts.number > 0;
+    return edge->flavour != FLAVOUR_L4 &&
+           (at_once(edge) || (edge->retry.attempts.set && edge->retry.attempts.number > 0));
+}
+
+static uint64_t least_ns(const struct edge_policy *edge, uint32_t n)
+{
+    return at_once(edge) ? 0 : backoff_least_ns(edge, n);
+}
+
+static uint64_t most_ns(const struct edge_policy *edge, uint32_t n)
+{
+    return (at_once(edge) ? 0 : backoff_most_ns(edge, n)) + BACKOFF_TOLERANCE_NS;
 }
 
 static void collect(const struct edge_policy *edge, const struct window *w, struct gaps *gaps,
@@ -33,8 +49,8 @@ static void collect(const struct edge_policy *edge, const struct window *w, stru
             if (x->place > BACKOFF_GAPS_MOST || !backoff_gap(w, x, &gap))
                 continue;
             struct gaps *g = &gaps[x->place - 1];
-            uint64_t least = backoff_least_ns(edge, x->place);
-            bool late = gap > backoff_most_ns(edge, x->place) + BACKOFF_TOLERANCE_NS;
+            uint64_t least = least_ns(edge, x->place);
+            bool late = gap > most_ns(edge, x->place);
             bool soon = gap + SHORT_NS < least;
             extent_add(&g->extent, gap);
             g->count++;
@@ -52,9 +68,7 @@ static void fail(const struct edge_policy *edge, const struct window *w, const s
     char range[48], bound[32];
     verdict_range(g->extent.least, g->extent.most, range, sizeof(range));
     uint64_t count = g->soon > 0 ? g->soon : g->late;
-    verdict_span(g->soon > 0 ? backoff_least_ns(edge, n)
-                             : backoff_most_ns(edge, n) + BACKOFF_TOLERANCE_NS,
-                 bound, sizeof(bound));
+    verdict_span(g->soon > 0 ? least_ns(edge, n) : most_ns(edge, n), bound, sizeof(bound));
     verdict_fail(ret, arena, "gap %u: %llu of %llu %s than %s (%s)%s", n, (unsigned long long)count,
                  (unsigned long long)g->count, g->soon > 0 ? "shorter" : "longer", bound, range,
                  window_when(w, ret, arena));
@@ -68,12 +82,15 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
                   struct verdict *ret)
 {
     struct gaps gaps[BACKOFF_GAPS_MOST] = {0};
-    uint32_t used = (uint32_t)edge->retry.attempts.number;
+    uint32_t used = at_once(edge) ? 1 : (uint32_t)edge->retry.attempts.number;
     used = used < BACKOFF_GAPS_MOST ? used : BACKOFF_GAPS_MOST;
     collect(edge, w, gaps, ret);
     ret->unit = "gaps";
     ret->needed = window_floor(w, FIRST_LEAST);
-    verdict_policy(ret, &edge->retry.backoff_base, arena, "back-off within its law");
+    if (at_once(edge))
+        verdict_policy(ret, &edge->retry.conditions, arena, "retries without a back-off");
+    else
+        verdict_policy(ret, &edge->retry.backoff_base, arena, "back-off within its law");
     struct text line;
     text_init(&line, 256);
     uint32_t few = 0, open = 0;

@@ -86,6 +86,31 @@ static void each_gap_of_linkerd_has_its_own_law(void **state)
     is(&f, "backoff.law", VERDICT_FAIL, "44 gaps before retry 2 come too late");
 }
 
+/* A ServiceProfile has no back-off, and no bound for one request (3.1, D4). */
+static void a_profile_retries_at_once(void **state)
+{
+    struct fixture f;
+    (void)state;
+    for (int slow = 0; slow < 2; slow++) {
+        begin(&f, (struct edge_policy){.flavour = FLAVOUR_LINKERD,
+                                       .endpoints = 2,
+                                       .retry = {.by_budget = true,
+                                                 .on = RETRY_GATEWAY_ERROR,
+                                                 .conditions = number(0)}});
+        add_clean(&f, 0, 1000, 10, both, 2);
+        for (int i = 0; i < 44; i++) {
+            double at = 1000 + 100 * i, again = at + 0.3 + (slow == 1 ? 30 : 5);
+            struct made tries[] = {{at + 0.1, at + 0.3, 0, 1, 503},
+                                   {again, again + 0.2, 0, 2, 200}};
+            add_request(&f, at, again + 0.5, 200, BODY_OWN, tries, 2);
+        }
+        if (slow == 0)
+            is(&f, "backoff.max", VERDICT_PASS, "gap 1 5 ms (44)");
+        else
+            is(&f, "backoff.max", VERDICT_FAIL, "gap 1: 44 of 44 longer than 20 ms");
+    }
+}
+
 /* Each gap of backoff.max is a test of its own at the claim's level. */
 static void a_side_is_counted_for_each_test(void **state)
 {
@@ -99,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_gap_of_linkerd_has_its_own_law),
+        cmocka_unit_test(a_profile_retries_at_once),
         cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
         cmocka_unit_test(gaps_that_cannot_be_even_fail),
