@@ -178,14 +178,25 @@ static uint64_t started_ns(const struct journal *j)
     return first_ns;
 }
 
-void aborted_add_end(const struct report *report, struct text *to)
+bool aborted_slice(const struct journal *j, struct journal_slice *ret)
 {
-    const struct journal *j = report->journal;
     const struct journal_event *abort = report_event(j, "abort");
     const struct journal_event *trip = report_event(j, "guard_trip");
     if (report_ending(j) != ENDED_ABORTED || abort == NULL)
+        return false;
+    *ret = (struct journal_slice){.from_ns = trip != NULL ? trip->t_ns : abort->t_ns,
+                                  .to_ns = UINT64_MAX};
+    return true;
+}
+
+void aborted_add_end(const struct report *report, struct text *to)
+{
+    const struct journal *j = report->journal;
+    const struct journal_event *trip = report_event(j, "guard_trip");
+    struct journal_slice slice;
+    if (!aborted_slice(j, &slice))
         return;
-    uint64_t trip_ns = trip != NULL ? trip->t_ns : abort->t_ns;
+    uint64_t trip_ns = slice.from_ns;
     uint64_t wall_ns = (uint64_t)json_integer_value(json_object_get(j->run, "wall_ns"));
     uint64_t zero_ns = started_ns(j);
     add_not_run(report, to);

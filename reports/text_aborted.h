@@ -16,4 +16,7 @@ const char *aborted_by(const struct report *report);
  * load saw afterwards. Nothing when the run was not aborted. */
 void aborted_add_end(const struct report *report, struct text *to);
 
+/* The rows of which aborted_add_end tells; false: it tells of none. */
+bool aborted_slice(const struct journal *j, struct journal_slice *ret);
+
 #endif

@@ -56,7 +56,8 @@ static size_t judge(const char *path, struct live_judged *rows)
     struct judge_options options = {.partial = true};
     struct error err = {0};
     size_t count = 0;
-    if (journal_open(path, &journal, &err) && judge_run(journal, &options, &judgement, &err))
+    if (journal_open_sliced(path, JOURNAL_KEEP_BYTES, &journal, &err) &&
+        judge_sliced(journal, &options, &judgement, &err))
         count = live_judged_of(judgement, rows, LIVE_JUDGED_MOST);
     judgement_free(judgement);
     journal_free(journal);

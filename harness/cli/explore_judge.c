@@ -128,7 +128,8 @@ bool explore_judge(struct explore_lab *lab, const struct trial *t, const char *p
     struct judgement *g = NULL;
     const struct judge_options options = {.partial = true,
                                           .strict = arguments_has(lab->args, "strict")};
-    bool ok = journal_open(path, &journal, err) && judge_run(journal, &options, &g, err) &&
+    bool ok = journal_open_sliced(path, JOURNAL_KEEP_BYTES, &journal, err) &&
+              judge_sliced(journal, &options, &g, err) &&
               exception_file_apply(lab->exceptions, plan, g, err);
     if (ok)
         conclude(lab, t, g, ret, ret_evidence);

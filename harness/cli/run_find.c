@@ -2,6 +2,7 @@
 
 #include "cli/against.h"
 #include "cli/command.h"
+#include "reports/text_aborted.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,6 +58,14 @@ bool run_find(const char *run, char *to, size_t size, struct error *err)
     return true;
 }
 
+/* What the writers of a judgement alone still want of a journal in slices. */
+static bool load_rest(struct opened *o, struct error *err)
+{
+    struct journal_slice slice;
+    return journal_is_whole(o->journal) || !aborted_slice(o->journal, &slice) ||
+           journal_load(o->journal, &slice, err);
+}
+
 static bool judge(struct opened *o, const struct judge_options *options, const char *against,
                   struct error *err)
 {
@@ -65,25 +74,20 @@ static bool judge(struct opened *o, const struct judge_options *options, const c
     if (!against_open(&baselines, o->plan, against, err))
         return false;
     with.baselines = (struct baselines){baselines.rows, baselines.count};
-    bool good = judge_run(o->journal, &with, &o->judgement, err);
+    bool good = judge_sliced(o->journal, &with, &o->judgement, err) && load_rest(o, err);
     against_release(&baselines);
     return good;
 }
 
-int run_open(const char *run, const struct judge_options *options, struct opened *ret)
-{
-    return run_open_against(run, options, NULL, ret);
-}
-
-int run_open_against(const char *run, const struct judge_options *options, const char *against,
-                     struct opened *ret)
+static int open_run(const char *run, const struct judge_options *options, const char *against,
+                    uint64_t keep_bytes, struct opened *ret)
 {
     char path[600];
     struct error err = {0};
     *ret = (struct opened){0};
     if (!run_find(run, path, sizeof(path), &err))
         return command_fail(&err);
-    if (!journal_open(path, &ret->journal, &err)) {
+    if (!journal_open_sliced(path, keep_bytes, &ret->journal, &err)) {
         int code = command_fail(&err);
         return code == EXIT_USAGE ? EXIT_JOURNAL : code;
     }
@@ -106,6 +110,17 @@ int run_open_against(const char *run, const struct judge_options *options, const
         .version = MESHPROOF_VERSION,
     };
     return EXIT_PASS;
+}
+
+int run_open(const char *run, const struct judge_options *options, struct opened *ret)
+{
+    return open_run(run, options, NULL, UINT64_MAX, ret);
+}
+
+int run_open_judged(const char *run, const struct judge_options *options, const char *against,
+                    struct opened *ret)
+{
+    return open_run(run, options, against, JOURNAL_KEEP_BYTES, ret);
 }
 
 void run_close(struct opened *o)

@@ -21,10 +21,11 @@ struct opened {
 /* Exit code: EXIT_PASS when it is open, else the error is printed (65 for a journal that cannot be
  * read). */
 int run_open(const char *run, const struct judge_options *options, struct opened *ret);
-/* The same, with tails judged against the run ${against} instead of those that the suite names;
- * NULL: those. */
-int run_open_against(const char *run, const struct judge_options *options, const char *against,
-                     struct opened *ret);
+/* The same for its verdicts alone, and the writers text, json and junit: of a long run no more rows
+ * are in memory than one walk has. Tails are judged against the run ${against} instead of those
+ * that the suite names; NULL: those. */
+int run_open_judged(const char *run, const struct judge_options *options, const char *against,
+                    struct opened *ret);
 void run_close(struct opened *o);
 /* Writes one report to a file ("-": standard output). */
 bool run_write(const struct opened *o, const char *format, const char *path,

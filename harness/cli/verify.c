@@ -35,7 +35,7 @@ static int run(const struct arguments *args)
         exception_file_release(&exceptions);
         return code;
     }
-    code = run_open_against(args->positions[0], &options, arguments_get(args, "against"), &o);
+    code = run_open_judged(args->positions[0], &options, arguments_get(args, "against"), &o);
     if (code == EXIT_PASS && !exception_file_apply(&exceptions, o.plan, o.judgement, &err))
         code = command_fail(&err);
     if (code == EXIT_PASS) {

@@ -122,7 +122,7 @@ static int ended_before(const struct arguments *args, const struct waiting *w)
         error_set(&err, ERROR_SYSTEM, "run \"%.40s\" has ended", run);
         return command_fail(&err);
     }
-    int code = run_open(run, &options, &o);
+    int code = run_open_judged(run, &options, NULL, &o);
     if (code == EXIT_PASS)
         code = report_exit(&o.report);
     run_close(&o);

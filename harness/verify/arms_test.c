@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define T0 (1000 * NS_PER_S)
@@ -246,6 +248,38 @@ static void a_loop_that_stands_still_in_the_turn_of_others_is_nothing_to_the_arm
     }
 }
 
+/* A tail has the rows of the arm that it is against, though each arm is judged by itself. */
+static void judged_walk_by_walk_from_a_file_it_is_the_same(void **state)
+{
+    char path[] = "/tmp/meshproof-arms-XXXXXX";
+    struct rig whole, r;
+    struct error err = {0};
+    (void)state;
+    rig_open(&whole);
+    rig_make(&r);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    bool good = journal_save(r.j, path, &err);
+    journal_free(r.j);
+    good = good && journal_open_sliced(path, 0, &r.j, &err);
+    unlink(path);
+    if (!good || journal_is_whole(r.j) || !judge_sliced(r.j, NULL, &r.g, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(r.g->verdict_count, whole.g->verdict_count);
+    for (size_t i = 0; i < r.g->verdict_count; i++) {
+        const struct judged *a = &whole.g->verdicts[i], *b = &r.g->verdicts[i];
+        assert_ptr_equal(a->claim, b->claim);
+        assert_int_equal(a->verdict.kind, b->verdict.kind);
+        assert_int_equal(a->verdict.seen, b->verdict.seen);
+        if (a->verdict.text != NULL)
+            assert_string_equal(a->verdict.text, b->verdict.text);
+    }
+    rig_close(&whole);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +287,7 @@ int main(void)
         cmocka_unit_test(what_a_policy_promises_is_not_asked_where_there_is_no_mesh),
         cmocka_unit_test(the_clock_of_a_phase_stands_between_its_blocks),
         cmocka_unit_test(a_loop_that_stands_still_in_the_turn_of_others_is_nothing_to_the_arm),
+        cmocka_unit_test(judged_walk_by_walk_from_a_file_it_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,13 +99,11 @@ bool hearing_init(struct hearing *h, const struct journal *j, const struct judge
 
 void hearing_release(struct hearing *h)
 {
-    for (size_t i = 0; i < h->track_count; i++)
-        track_free(h->tracks[i].track);
+    hearing_leave(h);
     free(h->tracks);
     plan_free(h->own_plan);
     h->tracks = NULL;
     h->plan = h->own_plan = NULL;
-    h->track_count = 0;
 }
 
 const char *hearing_service(const struct step *s)
@@ -190,13 +188,22 @@ static uint64_t calm_from(const struct hearing *h, uint32_t scenario, const char
 {
     for (size_t i = 0; i < h->journal->event_count; i++) {
         const struct journal_event *e = &h->journal->events[i];
+        if (strcmp(e->what, "calm") != 0)
+            continue;
         const char *of = json_string_value(json_object_get(e->json, "arm"));
-        if (strcmp(e->what, "calm") == 0 && of != NULL && strcmp(of, arm) == 0 &&
+        if (of != NULL && strcmp(of, arm) == 0 &&
             json_integer_value(json_object_get(e->json, "scenario")) == (json_int_t)scenario &&
             e->t_ns < from_ns)
             from_ns = e->t_ns;
     }
     return from_ns;
+}
+
+struct span hearing_reach(const struct hearing *h, uint32_t scenario, const char *arm)
+{
+    struct span walk = hearing_span(h, scenario, arm);
+    return (struct span){calm_from(h, scenario, arm, walk.from_ns),
+                         after_last(h, scenario, arm, walk.to_ns)};
 }
 
 /* Half of the shortest ejection: its first pick back need not be the first that was possible. */
@@ -225,8 +232,6 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         if (p->scenario == scenario && strcmp(p->arm, arm) == 0 && p->t0_ns == span.from_ns)
             baseline = (struct span){p->t0_ns, p->t1_ns};
     }
-    span.from_ns = calm_from(h, scenario, arm, span.from_ns);
-    span.to_ns = after_last(h, scenario, arm, span.to_ns);
     struct track_options options = {
         .arm = arm,
         .service = service,
@@ -238,7 +243,7 @@ const struct track *hearing_track(struct hearing *h, uint32_t scenario, const ch
         .request_timeout_ns = edge == NULL ? 0 : timeout_request_ns(edge),
         .limited =
             edge != NULL && edge->pool.max_connections.set && edge->pool.max_connections.number > 0,
-        .span = span,
+        .span = hearing_reach(h, scenario, arm),
         .baseline = baseline,
     };
     if (h->track_count == h->track_room) {

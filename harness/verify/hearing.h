@@ -25,6 +25,7 @@ struct known_track {
 /* A verdict's case, before it is in the list. */
 struct hearing {
     const struct journal *journal;
+    struct journal *sliced; /* the same, where its rows are read walk by walk; else NULL */
     const struct judge_options *options;
     const struct plan *plan;
     struct plan *own_plan; /* read from the journal; NULL: the plan is the caller's */
@@ -35,6 +36,7 @@ struct hearing {
     const char **subjects; /* of each scenario: SUBJECT, or the arm that it is */
     struct judgement *g;
     size_t verdict_room;
+    size_t faults_most;           /* that the lists have room for */
     struct edge_policy *edges_of; /* of the arm that was asked for last; NULL: none yet */
     size_t edges_of_count;
     uint32_t edges_of_scenario;
@@ -93,6 +95,15 @@ void hearing_merge_parts(const struct claim_type *type, struct verdict *so_far,
                          const struct verdict *next, size_t parts, struct arena *arena);
 /* From the first phase of the arm's walk to its last. */
 struct span hearing_span(const struct hearing *h, uint32_t scenario, const char *arm);
+/* All that its tracks may hold: with the calm before, and what was under way at the end. */
+struct span hearing_reach(const struct hearing *h, uint32_t scenario, const char *arm);
+/* hearing_walk.c: from here on one walk is looked at, an arm's way through a scenario: no other's
+ * rows need be in memory, but those of what its claims compare it with. Rows and tracks of before
+ * are gone. */
+bool hearing_visit(struct hearing *h, uint32_t scenario, const char *arm,
+                   struct error *err) WARN_UNUSED;
+/* The walk is done: its tracks are gone. */
+void hearing_leave(struct hearing *h);
 /* Arms of the scenario in order of appearance, the subject first. */
 size_t hearing_arms(const struct hearing *h, uint32_t scenario, const char **ret, size_t most);
 /* Whether the options want this claim. */
@@ -104,10 +115,12 @@ struct judged *hearing_add(struct hearing *h);
 /* hearing_rules.c: what turns a verdict around after it was found. */
 void hearing_couple(struct hearing *h);
 void hearing_controls(struct hearing *h);
-/* hearing_lists.c: phases and faults of the report. */
-void hearing_list(struct hearing *h);
+/* hearing_lists.c: phases and faults of the report: room for those of all scenarios, then those of
+ * each, in order, while its subject's walk is visited. */
+void hearing_list_room(struct hearing *h);
+void hearing_list(struct hearing *h, uint32_t scenario);
 /* Where nothing was to be judged because no fault of the phase fired, the verdict says so. After
- * hearing_list. */
+ * all of hearing_list. */
 void hearing_explain(struct hearing *h);
 
 #endif

@@ -317,27 +317,29 @@ static void track_unasked(struct hearing *h, uint32_t scenario)
     }
 }
 
-void hearing_list(struct hearing *h)
+void hearing_list_room(struct hearing *h)
 {
     struct judgement *g = h->g;
-    size_t phases = 0, steps = 0;
+    size_t phases = 0;
     for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
         const struct scenario *s = &h->plan->scenarios[i];
         size_t whole = count_steps(s->steps, s->step_count);
         for (size_t k = 0; k < s->phase_count; k++) {
             size_t runs = count_runs(h, i, &s->phases[k]);
             phases += runs;
-            steps += runs * (whole + count_steps(s->phases[k].steps, s->phases[k].step_count));
+            h->faults_most +=
+                runs * (whole + count_steps(s->phases[k].steps, s->phases[k].step_count));
         }
     }
     g->phases = ARENA_ARRAY(&g->arena, struct judged_phase, phases + 1);
-    g->faults = ARENA_ARRAY(&g->arena, struct judged_fault, steps + 1);
-    for (uint32_t i = 0; i < h->plan->scenario_count; i++) {
-        track_unasked(h, i);
-        for (uint32_t k = 0; k < h->plan->scenarios[i].phase_count; k++) {
-            for (uint32_t again = 0; again < LOOKS_MOST; again++)
-                list_phase(h, i, k, again, steps);
-        }
-    }
+    g->faults = ARENA_ARRAY(&g->arena, struct judged_fault, h->faults_most + 1);
     sum_up(h);
+}
+
+void hearing_list(struct hearing *h, uint32_t scenario)
+{
+    track_unasked(h, scenario);
+    for (uint32_t k = 0; k < h->plan->scenarios[scenario].phase_count; k++)
+        for (uint32_t again = 0; again < LOOKS_MOST; again++)
+            list_phase(h, scenario, k, again, h->faults_most);
 }

@@ -361,8 +361,27 @@ static void count_up(struct judgement *g)
         g->outcome = g->not_applicable > 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
 }
 
-bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
-               struct error *err)
+/* A walk that did not run has nothing in the journal, and is judged all the same: it says so. */
+static bool judge_scenario(struct hearing *h, uint32_t scenario, struct error *err)
+{
+    const char *arms[ARMS_MOST], *glob = h->options->scenario;
+    bool asked =
+        glob == NULL || text_glob(bytes_of(h->plan->scenarios[scenario].name), bytes_of(glob));
+    size_t count = hearing_arms(h, scenario, arms, COUNT_OF(arms));
+    for (size_t k = 0; k < count && (asked || k == 0); k++) {
+        if (!hearing_visit(h, scenario, arms[k], err))
+            return false;
+        if (asked)
+            judge_arm(h, scenario, arms[k]);
+        if (k == 0)
+            hearing_list(h, scenario);
+    }
+    hearing_leave(h);
+    return true;
+}
+
+static bool run(const struct journal *j, struct journal *sliced,
+                const struct judge_options *options, struct judgement **ret, struct error *err)
 {
     static const struct judge_options usual = {0};
     struct judgement *g = check_alloc_zero(1, sizeof(*g));
@@ -372,22 +391,34 @@ bool judge_run(const struct journal *j, const struct judge_options *options, str
         judgement_free(g);
         return false;
     }
-    for (uint32_t i = 0; i < h.plan->scenario_count; i++) {
-        const char *arms[ARMS_MOST], *glob = h.options->scenario;
-        if (glob != NULL && !text_glob(bytes_of(h.plan->scenarios[i].name), bytes_of(glob)))
-            continue;
-        size_t count = hearing_arms(&h, i, arms, COUNT_OF(arms));
-        for (size_t k = 0; k < count; k++)
-            judge_arm(&h, i, arms[k]);
-    }
+    bool good = true;
+    h.sliced = sliced;
+    hearing_list_room(&h);
+    for (uint32_t i = 0; i < h.plan->scenario_count && good; i++)
+        good = judge_scenario(&h, i, err);
     hearing_couple(&h);
     hearing_controls(&h);
-    hearing_list(&h);
     hearing_explain(&h);
     count_up(g);
     hearing_release(&h);
-    *ret = g;
-    return true;
+    if (good)
+        *ret = g;
+    else
+        judgement_free(g);
+    return good;
+}
+
+bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
+               struct error *err)
+{
+    INVARIANT(journal_is_whole(j));
+    return run(j, NULL, options, ret, err);
+}
+
+bool judge_sliced(struct journal *j, const struct judge_options *options, struct judgement **ret,
+                  struct error *err)
+{
+    return run(j, journal_is_whole(j) ? NULL : j, options, ret, err);
 }
 
 void judgement_free(struct judgement *g)

@@ -81,6 +81,11 @@ struct judge_options {
 };
 bool judge_run(const struct journal *j, const struct judge_options *options, struct judgement **ret,
                struct error *err) WARN_UNUSED;
+/* The same of a journal whose rows may not all be in memory (journal_open_sliced): it reads those
+ * of one walk after the other, and leaves what it read last. ERROR_INPUT too where they cannot be
+ * read. */
+bool judge_sliced(struct journal *j, const struct judge_options *options, struct judgement **ret,
+                  struct error *err) WARN_UNUSED;
 void judgement_free(struct judgement *g);
 /* The phases (ordinals of ${scenario}) that ${arm}, the subject or a control, is to walk once more,
  * when that was done ${done} times: those of a FAIL of class P or T, to confirm it (5.5), and those
