@@ -194,63 +194,68 @@ enum btree_end btree_scan(struct btree *b, uint32_t root, int64_t from, int64_t 
 
 /* The bytes of a value by its serial type; 8 and 9 are the numbers 0 and 1 themselves. */
 static const uint8_t value_bytes[] = {0, 1, 2, 3, 4, 6, 8, 8, 0, 0};
-#define TYPE_REAL 7
-#define TYPE_ONE 9
+static const uint8_t value_shift[] = {0, 56, 48, 40, 32, 16, 0, 0, 0, 0};
+enum { TYPE_NULL = 0, TYPE_REAL = 7, TYPE_ZERO = 8, TYPE_ONE = 9 };
 
-static bool put_real(uint8_t *to, uint8_t type, int64_t bits)
+static void put_real(uint8_t *to, uint8_t type, uint64_t bits)
 {
-    double real = type == 0 ? (double)NAN : (double)bits;
+    double real = type == TYPE_NULL ? (double)NAN : (double)(int64_t)bits;
     if (type == TYPE_REAL)
         memcpy(&real, &bits, sizeof(real));
     memcpy(to, &real, sizeof(real));
-    return true;
 }
 
 /* A copy whose length is known beforehand is one instruction, and there are forty a row. */
-static bool put_number(uint8_t *to, unsigned width, uint64_t value)
+static bool put(const struct btree_column *c, uint8_t type, uint64_t value, uint8_t *row)
 {
+    uint8_t *to = row + c->offset;
     uint32_t thirty_two = (uint32_t)value;
     uint16_t sixteen = (uint16_t)value;
-    switch (width) {
-    case 8:
-        memcpy(to, &value, 8);
+    if (c->real) {
+        put_real(to, type, value);
         return true;
-    case 4:
-        memcpy(to, &thirty_two, 4);
-        return value == thirty_two;
+    }
+    if (type == TYPE_NULL)
+        return true;
+    switch (c->width) {
+    case 0:
+        return true;
+    case 1:
+        *to = (uint8_t)value;
+        return value == *to && type != TYPE_REAL;
     case 2:
         memcpy(to, &sixteen, 2);
-        return value == sixteen;
+        return value == sixteen && type != TYPE_REAL;
+    case 4:
+        memcpy(to, &thirty_two, 4);
+        return value == thirty_two && type != TYPE_REAL;
     default:
-        *to = (uint8_t)value;
-        return value == *to;
+        memcpy(to, &value, 8);
+        return type != TYPE_REAL;
     }
 }
 
-bool btree_take(struct bytes record, const struct btree_column *columns, size_t count, uint8_t *row)
+bool btree_take(struct bytes record, const struct btree_column *columns, size_t count, size_t first,
+                uint8_t *row)
 {
     /* A head of 128 bytes or more would have its length in two. */
     size_t head = record.len == 0 ? 0 : record.at[0];
     if (head != count + 1 || head > record.len || head >= 0x80)
         return false;
     const uint8_t *types = record.at + 1, *at = record.at + head, *end = record.at + record.len;
-    for (size_t i = 0; i < count; i++) {
-        const struct btree_column *c = &columns[i];
+    for (size_t i = 0; i < first; i++) {
         uint8_t type = types[i];
+        uint64_t word = 1;
+        if (type == TYPE_ZERO) /* most are; the row is zero as it is */
+            continue;
         if (type >= COUNT_OF(value_bytes) || value_bytes[type] > end - at)
             return false;
-        int64_t value = type == TYPE_ONE;
-        size_t bytes = value_bytes[type];
-        if (bytes > 0) {
-            uint64_t word;
+        if (value_bytes[type] > 0) {
             memcpy(&word, at, sizeof(word)); /* big-endian, with bytes of what follows */
-            value = (int64_t)__builtin_bswap64(word) >> (64 - 8 * bytes);
+            at += value_bytes[type];
+            word = (uint64_t)((int64_t)__builtin_bswap64(word) >> value_shift[type]);
         }
-        at += bytes;
-        if (c->width == 0)
-            continue;
-        if (c->real ? !put_real(row + c->offset, type, value)
-                    : type == TYPE_REAL || !put_number(row + c->offset, c->width, (uint64_t)value))
+        if (!put(&columns[i], type, word, row))
             return false;
     }
     return true;

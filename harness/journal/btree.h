@@ -34,9 +34,10 @@ struct btree_column {
     uint8_t width;
     bool real; /* a double; NULL is NaN */
 };
-/* Writes the columns of ${record} to ${row}: integers, NULL as 0. False: it is not of so many
- * columns, or one of them is no number or does not fit. */
+/* Writes the ${first} first of the ${count} columns of ${record} to ${row}, which is zero:
+ * integers, NULL as 0. False: it is not of so many columns, or one of them is no number or does not
+ * fit. */
 bool btree_take(struct bytes record, const struct btree_column *columns, size_t count,
-                uint8_t *row);
+                size_t first, uint8_t *row);
 
 #endif

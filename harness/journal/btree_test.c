@@ -114,10 +114,10 @@ struct told {
 static bool is_next(void *cookie, int64_t rowid, struct bytes record)
 {
     struct told *t = cookie;
-    struct row row;
+    struct row row = {0};
     assert_int_equal(sqlite3_step(t->s), SQLITE_ROW);
     assert_int_equal(rowid, sqlite3_column_int64(t->s, 0));
-    assert_true(btree_take(record, columns, COUNT_OF(columns), (uint8_t *)&row));
+    assert_true(btree_take(record, columns, COUNT_OF(columns), COUNT_OF(columns), (uint8_t *)&row));
     assert_int_equal(row.four, sqlite3_column_int64(t->s, 1));
     assert_int_equal(row.wide, (uint64_t)sqlite3_column_int64(t->s, 2));
     if (sqlite3_column_type(t->s, 3) == SQLITE_NULL)
@@ -166,10 +166,10 @@ static void rows_are_what_sqlite_says(void **state)
 
 static bool take_any(void *cookie, int64_t rowid, struct bytes record)
 {
-    struct row row;
+    struct row row = {0};
     (void)rowid;
     ++*(size_t *)cookie;
-    return btree_take(record, columns, COUNT_OF(columns), (uint8_t *)&row);
+    return btree_take(record, columns, COUNT_OF(columns), COUNT_OF(columns), (uint8_t *)&row);
 }
 
 /* What is not a plain row of numbers that fit is SQLite's. */

@@ -222,21 +222,45 @@ struct paging {
     struct reader *r;
     struct btree_column columns[SCHEMA_COLUMNS_MOST];
     size_t count;
+    size_t first; /* so many of them tell of which process and time a row is */
 };
+
+/* Most rows beside a slice are not of it: that is seen by its first columns. */
+static bool is_of_slice(const struct paging *p, struct bytes record, bool *ret_good)
+{
+    struct reader *r = p->r;
+    uint32_t proc, seq;
+    *ret_good = btree_take(record, p->columns, p->count, p->first, r->row);
+    rows_origin(r->type, r->row, &proc, &seq);
+    return *ret_good && reader_proc_of(r, proc)->wanted && reader_is_in_time(r, proc);
+}
 
 static bool on_page_row(void *cookie, int64_t rowid, struct bytes record)
 {
     struct paging *p = cookie;
     struct reader *r = p->r;
-    return reader_room(r, r->type->name, (size_t)r->type->count + 2) &&
-           btree_take(record, p->columns, p->count, r->row) && row_done(r, rowid);
+    bool good;
+    if (!reader_room(r, r->type->name, (size_t)r->type->count + 2))
+        return false;
+    memset(r->row, 0, r->bytes);
+    if (r->slice != NULL && !is_of_slice(p, record, &good)) {
+        r->seen++;
+        return good;
+    }
+    memset(r->row, 0, r->bytes); /* it has aligned what it took */
+    return btree_take(record, p->columns, p->count, p->count, r->row) && row_done(r, rowid);
 }
 
 static void read_by_pages(struct reader *r, int64_t first, int64_t last)
 {
     struct paging p = {.r = r};
-    r->odd = !map_columns(r, p.columns, &p.count) ||
-             btree_scan(r->pages, root_of(r), first, last, on_page_row, &p) != BTREE_DONE;
+    uint16_t at = (uint16_t)r->type->fields[0].offset;
+    r->odd = !map_columns(r, p.columns, &p.count);
+    for (size_t i = 0; i < p.count && !r->odd; i++)
+        if (p.columns[i].width > 0 &&
+            (p.columns[i].offset == at || p.columns[i].offset == r->type->bytes))
+            p.first = i + 1;
+    r->odd = r->odd || btree_scan(r->pages, root_of(r), first, last, on_page_row, &p) != BTREE_DONE;
 }
 
 static void begin(struct reader *r, const struct record_type *type)
