@@ -90,15 +90,15 @@ static void step_on(struct reader *r)
 /* Of a journal in slices the wide rows are kept while they are few. */
 static void keep(struct reader *r, size_t wide)
 {
-    bool may_go = wide != READER_WIDE && r->sliced;
-    if (may_go && !r->let_go) {
+    if (wide != READER_WIDE && r->sliced && !r->let_go) {
         r->kept_bytes += r->bytes;
         if (r->kept_bytes > r->keep_bytes)
             reader_drop_wide(r);
     }
-    if (!may_go || !r->let_go)
+    if (wide == READER_WIDE || !r->let_go)
         r->count++;
-    step_on(r);
+    if (r->count > 0 || r->rows == NULL)
+        step_on(r);
 }
 
 /* The row is at ${r->row}, with its origin behind it. */

@@ -92,6 +92,8 @@ void rows_origin(const struct record_type *type, const void *row, uint32_t *ret_
     memcpy(ret_seq, (const uint8_t *)row + type->bytes + sizeof(*ret_proc), sizeof(*ret_seq));
 }
 
+#define ROW_MOST_BYTES 512
+
 struct place {
     uint64_t key; /* process, seq */
     size_t at;
@@ -121,21 +123,89 @@ static bool is_sorted(const struct record_type *type, const uint8_t *rows, size_
     return true;
 }
 
+/* A process of the rows, while they are sorted. */
+struct lane {
+    uint32_t proc, last_seq;
+    size_t count, next;
+};
+#define LANES_MOST 64
+
+static int compare_lanes(const void *a, const void *b)
+{
+    const struct lane *x = a, *y = b;
+    return x->proc < y->proc ? -1 : x->proc > y->proc;
+}
+
+static struct lane *lane_of(struct lane *lanes, size_t *count, uint32_t proc)
+{
+    size_t i = 0;
+    while (i < *count && lanes[i].proc != proc)
+        i++;
+    if (i == *count && i < LANES_MOST)
+        lanes[(*count)++] = (struct lane){.proc = proc};
+    return i == LANES_MOST ? NULL : &lanes[i];
+}
+
+/* Rows came in as they were sent: those of one process are in order, and only the processes take
+ * turns. Writes where each row goes; false: it is not so. */
+static bool order_of_lanes(const struct record_type *type, const uint8_t *rows, size_t count,
+                           uint32_t *to)
+{
+    struct lane lanes[LANES_MOST], *lane;
+    size_t lane_count = 0, bytes = rows_bytes(type), next = 0;
+    uint32_t proc, seq;
+    for (size_t i = 0; i < count; i++) {
+        rows_origin(type, rows + i * bytes, &proc, &seq);
+        lane = lane_of(lanes, &lane_count, proc);
+        if (lane == NULL || seq < lane->last_seq)
+            return false;
+        lane->last_seq = seq;
+        lane->count++;
+    }
+    qsort(lanes, lane_count, sizeof(lanes[0]), compare_lanes);
+    for (size_t i = 0; i < lane_count; i++) {
+        lanes[i].next = next;
+        next += lanes[i].count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        rows_origin(type, rows + i * bytes, &proc, &seq);
+        to[i] = (uint32_t)lane_of(lanes, &lane_count, proc)->next++;
+    }
+    return true;
+}
+
+static void order_of_all(const struct record_type *type, const uint8_t *rows, size_t count,
+                         uint32_t *to)
+{
+    struct place *places = check_alloc(count * sizeof(*places));
+    for (size_t i = 0; i < count; i++)
+        places[i] = (struct place){place_of(type, rows + i * rows_bytes(type)), i};
+    qsort(places, count, sizeof(*places), compare_places);
+    for (size_t i = 0; i < count; i++)
+        to[places[i].at] = (uint32_t)i;
+    free(places);
+}
+
+/* In place: a copy of all rows would be the most memory that a judgement takes. */
 void rows_sort(struct journal *j, const struct record_type *type)
 {
+    uint8_t held[ROW_MOST_BYTES];
     size_t count, bytes = rows_bytes(type);
     uint8_t *rows = rows_of(j, type->kind, &count);
     if (is_sorted(type, rows, count))
         return;
-    struct place *places = check_alloc(count * sizeof(*places));
+    INVARIANT(count < UINT32_MAX && bytes <= sizeof(held));
+    uint32_t *to = check_alloc(count * sizeof(*to));
+    if (!order_of_lanes(type, rows, count, to))
+        order_of_all(type, rows, count, to);
     for (size_t i = 0; i < count; i++)
-        places[i] = (struct place){place_of(type, rows + i * bytes), i};
-    uint8_t *to = check_alloc(rows_room(count) * bytes);
-    j->index->rooms[type->kind] = 0;
-    qsort(places, count, sizeof(*places), compare_places);
-    for (size_t i = 0; i < count; i++)
-        memcpy(to + i * bytes, rows + places[i].at * bytes, bytes);
-    free(rows);
-    rows_set(j, type->kind, to, count);
-    free(places);
+        while (to[i] != i) {
+            size_t k = to[i];
+            memcpy(held, rows + k * bytes, bytes);
+            memcpy(rows + k * bytes, rows + i * bytes, bytes);
+            memcpy(rows + i * bytes, held, bytes);
+            to[i] = to[k];
+            to[k] = (uint32_t)k;
+        }
+    free(to);
 }
