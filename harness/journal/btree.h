@@ -37,7 +37,7 @@ struct btree_column {
 /* Writes the ${first} first of the ${count} columns of ${record} to ${row}, which is zero:
  * integers, NULL as 0. False: it is not of so many columns, or one of them is no number or does not
  * fit. */
-bool btree_take(struct bytes record, const struct btree_column *columns, size_t count,
-                size_t first, uint8_t *row);
+bool btree_take(struct bytes record, const struct btree_column *columns, size_t count, size_t first,
+                uint8_t *row);
 
 #endif
