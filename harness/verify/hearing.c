@@ -138,7 +138,10 @@ const struct edge_policy *hearing_edges(struct hearing *h, uint32_t scenario, co
 {
     if (h->edges_of == NULL || h->edges_of_scenario != scenario ||
         strcmp(h->edges_of_arm, arm) != 0) {
-        h->edges_of = ARENA_ARRAY(&h->g->arena, struct edge_policy, h->edge_count + 1);
+        size_t count = 0; /* of all scenarios there may be many */
+        for (size_t i = 0; i < h->edge_count; i++)
+            count += h->edges[i].scenario == scenario && strcmp(h->edges[i].arm, arm) == 0;
+        h->edges_of = ARENA_ARRAY(&h->g->arena, struct edge_policy, count + 1);
         h->edges_of_count = 0;
         h->edges_of_scenario = scenario;
         h->edges_of_arm = arm;
