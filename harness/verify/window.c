@@ -1,12 +1,25 @@
 #include "verify/window.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <stdlib.h>
 
 #define STRICT_FLOOR 66
 #define STARVED_PPM 500000
+#define RECORDED_WITHIN_NS NS_PER_S
 #define LAGGED_PPM 50000 /* of long lags of our own loops (spec/verifier.md 5.4) */
+
+/* When the last record of what lies in the window was written: a try's when it ends, which may be
+ * after the phase, and on a starved machine a while after that. */
+static uint64_t records_end_ns(const struct window *w)
+{
+    uint64_t end_ns = w->wide.to_ns;
+    for (uint32_t i = w->from; i < w->to; i++)
+        if (w->track->requests[i].done_ns > end_ns)
+            end_ns = w->track->requests[i].done_ns;
+    return end_ns == UINT64_MAX ? end_ns : end_ns + RECORDED_WITHIN_NS;
+}
 
 void window_cut(struct window *w)
 {
@@ -32,7 +45,8 @@ void window_cut(struct window *w)
         const struct lost_record *r = &w->journal->losts[i].r;
         const struct journal_proc *p = journal_proc_of(w->journal, w->journal->losts[i].proc);
         bool ours = p == NULL || p->arm == NULL || strcmp(p->arm, t->arm) == 0;
-        if (!ours || r->at >= w->wide.to_ns || r->to < w->wide.from_ns)
+        uint64_t until_ns = r->kind == RECORD_LOST ? w->wide.to_ns : records_end_ns(w);
+        if (!ours || r->at >= until_ns || r->to < w->wide.from_ns)
             continue;
         w->lost += r->count;
         /* By the conductor: more than records was missing (engine/walk_fleet.c). */
