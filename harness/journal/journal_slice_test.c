@@ -1,51 +1,14 @@
 /* Journals that are read slice by slice. */
 #include "journal/journal.h"
+#include "journal/file_fixture_test.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 
 #define SECOND UINT64_C(1000000000)
 #define T0 (1000 * SECOND)
 #define ROWS 6000 /* of each kind and arm, over 600 s */
-
-struct place {
-    char folder[64], path[96];
-};
-
-static int setup(void **state)
-{
-    struct place *p = check_alloc_zero(1, sizeof(*p));
-    snprintf(p->folder, sizeof(p->folder), "/tmp/meshproof-slice-XXXXXX");
-    if (mkdtemp(p->folder) == NULL)
-        return -1;
-    snprintf(p->path, sizeof(p->path), "%s/run.db", p->folder);
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    static const char *const tails[] = {"", "-wal", "-shm"};
-    struct place *p = *state;
-    for (size_t i = 0; i < COUNT_OF(tails); i++) {
-        char file[128];
-        snprintf(file, sizeof(file), "%s%s", p->path, tails[i]);
-        unlink(file);
-    }
-    int rc = rmdir(p->folder);
-    free(p);
-    return rc;
-}
-
-static void ok(bool result, const struct error *err)
-{
-    if (!result)
-        fail_msg("%s", err->text);
-}
 
 /* Two arms at the same time, one of them on a clock that is ${ahead_ns} before the conductor's; its
  * rows lie as they came in, the arms in turns. */

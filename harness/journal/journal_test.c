@@ -1,4 +1,5 @@
 #include "journal/journal.h"
+#include "journal/file_fixture_test.h"
 
 #include "base/rng.h"
 
@@ -7,39 +8,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-struct place {
-    char folder[64], path[96];
-};
-
-static int setup(void **state)
-{
-    struct place *p = check_alloc_zero(1, sizeof(*p));
-    snprintf(p->folder, sizeof(p->folder), "/tmp/meshproof-journal-XXXXXX");
-    if (mkdtemp(p->folder) == NULL)
-        return -1;
-    snprintf(p->path, sizeof(p->path), "%s/run.db", p->folder);
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    unlink(p->path);
-    int rc = rmdir(p->folder);
-    free(p);
-    return rc;
-}
-
-static void ok(bool result, const struct error *err)
-{
-    if (!result)
-        fail_msg("%s", err->text);
-}
 
 /* A journal with something of everything; two processes in turns. */
 static struct journal *sample(size_t attempts)

@@ -1,4 +1,5 @@
 #include "journal/store.h"
+#include "journal/file_fixture_test.h"
 
 #include "journal/journal.h"
 
@@ -8,38 +9,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-struct place {
-    char folder[64], path[96];
-};
-
-static int setup(void **state)
-{
-    struct place *p = check_alloc_zero(1, sizeof(*p));
-    snprintf(p->folder, sizeof(p->folder), "/tmp/meshproof-store-XXXXXX");
-    if (mkdtemp(p->folder) == NULL)
-        return -1;
-    snprintf(p->path, sizeof(p->path), "%s/run.db", p->folder);
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    static const char *const tails[] = {"", "-wal", "-shm", "-journal"};
-    struct place *p = *state;
-    for (size_t i = 0; i < COUNT_OF(tails); i++) {
-        char file[128];
-        snprintf(file, sizeof(file), "%s%s", p->path, tails[i]);
-        unlink(file);
-    }
-    int rc = rmdir(p->folder); /* fails when something else was left behind */
-    free(p);
-    return rc;
-}
 
 static bool exists(const struct place *p, const char *tail)
 {
@@ -47,12 +16,6 @@ static bool exists(const struct place *p, const char *tail)
     struct stat st;
     snprintf(file, sizeof(file), "%s%s", p->path, tail);
     return stat(file, &st) == 0;
-}
-
-static void ok(bool result, const struct error *err)
-{
-    if (!result)
-        fail_msg("%s", err->text);
 }
 
 static bool send_name(struct store *s, uint32_t proc, uint32_t id, const char *text, size_t len,

@@ -359,7 +359,7 @@ static bool open_port(struct stub *s, struct stub_port *port, const char *listen
                                         .on_request = on_request,
                                         .on_gone = on_gone,
                                         .cookie = port};
-    if (is_one_of(s->service->protocol, "tcp", "tcp"))
+    if (s->service->protocol != NULL && strcmp(s->service->protocol, "tcp") == 0)
         return stub_echo_open(port, listen, &port->echo, err);
     return is_one_of(s->service->protocol, "http2", "grpc")
                ? h2_server_open(s->loop, &h2, &port->h2, err)

@@ -41,11 +41,12 @@ void window_cut(struct window *w)
                                              1e6 / (double)length);
     w->lost = 0;
     w->agent_lost = false;
+    uint64_t written_ns = w->journal->lost_count == 0 ? 0 : records_end_ns(w);
     for (size_t i = 0; i < w->journal->lost_count; i++) {
         const struct lost_record *r = &w->journal->losts[i].r;
         const struct journal_proc *p = journal_proc_of(w->journal, w->journal->losts[i].proc);
         bool ours = p == NULL || p->arm == NULL || strcmp(p->arm, t->arm) == 0;
-        uint64_t until_ns = r->kind == RECORD_LOST ? w->wide.to_ns : records_end_ns(w);
+        uint64_t until_ns = r->kind == RECORD_LOST ? w->wide.to_ns : written_ns;
         if (!ours || r->at >= until_ns || r->to < w->wide.from_ns)
             continue;
         w->lost += r->count;
