@@ -7,6 +7,7 @@
 #include "verify/backoff.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 
 #include <stdlib.h>
 
@@ -34,12 +35,6 @@ struct bands {
     uint64_t high_ns, bin_ns;
     double top; /* the largest share of a bin */
 };
-
-static int by_size(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
 
 static bool has_law(const struct edge_policy *p)
 {
@@ -127,7 +122,7 @@ static void lay_out(struct bands *b)
         b->high_ns = p->most_ns > b->high_ns ? p->most_ns : b->high_ns;
         if (p->count == 0)
             continue;
-        qsort(p->gaps, p->count, sizeof(*p->gaps), by_size);
+        qsort(p->gaps, p->count, sizeof(*p->gaps), sort_by_u64);
         /* one stray gap in a hundred does not press the others together */
         uint64_t ns = p->gaps[p->count - 1 - p->count / 100];
         seen = ns > seen ? ns : seen;

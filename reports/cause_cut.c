@@ -25,17 +25,11 @@ struct times {
     uint64_t least, tenth, middle, ninth, most;
 };
 
-static int compare_u64(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void sort_times(const struct counts *c, struct times *ret)
 {
     uint64_t at[KEPT_MOST];
     memcpy(at, c->at, c->kept * sizeof(at[0]));
-    sort_rows(at, c->kept, sizeof(at[0]), compare_u64);
+    sort_rows(at, c->kept, sizeof(at[0]), sort_by_u64);
     *ret = (struct times){at[0], at[c->kept / 10], at[c->kept / 2], at[c->kept - 1 - c->kept / 10],
                           at[c->kept - 1]};
 }

@@ -5,6 +5,7 @@
 #include "reports/scene.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 
 #include <stdlib.h>
 
@@ -34,12 +35,6 @@ struct spectrum {
     uint64_t top_ppm; /* the highest percentile that all that is drawn bears */
     struct axis x, y;
 };
-
-static int by_size(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
 
 /* Parts per million up to which ${count} samples bear percentiles; 0: to none. */
 static uint64_t bears_ppm(size_t count)
@@ -87,7 +82,7 @@ static void read_requests(struct spectrum *p)
     }
     for (size_t i = 0; i < p->all_count; i++)
         if (p->all[i].count > 0)
-            qsort(p->all[i].ns, p->all[i].count, sizeof(uint64_t), by_size);
+            qsort(p->all[i].ns, p->all[i].count, sizeof(uint64_t), sort_by_u64);
 }
 
 static bool had_fault(const struct scene *s, const struct journal_phase *phase)

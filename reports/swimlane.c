@@ -1,5 +1,7 @@
 #include "reports/swimlane.h"
 
+#include "base/sort.h"
+
 #include <stdlib.h>
 
 /* Which lane a process's endpoint is. */
@@ -148,12 +150,6 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : (x->endpoint > y->endpoint) - (x->endpoint < y->endpoint);
 }
 
-static int by_time(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void sum_up(struct swimlanes *l)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -169,7 +165,7 @@ static void sum_up(struct swimlanes *l)
                 l->most_failed = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
         }
         if (lane->refused_count > 0)
-            qsort(lane->refused_ns, lane->refused_count, sizeof(uint64_t), by_time);
+            qsort(lane->refused_ns, lane->refused_count, sizeof(uint64_t), sort_by_u64);
     }
     if (l->count > 0)
         qsort(l->at, l->count, sizeof(*l->at), by_name);

@@ -27,3 +27,9 @@ void sort_rows(void *at, size_t count, size_t bytes, int (*compare)(const void *
         memcpy(rows + k * bytes, row, bytes);
     }
 }
+
+int sort_by_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}

@@ -85,12 +85,22 @@ static void rows_of_one_key_keep_their_order(void **state)
     }
 }
 
+static void numbers_come_smallest_first(void **state)
+{
+    uint64_t numbers[] = {UINT64_MAX, 3, 0, UINT64_C(1) << 63, 3, 1};
+    const uint64_t sorted[] = {0, 1, 3, 3, UINT64_C(1) << 63, UINT64_MAX};
+    (void)state;
+    qsort(numbers, COUNT_OF(numbers), sizeof(numbers[0]), sort_by_u64);
+    assert_memory_equal(numbers, sorted, sizeof(sorted));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_in_order_are_only_looked_at),
         cmocka_unit_test(rows_out_of_order_are_sorted),
         cmocka_unit_test(rows_of_one_key_keep_their_order),
+        cmocka_unit_test(numbers_come_smallest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,11 +6,6 @@
 #define BACK_PICKS_LEAST 5
 #define STEADY_REQUESTS_LEAST 5
 
-bool request_is_good(const struct request_record *request)
-{
-    return record_request_is_good(request);
-}
-
 static bool parse_kind(const char *word, enum await_kind *ret)
 {
     static const char *const words[] = {"ejected",  "readmitted", "steady", "fired",
@@ -122,7 +117,7 @@ void await_on_request(struct await *a, const struct request_record *request)
 {
     uint64_t end_ns = request->due + request->done;
     a->seen++;
-    if (!request_is_good(request) && end_ns > a->last_bad_ns)
+    if (!record_request_is_good(request) && end_ns > a->last_bad_ns)
         a->last_bad_ns = end_ns;
 }
 

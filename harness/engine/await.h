@@ -57,7 +57,4 @@ void await_on_fired(struct await *a);
 void await_on_human(struct await *a);
 bool await_met(const struct await *a, const struct picks *picks, uint64_t now_ns);
 
-/* An answer that counts as good without being told otherwise: complete, 2xx or 3xx, grpc OK. */
-bool request_is_good(const struct request_record *request);
-
 #endif

@@ -1,6 +1,7 @@
 #include "engine/probe.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "engine/await.h"
 #include "net/socket.h"
 
@@ -71,15 +72,9 @@ void probe_on_request(struct probe *p, const struct request_record *r)
     if (p->plan->kind != PROBE_CLIENT)
         return;
     c->ended++;
-    c->bad += !request_is_good(r);
+    c->bad += !record_request_is_good(r);
     if (c->count < REQUESTS_MOST)
         c->times_ns[c->count++] = r->done;
-}
-
-static int by_time(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
 }
 
 static double client_value(const struct probe *p, struct client *c, uint64_t now_ns)
@@ -90,7 +85,7 @@ static double client_value(const struct probe *p, struct client *c, uint64_t now
     if (strcmp(what, "rate") == 0)
         return (double)c->ended * 1e9 / (double)(now_ns - c->since_ns);
     size_t pct = strcmp(what, "p50") == 0 ? 50 : strcmp(what, "p90") == 0 ? 90 : 99;
-    qsort(c->times_ns, c->count, sizeof(*c->times_ns), by_time);
+    qsort(c->times_ns, c->count, sizeof(*c->times_ns), sort_by_u64);
     size_t rank = (c->count * pct + 99) / 100; /* the smallest that so many are not above */
     return (double)c->times_ns[rank == 0 ? 0 : rank - 1];
 }

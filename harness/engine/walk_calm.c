@@ -210,8 +210,8 @@ void walk_calm_on_request(struct walk *w, const struct actor *from, const struct
         if (from != w->loads[0] || !e->asked || !actor_name_is(from, r->edge, e->hash))
             continue;
         e->asked = false;
-        e->good = request_is_good(r) || (r->end == END_COMPLETE && e->declared != 0 &&
-                                         r->status == e->declared && r->grpc_status <= 1);
+        e->good = record_request_is_good(r) || (r->end == END_COMPLETE && e->declared != 0 &&
+                                                r->status == e->declared && r->grpc_status <= 1);
         if (!e->good && c->why.kind == ERROR_NONE)
             walk_tell(w, "calm", "%s is not answered well yet; waiting for it", e->name);
         if (!e->good)

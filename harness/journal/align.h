@@ -1,7 +1,9 @@
 #ifndef JOURNAL_ALIGN_H
 #define JOURNAL_ALIGN_H
 
-/* Times of processes on another clock, put on the conductor's (journal_align). */
+/* The times of processes whose clock is not the conductor's, put where they were on that, by the
+ * nearest of the measured offsets, so that rows fall into the phases they belong to. Which clocks
+ * agree stands in the clock rows as before: what is subtracted needs one clock, not this. */
 
 #include "journal/journal.h"
 

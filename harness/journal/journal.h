@@ -165,10 +165,6 @@ void journal_add(struct journal *j, uint32_t proc, enum record_kind kind, const 
 void journal_expect(struct journal *j, enum record_kind kind, size_t count);
 /* Puts the arrays in order of (proc, seq) again, where processes were added in turns. */
 void journal_sort(struct journal *j);
-/* Puts the times of processes whose clock is not the conductor's where they were on that, by the
- * nearest of the measured offsets, so that rows fall into the phases they belong to. Which clocks
- * agree stands in the clock rows as before: what is subtracted needs one clock, not this. */
-void journal_align(struct journal *j);
 uint32_t journal_add_name(struct journal *j, const char *text);
 void journal_add_proc(struct journal *j, uint32_t proc, const char *role, const char *arm,
                       const char *service);

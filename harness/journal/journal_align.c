@@ -167,10 +167,3 @@ void clocks_align_all(const struct clocks *all, struct journal *j)
     for (size_t i = 0; all->count > 0 && i < kinds; i++)
         align_rows(j, all, &types[i]);
 }
-
-void journal_align(struct journal *j)
-{
-    struct clocks *all = clocks_new(j);
-    clocks_align_all(all, j);
-    clocks_free(all);
-}

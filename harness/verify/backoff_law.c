@@ -4,6 +4,7 @@
 #include "verify/claims.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "stats/exact.h"
 
 #include <math.h>
@@ -26,12 +27,6 @@ static bool applies(const struct edge_policy *edge)
 {
     return edge->flavour != FLAVOUR_L4 && edge->retry.attempts.set &&
            edge->retry.attempts.number > 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
 }
 
 static double law(double x, double width)
@@ -70,7 +65,7 @@ static uint64_t *gaps_of(const struct window *w, uint32_t n, size_t *ret_count)
             (*ret_count)++;
     }
     if (*ret_count > 0)
-        qsort(gaps, *ret_count, sizeof(*gaps), by_number);
+        qsort(gaps, *ret_count, sizeof(*gaps), sort_by_u64);
     return gaps;
 }
 

@@ -4,6 +4,7 @@
 #include "verify/compare.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "stats/exact.h"
 #include "stats/permute.h"
 
@@ -47,12 +48,6 @@ static bool is_narrow(struct bounds b, double add)
     return b.high <= b.low * (1 + (COMPARE_RATIO - 1) / 2) + add;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void count_tries(struct sample *s, uint32_t tries)
 {
     s->requests++;
@@ -90,7 +85,7 @@ static void take(struct sample *s, const struct window *w)
     s->sorted = check_alloc_zero(s->count + 1, sizeof(*s->sorted));
     memcpy(s->sorted, s->took, s->count * sizeof(*s->sorted));
     if (s->count > 0)
-        qsort(s->sorted, s->count, sizeof(*s->sorted), by_size);
+        qsort(s->sorted, s->count, sizeof(*s->sorted), sort_by_u64);
     s->lost = w->lost > 0;
     s->starved = w->tainted_ppm > 500000 || w->lagged_ppm > 50000;
 }
@@ -263,7 +258,7 @@ static void block_quantiles(const struct sample *s, double q, double ratio, doub
     for (size_t i = 0; i < s->blocks; i++) {
         size_t count = s->begins[i + 1] - s->begins[i];
         memcpy(scratch, s->took + s->begins[i], count * sizeof(*scratch));
-        qsort(scratch, count, sizeof(*scratch), by_size);
+        qsort(scratch, count, sizeof(*scratch), sort_by_u64);
         size_t rank = (size_t)ceil(q * (double)count);
         ret[i] = ratio * (double)scratch[rank == 0 ? 0 : rank - 1] + add_ns;
     }

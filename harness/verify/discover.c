@@ -1,6 +1,7 @@
 #include "verify/discover.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "base/units.h"
 #include "stats/exact.h"
 
@@ -56,15 +57,9 @@ struct discovered *discover_row(struct discovering *g, const char *name, enum di
     return row;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 void discover_middle(struct discovered *row, uint64_t *values, size_t count)
 {
-    qsort(values, count, sizeof(*values), by_size);
+    qsort(values, count, sizeof(*values), sort_by_u64);
     row->known = true;
     row->least = values[0];
     row->best = values[count / 2];

@@ -23,12 +23,6 @@ static int by_begin(const void *a, const void *b)
     return x->of < y->of ? -1 : x->of > y->of;
 }
 
-static int by_time(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 void intervals_index(struct intervals *l)
 {
     INVARIANT(l->begins == NULL);
@@ -41,7 +35,7 @@ void intervals_index(struct intervals *l)
         l->begins[i] = l->at[i].from_ns;
         l->ends[i] = l->at[i].to_ns;
     }
-    sort_rows(l->ends, l->count, sizeof(*l->ends), by_time);
+    sort_rows(l->ends, l->count, sizeof(*l->ends), sort_by_u64);
 }
 
 void intervals_release(struct intervals *l)

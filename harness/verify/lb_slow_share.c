@@ -5,6 +5,7 @@
 #include "verify/flight.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "base/units.h"
 #include "stats/exact.h"
 
@@ -78,12 +79,6 @@ static uint32_t never_slow(const struct window *w, const struct seen *s)
     return 0;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* How long tries on other endpoints than ${host} usually took within ${span}; on it, with ${own}.
  */
 static uint64_t median_ns(const struct window *w, const struct span *span, uint32_t host, bool own)
@@ -98,7 +93,7 @@ static uint64_t median_ns(const struct window *w, const struct span *span, uint3
             took[count++] = x->out_ns - x->head_ns;
     }
     if (count > 0) {
-        qsort(took, count, sizeof(*took), by_number);
+        qsort(took, count, sizeof(*took), sort_by_u64);
         median = took[count / 2];
     }
     free(took);

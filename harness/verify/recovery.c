@@ -4,6 +4,7 @@
 #include "verify/eject.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "base/units.h"
 
 #include <stdlib.h>
@@ -41,17 +42,6 @@ static bool applies(const struct edge_policy *edge)
     return true;
 }
 
-static bool is_good(const struct request *r)
-{
-    return record_request_is_good(r->r);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static struct level level_of(const struct window *w, uint64_t from_ns, uint64_t to_ns)
 {
     const struct track *t = w->track;
@@ -63,10 +53,10 @@ static struct level level_of(const struct window *w, uint64_t from_ns, uint64_t 
         if (!window_has(w, r) || r->done_ns == 0)
             continue;
         took[level.count++] = r->done_ns - r->start_ns;
-        good += is_good(r);
+        good += record_request_is_good(r->r);
     }
     if (level.count > 0) {
-        qsort(took, level.count, sizeof(*took), by_number);
+        qsort(took, level.count, sizeof(*took), sort_by_u64);
         level.p95_ns = took[(level.count * 95 + 99) / 100 - 1];
         level.share = (double)good / (double)level.count;
     }

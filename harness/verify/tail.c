@@ -5,6 +5,7 @@
 #include "verify/window.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "journal/arm.h"
 #include "base/units.h"
 #include "stats/exact.h"
@@ -53,12 +54,6 @@ static bool applies(const struct edge_policy *edge)
 {
     (void)edge;
     return true;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
 }
 
 struct stamped {
@@ -134,7 +129,7 @@ static void collect(const struct window *w, const char *arm, struct span span, s
     for (size_t i = 0; i < s->count; i++)
         s->took[i] = s->sorted[i] = at[i].took_ns;
     if (s->count > 0)
-        qsort(s->sorted, s->count, sizeof(*s->sorted), by_number);
+        qsort(s->sorted, s->count, sizeof(*s->sorted), sort_by_u64);
     cut_blocks(w, arm, s, at);
     free(at);
 }
@@ -354,7 +349,7 @@ static uint64_t block_quantile(const struct side *s, size_t block, double q, uin
 {
     size_t from = s->begins[block], count = s->begins[block + 1] - from;
     memcpy(scratch, s->took + from, count * sizeof(*scratch));
-    qsort(scratch, count, sizeof(*scratch), by_number);
+    qsort(scratch, count, sizeof(*scratch), sort_by_u64);
     size_t rank = (size_t)ceil(q * (double)count);
     return scratch[rank == 0 ? 0 : rank - 1];
 }

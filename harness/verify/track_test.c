@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/sort.h"
 #include "verify/track.h"
 
 #include <setjmp.h>
@@ -256,12 +257,6 @@ static void tries_are_in_the_order_of_their_heads(void **state)
     finish(&f, t);
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void the_median_is_the_sorted_ones(void **state)
 {
     uint64_t values[13], sorted[13], seed = 1;
@@ -272,7 +267,7 @@ static void the_median_is_the_sorted_ones(void **state)
             seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
             values[i] = sorted[i] = (seed >> 40) % (1 + (uint64_t)round % 7);
         }
-        qsort(sorted, count, sizeof(sorted[0]), by_number);
+        qsort(sorted, count, sizeof(sorted[0]), sort_by_u64);
         assert_int_equal(track_median(values, count), sorted[count / 2]);
     }
 }
