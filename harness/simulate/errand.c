@@ -497,10 +497,11 @@ static void on_try(struct scene *s, const struct event *e)
         if (f->state != ERRAND_TRIES)
             return;
         on_answer(s, e->index);
-        if (f->state == ERRAND_ANSWERS && f->epoch == e->epoch && !f->breaks)
-            on_passed(s, e->index, false);
+        if (f->state == ERRAND_ANSWERS && f->epoch == e->epoch && (!f->breaks || f->broke))
+            on_passed(s, e->index, f->broke);
         return;
-    case EVENT_BREAK:
+    case EVENT_BREAK: /* after a stop of the mesh what waited comes in any order */
+        f->broke = f->state == ERRAND_TRIES;
         if (f->state == ERRAND_ANSWERS)
             on_passed(s, e->index, true);
         return;

@@ -161,6 +161,8 @@ static void old_false_alarms_stay_silent(void **state)
         0x59bcff7fcb75614a, /* eject.early: what led to it lies in starved time */
         0x1d3ab2ae013e0690, /* eject.return: the same */
         0xfbff1b0206caa262, /* retry.must: the last retry found no endpoint that was in */
+        0x6d7e762e06ba5e4b, /* honest: its tries' records were lost just after the phase */
+        0xe8ee0d39460c5af3, /* eject.cap: the mesh read a cut before the answer that it cut */
     };
     struct tally *t = check_alloc_zero(1, sizeof(*t));
     (void)state;

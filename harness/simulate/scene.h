@@ -88,7 +88,7 @@ struct errand {
     uint32_t host;
     uint64_t start_ns, queued_ns;
     bool in_retries, in_requests, has_conn, expired;
-    bool breaks; /* the answer under way will */
+    bool breaks, broke; /* the answer under way will; and has, before it was read */
 };
 /* A try at an endpoint. */
 struct visit {

@@ -197,6 +197,7 @@ static void on_out(struct scene *s, uint32_t visit)
         uint64_t at_ns = s->now_ns + noise_leg_ns(&s->noise);
         f->result = result;
         f->breaks = kind == RIG_STARTED;
+        f->broke = false;
         scene_add(s, EVENT_ANSWER, v->errand, f->epoch, at_ns);
         if (kind == RIG_STARTED)
             scene_add(s, EVENT_BREAK, v->errand, f->epoch, at_ns + NS_PER_MS);
