@@ -199,8 +199,9 @@ static inline void api_server_certs(struct api_server *s, void **state)
     authority_free(a);
 }
 
-static inline struct api_server *api_server_open(void **state, const struct api_server_step *steps,
-                                                 size_t count)
+/* Listens, and answers nobody yet: for a test that forks, which it may not beside threads. */
+static inline struct api_server *
+api_server_listen(void **state, const struct api_server_step *steps, size_t count)
 {
     struct api_server *s = calloc(1, sizeof(*s));
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -216,7 +217,19 @@ static inline struct api_server *api_server_open(void **state, const struct api_
     assert_int_equal(listen(s->fd, 64), 0);
     assert_int_equal(getsockname(s->fd, (struct sockaddr *)&in, &length), 0);
     snprintf(s->address, sizeof(s->address), "127.0.0.1:%u", (unsigned)ntohs(in.sin_port));
+    return s;
+}
+
+static inline void api_server_start(struct api_server *s)
+{
     assert_int_equal(pthread_create(&s->thread, NULL, api_server_run, s), 0);
+}
+
+static inline struct api_server *api_server_open(void **state, const struct api_server_step *steps,
+                                                 size_t count)
+{
+    struct api_server *s = api_server_listen(state, steps, count);
+    api_server_start(s);
     return s;
 }
 
