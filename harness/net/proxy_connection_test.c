@@ -344,7 +344,9 @@ static void a_relayed_request_costs_four_system_calls(void **state)
     assert_in_range(io, 2000 * 4 - 32 * 4, 2000 * 4 + 32 * 4);
     assert_int_equal(after.epoll_ctl - before.epoll_ctl, 0);
     assert_int_equal(after.accept - before.accept + after.connect - before.connect, 0);
-    assert_in_range(after.other - before.other, 0, 2000 / 5);
+    /* How many waits there are is the kernel's affair: the busier it is, the fewer answers each
+     * brings. One more call a request would be 2000. */
+    assert_in_range(after.other - before.other, 0, 2000 / 2);
     rig_close(rig);
 }
 

@@ -79,7 +79,7 @@ static void check_limits(lua_State *L)
     struct script *s = script_of(L);
     if (s->stop == SCRIPT_GOES_ON && s->instructions > s->config.instructions_most)
         stop_now(s, SCRIPT_INSTRUCTIONS);
-    if (s->stop == SCRIPT_GOES_ON && s->deadline_ns != 0 && clock_now_ns() > s->deadline_ns)
+    if (s->stop == SCRIPT_GOES_ON && s->deadline_ns != 0 && clock_thread_ns() > s->deadline_ns)
         stop_now(s, SCRIPT_TIME);
     if (s->stop == SCRIPT_GOES_ON)
         return;
@@ -201,7 +201,7 @@ void script_begin(struct script *s)
 {
     s->instructions = 0;
     if (s->config.time_most_ns != 0)
-        s->deadline_ns = clock_now_ns() + s->config.time_most_ns;
+        s->deadline_ns = clock_thread_ns() + s->config.time_most_ns;
     if (s->stop == SCRIPT_GOES_ON)
         lua_sethook(s->L, on_count, LUA_MASKCOUNT, s->config.count_every);
 }

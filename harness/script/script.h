@@ -17,7 +17,7 @@ struct script_config {
     const char *file_kind; /* "a hook file": where a word is looked for that is not there */
     size_t bytes_most;
     uint64_t instructions_most; /* between two script_begin */
-    uint64_t time_most_ns;      /* 0: none */
+    uint64_t time_most_ns;      /* of the thread's computing; 0: none */
     int count_every;            /* instructions between two looks at the limits */
     bool explains_patterns;     /* string.match and the like say what to use instead of being nil */
     /* Raises the sentence of the environment or of a library function; must not return. NULL: as a
@@ -29,8 +29,8 @@ struct script {
     lua_State *L;
     struct script_config config;
     size_t used_bytes, refused_bytes, bytes_most; /* bytes_most: may be raised later */
-    uint64_t instructions, deadline_ns;
-    enum script_stop stop; /* sticky: nothing runs in it any more */
+    uint64_t instructions, deadline_ns;           /* of clock_thread_ns */
+    enum script_stop stop;                        /* sticky: nothing runs in it any more */
     char stopped_file[200];
     uint32_t stopped_line; /* 0: not known */
 };
