@@ -81,9 +81,18 @@ static bool is_local(const struct try *x)
     return x->is_connection || cut || x->out_ns == 0 || (x->r->head_out == 0 && x->r->status == 0);
 }
 
+/* It is nothing to the detectors of answers: it fills no count of theirs, however long that has
+ * been full. */
+static bool is_neutral(const struct ejector *e, const struct try *x)
+{
+    return e->split && is_local(x);
+}
+
 uint64_t eject_smin(const struct track *t, const struct ejector *e, uint32_t host,
                     uint32_t position, bool gateway)
 {
+    if (is_neutral(e, &t->tries[t->hosts[host].tries[position]]))
+        return 0;
     uint64_t smin = track_smin(t, host, position, gateway), seen = 0, local = 0;
     for (uint32_t i = position + 1; e->split && i > 0 && seen < smin; i--) {
         const struct try *x = &t->tries[t->hosts[host].tries[i - 1]];
@@ -154,7 +163,8 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
     enum streak streak = must ? STREAK_MUST : STREAK_COULD;
     for (uint32_t i = 0; i < LOOK_BACK; i++) {
         const struct try *x = &t->tries[host->tries[position]];
-        bool fails = ((x->rule[0] | x->rule[1]) & (must ? RULE_FAILED : RULE_FAILS)) != 0;
+        bool fails = ((x->rule[0] | x->rule[1]) & (must ? RULE_FAILED : RULE_FAILS)) != 0 &&
+                     !(must && is_neutral(e, x));
         if (fails && reached(t, e, s->host, position, streak))
             found = position;
         else if (found != TRACK_NONE && fails)

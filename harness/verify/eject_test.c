@@ -79,6 +79,43 @@ static void split_errors_make_a_reset_neutral(void **state)
     is(&f, "eject.trip", VERDICT_FAIL, "stayed in");
 }
 
+/* A try on the host that ends without an answer: nobody sees a head. */
+static void add_reset(struct fixture *f, double at_ms, uint16_t endpoint)
+{
+    struct made made = {at_ms + 0.1, at_ms + 0.3, 0, endpoint, 0};
+    add_request(f, at_ms, at_ms + 0.5, 503, BODY_CONNECT_TERMINATED, &made, 1);
+    f->j->attempts[f->j->attempt_count - 1].r.head_out = 0;
+    f->j->attempts[f->j->attempt_count - 1].r.outcome = OUTCOME_RESET_BY_FAULT;
+}
+
+/* Five answers in a row while the only place under the cap was taken, and resets ever since: with
+ * split errors none of those fills the count again, and the host rightly stays in. */
+static void a_count_that_was_full_once_is_not_filled_by_resets(void **state)
+{
+    static const uint16_t others[] = {1, 3};
+    (void)state;
+    for (int split = 0; split < 2; split++) {
+        struct fixture f;
+        begin(&f, ejects(3, 3, 34));
+        f.edge.outlier.split_local_errors = split == 1;
+        add_clean(&f, 0, 1000, 10, all, 3);
+        for (int i = 0; i < 3; i++)
+            add(&f, 1010 + 100 * i, 2, 503);
+        add_clean(&f, 1005, 2000, 10, others, 2);
+        for (int i = 0; i < 5; i++)
+            add(&f, 2010 + 450 * i, 1, 503);
+        add_clean(&f, 2005, 4000, 10, others + 1, 1);
+        for (int i = 0; i < 120; i++) {
+            add_reset(&f, 4000 + 50 * i, 1);
+            add(&f, 4010 + 50 * i, 2, 200);
+            add(&f, 4020 + 50 * i, 3, 200);
+        }
+        f.from_ms = 4000;
+        is(&f, "eject.trip", split == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           split == 1 ? "no ejections" : "stayed in");
+    }
+}
+
 /* Two refused connections put a host out where consecutiveLocalOriginFailures is 2. */
 static void a_local_threshold_may_put_a_host_out(void **state)
 {
@@ -471,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_fails_on_while_there_is_room_is_a_witness),
         cmocka_unit_test(split_errors_make_a_reset_neutral),
+        cmocka_unit_test(a_count_that_was_full_once_is_not_filled_by_resets),
         cmocka_unit_test(a_local_threshold_may_put_a_host_out),
         cmocka_unit_test(a_gap_that_may_be_an_ejection_takes_the_place_under_the_cap),
         cmocka_unit_test(a_gap_at_the_end_of_the_walk_may_be_an_ejection_of_any_length),
