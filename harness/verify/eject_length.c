@@ -132,7 +132,7 @@ static void collect(const struct window *w, const struct ejector *e, const struc
         }
         /* Which of its ejections it was must be certain, and when it began, or its length shows
          * nothing: it may have been out for much less than it seems. */
-        bool told = o.least_ns + o.short_ns / 4 >= o.short_ns;
+        bool told = o.least_ns >= o.short_ns && o.most_ns <= o.long_ns;
         bool first = told && o.k_most == 1, repeat = told && o.k_least > 1;
         l->firsts += first;
         l->repeats += repeat;

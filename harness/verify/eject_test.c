@@ -503,6 +503,38 @@ static void an_ejection_of_long_ago_counts_no_more(void **state)
     is(&f, "eject.length", VERDICT_INCONCLUSIVE, "ejections from trip to return");
 }
 
+/* The host is out twice, the second time for 2 s of 4. Was it out unseen before the second trip? A
+ * request which ended without a try that reached us leaves that open, and an ejection which may
+ * have been as long as it must, or half of it, is no evidence that it was. */
+static void an_ejection_whose_begin_is_open_shows_no_length(void **state)
+{
+    (void)state;
+    for (int hidden = 0; hidden < 2; hidden++) {
+        struct fixture f;
+        begin(&f, ejects(3, 2, 34));
+        f.edge.retry.attempts = number(2);
+        f.scenario.from_policy = true;
+        f.scenario.depth = DEPTH_FULL;
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2255, 4700, 4, both, 2);
+        /* Back, and out again only when the update is through: 1 s later. */
+        add(&f, 4703, 3, 503);
+        for (int k = 0; k < 50; k++) {
+            add(&f, 4700 + 20 * k, 3, 503);
+            add(&f, 4705 + 20 * k, 1, 200);
+            add(&f, 4710 + 20 * k, 2, 200);
+        }
+        if (hidden)
+            add_request(&f, 4200, 4200.5, 503, BODY_CONNECT_FAILURE, NULL, 0);
+        add_clean(&f, 5690, 7700, 10, both, 2);
+        add_clean(&f, 7700, 8000, 10, all + 2, 1);
+        is(&f, "eject.length", hidden ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           hidden ? "no repeat ejections" : "was out for 3.0 s");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_silence_that_begins_as_a_panic_ends_is_no_early_one),
         cmocka_unit_test(a_try_in_a_panic_is_not_late),
         cmocka_unit_test(without_room_under_the_cap_no_try_is_late),
+        cmocka_unit_test(an_ejection_whose_begin_is_open_shows_no_length),
         cmocka_unit_test(an_ejection_of_long_ago_counts_no_more),
         cmocka_unit_test(an_ejection_that_only_unseen_tries_explain_is_no_pass),
         cmocka_unit_test(a_host_is_out_at_once),
