@@ -41,6 +41,7 @@ struct tallies {
     uint64_t threshold; /* failures in a row that eject; 0: none in force */
     bool hidden;        /* the phase takes hosts down: their cause is the one that was planned */
     uint64_t longest_ns, unended; /* of all requests, where retries at once are limited */
+    uint64_t used_up;             /* requests that went on until no retry was left */
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -233,6 +234,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
             }
             return;
         }
+        t->used_up += x->place == retries;
         if (x->place != 1)
             continue;
         tally->eligible++;
@@ -284,7 +286,12 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
                    may_have_no_host(edge, w, r->start_ns);
     if (!met || tally == NULL || r->done_ns == 0 || nowhere)
         return;
-    bool good = r->r->end == END_COMPLETE && !window_is_error(r);
+    /* It was retried, and met the next failure, whose own cause is asked for that, or as often as
+     * it may be. */
+    bool again = (first != NULL && first->r->n_mesh > 1 &&
+                  window_failure(window_last(w, r)).kind != FAILURE_NONE) ||
+                 window_tries(r) > edge->retry.attempts.number;
+    bool good = again || (r->r->end == END_COMPLETE && !window_is_error(r));
     if (!good && limit_refused(edge, w, t, r, r->start_ns))
         return;
     tally->by_share = true;
@@ -445,8 +452,34 @@ static bool leaves_open(const struct tallies *t, struct arena *arena, struct ver
     return false;
 }
 
-static void conclude(const struct window *w, const struct tallies *t, struct arena *arena,
-                     struct verdict *ret)
+/* A made plan sends failures that only the last retry ends, or none (spec/verifier.md 3.1: j = N
+ * and `all`): while they were withheld, or met a limit, one retry fewer would have looked the same.
+ */
+static bool asks_for_all(const struct window *w, const struct tallies *t)
+{
+    bool asked = false;
+    for (size_t i = 0; i < t->count; i++)
+        asked = asked || t->at[i].asked;
+    return asked && w->scenario != NULL && w->scenario->from_policy;
+}
+
+static void too_few_used_up(const struct edge_policy *edge, const struct window *w,
+                            const struct tallies *t, struct arena *arena, struct verdict *ret)
+{
+    const char *unit = arena_printf(arena, "requests that needed retry %llu, the last",
+                                    (unsigned long long)edge->retry.attempts.number);
+    window_too_few(w, ret, arena, t->used_up, ret->needed, unit);
+    /* More time does not help where each endpoint may fail too seldom in a row. */
+    if (t->used_up == 0 && t->threshold != 0)
+        ret->needs =
+            arena_printf(arena,
+                         "%llu %s: an edge that ejects after more than %llu failures in "
+                         "a row, or has more endpoints",
+                         (unsigned long long)ret->needed, unit, (unsigned long long)t->threshold);
+}
+
+static void conclude(const struct edge_policy *edge, const struct window *w,
+                     const struct tallies *t, struct arena *arena, struct verdict *ret)
 {
     const struct tally *fewest = NULL;
     /* A request in flight when a listener went down may meet a reset that nobody planned. */
@@ -474,6 +507,8 @@ static void conclude(const struct window *w, const struct tallies *t, struct are
         window_too_few(w, ret, arena, fewest == NULL ? 0 : fewest->eligible, ret->needed,
                        fewest == NULL ? "failures that the policy retries"
                                       : arena_printf(arena, "requests that met %s", fewest->cause));
+    else if (asks_for_all(w, t) && t->used_up < ret->needed)
+        too_few_used_up(edge, w, t, arena, ret);
     else {
         verdict_pass(ret, arena, "%llu of %llu retried (%s)",
                      (unsigned long long)(ret->seen - ret->wrong), (unsigned long long)ret->seen,
@@ -507,7 +542,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     verdict_policy(ret, &edge->retry.attempts, arena, "%llu %s on the listed conditions",
                    (unsigned long long)edge->retry.attempts.number,
                    edge->retry.attempts.number == 1 ? "retry" : "retries");
-    conclude(w, &t, arena, ret);
+    conclude(edge, w, &t, arena, ret);
     if (ret->kind != VERDICT_INCONCLUSIVE)
         ret->eligible = ret->eligible == 0 ? ret->seen : ret->eligible;
 }

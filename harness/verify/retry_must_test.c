@@ -167,6 +167,106 @@ static void who_met_no_dead_end_or_had_no_other_is_not_counted(void **state)
     limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
 }
 
+/* Two causes at once: endpoint 1 refuses, and endpoint 2, where the retry goes, fails. The client's
+ * 503 is that of the last try, not of a request that was not retried. */
+static void a_retry_that_meets_another_failure_was_made(void **state)
+{
+    static const uint64_t retries[] = {1, 2};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(retries); i++)
+        for (uint16_t k = 1; k <= 2; k++) {
+            struct limits l;
+            dead_end(&l, true, 38);
+            l.edge.outlier.present = false;
+            l.edge.retry.on = RETRY_CONNECT_FAILURE | RETRY_5XX;
+            l.edge.retry.attempts = limits_value(retries[i]);
+            for (uint64_t n = 0; n < l.j->request_count; n++) {
+                struct attempt_record *a = &l.j->attempts[n].r;
+                if (a->n_mesh != 2)
+                    continue;
+                a->status = l.j->requests[n].r.status = 503;
+                a->n_mesh = k;
+            }
+            if (k == 2)
+                limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "38 of 38 retried (refuse)");
+            else /* it met no dead end, and its own failure was not retried */
+                limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE,
+                           "38 of 38 requests that met 503 were not retried");
+        }
+}
+
+/* A plan made of the policy sends failures which only the last retry ends, or none: a mesh that
+ * makes one fewer looks the same until enough of them were let through. ${full}: requests whose
+ * tries all failed, of 24 that met a 503; the others were good at the second try. */
+static void made_plan(struct limits *l, bool made, uint64_t full, uint64_t failures)
+{
+    static struct tagged tag = {.tag = "all:503", .count = 24, .number = 1};
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    edge.retry.attempts = limits_value(2);
+    edge.outlier = (struct outlier_rule){.present = failures > 0,
+                                         .consecutive_5xx = limits_value(failures),
+                                         .interval = limits_value(NS_PER_S),
+                                         .base_ejection = limits_value(30 * NS_PER_S),
+                                         .max_ejection_percent = limits_value(50)};
+    limits_open(l, &edge, 30 * S, "retries", (const char *const[]){"only", "happen", NULL});
+    l->plan->scenarios[0].from_policy = made;
+    l->phase->loads = ARENA_ARRAY(&l->plan->arena, struct load_plan, 1);
+    l->phase->load_count = 1;
+    l->phase->loads[0] = (struct load_plan){.on = l->phase->steps[0].on,
+                                            .tagged = &tag,
+                                            .tagged_count = 1,
+                                            .rate_per_h = 3600,
+                                            .protocol = "http1",
+                                            .method = "GET",
+                                            .path = "/"};
+    for (uint64_t i = 0; i < 24; i++) {
+        uint64_t at = (i + 1) * S;
+        uint16_t tries = i < full ? 3 : 2, got = i < full ? 503 : 200;
+        uint64_t id = limits_request(l, at, at + 50 * MS, got, false);
+        for (uint16_t k = 1; k <= tries; k++)
+            limits_add_try(l, &(struct limits_try){.request = id,
+                                                   .head_us = at + 10u * k * MS,
+                                                   .out_us = at + 10u * k * MS + 2 * MS,
+                                                   .status = k == tries ? got : 503,
+                                                   .endpoint = (uint16_t)(k % 2 + 1),
+                                                   .k = k,
+                                                   .conn = (uint32_t)(i * 3 + k)});
+        for (uint16_t h = 1; h <= 2; h++) /* no run of failures grows */
+            limits_served(l, at + (uint64_t)h * 100 * MS, at + (uint64_t)h * 100 * MS + 4 * MS, h);
+    }
+}
+
+static void the_last_retry_must_have_been_needed(void **state)
+{
+    struct limits l;
+    (void)state;
+    made_plan(&l, true, 10, 0);
+    limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "24 of 24 retried (503)");
+    made_plan(&l, true, 9, 0);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
+               "only 9 of 10 requests that needed retry 2, the last");
+    made_plan(&l, true, 0, 0);
+    limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED,
+               "no requests that needed retry 2, the last");
+    made_plan(&l, false, 0, 0); /* what people write need not go so far */
+    limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "24 of 24 retried (503)");
+}
+
+/* More time would not help where the failures are withheld, for they would eject. */
+static void what_is_missing_says_that_the_ejection_keeps_it_away(void **state)
+{
+    (void)state;
+    for (uint64_t failures = 0; failures <= 9; failures += 9) {
+        struct limits l;
+        made_plan(&l, true, 0, failures);
+        const struct verdict *v = limits_judge(&l, "retry.must");
+        assert_int_equal(v->kind, VERDICT_INCONCLUSIVE);
+        assert_int_equal(strstr(v->needs, "ejects after more than 9 failures in a row") != NULL,
+                         failures > 0);
+        limits_close(&l);
+    }
+}
+
 /* The retry ended well, and the client has something else: but for what a limit answers. */
 static void the_last_tries_answer_is_the_clients(void **state)
 {
@@ -396,6 +496,9 @@ int main(void)
         cmocka_unit_test(a_hold_is_retried_where_the_per_try_timer_cut_it),
         cmocka_unit_test(what_takes_an_endpoint_down_is_told_by_its_fault),
         cmocka_unit_test(who_met_no_dead_end_or_had_no_other_is_not_counted),
+        cmocka_unit_test(a_retry_that_meets_another_failure_was_made),
+        cmocka_unit_test(the_last_retry_must_have_been_needed),
+        cmocka_unit_test(what_is_missing_says_that_the_ejection_keeps_it_away),
         cmocka_unit_test(the_last_tries_answer_is_the_clients),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
