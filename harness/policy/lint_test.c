@@ -100,6 +100,30 @@ static void an_entry_takes_all_only_without_conditions(void **state)
     check("istio@1.31", 3, "istio.unreachable_route", rows, COUNT_OF(rows));
 }
 
+/* What no entry takes is answered 404, where calls between services go by it. */
+static void one_entry_at_least_must_take_the_rest(void **state)
+{
+    (void)state;
+#define ONE(more, entry) ISTIO_VS "metadata: {name: a}\nspec: {" more "http: [" entry "]}\n"
+#define SOME "{match: [{uri: {prefix: /a}}], timeout: 1s}"
+    static const struct row rows[] = {
+        {ONE("hosts: [a], ", SOME), 1},
+        {ONE("hosts: [a], ", SOME ", {match: [{headers: {x: {exact: y}}}], timeout: 1s}"), 1},
+        {ONE("hosts: [a], ", SOME ", {match: [{uri: {prefix: /}, port: 80}], timeout: 1s}"), 1},
+        {ONE("hosts: [a], ", SOME ", {match: [{uri: {regex: '/a.*'}}], timeout: 1s}"), 1},
+        {ONE("hosts: [a], ", SOME ", {timeout: 1s}"), 0},
+        {ONE("hosts: [a], ", SOME ", {match: [{uri: {prefix: /}}], timeout: 1s}"), 0},
+        {ONE("hosts: [a], ", SOME ", {match: [{uri: {regex: '.*'}}], timeout: 1s}"), 0},
+        {ONE("hosts: [a], ", "{match: [{uri: {regex: '/.*'}}], timeout: 1s}"), 0},
+        /* A part of another has no hosts; what enters by a gateway is chosen. */
+        {ONE("", SOME), 0},
+        {ONE("hosts: [a], gateways: [door], ", SOME), 0},
+        {ONE("hosts: [a], gateways: [door, mesh], ", SOME), 1},
+        {ISTIO_VS "metadata: {name: a}\nspec: {hosts: [a], tcp: [{route: []}]}\n", 0},
+    };
+    check("istio@1.31", 3, "istio.no_catch_all_route", rows, COUNT_OF(rows));
+}
+
 static void methods_decide_what_a_retry_risks(void **state)
 {
     (void)state;
@@ -360,6 +384,7 @@ int main(void)
         cmocka_unit_test(two_objects_collide_only_for_the_same_callers),
         cmocka_unit_test(of_three_objects_the_first_is_named),
         cmocka_unit_test(an_entry_takes_all_only_without_conditions),
+        cmocka_unit_test(one_entry_at_least_must_take_the_rest),
         cmocka_unit_test(methods_decide_what_a_retry_risks),
         cmocka_unit_test(a_reset_condition_covers_a_timed_out_try),
         cmocka_unit_test(ejection_caps_ask_for_the_endpoints),

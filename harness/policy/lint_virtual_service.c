@@ -1,7 +1,8 @@
 #include "policy/lint_inside.h"
 
-/* What a VirtualService, or another object, says without effect: entries behind one that takes all,
- * faults of no percentage, HTTP on a TCP port, and objects that govern nothing (B1, B6). */
+/* What a VirtualService, or another object, says without effect, or leaves out: entries behind one
+ * that takes all, none that takes the rest, faults of no percentage, HTTP on a TCP port, and
+ * objects that govern nothing (B1, B6). */
 
 static bool has_any(const struct yaml_node *map, const char *const *keys, size_t count)
 {
@@ -32,18 +33,38 @@ static void fault(struct policy *p, const struct object *o, const struct yaml_no
     }
 }
 
+/* Every path begins with "/". */
+static bool is_any_path(const struct yaml_node *uri)
+{
+    return uri != NULL && uri->kind == YAML_MAP && uri->count == 1 &&
+           (lint_says(uri, "prefix", "/") || lint_says(uri, "regex", ".*") ||
+            lint_says(uri, "regex", "/.*"));
+}
+
 /* No match, or one that asks for nothing but a path that begins with "/". */
 static bool takes_all(const struct yaml_node *http)
 {
     const struct yaml_node *match = yaml_get(http, "match");
     for (size_t i = 0; i < yaml_count(match); i++) {
-        const struct yaml_node *one = yaml_item(match, i), *uri = yaml_get(one, "uri");
+        const struct yaml_node *one = yaml_item(match, i);
         size_t named = yaml_find(one, "name") != NULL;
-        if (one->kind == YAML_MAP && one->count == named + 1 && uri != NULL &&
-            uri->kind == YAML_MAP && uri->count == 1 && lint_says(uri, "prefix", "/"))
+        if (one->kind == YAML_MAP && one->count == named + 1 && is_any_path(yaml_get(one, "uri")))
             return true;
     }
     return yaml_count(match) == 0;
+}
+
+/* Calls between services are routed by it: one without hosts is a part of another, and what enters
+ * by a gateway is meant to be chosen. */
+static bool routes_the_mesh(const struct object *o)
+{
+    const struct yaml_node *gateways = yaml_get(o->spec, "gateways");
+    bool mesh = yaml_count(gateways) == 0;
+    for (size_t i = 0; i < yaml_count(gateways); i++) {
+        const struct yaml_node *one = yaml_item(gateways, i);
+        mesh = mesh || (one->kind == YAML_SCALAR && strcmp(one->text, "mesh") == 0);
+    }
+    return mesh && yaml_count(yaml_get(o->spec, "hosts")) > 0;
 }
 
 static void entries(struct policy *p, const struct object *o)
@@ -61,6 +82,12 @@ static void entries(struct policy *p, const struct object *o)
         else if (takes_all(one))
             all = i;
     }
+    if (all == SIZE_MAX && yaml_count(http) > 0 && routes_the_mesh(o))
+        lint_add(
+            p, LINT_ISTIO_NO_CATCH_ALL, lint_source(o->spec, "http"),
+            "VirtualService %.60s has no entry that takes all: what none of its %zu matches is "
+            "answered 404",
+            o->name, yaml_count(http));
 }
 
 static void says_nothing(struct policy *p, const struct object *o)
