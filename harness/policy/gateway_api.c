@@ -178,6 +178,19 @@ static void speak_retry(struct policy *p, const struct written *w, struct route 
     }
 }
 
+/* B4: neither is read, and no retry stanza either; the mesh's own retries remain. */
+static void istio_old_timeouts(struct policy *p, const struct written *w, struct route *route)
+{
+    static const char why[] = "read since Istio 1.20";
+    const struct value *first = w->request.set ? &w->request : &w->backend_request;
+    if (w->request.set)
+        store_speak(p, &route->spoken, "request_timeout", &w->request, why);
+    if (w->backend_request.set)
+        store_speak(p, &route->spoken, "retry.per_try_timeout", &w->backend_request, why);
+    lint_add(p, LINT_GATEWAY_TIMEOUTS_SINCE, first->source,
+             "%s is read since Istio 1.20: there is no timeout", first->origin);
+}
+
 static void istio_rule(struct policy *p, const struct written *w, struct route *route)
 {
     bool retries = w->has_retry && target_since(p->options.target, 1, 25);
@@ -186,6 +199,11 @@ static void istio_rule(struct policy *p, const struct written *w, struct route *
     if (w->has_retry && !retries)
         lint_add(p, LINT_GATEWAY_RETRY_SINCE, w->retry_source,
                  "%s is read since Istio 1.25: default retries apply", w->retry_origin);
+    if ((w->request.set || w->backend_request.set) && !target_since(p->options.target, 1, 20)) {
+        istio_old_timeouts(p, w, route);
+        route_finish(p, route);
+        return;
+    }
     if (w->request.number != 0)
         route->request_timeout = w->request;
     if (retries) {

@@ -47,6 +47,33 @@ static void istio_before_1_25_ignores_retry(void **state)
     policy_free(p);
 }
 
+static void istio_before_1_20_ignores_timeouts(void **state)
+{
+    static const struct {
+        const char *target, *timeouts;
+        uint64_t request_ns;
+    } rows[] = {{"istio@1.19", "{request: 2s, backendRequest: 1s}", 0},
+                {"istio@1.19", "{request: 2s}", 0},
+                {"istio@1.19", "{backendRequest: 1s}", 0},
+                {"istio@1.20", "{request: 2s}", 2 * TESTING_S},
+                {"istio@1.20", "{backendRequest: 1s}", TESTING_S}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char rule[80];
+        snprintf(rule, sizeof(rule), "    timeouts: %s\n", rows[i].timeouts);
+        struct policy *p = with_rule(rows[i].target, rule);
+        struct edge_policy e = testing_resolve(p, "a", "/");
+        assert_int_equal(e.request_timeout.number, rows[i].request_ns);
+        assert_false(e.retry.per_try_timeout.set);
+        assert_int_equal(e.retry.attempts.number, 2); /* the mesh's own */
+        if (rows[i].request_ns == 0)
+            testing_has(p, "gateway.timeouts_since", 10, "since Istio 1.20");
+        else
+            testing_has_none(p, "gateway.timeouts_since");
+        policy_free(p);
+    }
+}
+
 static void istio_backend_request_is_the_total_without_retry(void **state)
 {
     (void)state;
@@ -385,6 +412,7 @@ int main(void)
         cmocka_unit_test(the_route_in_force_is_the_parents_and_the_callers),
         cmocka_unit_test(istio_retries_codes_and_connection_failures),
         cmocka_unit_test(istio_before_1_25_ignores_retry),
+        cmocka_unit_test(istio_before_1_20_ignores_timeouts),
         cmocka_unit_test(istio_backend_request_is_the_total_without_retry),
         cmocka_unit_test(istio_backend_request_is_per_try_with_retry),
         cmocka_unit_test(an_unsupported_filter_discards_all_rules),
