@@ -278,6 +278,15 @@ static void read_accrual(struct place at, struct accrual_rule *rule)
                  "%s is read since Linkerd 2.13", place_field(at, mode_key));
         return;
     }
+    /* D1, D5: it shuts an endpoint for a share of failures too, which nothing here was measured of.
+     */
+    if (strcmp(mode, "unified") == 0 && target_since(at.policy->options.target, 2, 20)) {
+        lint_add(at.policy, LINT_POLICY_NOT_JUDGED, place_source(at, mode_key),
+                 "%s: unified is in force, and not judged: it shuts an endpoint for its share of "
+                 "failures too",
+                 place_field(at, mode_key));
+        return;
+    }
     if (strcmp(mode, "consecutive") != 0) {
         refuse(at, mode_key, mode, "\"consecutive\"");
         return;

@@ -186,6 +186,24 @@ static void annotations_in_the_wrong_place_do_nothing(void **state)
     policy_free(p);
 }
 
+/* Edges of 2026 read it, up to 2.19 the control plane refuses it (policy-semantics.md D1). Either
+ * way nothing is judged by failures in a row alone. */
+static void unified_accrual_is_refused_or_not_judged(void **state)
+{
+    static const char unified[] = "    balancer.linkerd.io/failure-accrual: unified\n";
+    (void)state;
+    struct policy *p = with_annotations("linkerd@2.19", unified, "");
+    testing_has(p, "linkerd.annotation_value", 6, "must be \"consecutive\"");
+    testing_has_none(p, "policy.not_judged");
+    assert_false(testing_resolve(p, "a", "/").accrual.present);
+    policy_free(p);
+    p = with_annotations("linkerd@2.20", unified, "");
+    testing_has(p, "policy.not_judged", 6, "unified is in force, and not judged");
+    testing_has_none(p, "linkerd.annotation_value");
+    assert_false(testing_resolve(p, "a", "/").accrual.present);
+    policy_free(p);
+}
+
 static void accrual_numbers_are_read_exactly(void **state)
 {
     (void)state;
@@ -221,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_bad_annotation_on_a_route_drops_the_route),
         cmocka_unit_test(version_2_15_honours_backend_request),
         cmocka_unit_test(annotations_in_the_wrong_place_do_nothing),
+        cmocka_unit_test(unified_accrual_is_refused_or_not_judged),
         cmocka_unit_test(accrual_numbers_are_read_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
