@@ -73,6 +73,12 @@ static void add_mesh(struct html *h)
         text_add(h->to, "; programmed from ");
         html_text(h->to, report_policy_text(j, "mesh_paths"));
     }
+    const char *istiod =
+        json_string_value(json_object_get(json_object_get(j->policy, "istio"), "istiod"));
+    if (istiod != NULL) {
+        text_add(h->to, "; programmed by the istiod at ");
+        html_text(h->to, istiod);
+    }
     close_fact(h->to);
 }
 

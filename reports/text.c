@@ -32,6 +32,26 @@ static void add_count(struct text *to, uint64_t n, const char *one, const char *
     text_add(to, "%s %s", text_grouped(n, grouped, sizeof(grouped)), n == 1 ? one : many);
 }
 
+/* By whom, where it is not the policy that is judged. */
+static void add_programmed(struct text *to, const struct journal *j)
+{
+    const char *other = json_string_value(json_object_get(j->policy, "mesh_paths"));
+    if (other != NULL) {
+        text_add(to, "\nthe mesh was programmed from ");
+        report_add_clean(to, other);
+        text_add(to, " (--mesh-policy), and is judged by the policy above");
+    }
+    const json_t *istio = json_object_get(j->policy, "istio");
+    const char *istiod = json_string_value(json_object_get(istio, "istiod"));
+    if (istiod != NULL) {
+        text_add(to, "\nthe mesh was programmed by the istiod at ");
+        report_add_clean(to, istiod);
+        text_add(to, ", Istio ");
+        report_add_clean(to, json_string_value(json_object_get(istio, "istio")));
+        text_add(to, " (--istiod), and is judged by the policy above");
+    }
+}
+
 static void add_head(const struct report *report, struct text *to)
 {
     const struct journal *j = report->journal;
@@ -63,12 +83,7 @@ static void add_head(const struct report *report, struct text *to)
         text_add(to, ", lint clean)");
     else
         text_add(to, ", %zu lint finding%s)", findings, findings == 1 ? "" : "s");
-    const char *other = json_string_value(json_object_get(j->policy, "mesh_paths"));
-    if (other != NULL) {
-        text_add(to, "\nthe mesh was programmed from ");
-        report_add_clean(to, other);
-        text_add(to, " (--mesh-policy), and is judged by the policy above");
-    }
+    add_programmed(to, j);
     text_add(to, "   journal ");
     report_add_clean(to, j->path);
     text_add(to, ", ");

@@ -166,6 +166,12 @@ static void make_again(struct exploration *x)
     size_t count = arguments_all(x->args, "mesh-policy", paths, COUNT_OF(paths));
     x->again[x->again_count++] = "run";
     x->again[x->again_count++] = x->output;
+    const char *istiod = arguments_get(x->args, "istiod");
+    if (istiod != NULL) { /* never beside --mesh-policy */
+        x->again[x->again_count++] = "--istiod";
+        x->again[x->again_count++] = istiod;
+        more = arena_printf(&x->prepared.arena, " --istiod %s", istiod);
+    }
     for (size_t i = 0; i < count && i < COUNT_OF(paths); i++) {
         x->again[x->again_count++] = "--mesh-policy";
         x->again[x->again_count++] = paths[i];

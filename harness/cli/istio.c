@@ -16,6 +16,8 @@
 
 #define ANSWER_MOST_BYTES ((size_t)16 << 20)
 #define ANSWER_WITHIN_MS (120 * 1000)
+#define EXIT_OF_ISTIOD 5 /* harness/istio/main.go */
+#define NAME "istio-config: "
 
 extern char **environ;
 
@@ -93,6 +95,11 @@ static bool take_answer(int out, int told, int status, struct arena *arena, json
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         const char *text = text_of(told, ANSWER_MOST_BYTES, arena);
         size_t len = text == NULL ? 0 : strcspn(text, "\n");
+        bool istiod = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OF_ISTIOD && len > 0 &&
+                      strncmp(text, NAME, strlen(NAME)) == 0;
+        if (istiod) /* the sentence is of another process than the one that says it */
+            return error_set(err, ERROR_PEER, "%.*s",
+                             (int)(len < 400 ? len : 400) - (int)strlen(NAME), text + strlen(NAME));
         return error_set(err, ERROR_INPUT, "%.*s", len == 0 ? 18 : (int)(len < 400 ? len : 400),
                          len == 0 ? "istio-config died" : text);
     }
@@ -108,10 +115,11 @@ static bool take_answer(int out, int told, int status, struct arena *arena, json
                      "it anew");
 }
 
-bool istio_ask(const char *word, const char *services, const char *const *files, size_t count,
-               json_t **ret, struct error *err)
+/* ${address}: NULL, or what follows the word. */
+static bool ask(const char *word, const char *address, const char *services,
+                const char *const *files, size_t count, json_t **ret, struct error *err)
 {
-    const char *argv[ISTIO_FILES_MOST + 4];
+    const char *argv[ISTIO_FILES_MOST + 5];
     char program[PATH_MAX];
     struct arena arena;
     int status = 0;
@@ -123,11 +131,14 @@ bool istio_ask(const char *word, const char *services, const char *const *files,
                          "istio-config is not here: ./dev setup istio, or set "
                          "MESHPROOF_ISTIO_CONFIG");
     arena_init(&arena, 3 * ANSWER_MOST_BYTES);
-    argv[0] = program;
-    argv[1] = word;
-    argv[2] = services[0] == '\0' ? "-" : services;
-    memcpy(&argv[3], files, count * sizeof(*files));
-    argv[3 + count] = NULL;
+    size_t n = 0;
+    argv[n++] = program;
+    argv[n++] = word;
+    if (address != NULL)
+        argv[n++] = address;
+    argv[n++] = services[0] == '\0' ? "-" : services;
+    memcpy(&argv[n], files, count * sizeof(*files));
+    argv[n + count] = NULL;
     int out = memfd_create("istio-config", MFD_CLOEXEC);
     int told = memfd_create("istio-config.err", MFD_CLOEXEC);
     bool good = (out >= 0 && told >= 0) || error_system(err, errno, "making a file in memory");
@@ -139,4 +150,16 @@ bool istio_ask(const char *word, const char *services, const char *const *files,
         close(told);
     arena_release(&arena);
     return good;
+}
+
+bool istio_ask(const char *word, const char *services, const char *const *files, size_t count,
+               json_t **ret, struct error *err)
+{
+    return ask(word, NULL, services, files, count, ret, err);
+}
+
+bool istio_fetch(const char *address, const char *services, const char *const *files, size_t count,
+                 json_t **ret, struct error *err)
+{
+    return ask("fetch", address, services, files, count, ret, err);
 }

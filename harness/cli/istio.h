@@ -18,6 +18,11 @@
  * where it is not here, and by "translate" where Istio refuses an object. */
 bool istio_ask(const char *word, const char *services, const char *const *files, size_t count,
                json_t **ret, struct error *err) WARN_UNUSED;
+/* The same, as the istiod at ${address} ("127.0.0.1:15010", xDS in plaintext) programs a sidecar;
+ * the files say no more than which namespaces and ports are meant. ${ret} has istiod, the address,
+ * too; objects is empty. ERROR_PEER for an istiod that does not answer, or lacks a service. */
+bool istio_fetch(const char *address, const char *services, const char *const *files, size_t count,
+                 json_t **ret, struct error *err) WARN_UNUSED;
 
 /* What Istio says of each object, as lines: that it has no such kind, its webhook's refusal, the
  * status that it would write, what its analyzers find. */

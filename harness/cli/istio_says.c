@@ -100,6 +100,13 @@ void istio_says_print(const json_t *answer, struct text *to)
 {
     const json_t *one;
     size_t i;
+    if (json_object_get(answer, "istiod") != NULL) {
+        text_add(to,
+                 "the mesh was programmed by the istiod at %s (Istio %s); of the objects it says "
+                 "nothing\n",
+                 word(answer, "istiod"), word(answer, "istio"));
+        return;
+    }
     text_add(to, "what Istio %s itself says (its own code, of these files alone)\n",
              word(answer, "istio"));
     json_array_foreach(json_object_get(answer, "objects"), i, one) print_object(one, to);

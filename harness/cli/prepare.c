@@ -295,6 +295,8 @@ static bool build(const struct arguments *args, struct prepared *p, struct error
     for (size_t i = 0; i < p->plan->scenario_count; i++)
         if (!prepare_edges(p, i, err))
             return false;
+    if (!prepare_istiod(p, args, err))
+        return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         if (!prepare_rates(p, i, err) || !check_expectations(p, i, err) ||
             !prepare_istio(p, args, i, err))

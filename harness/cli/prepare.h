@@ -3,8 +3,8 @@
 
 /* From a suite's file to what the engine walks: load, select, read the policies, expand
  * scenario.from_policy to one scenario per governed edge, check, resolve each edge's effective
- * policy, add the controls. `run`, `plan` and `explain` share it. Nothing here touches the network
- * or the world. */
+ * policy, add the controls. `run`, `plan` and `explain` share it. Nothing here touches the world;
+ * nor the network, but where --istiod names who is to be asked. */
 
 #include "cli/arguments.h"
 #include "engine/engine.h"
@@ -55,8 +55,11 @@ bool prepare_rates(struct prepared *p, size_t scenario, struct error *err) WARN_
 bool prepare_walks(struct prepared *p, const struct arguments *args, struct error *err) WARN_UNUSED;
 /* As a builtin mesh beside the subject has it: without what is the subject's alone. */
 void prepare_lab_beside(struct lab_plan *lab);
-/* prepare_istio.c: for the driver istio, asks Istio itself; does nothing for others. After
- * prepare_edges. */
+/* prepare_istio.c: --istiod goes with the driver istio, and programs the mesh alone. */
+bool prepare_istiod(const struct prepared *p, const struct arguments *args,
+                    struct error *err) WARN_UNUSED;
+/* For the driver istio, asks Istio itself, or the istiod that --istiod names; does nothing for
+ * others. After prepare_edges. */
 bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scenario,
                    struct error *err) WARN_UNUSED;
 /* prepare_names.c: host names of an external mesh become addresses. After prepare, by those that

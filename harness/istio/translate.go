@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -139,14 +140,18 @@ func virtualHost(all []*routev3.RouteConfiguration, host string, port int) *rout
 	return nil
 }
 
-func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, name string) (object, error) {
-	key, err := q.serviceOf(name)
-	if err != nil {
-		return nil, err
-	}
-	port := q.named.portOf(key, q.documents)
-	host := key.name + "." + key.namespace + ".svc.cluster.local"
-	v := virtualHost(s.Routes(proxy), host, port)
+// What a sidecar is programmed with.
+type programmed struct {
+	routes   []*routev3.RouteConfiguration
+	clusters []*clusterv3.Cluster
+}
+
+func (k serviceKey) host() string { return k.name + "." + k.namespace + ".svc.cluster.local" }
+
+// What the driver runs of it for one port of a service.
+func (p programmed) of(key serviceKey, port int) (object, error) {
+	host := key.host()
+	v := virtualHost(p.routes, host, port)
 	if v == nil {
 		return nil, fmt.Errorf("Istio programs no route of HTTP for %s, port %d", host, port)
 	}
@@ -164,7 +169,7 @@ func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, nam
 	}
 	main := fmt.Sprintf("outbound|%d||%s", port, host)
 	clusters := object{}
-	for _, c := range s.Clusters(proxy) {
+	for _, c := range p.clusters {
 		if !wanted[c.GetName()] {
 			continue
 		}
@@ -177,6 +182,14 @@ func (q *question) translate(s *xds.FakeDiscoveryServer, proxy *model.Proxy, nam
 		clusters[c.GetName()] = one
 	}
 	return object{"routes": routes, "clusters": clusters, "main": main, "namespace": key.namespace, "port": port}, nil
+}
+
+func (q *question) translate(sidecar programmed, name string) (object, error) {
+	key, err := q.serviceOf(name)
+	if err != nil {
+		return nil, err
+	}
+	return sidecar.of(key, q.named.portOf(key, q.documents))
 }
 
 // With ${strict} what Istio refuses, and a service for which it programs nothing, is the error; else it is told.
@@ -200,8 +213,9 @@ func translateAll(services, paths []string, strict bool) error {
 	err = test.Wrap(func(t test.Failer) {
 		s := xds.NewFakeDiscoveryServer(t, q.options(t))
 		proxy := q.client(s)
+		sidecar := programmed{s.Routes(proxy), s.Clusters(proxy)}
 		for _, name := range services {
-			one, err := q.translate(s, proxy, name)
+			one, err := q.translate(sidecar, name)
 			if err != nil && strict {
 				failed = err
 				return
