@@ -1,6 +1,7 @@
 #include "cli/cluster_interpose.h"
 
 #include "base/clock.h"
+#include "faults/fault.h"
 #include "plan/limits.h"
 
 #include <strings.h>
@@ -11,25 +12,31 @@
 #define ENDPOINTS_PPM 340000 /* of a Service at once: of its own and ours together */
 #define NOWHERE "0.0.0.0:1"  /* until the Service behind it is made */
 
+static bool is_allowed(const struct arguments *args, const char *what)
+{
+    const char *values[4];
+    size_t count = arguments_all(args, "allow", values, COUNT_OF(values));
+    for (size_t i = 0; i < count && i < COUNT_OF(values); i++)
+        if (strcmp(values[i], what) == 0)
+            return true;
+    return false;
+}
+
 bool cluster_interpose_check(const struct arguments *args, struct error *err)
 {
-    const char *mode = arguments_get(args, "mode"), *allow = arguments_get(args, "allow");
+    const char *mode = arguments_get(args, "mode");
     bool interpose = mode != NULL && strcmp(mode, "interpose") == 0;
     bool swap = arguments_given(args, "swap"), plain = !arguments_given(args, "job");
+    bool edit = is_allowed(args, "edit");
     const char *endpoints = arguments_get(args, "endpoints");
     if (interpose && endpoints != NULL && strcmp(endpoints, "ports") == 0)
         return error_set(err, ERROR_USAGE,
                          "--endpoints ports is for --mode canary: beside real pods each endpoint "
                          "of ours is a pod, whose readiness gate is the way in and out");
-    if (!interpose && (swap || allow != NULL))
+    if (!interpose && (swap || arguments_given(args, "allow")))
         return error_set(err, ERROR_USAGE, "--%s goes with --mode interpose",
                          swap ? "swap" : "allow");
-    if (allow != NULL && strcmp(allow, "kill") == 0)
-        return error_set(
-            err, ERROR_USAGE,
-            "--allow kill is not built: pods of others are left alone; fault.kill of an "
-            "endpoint is for --mode canary, whose pods are ours");
-    if (swap != (allow != NULL))
+    if (swap != edit)
         return error_set(err, ERROR_USAGE,
                          swap ? "--swap edits the Service's selector, and takes it back: it goes "
                                 "with --allow edit"
@@ -110,6 +117,88 @@ static bool check_consent(const struct cluster *c, const struct arguments *args,
     return true;
 }
 
+/* ---- leave to kill ---- */
+
+static bool names_namespace(const struct scenario *s, const char *namespace)
+{
+    for (size_t i = 0; i < s->guard_count; i++)
+        if (s->guards[i].kind == GUARD_LIMITS && s->guards[i].namespace_count > 0 &&
+            names(&s->guards[i], namespace))
+            return true;
+    return false;
+}
+
+/* With --swap a Service has our endpoints alone. */
+static bool check_kept(const struct scenario *s, const struct step *step, struct error *err)
+{
+    const struct place_end *to = &step->on.to;
+    const char *mode = json_string_value(json_object_get(step->keys, "mode"));
+    for (size_t i = 0; i < s->lab.service_count; i++) {
+        const struct service_plan *of = &s->lab.services[i];
+        if (to->service == NULL || strcmp(of->name, to->service) != 0)
+            continue;
+        bool one = to->endpoint != 0 || to->any;
+        uint32_t dead = one ? 1 : limits_mode_count(mode, of->endpoints);
+        if (dead + PREFLIGHT_READY_LEAST > of->endpoints)
+            return error_at(
+                err, step->source, ERROR_USAGE,
+                "fault.%s: with --swap \"%s\" has our endpoints alone; %u of %u would be "
+                "dead, and %d are kept",
+                step->word, of->name, dead, of->endpoints, PREFLIGHT_READY_LEAST);
+    }
+    return true;
+}
+
+static bool check_kill(const struct cluster *c, const struct arguments *args,
+                       const struct scenario *s, const struct step *step, struct error *err)
+{
+    if (!is_allowed(args, "kill") || !names_namespace(s, c->namespace))
+        return error_at(err, step->source, ERROR_USAGE,
+                        "fault.%s in --mode interpose is met by real callers: it needs "
+                        "guard.limits { namespaces = { \"%s\" } } and --allow kill",
+                        step->word, c->namespace);
+    return !c->options.run.swap || check_kept(s, step, err);
+}
+
+static bool is_kill(const struct step *step)
+{
+    const struct fault_type *type = step->kind == STEP_FAULT ? fault_type_find(step->word) : NULL;
+    return type != NULL && (type->world == WORLD_KILL || type->world == WORLD_PAUSE ||
+                            type->world == WORLD_RESTART);
+}
+
+static bool check_steps(const struct cluster *c, const struct arguments *args,
+                        const struct scenario *s, const struct step *steps, size_t count, bool *any,
+                        struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool kill = is_kill(&steps[i]);
+        *any = *any || kill;
+        if ((kill && !check_kill(c, args, s, &steps[i], err)) ||
+            !check_steps(c, args, s, steps[i].steps, steps[i].step_count, any, err))
+            return false;
+    }
+    return true;
+}
+
+/* Callers of others lose what is under way at an endpoint that is killed: the suite and the command
+ * line both say that it is meant (scenario-language.md 3). */
+static bool check_kills(const struct cluster *c, const struct arguments *args,
+                        const struct plan *plan, struct error *err)
+{
+    bool any = false;
+    for (size_t i = 0; i < plan->scenario_count; i++) {
+        const struct scenario *s = &plan->scenarios[i];
+        if (!check_steps(c, args, s, s->steps, s->step_count, &any, err))
+            return false;
+        for (size_t k = 0; k < s->phase_count; k++)
+            if (!check_steps(c, args, s, s->phases[k].steps, s->phases[k].step_count, &any, err))
+                return false;
+    }
+    return any || !is_allowed(args, "kill") ||
+           error_set(err, ERROR_USAGE, "--allow kill permits a kill, and none is asked for");
+}
+
 /* ---- how far, and where ---- */
 
 /* What holds where the suite says nothing (scenario-language.md 2.1, "interpose"). */
@@ -176,6 +265,8 @@ bool cluster_interpose_plan(struct cluster *c, const struct arguments *args, str
 {
     struct conduct_options *o = &c->options;
     o->run.swap = o->edits = arguments_given(args, "swap");
+    if (!check_kills(c, args, p->plan, err))
+        return false;
     for (size_t i = 0; i < p->plan->scenario_count; i++) {
         struct scenario *s = &p->plan->scenarios[i];
         if (!check_consent(c, args, s, err) || (o->run.swap && !check_swap(s, err)))

@@ -43,7 +43,13 @@ static void what_is_for_a_cluster_is_refused_without_one(void **state)
          EXIT_PASS},
         {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--swap"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--allow=edit"}, EXIT_USAGE},
-        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--allow=kill"}, EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--allow=kill"}, EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--swap", "--allow=kill"},
+         EXIT_USAGE},
+        {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--swap", "--allow=kill",
+          "--allow=edit"},
+         EXIT_PASS},
+        {{"run", "s.lua", "--on=kubernetes", "--allow=kill"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--as-manifests"}, EXIT_USAGE},
         {{"run", "s.lua", "--on=kubernetes", "--mode=interpose", "--as-manifests", "--job"},
          EXIT_PASS},
@@ -305,6 +311,67 @@ static void interpose_wants_consent(void **state)
     release(&f);
 }
 
+/* A kill that real callers meet: the suite names the namespace, and the command line allows it. */
+static void a_kill_beside_real_pods_wants_leave(void **state)
+{
+    static const char *const allowed[] = {"run",   "s.lua",        "--on=kubernetes",
+                                          "-n",    "shop",         "--mode=interpose",
+                                          "--yes", "--allow=kill", NULL};
+    static const char *const swapped[] = {
+        "run",   "s.lua",  "--on=kubernetes", "-n",           "shop", "--mode=interpose",
+        "--yes", "--swap", "--allow=edit",    "--allow=kill", NULL};
+    static const char *shops[] = {"shop"}, *others[] = {"other"};
+    static struct guard_plan here = {
+        .kind = GUARD_LIMITS, .namespaces = shops, .namespace_count = 1};
+    static struct guard_plan elsewhere = {
+        .kind = GUARD_LIMITS, .namespaces = others, .namespace_count = 1};
+    static struct guard_plan all = {
+        .kind = GUARD_LIMITS, .namespaces = shops, .namespace_count = 1, .share_ppm = 1000000};
+    static struct guard_plan unnamed = {.kind = GUARD_LIMITS, .share_ppm = 100000};
+    static const struct {
+        const char *word;
+        const char *const *words;
+        struct guard_plan *guard;
+        const char *text;  /* NULL: it may */
+        uint32_t endpoint; /* of three; 0: all */
+    } rows[] = {
+        {"kill", interposing, &here, "fault.kill in --mode interpose is met by real callers", 0},
+        {"kill", allowed, NULL, "it needs guard.limits { namespaces = { \"shop\" } }", 0},
+        {"kill", allowed, &unnamed, "it needs guard.limits { namespaces = { \"shop\" } }", 0},
+        {"pause", allowed, &elsewhere, "fault.pause in --mode interpose is met by real callers", 0},
+        {"restart", interposing, &here, "and --allow kill", 0},
+        {"reset", allowed, &here, "--allow kill permits a kill, and none is asked for", 0},
+        {"kill", allowed, &here, "more than guard.limits share 50%", 0},
+        {"kill", allowed, &here, NULL, 1},
+        {"kill", swapped, &here, NULL, 1},
+        {"kill", swapped, &all, "3 of 3 would be dead, and 2 are kept", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture f;
+        struct error err = {0};
+        struct step fault = {.kind = STEP_FAULT,
+                             .word = (char *)(uintptr_t)rows[i].word,
+                             .keys = json_object(),
+                             .has_on = true,
+                             .on = {.text = "payments/1",
+                                    .to = {.service = "payments", .endpoint = rows[i].endpoint}}};
+        struct step at = {.kind = STEP_AT, .steps = &fault, .step_count = 1};
+        struct phase phase = {.name = "p", .lasting_ns = 1000000000, .steps = &at, .step_count = 1};
+        make_by(&f, DRIVER_EXTERNAL, rows[i].words);
+        f.p.plan->scenarios[1].phases = &phase;
+        f.p.plan->scenarios[1].phase_count = 1;
+        f.p.plan->scenarios[1].guards = rows[i].guard;
+        f.p.plan->scenarios[1].guard_count = rows[i].guard != NULL;
+        bool good = cluster_plan(&f.cluster, &f.args, &f.p, 0, &err);
+        if (good != (rows[i].text == NULL) ||
+            (rows[i].text != NULL && strstr(err.text, rows[i].text) == NULL))
+            fail_msg("%zu: %s", i, err.text);
+        release(&f);
+        json_decref(fault.keys);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +382,7 @@ int main(void)
         cmocka_unit_test(one_run_has_one_driver),
         cmocka_unit_test(interpose_relays_and_keeps_to_its_limits),
         cmocka_unit_test(interpose_wants_consent),
+        cmocka_unit_test(a_kill_beside_real_pods_wants_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

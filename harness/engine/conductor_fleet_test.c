@@ -277,6 +277,89 @@ static void endpoints_that_relay_have_no_stub_and_are_left_before_they_end(void 
     rig_release(&r);
 }
 
+static void keep_ledger(struct rig *r, char *to, size_t size)
+{
+    snprintf(to, size, "%s/run.ledger", r->folder);
+    r->options.ledger = to;
+}
+
+/* Promised, done and undone by the conductor; and what the proxy did of its own listener. */
+static void assert_killed_and_back(const struct rig *r)
+{
+    const struct journal *j = r->read;
+    unsigned steps = 0, listeners = 0;
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *w = &j->worlds[i].r;
+        assert_true(w->read_back_ok);
+        listeners += w->entry == 0;
+        if (w->entry == 0)
+            continue;
+        assert_int_equal(w->step, steps++);
+        assert_string_equal(journal_name(j, w->what), "kill");
+        assert_string_equal(journal_name(j, w->place), "payments/1");
+    }
+    assert_int_equal(steps, 3);
+    assert_int_equal(listeners, 2);
+}
+
+/* An endpoint that relays has no process but its proxy: that plays it dead, and goes on. */
+static void one_that_relays_is_killed_by_its_proxy(void **state)
+{
+    static const char *const keys[] = {"ttl", "200ms", NULL};
+    struct rig r;
+    char ledger[160];
+    (void)state;
+    rig_init(&r);
+    add_phase(&r, "dead", PHASE_BY_CLOCK, 1000 * NS_PER_MS);
+    running_already(&r); /* nobody is there: refused, either way */
+    with_fault(&r, "kill", "payments/1", keys);
+    keep_ledger(&r, ledger, sizeof(ledger));
+    r.walk.uncalm = true;
+    r.options.deadline_ns = 60 * NS_PER_S;
+    r.options.fleet = fleet_processes_new("/proc/self/exe");
+    r.options.fleet->relays = true;
+    rig_run(&r);
+    if (r.outcome != ENGINE_COMPLETE)
+        fail_msg("%s\n%s", r.err.text, r.told);
+    assert_int_equal(count_events(&r, "agent"), 3 + 1); /* nobody went, and came again */
+    assert_int_equal(count_events(&r, "agent_away"), 0);
+    assert_killed_and_back(&r);
+    assert_int_equal(access(ledger, F_OK), -1); /* nothing is outstanding */
+    fleet_processes_free(r.options.fleet);
+    rig_release(&r);
+}
+
+static void a_relay_neither_stands_still_nor_ends_in_order(void **state)
+{
+    static const struct {
+        const char *word, *why;
+    } cases[] = {{"pause", "fault.pause: an endpoint of ours that passes on to \"payments\" has no "
+                           "process that could stand still: write fault.blackhole"},
+                 {"restart", "that could end in order: write fault.kill with a ttl"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig r;
+        char ledger[160];
+        struct fleet fleet = {.listen = "127.0.0.1:0",
+                              .hello_within_ns = NS_PER_S,
+                              .relays = true,
+                              .start = make_none,
+                              .fate = fate_unknown,
+                              .end = end_none};
+        rig_init(&r);
+        add_phase(&r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+        running_already(&r);
+        with_fault(&r, cases[i].word, "payments/1", NULL);
+        keep_ledger(&r, ledger, sizeof(ledger));
+        r.options.fleet = &fleet;
+        r.options.cookie = &r;
+        assert_false(engine_run(r.plan, &r.walk, 1, &r.options, &r.outcome, &r.err));
+        if (strstr(r.err.text, cases[i].why) == NULL)
+            fail_msg("not \"%s\": %s", cases[i].why, r.err.text);
+        rig_release(&r);
+    }
+}
+
 /* `agent ROLE --fd N`, or as fleet_processes.c and agent_dial.c have it. */
 static int agent(int argc, char **argv)
 {
@@ -306,6 +389,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
         cmocka_unit_test(endpoints_that_relay_have_no_stub_and_are_left_before_they_end),
+        cmocka_unit_test(one_that_relays_is_killed_by_its_proxy),
+        cmocka_unit_test(a_relay_neither_stands_still_nor_ends_in_order),
         cmocka_unit_test(a_calm_request_whose_agent_was_away_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

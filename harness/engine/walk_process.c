@@ -19,6 +19,26 @@ static const struct fault_process *asked(const struct walk_use *u)
     return u->fault.params;
 }
 
+/* Endpoints that pass on to what runs already have no backend of ours. The proxy of such an
+ * endpoint is the endpoint, and it is killed as its callers see it (ADR 0032). */
+static bool is_relayed(const struct walk *w, const struct walk_use *u)
+{
+    return w->fleet != NULL && w->fleet->relays && asked(u)->what == FAULT_ENDPOINT;
+}
+
+static bool check_relayed(const struct step *step, const struct walk_use *u, struct error *err)
+{
+    if (u->fault.type->world == WORLD_KILL)
+        return true;
+    return error_at(err, step->source, ERROR_USAGE,
+                    "fault.%s: an endpoint of ours that passes on to \"%s\" has no process that "
+                    "could %s: write %s",
+                    step->word, step->on.to.service,
+                    u->fault.type->world == WORLD_PAUSE ? "stand still" : "end in order",
+                    u->fault.type->world == WORLD_PAUSE ? "fault.blackhole"
+                                                        : "fault.kill with a ttl");
+}
+
 static bool check_what(const struct walk *w, const struct step *step, const struct walk_use *u,
                        struct error *err)
 {
@@ -31,6 +51,8 @@ static bool check_what(const struct walk *w, const struct step *step, const stru
         return error_at(err, step->source, ERROR_USAGE,
                         "fault.%s: the driver external has no proxy that we started", step->word);
     size_t service = walk_find_service(w, step->on.to.service);
+    if (is_relayed(w, u))
+        return check_relayed(step, u, err);
     if (what == FAULT_ENDPOINT && service != SIZE_MAX &&
         w->services[service].plan->address_count > 0)
         return error_at(err, step->source, ERROR_USAGE,
@@ -141,7 +163,8 @@ static bool kill_actor(struct walk_target *t, struct error *err)
     if (t->actor->id != NULL) { /* the proxy that started it is told by the ARM that follows */
         t->asked = true;
         t->since_ns = since_ns;
-        actor_expect_end(t->actor);
+        if (!t->relayed)
+            actor_expect_end(t->actor);
         return true;
     }
     if (!actor_kill(t->actor, err) || !undo_done(t->walk->context->undo, t->entry, err))
@@ -192,7 +215,7 @@ bool walk_process_is_down(const struct walk *w, size_t service, uint32_t first, 
         const struct walk_use *u = &w->uses[i];
         for (size_t k = 0; u->service == service && k < u->target_count; k++) {
             const struct walk_target *t = &u->targets[k];
-            if (u->fault.type->world == WORLD_KILL && t->state == TARGET_DOWN &&
+            if (u->fault.type->world == WORLD_KILL && t->state == TARGET_DOWN && !t->relayed &&
                 endpoint_of(t) >= first && endpoint_of(t) - first < count)
                 return true;
         }
@@ -210,6 +233,22 @@ static bool note_killed(struct walk_target *t, struct error *err)
     return true;
 }
 
+/* It is in service again. */
+static bool note_back(struct walk_target *t, struct error *err)
+{
+    if (!undo_confirm(t->walk->context->undo, t->entry, err))
+        return false;
+    walk_target_end(t, "down", "up", t->since_ns);
+    return true;
+}
+
+static bool on_proxy_armed(struct walk_target *t, struct error *err)
+{
+    if (t->asked && !note_killed(t, err))
+        return false;
+    return !t->relayed || t->state != TARGET_STARTING || note_back(t, err);
+}
+
 void walk_process_on_armed(struct walk *w, const struct actor *proxy)
 {
     struct error err = {0};
@@ -217,9 +256,9 @@ void walk_process_on_armed(struct walk *w, const struct actor *proxy)
         struct walk_use *u = &w->uses[i];
         for (size_t k = 0; k < u->target_count; k++) {
             struct walk_target *t = &u->targets[k];
-            if (t->asked && proxy->armed == proxy->generation &&
-                walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy &&
-                !note_killed(t, &err))
+            bool is_its = (t->asked || t->relayed) && proxy->armed == proxy->generation &&
+                          walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy;
+            if (is_its && !on_proxy_armed(t, &err))
                 walk_break(w, &err);
         }
     }
@@ -298,9 +337,12 @@ static bool list_targets(struct walk *w, struct walk_use *u, struct error *err)
         return list_proxies(w, u, err);
     for (size_t i = 0; i < u->endpoint_count; i++) {
         uint16_t number = u->endpoints[i];
+        const struct walk_service *s = &w->services[u->service];
+        bool relayed = is_relayed(w, u);
         snprintf(place, sizeof(place), "%s/%u", to->service, number);
         struct walk_target *t =
-            add_target(w, u, walk_stub_of(&w->services[u->service], number), place);
+            add_target(w, u, relayed ? walk_proxy_of(s, number) : walk_stub_of(s, number), place);
+        t->relayed = relayed;
         if (pause && !find_paused(t, w->services[u->service].plan->run != NULL, err))
             return false;
     }
@@ -347,7 +389,8 @@ static void end_with_agent(struct walk_target *t)
     uint64_t since_ns = clock_now_ns();
     loop_hold_remove(w->context->loop, &t->hold);
     t->asked = false;
-    actor_expect_end(t->actor); /* of one that was to dial in: it does not any more */
+    if (!t->relayed)
+        actor_expect_end(t->actor); /* of one that was to dial in: it does not any more */
     if (undo_confirm(w->context->undo, t->entry, &err))
         walk_target_end(t, "down", "its agent was lost", since_ns);
     else
@@ -384,10 +427,23 @@ static void start_dialled(struct walk_target *t)
     walk_arm_send(t->walk, t->use->service);
 }
 
+/* Its proxy listens again, by the next ARM. */
+static void open_again(struct walk_target *t)
+{
+    t->since_ns = clock_now_ns();
+    t->state = TARGET_STARTING;
+    t->use->stands_in = false;
+    walk_arm_send(t->walk, t->use->service);
+}
+
 static void start_again(struct walk_target *t)
 {
     struct walk_context *c = t->walk->context;
     struct error err = {0};
+    if (t->relayed) {
+        open_again(t);
+        return;
+    }
     if (t->actor->id != NULL) {
         start_dialled(t);
         return;

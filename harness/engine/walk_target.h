@@ -30,6 +30,7 @@ struct walk_target {
     enum target_state state;
     bool asked;       /* of a kill that another does: it has not said yet that it is done */
     bool own_silence; /* of a pause: the agent itself is stopped */
+    bool relayed;     /* of a kill: ${actor} is the endpoint's proxy, which plays it dead */
     size_t home;      /* of a netem: the service that sends, SIZE_MAX: the client */
     char place[96];
 };
@@ -51,7 +52,7 @@ void walk_target_end(struct walk_target *t, const char *before, const char *afte
                      uint64_t since_ns);
 /* Calls its doer at that time. */
 void walk_target_wait(struct walk_target *t, uint64_t at_ns);
-/* Of that agent, in that state; NULL: none. */
+/* Of that agent, which is its own process, in that state; NULL: none. */
 struct walk_target *walk_target_find(const struct walk *w, const struct actor *a,
                                      enum target_state state);
 /* Both may be in force at once. */

@@ -186,7 +186,8 @@ struct walk_target *walk_target_find(const struct walk *w, const struct actor *a
 {
     for (size_t i = 0; i < w->use_count; i++)
         for (size_t k = 0; k < w->uses[i].target_count; k++)
-            if (w->uses[i].targets[k].actor == a && w->uses[i].targets[k].state == state)
+            if (w->uses[i].targets[k].actor == a && w->uses[i].targets[k].state == state &&
+                !w->uses[i].targets[k].relayed)
                 return &w->uses[i].targets[k];
     return NULL;
 }

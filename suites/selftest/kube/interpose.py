@@ -131,6 +131,33 @@ class Cases(canary.Cases):
         self.clean("0b000002")
         self.as_before(before)
 
+    def case_interpose_kill(self):
+        """interpose --allow kill: our endpoint refuses for the fault's life while it stays in the Service; the user's pods are who they were"""
+        self.shop()
+        before, reals = self.client.get(SERVICE), sorted(self.ready("payments"))
+        guard = '  guard = { guard.limits { namespaces = { "' + NAMESPACE + '" }, share = "100%" } },\n'
+        kill = SUITE.split("    fault.abort")[0].replace("  settle", guard + "  settle") + '    at "2s" { fault.kill { on = "payments/1", ttl = "6s" } },\n' \
+            '    expect.success { on = edge, atleast = "20%" },\n  },\n}\n'
+        self.job("0b000006", lasting="14s", suite=kill, more=("--mode", "interpose", "--yes", "--allow", "kill"))
+        self.started("0b000006")
+        ours = (next(p["status"]["podIP"] for p in self.agents("0b000006") if p["metadata"]["labels"]["meshproof.io/role"] == "endpoint"), PORT)
+
+        def refuses():
+            try:
+                socket.create_connection(ours, 2).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        wait_until("our endpoint to be dead", 30, refuses)
+        need(ours in self.ready("payments"), "it left the Service")
+        wait_until("our endpoint to be back", 30, lambda: not refuses())
+        condition, pods = self.ended(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-0b000006")
+        need(self.message(pods[0])["exit"] in (0, 2), f"{self.message(pods[0])}\n{self.log(pods[0])[-4000:]}")
+        self.clean("0b000006")
+        self.as_before(before)
+        need(sorted(self.ready("payments")) == reals, "a pod of the user is another")
+
     def case_interpose_swap(self):
         """interpose --swap: the selector is edited and taken back, PASS"""
         self.shop()
