@@ -106,23 +106,42 @@ void live_view_line_event(struct live_view *v, const struct live_event *event)
     v->quiet = quiet;
 }
 
+/* The phase that is walked; NULL: none. */
+static const char *phase_now(const struct live_snapshot *s)
+{
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (s->phases[i].state == LIVE_PHASE_NOW)
+            return s->phases[i].name;
+    return NULL;
+}
+
+static bool phases_are_left(const struct live_snapshot *s)
+{
+    for (size_t i = 0; i < s->phase_count; i++)
+        if (s->phases[i].state != LIVE_PHASE_DONE)
+            return true;
+    return false;
+}
+
 void live_view_line_progress(struct live_view *v, uint64_t now_ns)
 {
     struct live_snapshot *s = &v->snapshot;
-    char at[32], line[400], requests[32], left[40] = "";
+    char at[32], line[400], requests[32], left[40] = "", waits[40] = "";
     live_snapshot(v->live, now_ns, s);
-    if (s->state != LIVE_RUNNING)
+    const char *now = phase_now(s);
+    /* While somebody is waited for it goes on, but for an approval: nothing has begun yet. */
+    if (s->state != LIVE_RUNNING && (s->state != LIVE_WAITING || now == NULL))
         return;
-    const char *now = "between two phases";
-    for (size_t i = 0; i < s->phase_count; i++)
-        if (s->phases[i].state == LIVE_PHASE_NOW)
-            now = s->phases[i].name;
+    if (now == NULL)
+        now = phases_are_left(s) ? "between two phases" : "after the last phase";
+    if (s->question.open)
+        snprintf(waits, sizeof(waits), ", waits for answer %u", s->question.number);
     if (s->phase_left_ns != UINT64_MAX)
         snprintf(left, sizeof(left), "%llu s left, ",
                  (unsigned long long)((s->phase_left_ns + NS_PER_S / 2) / NS_PER_S));
     uint64_t bad = s->requests - s->ended[LIVE_ENDED_GOOD];
-    snprintf(line, sizeof(line), "%s %-7s %s: %s%s requests, %llu of them not good, %u tries/s",
-             units_print_time(s->since_start_ns, at, sizeof(at)), "...", now, left,
+    snprintf(line, sizeof(line), "%s %-7s %s%s: %s%s requests, %llu of them not good, %u tries/s",
+             units_print_time(s->since_start_ns, at, sizeof(at)), "...", now, waits, left,
              text_grouped(s->requests, requests, sizeof(requests)), (unsigned long long)bad,
              s->tries_per_s);
     print(v, line);
