@@ -108,19 +108,26 @@ static bool read_tags(const json_t *from, struct serve_ask *ret, struct error *e
     return true;
 }
 
-bool serve_ask_read(const json_t *from, const char *folder, struct serve_ask *ret,
-                    struct error *err)
+static bool read_mode(const json_t *from, struct serve_ask *ret, struct error *err)
 {
     const json_t *mode = json_object_get(from, "mode");
     const char *named = json_string_value(mode);
-    *ret = (struct serve_ask){0};
-    if (mode != NULL && (named == NULL || strcmp(named, "local") != 0))
+    if (mode == NULL || (named != NULL && strcmp(named, "local") == 0))
+        return true;
+    if (named == NULL || (strcmp(named, "canary") != 0 && strcmp(named, "interpose") != 0))
         return error_set(err, ERROR_INPUT,
-                         "mode is %.40s; this version runs suites where it runs itself: local, or "
-                         "leave it out",
+                         "mode is %.40s; it is local (or left out), canary or interpose",
                          named == NULL ? "no text" : named);
-    return read_suite(from, folder, ret, err) && read_sets(from, ret, err) &&
-           read_tags(from, ret, err);
+    snprintf(ret->mode, sizeof(ret->mode), "%s", named);
+    return true;
+}
+
+bool serve_ask_read(const json_t *from, const char *folder, struct serve_ask *ret,
+                    struct error *err)
+{
+    *ret = (struct serve_ask){0};
+    return read_mode(from, ret, err) && read_suite(from, folder, ret, err) &&
+           read_sets(from, ret, err) && read_tags(from, ret, err);
 }
 
 bool serve_ask_wait(const json_t *from, uint64_t *ret_ns, struct error *err)

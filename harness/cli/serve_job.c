@@ -1,5 +1,6 @@
 #include "cli/serve_job.h"
 
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/folders.h"
 #include "cli/live_note.h"
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ARGV_MOST (16 + 4 * SERVE_PARAMS_MOST)
+#define ARGV_MOST (20 + 4 * SERVE_PARAMS_MOST)
 #define TOLD_MOST_BYTES 4096
 
 static void on_child_exit(void *cookie, const struct error *why)
@@ -18,6 +19,7 @@ static void on_child_exit(void *cookie, const struct error *why)
     struct serve_job *j = cookie;
     (void)why; /* its outcome says more, and its log is kept */
     j->runs = false;
+    j->ended_s = clock_wall_ns() / NS_PER_S;
     memcpy(j->latest, j->run, sizeof(j->latest));
     j->run[0] = '\0';
     j->on_end(j->cookie, j->latest);
@@ -44,6 +46,11 @@ bool serve_job_start(struct serve_job *j, const struct serve_ask *ask, bool *ret
     const char *own[] = {"--run", j->run, "--output", journal, "--termination-log", told};
     for (size_t i = 0; i < COUNT_OF(own); i++)
         argv[n++] = own[i];
+    if (ask->mode[0] != '\0') {
+        const char *place[] = {"--on", "kubernetes", "--mode", ask->mode};
+        for (size_t i = 0; i < COUNT_OF(place); i++)
+            argv[n++] = place[i];
+    }
     for (size_t i = 0; i < ask->set_count; i++) {
         argv[n++] = "--set";
         argv[n++] = ask->sets[i];

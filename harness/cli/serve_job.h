@@ -18,13 +18,15 @@ struct serve_ask {
     char suite[1024]; /* a path below the suites' folder */
     char sets[SERVE_PARAMS_MOST][SERVE_TEXT_MOST], tags[SERVE_PARAMS_MOST][SERVE_TEXT_MOST];
     size_t set_count, tag_count;
+    char mode[10]; /* "": where `serve` runs itself; else on the cluster: "canary", "interpose" */
 };
 
 struct serve_job {
     struct loop *loop;
     struct child child;
-    bool runs, halted; /* halted: the one that goes on, or ended last, was told to end */
+    bool runs, halted;      /* halted: the one that goes on, or ended last, was told to end */
     char run[9], latest[9]; /* the one that goes on, and the one that ended last; "": none */
+    uint64_t ended_s;       /* wall time of ${latest} */
     void (*on_end)(void *cookie, const char *run);
     void *cookie;
 };

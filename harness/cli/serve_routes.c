@@ -2,24 +2,28 @@
 
 #include "cli/control_client.h"
 #include "cli/serve_ask.h"
+#include "cli/serve_cluster.h"
 #include "net/access.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define CONNECTIONS_MOST 64
 #define IDLE_MOST_NS UINT64_C(10000000000) /* of one who asks nothing; who waits may wait */
 
-/* Somebody who waits for the run to end. */
+/* Somebody who waits for the run to end, or for the cluster's answer. */
 struct waiter {
     struct hold hold; /* first */
     struct serve_routes *routes;
     struct http_exchange *exchange; /* NULL: free */
+    struct api_call *call;          /* NULL: it waits for the run */
 };
 
 struct serve_routes {
     struct serve_routes_config config;
     struct http_server *http;
     struct serve_job job;
+    struct serve_cluster cluster;
     struct waiter waiters[SERVE_WAITING_MOST];
     bool drains;
     void (*on_drained)(void *cookie);
@@ -76,14 +80,14 @@ static void on_end(void *cookie, const char *run)
 {
     struct serve_routes *s = cookie;
     for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
-        if (s->waiters[i].exchange != NULL)
+        if (s->waiters[i].exchange != NULL && s->waiters[i].call == NULL)
             tell(&s->waiters[i], run);
     if (s->drains)
         s->on_drained(s->cookie);
 }
 
-/* ${for_ns} 0: until it ends. */
-static void wait_for_end(struct serve_routes *s, struct http_exchange *x, uint64_t for_ns)
+/* NULL: as many wait as may, and it is answered. */
+static struct waiter *take_waiter(struct serve_routes *s, struct http_exchange *x)
 {
     for (size_t i = 0; i < SERVE_WAITING_MOST; i++) {
         struct waiter *w = &s->waiters[i];
@@ -91,11 +95,18 @@ static void wait_for_end(struct serve_routes *s, struct http_exchange *x, uint64
             continue;
         w->exchange = x;
         http_exchange_set(x, w);
-        if (for_ns != 0)
-            loop_hold_add(s->config.loop, &w->hold, loop_now_ns(s->config.loop) + for_ns, on_late);
-        return;
+        return w;
     }
     refuse(x, 429, "as many wait as may: ask GET /v1/runs/ID");
+    return NULL;
+}
+
+/* ${for_ns} 0: until it ends. */
+static void wait_for_end(struct serve_routes *s, struct http_exchange *x, uint64_t for_ns)
+{
+    struct waiter *w = take_waiter(s, x);
+    if (w != NULL && for_ns != 0)
+        loop_hold_add(s->config.loop, &w->hold, loop_now_ns(s->config.loop) + for_ns, on_late);
 }
 
 static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
@@ -107,6 +118,9 @@ static void on_gone(void *cookie, struct http_exchange *x, bool by_reset)
         return;
     w->exchange = NULL;
     loop_hold_remove(w->routes->config.loop, &w->hold);
+    if (w->call != NULL)
+        api_cancel(w->call);
+    w->call = NULL;
 }
 
 /* ---- what is asked ---- */
@@ -119,6 +133,8 @@ static void start(struct serve_routes *s, struct http_exchange *x, const json_t 
     bool busy = false;
     if (!serve_ask_read(from, s->config.suites, ask, &err))
         refuse(x, 400, err.text);
+    else if (ask->mode[0] != '\0' && s->config.token == NULL)
+        refuse(x, 403, "what makes objects in a cluster is asked with a token: --token-env NAME");
     else if (s->drains)
         refuse(x, 423, "this server is stopping");
     else if (!serve_job_start(&s->job, ask, &busy, &err))
@@ -201,6 +217,46 @@ static void get_told(struct serve_routes *s, struct http_exchange *x, const char
         refuse(x, 404, "there is no such run, or none has ended yet");
 }
 
+/* Ours ended after it was made, or that very one is ours. */
+static bool is_ours(const struct serve_job *j, const json_t *newest)
+{
+    char ended[32];
+    time_t at = (time_t)j->ended_s;
+    struct tm utc;
+    strftime(ended, sizeof(ended), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
+    return j->latest[0] != '\0' &&
+           strcmp(ended, json_string_value(json_object_get(newest, "made"))) >= 0;
+}
+
+static void on_results(void *cookie, const struct api_answer *told)
+{
+    struct waiter *w = cookie;
+    struct serve_routes *s = w->routes;
+    struct http_exchange *x = w->exchange;
+    bool may = told->outcome == API_DONE;
+    json_t *newest = may ? serve_cluster_newest(told->body) : NULL;
+    w->exchange = NULL;
+    w->call = NULL;
+    if (!may && told->outcome != API_FORBIDDEN) {
+        refuse(x, 424, told->sentence); /* a newer one may be there */
+    } else if (newest == NULL || is_ours(&s->job, newest)) {
+        json_decref(newest);
+        get_told(s, x, s->job.latest);
+    } else {
+        answer(x, 200, newest);
+    }
+}
+
+/* Where the account may not list, runs on the cluster are not ours to tell of. */
+static void get_latest(struct serve_routes *s, struct http_exchange *x)
+{
+    struct waiter *w = s->cluster.api == NULL ? NULL : take_waiter(s, x);
+    if (w != NULL)
+        w->call = serve_cluster_ask(&s->cluster, on_results, w);
+    else if (s->cluster.api == NULL)
+        get_told(s, x, s->job.latest);
+}
+
 static const struct {
     const char *path;
     void (*post)(struct serve_routes *s, struct http_exchange *x, const json_t *body);
@@ -227,7 +283,7 @@ static bool get(struct serve_routes *s, struct http_exchange *x, struct bytes ta
     static const char runs[] = "/v1/runs/";
     char run[9] = "";
     if (bytes_equal(target, BYTES("/v1/verdict/latest"))) {
-        get_told(s, x, s->job.latest);
+        get_latest(s, x);
         return true;
     }
     if (target.len != sizeof(runs) - 1 + 8 || memcmp(target.at, runs, sizeof(runs) - 1) != 0)
@@ -281,7 +337,9 @@ bool serve_routes_open(const struct serve_routes_config *config, struct serve_ro
     s->job = (struct serve_job){.loop = config->loop, .on_end = on_end, .cookie = s};
     for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
         s->waiters[i].routes = s;
-    if (!http_server_open(config->loop, &server, &s->http, err)) {
+    if (!serve_cluster_open(&s->cluster, config->loop, err) ||
+        !http_server_open(config->loop, &server, &s->http, err)) {
+        serve_cluster_close(&s->cluster);
         free(s);
         return false;
     }
@@ -297,6 +355,7 @@ void serve_routes_free(struct serve_routes *s)
     for (size_t i = 0; i < SERVE_WAITING_MOST; i++)
         loop_hold_remove(s->config.loop, &s->waiters[i].hold);
     http_server_free(s->http);
+    serve_cluster_close(&s->cluster);
     free(s);
 }
 

@@ -9,7 +9,8 @@
  *     POST /v1/halt            {}; answers when all is undone
  *     POST /v1/answer          {"number", "answer", "as"}: to a question of the run
  *     GET  /v1/runs/ID         what became of it
- *     GET  /v1/verdict/latest  of the run that ended last
+ *     GET  /v1/verdict/latest  of the run that ended last; in a pod of a cluster also of those that
+ *                              others started there (serve_cluster.h)
  *
  * A run that is waited for answers by its outcome (serve_job_status); one that is not, or lasts
  * longer than `wait`, by 202. What is asked for while a run goes on gets 423. GETs answer 200:

@@ -252,7 +252,7 @@ json_t *objects_result(const struct objects_run *r, const json_t *data)
     char name[OBJECTS_NAME_MOST + 1];
     snprintf(name, sizeof(name), "mp-%s-result", r->run);
     json_t *result = objects_head(r, "v1", "ConfigMap", name);
-    set_text(objects_labels(result), "meshproof.io/result", "true");
+    set_text(objects_labels(result), OBJECTS_RESULT_LABEL, "true");
     set_new(result, "data", json_deep_copy(data));
     return result;
 }

@@ -20,6 +20,7 @@
 /* Agents of a scenario that are pods each by itself, made singly; more are Indexed Jobs. */
 #define OBJECTS_BARE_MOST 20
 #define OBJECTS_RUN_LABEL "meshproof.io/run"
+#define OBJECTS_RESULT_LABEL "meshproof.io/result" /* "true": of a result ConfigMap */
 #define OBJECTS_ROLE_LABEL "meshproof.io/role"
 #define OBJECTS_SERVICE_LABEL "meshproof.io/service"
 #define OBJECTS_ALLOW_LABEL "meshproof.io/allow"

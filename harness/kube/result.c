@@ -7,7 +7,6 @@
 #include <string.h>
 
 enum { RESULT_POST, RESULT_PATCH, RESULT_LIST, RESULT_DELETE };
-#define LABEL "meshproof.io/result"
 
 static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
 {
@@ -31,7 +30,7 @@ static void next(struct chore *c, uint64_t now_ns, struct chore_step *ret)
         break;
     case RESULT_LIST:
         ret->request.verb = API_LIST;
-        ret->request.selector = LABEL "=true";
+        ret->request.selector = OBJECTS_RESULT_LABEL "=true";
         break;
     default:
         ret->request.verb = API_DELETE;
