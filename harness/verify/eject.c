@@ -249,6 +249,22 @@ bool eject_shown_before(const struct track *t, const struct ejector *e, const st
     return full_before(t, e, s, STREAK_SHOWN, false, &at_ns);
 }
 
+bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
+{
+    return !t->same_clock || t->is_raw || x->request == TRACK_NONE || x->is_connection ||
+           track_sent_after(t, x, t_ns);
+}
+
+bool eject_continues(const struct track *t, const struct silence *s)
+{
+    for (size_t i = 0; i < t->silence_count && t->tries[s->before].after_silence; i++) {
+        const struct silence *last = &t->silences[i];
+        if (last->host == s->host && last->after == s->before)
+            return !eject_sent_after(t, &t->tries[s->before], last->begin_ns);
+    }
+    return false;
+}
+
 bool eject_explained(const struct window *w, const struct silence *s)
 {
     const struct journal *j = w->journal;

@@ -52,6 +52,13 @@ bool eject_brief(const struct track *t, const struct ejector *e, const struct sp
 /* track_quiet, and no host may have come back unseen just before. */
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
 
+/* The mesh certainly chose the host for it after ${t_ns}: a try that waited for a connection, or
+ * was long on its way, arrives when the host is out. Across clocks, of raw TCP, and without a
+ * request, its arrival is all there is. */
+bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns);
+/* What ended the silence before ${s} may have been sent before that began: the two may be one. */
+bool eject_continues(const struct track *t, const struct silence *s);
+
 /* The position of the host's first try after ${t_ns}; its count of tries: none. */
 uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns);
 /* Something else than ejection explains the silence: its listener was down. */

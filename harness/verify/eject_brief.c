@@ -30,7 +30,8 @@ bool eject_brief(const struct track *t, const struct ejector *e, const struct sp
     uint64_t least = ejector_length_ns(e, 1) - SHORT_NS;
     if (full->head_ns < span->from_ns || full->head_ns >= span->to_ns || back->after_silence ||
         back->head_ns < full->seen_ns + AFTER_NS ||
-        back->head_ns < full->seen_ns + e->base_ns / 2 || back->head_ns >= full->lo_ns + least)
+        back->head_ns < full->seen_ns + e->base_ns / 2 || back->head_ns >= full->lo_ns + least ||
+        !eject_sent_after(t, back, full->seen_ns))
         return false;
     if (!fills(t, e, host, position) || eject_out(t, host, full->head_ns) > 0 ||
         !eject_quiet(t, e, full->head_ns - 1) ||

@@ -64,7 +64,8 @@ static void look_at(const struct window *w, const struct ejector *e, const struc
     const struct track *t = w->track;
     uint64_t could_ns, look = s->begin_ns > LOOK_NS ? s->begin_ns - LOOK_NS : 0;
     /* What led to it lies in time that is no evidence. */
-    if (eject_explained(w, s) || panics_ended(outs->panics, e, s->begin_ns) ||
+    if (eject_explained(w, s) || eject_continues(t, s) ||
+        panics_ended(outs->panics, e, s->begin_ns) ||
         spans_within(&t->taint, look, s->begin_ns) * 2 > s->begin_ns - look)
         return;
     outs->silences++;

@@ -43,7 +43,8 @@ struct lateness {
 
 /* After half of an ejection the host may have been out and back, unseen at so few picks. Or it was
  * not out at all: an ejection one failure late looks the same when the next pick came so late. And
- * a try just after may have been under way, or have been the failure that put it out. A try there
+ * a try just after may have been under way, as may any that was sent before, or have been the
+ * failure that put it out. A try there
  * proves nothing either way. */
 static void look_at(const struct track *t, const struct ejector *e, const struct silence *s,
                     uint32_t last, struct lateness *l, struct verdict *ret)
@@ -52,8 +53,9 @@ static void look_at(const struct track *t, const struct ejector *e, const struct
     const struct try *full = &t->tries[host->tries[last]];
     uint64_t after = 0, unclear = 0, until = full->seen_ns + e->base_ns / 2;
     for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
-        uint64_t head = t->tries[host->tries[k]].head_ns;
-        bool is_after = head > full->seen_ns + AFTER_NS && head < until;
+        const struct try *x = &t->tries[host->tries[k]];
+        bool is_after = x->head_ns > full->seen_ns + AFTER_NS && x->head_ns < until &&
+                        eject_sent_after(t, x, full->seen_ns);
         after += is_after;
         unclear += !is_after;
     }

@@ -62,7 +62,8 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
         uint64_t could_ns, must_ns;
         if (s->host != last->host)
             continue;
-        if (before != NULL) {
+        bool continues = eject_continues(t, s);
+        if (before != NULL && !continues) {
             tripped(t, e, s, &could_ns, &must_ns);
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
             uint64_t fewest = could_ns > back ? (could_ns - back) / e->interval_ns : 0;
@@ -71,7 +72,7 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
             least = least > sweeps ? least - sweeps : 0;
         }
         most++;
-        least++;
+        least += !continues;
         before = s;
     }
     *ret_least = least;
@@ -84,7 +85,8 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
     const struct silence *s = &t->silences[index];
     uint64_t could_ns, must_ns;
     if (!eject_could_before(t, e, s, &could_ns) || eject_first(t, e, s, true) == TRACK_NONE ||
-        eject_explained(w, s))
+        eject_explained(w, s) || eject_continues(t, s) ||
+        (s->after != TRACK_NONE && !eject_sent_after(t, &t->tries[s->after], s->begin_ns)))
         return false;
     tripped(t, e, s, &could_ns, &must_ns);
     /* With no room under the cap its time begins only when another host is back: then it went out

@@ -44,18 +44,6 @@ uint64_t penalty_longest_ns(const struct penalty_rule *rule, uint32_t j)
     return longest < (double)rule->most_ns ? (uint64_t)longest : rule->most_ns;
 }
 
-/* Its request, or the end of the try before it, was later than ${t_ns}: so was it. */
-static bool was_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
-{
-    if (x->request == TRACK_NONE || x->late_read || x->is_connection)
-        return false;
-    uint64_t since = t->requests[x->request].start_ns;
-    for (const struct try *y = &t->tries[t->requests[x->request].first]; y != x;
-         y = &t->tries[y->next])
-        since = y->lo_ns > since ? y->lo_ns : since;
-    return since >= t_ns;
-}
-
 /* The first try on the host after the one at ${position}, whose end the mesh knew. One that may
  * have been sent before is excused, and then nothing can be told: it may also be what shut the
  * gate, one too late. */
@@ -66,7 +54,7 @@ static const struct try *next_after(const struct track *t, const struct track_ho
     if (position + 1 >= host->count || last->seen_ns == UINT64_MAX)
         return NULL;
     const struct try *next = &t->tries[host->tries[position + 1]];
-    return was_sent_after(t, next, last->seen_ns) ? next : NULL;
+    return track_sent_after(t, next, last->seen_ns) ? next : NULL;
 }
 
 /* More tries than that may have failed since the last certain success, or since the gate may have

@@ -92,6 +92,17 @@ uint32_t track_position(const struct track *t, uint32_t index)
     return position_at(&t->hosts[endpoint - 1], index);
 }
 
+bool track_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
+{
+    if (x->request == TRACK_NONE || x->late_read || x->is_connection)
+        return false;
+    uint64_t since = t->requests[x->request].start_ns;
+    for (const struct try *y = &t->tries[t->requests[x->request].first]; y != x;
+         y = &t->tries[y->next])
+        since = y->lo_ns > since ? y->lo_ns : since;
+    return since >= t_ns;
+}
+
 uint32_t track_host_tries(const struct track *t, uint32_t host, uint32_t from, uint32_t to)
 {
     if (host >= t->host_count || from >= to)
