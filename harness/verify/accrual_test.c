@@ -310,6 +310,20 @@ static void a_run_before_the_window_is_another_ones(void **state)
     is(&f, "accrual", VERDICT_INCONCLUSIVE, "only 1 of 2 runs of 3 failures");
 }
 
+/* Nor is one after it: the second is full at 3300. */
+static void a_run_after_the_window_is_another_ones(void **state)
+{
+    static const struct made late = {800, 0, 0, 1, 503};
+    struct fixture f;
+    (void)state;
+    shut_twice(&f, &elsewhere, &late);
+    f.until_ms = 3300;
+    is(&f, "accrual", VERDICT_FAIL, "1 of 1 penalties were too short");
+    shut_twice(&f, &elsewhere, &late);
+    f.until_ms = 3301;
+    is(&f, "accrual", VERDICT_FAIL, "2 of 2 penalties were too short");
+}
+
 static void what_passed_says_what_was_seen_on_one_clock(void **state)
 {
     static const double once[] = {1310}, right[] = {1310, 3320};
@@ -365,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),
         cmocka_unit_test(one_that_is_too_long_is_left_open),
         cmocka_unit_test(a_run_before_the_window_is_another_ones),
+        cmocka_unit_test(a_run_after_the_window_is_another_ones),
         cmocka_unit_test(what_passed_says_what_was_seen_on_one_clock),
         cmocka_unit_test(a_plan_of_ours_must_have_seen_one_grow),
     };

@@ -252,6 +252,37 @@ static void the_last_retry_must_have_been_needed(void **state)
     limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "24 of 24 retried (503)");
 }
 
+/* A try without an answer is retried only where a timer of its own cuts it. */
+static void a_hold_is_asked_for_only_where_it_is_cut(void **state)
+{
+    static const struct {
+        uint64_t per_try_ms, request_ms;
+        enum verdict_kind kind;
+    } rows[] = {{0, 0, VERDICT_PASS},
+                {0, 900, VERDICT_PASS},
+                {300, 0, VERDICT_INCONCLUSIVE},
+                {300, 900, VERDICT_INCONCLUSIVE},
+                {300, 350, VERDICT_PASS}, /* no time is left over */
+                {300, 351, VERDICT_INCONCLUSIVE}};
+    static struct tagged tags[] = {{.tag = "all:503", .count = 24, .number = 1},
+                                   {.tag = "f1:hold", .count = 10, .number = 2}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limits l;
+        made_plan(&l, true, 24, 0);
+        l.phase->loads[0].tagged = tags;
+        l.phase->loads[0].tagged_count = COUNT_OF(tags);
+        if (rows[i].per_try_ms > 0)
+            l.edge.retry.per_try_timeout = limits_value(rows[i].per_try_ms * NS_PER_MS);
+        if (rows[i].request_ms > 0)
+            l.edge.request_timeout = limits_value(rows[i].request_ms * NS_PER_MS);
+        if (rows[i].kind == VERDICT_PASS)
+            limits_are(&l, "retry.must", VERDICT_PASS, WHY_NONE, "24 of 24 retried (503)");
+        else
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "met hold");
+    }
+}
+
 /* More time would not help where the failures are withheld, for they would eject. */
 static void what_is_missing_says_that_the_ejection_keeps_it_away(void **state)
 {
@@ -342,6 +373,59 @@ static void what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused(void
     edge.budget.least = limits_value(0);
     refused_at_once(&l, &edge, 1);
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
+/* Requests at the same time that have nothing to retry take no place. */
+static void clean_requests_take_no_place_of_a_limit_of_retries(void **state)
+{
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+    (void)state;
+    edge.retry.attempts = limits_value(2);
+    edge.pool.max_retries = limits_value(1);
+    for (int failed = 0; failed <= 1; failed++) {
+        struct limits l;
+        refused_at_once(&l, &edge, 1);
+        limits_served(&l, S - 10 * MS, S + 150 * MS, 2);
+        if (failed)
+            l.j->attempts[1].r.status = l.j->requests[1].r.status = 503;
+        limits_served(&l, S + 5 * MS, S + 80 * MS, 2);
+        if (failed) /* at 149 ms, and the other is over at 100 */
+            l.j->attempts[1].r.out = l.j->attempts[1].r.head_out = 20 * NS_PER_MS;
+        if (failed)
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+        else
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "1 of 1 requests that met 503");
+    }
+}
+
+/* Linkerd says 503 or 504 while all endpoints are shut; another of its answers is no excuse. */
+static void only_failfast_says_that_there_was_no_endpoint(void **state)
+{
+    static const struct {
+        uint16_t status;
+        uint8_t marks;
+        bool excused;
+    } rows[] = {{503, REQUEST_MARK_L5D_ERROR, true},
+                {504, REQUEST_MARK_L5D_ERROR, true},
+                {502, REQUEST_MARK_L5D_ERROR, false},
+                {503, 0, false}};
+    struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 2);
+    (void)state;
+    edge.retry.attempts = limits_value(2);
+    edge.retry.on = RETRY_STATUS_CODES;
+    status_set_add(&edge.retry.codes, 503);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limits l;
+        refused_at_once(&l, &edge, 4);
+        for (size_t n = 0; n < l.j->request_count; n++) {
+            l.j->requests[n].r.status = rows[i].status;
+            l.j->requests[n].r.marks = rows[i].marks;
+        }
+        if (rows[i].excused)
+            limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+        else
+            limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "4 of 4 requests that met 503");
+    }
 }
 
 /* A try that is cut is looked at when it is cut, not when it began. */
@@ -501,6 +585,9 @@ int main(void)
         cmocka_unit_test(what_is_missing_says_that_the_ejection_keeps_it_away),
         cmocka_unit_test(the_last_tries_answer_is_the_clients),
         cmocka_unit_test(what_a_budget_or_a_limit_of_retries_may_have_refused_is_excused),
+        cmocka_unit_test(a_hold_is_asked_for_only_where_it_is_cut),
+        cmocka_unit_test(clean_requests_take_no_place_of_a_limit_of_retries),
+        cmocka_unit_test(only_failfast_says_that_there_was_no_endpoint),
         cmocka_unit_test(a_limit_is_met_when_the_try_ends),
         cmocka_unit_test(an_answer_that_was_passed_on_is_no_timers),
         cmocka_unit_test(a_limit_of_retries_explains_those_that_met_a_dead_end_at_once),

@@ -24,6 +24,7 @@ struct fixture {
     struct scenario scenario; /* with no phases: only whether it was generated is read */
     uint64_t ids;
     double from_ms, end_ms; /* of the window */
+    double until_ms;        /* the window ends here, before the walk does; 0: with it */
 };
 
 /* A try as the endpoint stamps it; 0: it did not happen. */
@@ -128,7 +129,7 @@ static inline struct verdict judged(const struct fixture *f, const char *claim, 
                                     .span = {0, T(f->end_ms + 1)},
                                     .baseline = {0, 1}};
     struct track *t = track_new(f->j, &options);
-    struct span span = {T(f->from_ms), T(f->end_ms + 1)};
+    struct span span = {T(f->from_ms), T(f->until_ms > 0 ? f->until_ms : f->end_ms + 1)};
     struct window w = {.journal = f->j,
                        .track = t,
                        .scenario = &f->scenario,
