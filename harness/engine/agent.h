@@ -72,9 +72,10 @@ bool agent_dial_again(struct agent *a);
 /* Its stub, if it has one, has ended: nothing else is waited for. */
 bool agent_dial_is_alone(struct agent *a);
 void agent_dial_terminate(struct agent *a);
-/* fault.kill of its endpoint: its backend is killed, and has ended when this returns; or it is
- * started again, and dials in by itself. As it is: nothing. */
-bool agent_dial_backend(struct agent *a, bool down, struct error *err) WARN_UNUSED;
+/* fault.kill, .pause and .restart of its endpoint: what its backend is to be (ARM). "dead": it is
+ * killed, and has ended when this returns; "paused": it stands still; "ending": its end is no
+ * failure; "": it goes on, or is started again, and dials in by itself. As it is: nothing. */
+bool agent_dial_backend(struct agent *a, const char *wanted, struct error *err) WARN_UNUSED;
 bool agent_take_wire(struct agent *a, struct carrier *take_wire, struct error *err) WARN_UNUSED;
 void agent_finish(struct agent *a);
 void agent_lose_conductor(struct agent *a);

@@ -24,8 +24,9 @@ struct agent_dial {
     struct health health;
     struct hold away_hold, stub_hold;
     pid_t stub;  /* 0: none */
-    bool killed; /* it has been, by a fault */
-    bool met;    /* the conductor has answered once */
+    bool killed; /* it has been, by a fault, or has ended as it was told to */
+    bool paused, ending;
+    bool met; /* the conductor has answered once */
 };
 
 static ssize_t send_some(void *cookie, const void *from, size_t size)
@@ -86,7 +87,9 @@ static void on_child(int signo, void *cookie)
         return;
     d->stub = 0;
     loop_hold_remove(a->loop, &d->stub_hold);
-    if (!a->draining && !a->gone) { /* without a conductor it has its own end */
+    if (d->ending)
+        d->killed = true;
+    else if (!a->draining && !a->gone) { /* without a conductor it has its own end */
         error_set(&why, ERROR_PEER, "its stub ended (%s %d)",
                   WIFSIGNALED(status) ? "killed by signal" : "exit",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -116,8 +119,12 @@ bool agent_dial_is_alone(struct agent *a)
 
 void agent_dial_terminate(struct agent *a)
 {
-    if (a->dial != NULL && a->dial->stub != 0)
-        kill(a->dial->stub, SIGTERM);
+    struct agent_dial *d = a->dial;
+    if (d == NULL || d->stub == 0)
+        return;
+    kill(d->stub, SIGTERM);
+    if (d->paused)
+        kill(d->stub, SIGCONT);
 }
 
 /* It cannot be told to the conductor, so it is told here. */
@@ -165,17 +172,44 @@ static bool kill_stub(struct agent_dial *d, struct error *err)
     return true;
 }
 
-bool agent_dial_backend(struct agent *a, bool down, struct error *err)
+/* False ${stop}: it goes on. */
+static bool pause_stub(struct agent_dial *d, bool stop, struct error *err)
+{
+    struct process p;
+    if (d->paused == stop || d->stub == 0)
+        return true;
+    if (!process_read(d->stub, &p, err) || !(stop ? process_stop(&p, err) : process_go_on(&p, err)))
+        return false;
+    d->paused = stop;
+    return true;
+}
+
+static bool run_stub(struct agent_dial *d, struct error *err)
+{
+    if (d->ending && d->stub != 0 && !kill_stub(d, err)) /* it has said BYE, and is not seen dead */
+        return false;
+    d->ending = false;
+    if (!d->killed)
+        return pause_stub(d, false, err);
+    d->killed = d->paused = false;
+    return start_stub(d, err);
+}
+
+bool agent_dial_backend(struct agent *a, const char *wanted, struct error *err)
 {
     struct agent_dial *d = a->dial;
     if (d == NULL || (d->stub == 0 && !d->killed))
-        return !down || error_set(err, ERROR_PEER, "ARM: there is no backend of ours");
-    if (down)
+        return wanted[0] == '\0' || error_set(err, ERROR_PEER, "ARM: there is no backend of ours");
+    if (wanted[0] == '\0')
+        return run_stub(d, err);
+    if (strcmp(wanted, "dead") == 0)
         return d->stub == 0 || kill_stub(d, err);
-    if (!d->killed)
-        return true;
-    d->killed = false;
-    return start_stub(d, err);
+    if (strcmp(wanted, "paused") == 0)
+        return pause_stub(d, true, err);
+    d->ending = strcmp(wanted, "ending") == 0;
+    return d->ending ||
+           error_set(err, ERROR_PEER,
+                     "ARM: backend is \"%.20s\"; it must be dead, paused or ending", wanted);
 }
 
 static void on_failed(void *cookie, const struct error *why)
@@ -210,6 +244,10 @@ bool agent_dial_again(struct agent *a)
         health_close(&d->health);
         return false;
     }
+    struct error unsaid = {
+        0}; /* without a conductor nothing stands still; if it is back, ARM says */
+    if (!pause_stub(d, false, &unsaid))
+        agent_fail(a, &unsaid);
     loop_hold_add(a->loop, &d->away_hold, until_ns, on_away_long);
     dial_start(d->dial, until_ns);
     return true;

@@ -219,7 +219,7 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
     p->generation = (uint16_t)control_number(body, "generation");
     /* The stand-in refuses before the backend is dead, and until after it is started again. */
     if (!move(p, moved, err) || !apply(p, &set, 1, &held, &at_ns, err) ||
-        !agent_dial_backend(a, control_flag(body, "down"), err))
+        !agent_dial_backend(a, control_text(body, "backend"), err))
         return false;
     agent_in_service(a);
     agent_send(a, CONTROL_ARMED,

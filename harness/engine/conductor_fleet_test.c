@@ -105,7 +105,9 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
         {running_already, false, false, "service \"payments\" runs already, at its `address`"},
         {budget, false, false, "fault.abort: `times` is one budget, and each endpoint is an agent"},
         {kill_endpoint, false, false, "4 agents were asked for"},
-        {pause_endpoint, false, false, "fault.pause: processes of agents that dial in are not"},
+        {pause_endpoint, false, false, "4 agents were asked for"},
+        {pause_endpoint, false, true,
+         "fault.pause: with --endpoints ports the endpoints of payments"},
         {kill_proxy, true, false, "fault.kill: processes of agents that dial in are not ours"},
         {two_of_load, true, false, "plays the mesh of one client alone, beside one load agent"},
         {a_hundred_of_load, false, false,
@@ -284,7 +286,7 @@ static void keep_ledger(struct rig *r, char *to, size_t size)
 }
 
 /* Promised, done and undone by the conductor; and what the proxy did of its own listener. */
-static void assert_killed_and_back(const struct rig *r)
+static void assert_done_and_back(const struct rig *r, const char *word, unsigned of_listeners)
 {
     const struct journal *j = r->read;
     unsigned steps = 0, listeners = 0;
@@ -295,11 +297,11 @@ static void assert_killed_and_back(const struct rig *r)
         if (w->entry == 0)
             continue;
         assert_int_equal(w->step, steps++);
-        assert_string_equal(journal_name(j, w->what), "kill");
+        assert_string_equal(journal_name(j, w->what), word);
         assert_string_equal(journal_name(j, w->place), "payments/1");
     }
     assert_int_equal(steps, 3);
-    assert_int_equal(listeners, 2);
+    assert_int_equal(listeners, of_listeners);
 }
 
 /* An endpoint that relays has no process but its proxy: that plays it dead, and goes on. */
@@ -323,10 +325,45 @@ static void one_that_relays_is_killed_by_its_proxy(void **state)
         fail_msg("%s\n%s", r.err.text, r.told);
     assert_int_equal(count_events(&r, "agent"), 3 + 1); /* nobody went, and came again */
     assert_int_equal(count_events(&r, "agent_away"), 0);
-    assert_killed_and_back(&r);
+    assert_done_and_back(&r, "kill", 2);
     assert_int_equal(access(ledger, F_OK), -1); /* nothing is outstanding */
     fleet_processes_free(r.options.fleet);
     rig_release(&r);
+}
+
+/* Its backend is the child of its proxy's agent, which stops it, or starts it again. */
+static void the_backend_of_one_is_paused_and_restarted(void **state)
+{
+    static const struct {
+        const char *word, *key, *value;
+        size_t agents;
+        unsigned listeners;
+    } cases[] = {{"pause", "ttl", "300ms", 3 + 3 + 1, 0},
+                 {"restart", "down", "200ms", 3 + 3 + 1 + 1, 2},
+                 {"restart", "grace", "0ms", 3 + 3 + 1 + 1, 2}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *const keys[] = {cases[i].key, cases[i].value, NULL};
+        struct rig r;
+        char ledger[160];
+        rig_init(&r);
+        add_phase(&r, "broken", PHASE_BY_CLOCK, 1500 * NS_PER_MS);
+        with_fault(&r, cases[i].word, "payments/1", keys);
+        keep_ledger(&r, ledger, sizeof(ledger));
+        r.walk.uncalm = true;
+        r.options.deadline_ns = 60 * NS_PER_S;
+        r.options.fleet = fleet_processes_new("/proc/self/exe");
+        rig_run(&r);
+        if (r.outcome != ENGINE_COMPLETE)
+            fail_msg("%zu: %s\n%s", i, r.err.text, r.told);
+        assert_int_equal(count_events(&r, "agent"), cases[i].agents);
+        assert_int_equal(count_events(&r, "agent_away"), 0);
+        assert_int_equal(count_events(&r, "agent_lost"), 0);
+        assert_done_and_back(&r, cases[i].word, cases[i].listeners);
+        assert_int_equal(access(ledger, F_OK), -1);
+        fleet_processes_free(r.options.fleet);
+        rig_release(&r);
+    }
 }
 
 static void a_relay_neither_stands_still_nor_ends_in_order(void **state)
@@ -390,6 +427,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
         cmocka_unit_test(endpoints_that_relay_have_no_stub_and_are_left_before_they_end),
         cmocka_unit_test(one_that_relays_is_killed_by_its_proxy),
+        cmocka_unit_test(the_backend_of_one_is_paused_and_restarted),
         cmocka_unit_test(a_relay_neither_stands_still_nor_ends_in_order),
         cmocka_unit_test(a_calm_request_whose_agent_was_away_is_sent_again),
     };

@@ -74,7 +74,7 @@ static const struct control_type control_types[] = {
      {{"generation", 'u', true},
       {"faults", 'a', true},
       {"moved", 'a', false},
-      {"down", 'b', false}}},
+      {"backend", 't', false}}},
     {"ARMED",
      CONTROL_ARMED,
      FROM_AGENT,

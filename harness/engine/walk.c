@@ -79,7 +79,7 @@ static void on_armed(void *cookie, struct actor *a, const json_t *armed)
 {
     walk_arm_on_armed(cookie, a, armed);
     walk_cut_on_armed(cookie, a, armed);
-    walk_process_on_armed(cookie, a);
+    walk_backend_on_armed(cookie, a);
     if (json_object_get(armed, "addresses") != NULL)
         walk_world_on_moved(cookie, a);
     walk_phase_on_armed(cookie);

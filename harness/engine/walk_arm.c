@@ -271,8 +271,9 @@ static void send_set(struct walk *w, size_t service, size_t i)
     proxy->generation++;
     json_t *body =
         json_pack("{sI so}", "generation", (json_int_t)proxy->generation, "faults", faults);
-    if (w->fleet != NULL && walk_process_is_down(w, service, first, count))
-        json_object_set_new(body, "down", json_true());
+    const char *backend = walk_backend_wanted(w, service, first, count);
+    if (backend != NULL)
+        json_object_set_new(body, "backend", json_string(backend));
     if (s->moved_count > 0) { /* in a lab of children: one proxy has them all */
         json_t *moved = json_array();
         for (size_t k = 0; k < s->moved_count; k++)

@@ -31,7 +31,7 @@ static bool check_budget(const struct walk *w, const struct walk_use *u, struct 
                     u->step->word, u->step->on.to.service);
 }
 
-/* An endpoint's backend is killed by the agent that started it; nothing else of a process that
+/* An endpoint's backend is signalled by the agent that started it; nothing else of a process that
  * dials in is anybody's here to signal. */
 static bool check_process(const struct walk *w, const struct walk_use *u, struct error *err)
 {
@@ -39,16 +39,16 @@ static bool check_process(const struct walk *w, const struct walk_use *u, struct
     bool process = kind == WORLD_KILL || kind == WORLD_PAUSE || kind == WORLD_RESTART;
     if (!process || (u->service == SIZE_MAX && !walk_fleet_plays_mesh(w)))
         return true;
-    if (kind != WORLD_KILL || walk_world_is_proxy(&u->fault))
+    if (walk_world_is_proxy(&u->fault))
         return error_at(err, u->step->source, ERROR_USAGE,
                         "fault.%s: processes of agents that dial in are not ours to signal, but "
-                        "for fault.kill of an endpoint: --on local",
+                        "for the backend of an endpoint: --on local",
                         u->step->word);
     if (w->fleet->together)
         return error_at(err, u->step->source, ERROR_USAGE,
-                        "fault.kill: with --endpoints ports the endpoints of %s are one process: "
+                        "fault.%s: with --endpoints ports the endpoints of %s are one process: "
                         "--endpoints pods",
-                        u->step->on.to.service);
+                        u->step->word, u->step->on.to.service);
     return true;
 }
 
@@ -294,7 +294,7 @@ void walk_fleet_on_lost(struct walk *w, struct actor *a, const struct error *why
     tell_gone(w, "agent_lost", a, full.text);
     if (w->phase_t0_ns != 0)
         actor_note_lost(a, w->phase_t0_ns);
-    walk_process_on_lost(w, a);
+    walk_backend_on_lost(w, a);
     if (w->state >= WALK_RECOVERING)
         return;
     if (service == SIZE_MAX || w->state < WALK_ARMING) {

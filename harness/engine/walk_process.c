@@ -10,8 +10,6 @@
 /* fault.kill, fault.pause and fault.restart: each change is promised in the run's ledger first,
  * read back, and journalled; what was killed is started again in its place, at its old address. */
 
-#define END_SEEN_AGAIN_NS (20 * NS_PER_MS)
-
 /* --- what is wanted --- */
 
 static const struct fault_process *asked(const struct walk_use *u)
@@ -145,6 +143,8 @@ static bool promise(struct walk_target *t, const char *before, const char *after
 static bool stop_process(struct walk_target *t, struct error *err)
 {
     uint64_t since_ns = clock_now_ns();
+    if (walk_backend_is(t))
+        return walk_backend_stop(t, err);
     if (!promise(t, "running", "stopped", err))
         return false;
     t->state = TARGET_STOPPED; /* from the promise on: whatever fails is undone */
@@ -159,12 +159,9 @@ static bool stop_process(struct walk_target *t, struct error *err)
 static bool kill_actor(struct walk_target *t, struct error *err)
 {
     uint64_t since_ns = clock_now_ns();
-    t->state = TARGET_DOWN;     /* from the promise on */
-    if (t->actor->id != NULL) { /* the proxy that started it is told by the ARM that follows */
-        t->asked = true;
-        t->since_ns = since_ns;
-        if (!t->relayed)
-            actor_expect_end(t->actor);
+    t->state = TARGET_DOWN; /* from the promise on */
+    if (walk_backend_is(t)) {
+        walk_backend_kill(t);
         return true;
     }
     if (!actor_kill(t->actor, err) || !undo_done(t->walk->context->undo, t->entry, err))
@@ -184,7 +181,7 @@ static bool is_replaced(const struct walk_target *t)
            walk_cut_is_asked(t->walk);
 }
 
-static uint16_t endpoint_of(const struct walk_target *t)
+uint16_t walk_target_endpoint(const struct walk_target *t)
 {
     return t->use->endpoints[t - t->use->targets];
 }
@@ -195,7 +192,8 @@ bool walk_world_is_away(const struct walk *w, size_t service, uint32_t endpoint)
         const struct walk_use *u = &w->uses[i];
         for (size_t k = 0; u->service == service && k < u->target_count; k++)
             if (u->fault.type->world == WORLD_RESTART && is_replaced(&u->targets[k]) &&
-                u->targets[k].state != TARGET_IDLE && endpoint_of(&u->targets[k]) == endpoint)
+                u->targets[k].state != TARGET_IDLE &&
+                walk_target_endpoint(&u->targets[k]) == endpoint)
                 return true;
     }
     return false;
@@ -207,61 +205,6 @@ void walk_world_on_moved(struct walk *w, const struct actor *proxy)
     for (size_t i = 0; i < w->service_count; i++)
         if (walk_is_proxy(&w->services[i], proxy) && !walk_mesh_route(w, i, &err))
             walk_break(w, &err);
-}
-
-bool walk_process_is_down(const struct walk *w, size_t service, uint32_t first, uint32_t count)
-{
-    for (size_t i = 0; i < w->use_count; i++) {
-        const struct walk_use *u = &w->uses[i];
-        for (size_t k = 0; u->service == service && k < u->target_count; k++) {
-            const struct walk_target *t = &u->targets[k];
-            if (u->fault.type->world == WORLD_KILL && t->state == TARGET_DOWN && !t->relayed &&
-                endpoint_of(t) >= first && endpoint_of(t) - first < count)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* What was asked of ${proxy} is done. */
-static bool note_killed(struct walk_target *t, struct error *err)
-{
-    t->asked = false;
-    if (!undo_done(t->walk->context->undo, t->entry, err))
-        return false;
-    walk_target_journal(t, STEP_DONE, "up", "killed", true, t->since_ns);
-    return true;
-}
-
-/* It is in service again. */
-static bool note_back(struct walk_target *t, struct error *err)
-{
-    if (!undo_confirm(t->walk->context->undo, t->entry, err))
-        return false;
-    walk_target_end(t, "down", "up", t->since_ns);
-    return true;
-}
-
-static bool on_proxy_armed(struct walk_target *t, struct error *err)
-{
-    if (t->asked && !note_killed(t, err))
-        return false;
-    return !t->relayed || t->state != TARGET_STARTING || note_back(t, err);
-}
-
-void walk_process_on_armed(struct walk *w, const struct actor *proxy)
-{
-    struct error err = {0};
-    for (size_t i = 0; i < w->use_count; i++) {
-        struct walk_use *u = &w->uses[i];
-        for (size_t k = 0; k < u->target_count; k++) {
-            struct walk_target *t = &u->targets[k];
-            bool is_its = (t->asked || t->relayed) && proxy->armed == proxy->generation &&
-                          walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy;
-            if (is_its && !on_proxy_armed(t, &err))
-                walk_break(w, &err);
-        }
-    }
 }
 
 static bool begin_target(struct walk_target *t, struct error *err)
@@ -278,6 +221,10 @@ static bool begin_target(struct walk_target *t, struct error *err)
     if (kind == WORLD_KILL)
         return kill_actor(t, err);
     t->state = TARGET_ENDING;
+    if (walk_backend_is(t)) {
+        walk_backend_end(t);
+        return true;
+    }
     actor_drain(t->actor, asked(t->use)->grace);
     walk_target_wait(t, now_ns + asked(t->use)->grace);
     return !is_replaced(t) || walk_mesh_route(t->walk, t->use->service, err);
@@ -343,7 +290,7 @@ static bool list_targets(struct walk *w, struct walk_use *u, struct error *err)
         struct walk_target *t =
             add_target(w, u, relayed ? walk_proxy_of(s, number) : walk_stub_of(s, number), place);
         t->relayed = relayed;
-        if (pause && !find_paused(t, w->services[u->service].plan->run != NULL, err))
+        if (pause && !walk_backend_is(t) && !find_paused(t, s->plan->run != NULL, err))
             return false;
     }
     return true;
@@ -367,6 +314,10 @@ static void go_on(struct walk_target *t)
     struct error err = {0};
     enum undo_result result;
     uint64_t since_ns = clock_now_ns();
+    if (walk_backend_is(t)) {
+        walk_backend_go_on(t);
+        return;
+    }
     bool back = undo_revert(t->walk->context->undo, t->entry, &result, &err);
     actor_goes_on(t->actor, clock_now_ns());
     if (back && result == UNDO_GONE)
@@ -382,70 +333,12 @@ static void go_on(struct walk_target *t)
     walk_target_not_undone(t->walk, &err);
 }
 
-static void end_with_agent(struct walk_target *t)
-{
-    struct walk *w = t->walk;
-    struct error err = {0};
-    uint64_t since_ns = clock_now_ns();
-    loop_hold_remove(w->context->loop, &t->hold);
-    t->asked = false;
-    if (!t->relayed)
-        actor_expect_end(t->actor); /* of one that was to dial in: it does not any more */
-    if (undo_confirm(w->context->undo, t->entry, &err))
-        walk_target_end(t, "down", "its agent was lost", since_ns);
-    else
-        walk_break(w, &err);
-}
-
-void walk_process_on_lost(struct walk *w, const struct actor *proxy)
-{
-    for (size_t i = 0; i < w->use_count; i++) {
-        struct walk_use *u = &w->uses[i];
-        for (size_t k = 0; k < u->target_count; k++) {
-            struct walk_target *t = &u->targets[k];
-            if (t->actor->id != NULL && (t->state == TARGET_DOWN || t->state == TARGET_STARTING) &&
-                walk_proxy_of(&w->services[u->service], endpoint_of(t)) == proxy)
-                end_with_agent(t);
-        }
-    }
-}
-
-/* Its proxy starts it, by the next ARM. */
-static void start_dialled(struct walk_target *t)
-{
-    struct walk_context *c = t->walk->context;
-    struct error err = {0};
-    if (!actor_expect_again(t->actor, c->next_proc + 1, &err)) {
-        if (err.kind != ERROR_NONE)
-            walk_break(t->walk, &err);
-        else
-            walk_target_wait(t, loop_now_ns(c->loop) + END_SEEN_AGAIN_NS);
-        return;
-    }
-    c->next_proc++;
-    t->state = TARGET_STARTING;
-    walk_arm_send(t->walk, t->use->service);
-}
-
-/* Its proxy listens again, by the next ARM. */
-static void open_again(struct walk_target *t)
-{
-    t->since_ns = clock_now_ns();
-    t->state = TARGET_STARTING;
-    t->use->stands_in = false;
-    walk_arm_send(t->walk, t->use->service);
-}
-
 static void start_again(struct walk_target *t)
 {
     struct walk_context *c = t->walk->context;
     struct error err = {0};
-    if (t->relayed) {
-        open_again(t);
-        return;
-    }
-    if (t->actor->id != NULL) {
-        start_dialled(t);
+    if (walk_backend_is(t)) {
+        walk_backend_start(t);
         return;
     }
     t->state = TARGET_STARTING;
@@ -465,6 +358,8 @@ void walk_process_due(struct walk_target *t, uint64_t now_ns)
             walk_target_wait(t, now_ns + (t->use->on ? asked(t->use)->down : 0));
         else
             walk_break(t->walk, &err);
+        if (walk_backend_is(t)) /* it is dead when its proxy's agent has this */
+            walk_arm_send(t->walk, t->use->service);
     }
 }
 
@@ -516,7 +411,7 @@ bool walk_world_on_ready(struct walk *w, struct actor *a)
     walk_target_end(t, "down", "up", since_ns);
     if (is_replaced(t)) {
         struct walk_service *s = &w->services[t->use->service];
-        s->moved[s->moved_count++] = endpoint_of(t);
+        s->moved[s->moved_count++] = walk_target_endpoint(t);
     }
     if (is_replaced(t) && !t->use->on) /* its stand-in has gone before */
         walk_arm_send(w, t->use->service);
@@ -537,7 +432,8 @@ bool walk_world_on_ended(struct walk *w, struct actor *a)
     if (t == NULL)
         return false;
     t->state = TARGET_DOWN;
-    actor_keep_ports(a);
+    if (!walk_backend_is(t)) /* another machine's, maybe */
+        actor_keep_ports(a);
     if (!undo_done(w->context->undo, t->entry, &err))
         walk_break(w, &err);
     walk_target_journal(t, STEP_DONE, "up", "ended", true, clock_now_ns());

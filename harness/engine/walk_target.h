@@ -11,6 +11,7 @@
 enum target_state {
     TARGET_IDLE,
     TARGET_STOPPED,  /* SIGSTOP */
+    TARGET_GOING_ON, /* of one that dials in: until its proxy's agent says that it does */
     TARGET_ENDING,   /* restart: within its grace */
     TARGET_DOWN,     /* dead, by our will */
     TARGET_STARTING, /* until READY */
@@ -28,7 +29,7 @@ struct walk_target {
     uint64_t entry;
     uint64_t since_ns; /* of a cut: since when its state is on its way */
     enum target_state state;
-    bool asked;       /* of a kill that another does: it has not said yet that it is done */
+    bool asked;       /* of what another does: it has not said yet that it is done */
     bool own_silence; /* of a pause: the agent itself is stopped */
     bool relayed;     /* of a kill: ${actor} is the endpoint's proxy, which plays it dead */
     size_t home;      /* of a netem: the service that sends, SIZE_MAX: the client */
@@ -65,6 +66,16 @@ bool walk_process_is_proxy(const struct fault_use *use);
 bool walk_process_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
 void walk_process_due(struct walk_target *t, uint64_t now_ns);
 void walk_process_disarm(struct walk_target *t);
+/* Which endpoint's process it is, of a kill, pause or restart of an endpoint. */
+uint16_t walk_target_endpoint(const struct walk_target *t);
+/* walk_backend.c: of an endpoint that dials in. What is to become of its backend goes out with the
+ * next ARM, and is done when ARMED says so. */
+bool walk_backend_is(const struct walk_target *t);
+bool walk_backend_stop(struct walk_target *t, struct error *err) WARN_UNUSED;
+void walk_backend_go_on(struct walk_target *t);
+void walk_backend_kill(struct walk_target *t);
+void walk_backend_end(struct walk_target *t);
+void walk_backend_start(struct walk_target *t);
 /* walk_netem.c */
 bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use *u,
                         struct error *err) WARN_UNUSED;

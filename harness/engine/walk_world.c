@@ -301,7 +301,7 @@ void walk_world_close(struct walk *w)
             /* What was changed outside of the lab is the guardian's; the lab has been killed. */
             if (w->context->leaving && (t->state == TARGET_STOPPED || t->state == TARGET_IMPAIRED))
                 continue;
-            if (t->state == TARGET_STOPPED)
+            if (t->state == TARGET_STOPPED && !walk_backend_is(t))
                 walk_process_disarm(t);
             if (t->state == TARGET_IMPAIRED)
                 walk_netem_disarm(t);

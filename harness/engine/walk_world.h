@@ -20,13 +20,15 @@ bool walk_world_is_proxy(const struct fault_use *use);
 /* The keys of the `refuse` that the fault proxies hold while the endpoint behind them is dead, as a
  * dead pod would; NULL: none. */
 json_t *walk_world_stand_in(const struct walk_use *u);
-/* walk_process.c. Of a fleet: a kill is done by the agent that started the process. ARM says which
- * are dead now, of the endpoints that ${count} from ${first} on are; ARMED, that they are. */
-bool walk_process_is_down(const struct walk *w, size_t service, uint32_t first, uint32_t count);
-/* Nobody can start again what it started: the kill ends with it. */
-void walk_process_on_lost(struct walk *w, const struct actor *proxy);
+/* walk_backend.c. Of a fleet: the backend of an endpoint is signalled by the agent that started it,
+ * its proxy's. ARM says what it is to be, of the endpoints that ${count} from ${first} on are:
+ * "paused", "ending" (its end is no news), "dead"; NULL: it runs. ARMED says that it is. */
+const char *walk_backend_wanted(const struct walk *w, size_t service, uint32_t first,
+                                uint32_t count);
+/* Nobody can start again what it started: the fault ends with it. */
+void walk_backend_on_lost(struct walk *w, const struct actor *proxy);
 /* A proxy of a fleet has its last ARM in force, and so what that asked for. */
-void walk_process_on_armed(struct walk *w, const struct actor *proxy);
+void walk_backend_on_armed(struct walk *w, const struct actor *proxy);
 void walk_world_arm(struct walk *w, struct walk_use *u);
 void walk_world_disarm(struct walk *w, struct walk_use *u);
 /* Nothing of it is in force, nor on its way back. */

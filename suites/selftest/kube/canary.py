@@ -202,6 +202,17 @@ class Cases:
         ended = [(name, code) for name, code, _ in self.runner.ended if name.startswith("mp-0a000014-payments")]
         need(sorted(ended) == [(f"mp-0a000014-payments-{n}", 0) for n in (1, 2, 3)], f"{ended}")
 
+    def case_canary_stopped(self):
+        """canary: fault.pause and fault.restart of endpoints, under restricted Pod Security: the pods stay as they are"""
+        self.rights()
+        head = SUITE.split("    fault.abort")[0].replace("endpoints = 2", "endpoints = 3")
+        both = head + '    at "1s" { fault.pause { on = "payments/2", ttl = "2s" }, fault.restart { on = "payments/3", down = "1s" } },\n' \
+            '    expect.success { on = edge, atleast = "60%" },\n  },\n}\n'
+        condition, message = self.verdict("0a000015", 0, suite=both, lasting="14s")
+        need(condition["type"] == "Complete", f"{condition}")
+        ended = [(name, code) for name, code, _ in self.runner.ended if name.startswith("mp-0a000015-payments")]
+        need(sorted(ended) == [(f"mp-0a000015-payments-{n}", 0) for n in (1, 2, 3)], f"{ended}")
+
     def case_canary_fail(self):
         """canary: a mesh that retries once more than its policy says: exit 1 in the Job's condition"""
         self.rights()

@@ -27,6 +27,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # a caller that a fault of ours reset
+
+
 class Cases(canary.Cases):
     proxied = None  # addresses of Services that are served
 
@@ -74,8 +81,8 @@ class Cases(canary.Cases):
         self.kubectl("apply", "-n", NAMESPACE, "-f", os.path.join(self.deploy, "roles", "interpose", "role.yaml"))
         if self.proxied is not None:
             return
-        self.proxied, self.server = set(), http.server.ThreadingHTTPServer((ADDRESS, SERVED), Answers)
-        self.server.asked, self.server.daemon_threads = 0, True
+        self.proxied, self.server = set(), Server((ADDRESS, SERVED), Answers)
+        self.server.asked = 0
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         pod = {"metadata": {"labels": LABELS},
                "spec": {"securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
