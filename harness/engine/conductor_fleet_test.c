@@ -77,6 +77,12 @@ static void pause_endpoint(struct rig *r)
     with_fault(r, "pause", "payments/1", NULL);
 }
 
+static void netem(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", NULL};
+    with_fault(r, "netem", "payments", keys);
+}
+
 static void kill_proxy(struct rig *r)
 {
     static const char *const keys[] = {"what", "proxy", NULL};
@@ -108,6 +114,7 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
         {pause_endpoint, false, false, "4 agents were asked for"},
         {pause_endpoint, false, true,
          "fault.pause: with --endpoints ports the endpoints of payments"},
+        {netem, false, false, "fault.netem: no network namespace of agents that dial in is ours"},
         {kill_proxy, true, false, "fault.kill: processes of agents that dial in are not ours"},
         {two_of_load, true, false, "plays the mesh of one client alone, beside one load agent"},
         {a_hundred_of_load, false, false,

@@ -56,6 +56,11 @@ bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use
     struct fault_netem what;
     struct walk_flows flows;
     struct error why = {0};
+    if (w->fleet != NULL)
+        return error_at(err, step->source, ERROR_USAGE,
+                        "fault.%s: no network namespace of agents that dial in is ours to impair: "
+                        "--on local, and lab { isolation = \"netns\" }",
+                        step->word);
     bool ok = asked(w, u, &what, &why) && walk_places(w, &step->on, NULL, 0, &flows, &why);
     if (!ok)
         return error_at(err, step->source, why.kind, "fault.%s: %s", step->word, why.text);
