@@ -87,3 +87,11 @@ struct step step_make(struct plan *p, enum step_kind kind, const char *word, con
     }
     return s;
 }
+
+uint64_t plan_settle_ns(const struct scenario *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i + 1 < s->phase_count; i++)
+        sum += s->phases[i].settle_ns;
+    return sum;
+}

@@ -239,6 +239,8 @@ json_t *plan_tags(const struct scenario *s);
 bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;
 /* mesh.none, as an arm or alone: nobody plays a mesh, callers send to the endpoints themselves. */
 bool plan_is_meshless(const struct scenario *s);
+/* The settle times between its phases, of which the last has none. */
+uint64_t plan_settle_ns(const struct scenario *s);
 /* An arm without a mesh: what a policy promises is not asked of it, and nothing of it gates. */
 bool plan_is_control_arm(const struct scenario *s);
 /* Both are arms of one scenario as its author wrote it. */

@@ -458,6 +458,26 @@ static void the_dry_run_names_phases_faults_and_claims(void **unused)
     plan_free(p);
 }
 
+/* After the last phase nothing settles. */
+static void the_dry_run_counts_what_settles_between_phases(void **unused)
+{
+    struct plan *p = made();
+    struct phase phases[2];
+    struct text t;
+    (void)unused;
+    phases[0] = phases[1] = p->scenarios[0].phases[0];
+    phases[0].settle_ns = 5 * S;
+    phases[1].settle_ns = 3 * S;
+    p->scenarios[0].phases = phases;
+    p->scenarios[0].phase_count = 2;
+    assert_int_equal(plan_settle_ns(&p->scenarios[0]), 5 * S);
+    text_init(&t, 65536);
+    plan_print_text(p, &t);
+    assert_non_null(strstr(text_get(&t), "about 29 s"));
+    text_release(&t);
+    plan_free(p);
+}
+
 static void errors_are_sorted_by_line_and_said_once(void **unused)
 {
     struct error at[ERRORS_MOST] = {{0}};
@@ -495,6 +515,7 @@ int main(void)
         cmocka_unit_test(steps_nested_without_end_are_refused),
         cmocka_unit_test(a_list_longer_than_its_bound_is_refused),
         cmocka_unit_test(the_dry_run_names_phases_faults_and_claims),
+        cmocka_unit_test(the_dry_run_counts_what_settles_between_phases),
         cmocka_unit_test(errors_are_sorted_by_line_and_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,10 +282,10 @@ static void print_needs(const struct scenario *s, struct text *to)
 static void print_scenario(const struct scenario *s, struct text *to)
 {
     char lasts[40];
-    uint64_t total = 0;
+    uint64_t total = plan_settle_ns(s);
     bool fixed = true;
     for (size_t i = 0; i < s->phase_count; i++) {
-        total += phase_most_ns(&s->phases[i]) + s->phases[i].settle_ns;
+        total += phase_most_ns(&s->phases[i]);
         fixed = fixed && s->phases[i].ends == PHASE_BY_CLOCK;
     }
     text_add(to, "scenario \"%s\"", s->name);

@@ -53,7 +53,7 @@ static uint64_t usual_ns(const struct phase *p, const struct step *s)
 
 uint64_t generate_length_ns(const struct scenario *s)
 {
-    uint64_t sum = 0;
+    uint64_t sum = plan_settle_ns(s);
     for (size_t i = 0; i < s->phase_count; i++) {
         const struct phase *p = &s->phases[i];
         sum += p->lasting_ns;
