@@ -42,13 +42,24 @@ static bool is_out(const struct guard_seen *g, double value)
     return value > g->above || value < g->below; /* never true of a NAN */
 }
 
+/* Well, or not: there is nothing between. */
+static bool is_yes_or_no(const struct probe_plan *p)
+{
+    return p->kind == PROBE_TCP || p->kind == PROBE_GRPC_HEALTH ||
+           (p->kind == PROBE_HTTP && p->value == NULL);
+}
+
 static bool is_near(const struct guard_seen *g, double value)
 {
+    if (is_yes_or_no(g->probe))
+        return is_out(g, value);
     return is_out(g, value) || value >= g->above * NEAR_ABOVE || value < g->below * NEAR_BELOW;
 }
 
 static bool is_well(const struct guard_seen *g, double value)
 {
+    if (is_yes_or_no(g->probe))
+        return !is_out(g, value);
     return !(value > g->above * WELL_ABOVE) && !(value < g->below * WELL_BELOW);
 }
 

@@ -118,6 +118,32 @@ static void a_guard_shows_its_value_beside_its_limit(void **state)
     replay_close(&r);
 }
 
+static void a_guard_of_a_connection(struct journal *j)
+{
+    json_t *scenario = json_array_get(json_object_get(j->plan, "scenarios"), 0),
+           *guard = json_array_get(json_object_get(scenario, "guard"), 0),
+           *probe = json_object_get(guard, "own");
+    json_object_set_new(guard, "above", json_string("0"));
+    json_object_set_new(probe, "word", json_string("tcp"));
+    json_object_set_new(probe, "name", json_string("client errors")); /* as its samples say */
+    json_object_set_new(probe, "address", json_string("127.0.0.1:80"));
+}
+
+/* 0 or 1: what is within its limit is not near it. */
+static void a_guard_of_yes_or_no_is_never_near_its_limit(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open_changed(&r, REPLAY_JOURNAL, a_guard_of_a_connection);
+    replay_until(&r, 4 * NS_PER_S);
+    replay_show(&r, 4 * NS_PER_S, &s);
+    assert_string_equal(s.guards[0].name, "client errors");
+    assert_string_equal(s.guards[0].value, "0");
+    assert_int_equal(s.guards[0].state, LIVE_GUARD_OK);
+    assert_false(has_event(&s, "guard.near", "client errors"));
+    replay_close(&r);
+}
+
 static void the_end_is_told(void **state)
 {
     struct replay r;
@@ -403,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_fault_in_force_has_its_time_and_reach),
         cmocka_unit_test(phases_and_what_is_next),
         cmocka_unit_test(a_guard_shows_its_value_beside_its_limit),
+        cmocka_unit_test(a_guard_of_yes_or_no_is_never_near_its_limit),
         cmocka_unit_test(the_end_is_told),
         cmocka_unit_test(verdicts_so_far_come_worst_first),
         cmocka_unit_test(a_pause_stops_the_phase_and_it_goes_on),
