@@ -1,3 +1,4 @@
+#include "plan/human.h"
 #include "reports/text_people.h"
 
 static const char *text_of(const struct journal_event *e, const char *key)
@@ -24,20 +25,6 @@ static const struct journal_event *approval_of(const struct journal *j,
     return NULL;
 }
 
-static const char *way_of(const char *channel)
-{
-    static const struct {
-        const char *channel, *way;
-    } ways[] = {{"terminal", "on the terminal"},
-                {"socket", "by meshproof answer"},
-                {"page", "on the page"},
-                {"--yes", "by --yes"}};
-    for (size_t i = 0; i < COUNT_OF(ways); i++)
-        if (strcmp(ways[i].channel, channel) == 0)
-            return ways[i].way;
-    return "";
-}
-
 static void add_answer(const struct journal_event *answer, const struct journal_event *approval,
                        struct text *to)
 {
@@ -50,7 +37,7 @@ static void add_answer(const struct journal_event *answer, const struct journal_
         text_add(to, ")");
     }
     text_add(to, " %02d:%02d:%02d UTC %s\n", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60),
-             way_of(text_of(answer, "channel")));
+             human_way(text_of(answer, "channel")));
 }
 
 bool people_asked(const struct report *report, uint32_t scenario)

@@ -56,3 +56,17 @@ bool human_name_is_good(const char *name)
             return false;
     return true;
 }
+
+const char *human_way(const char *channel)
+{
+    static const struct {
+        const char *channel, *way;
+    } ways[] = {{"terminal", "on the terminal"},
+                {"socket", "by meshproof answer"},
+                {"page", "on the page"},
+                {"--yes", "by --yes"}};
+    for (size_t i = 0; i < COUNT_OF(ways); i++)
+        if (strcmp(ways[i].channel, channel) == 0)
+            return ways[i].way;
+    return "";
+}

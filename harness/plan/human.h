@@ -24,6 +24,9 @@ const char *human_yes_or_no(const char *answer);
 bool human_expects_yes_or_no(const char *answer);
 /* The answer says what was expected: letter case and the spaces around it aside. */
 bool human_matches(const char *expected, const char *answer);
+/* How an answer came, as people read it: "by meshproof answer" for the channel "socket"; "" for one
+ * that is not known. */
+const char *human_way(const char *channel);
 /* A name of a person or a role: letters, digits and .-_@ */
 bool human_name_is_good(const char *name);
 

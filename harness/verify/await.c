@@ -1,4 +1,5 @@
 /* await.* (spec/scenario-language.md 1.7): what the conductor waited for came in time, or late. */
+#include "plan/human.h"
 #include "verify/claims.h"
 #include "verify/window.h"
 
@@ -44,6 +45,35 @@ static const json_t *event_of(const struct window *w, uint64_t *ret_ns)
     return NULL;
 }
 
+/* ", yes by bob at 14:02:11 UTC by meshproof answer": the newest answer to such a question until
+ * ${t_ns}; "": it is no person who was waited for, or the journal does not say who it was. */
+static const char *said_by(const struct window *w, const char *ask, uint64_t t_ns,
+                           struct arena *arena)
+{
+    const struct journal *j = w->journal;
+    const char *said = "";
+    for (size_t i = 0; i < j->event_count && strcmp(w->asked->word, "human") == 0; i++) {
+        const struct journal_event *answer = &j->events[i], *q = NULL;
+        if (strcmp(answer->what, "answer") != 0 || answer->t_ns > t_ns)
+            continue;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(j->events[k].what, "question") == 0 &&
+                json_equal(json_object_get(j->events[k].json, "number"),
+                           json_object_get(answer->json, "number")))
+                q = &j->events[k];
+        const char *asked = q == NULL ? NULL : json_string_value(json_object_get(q->json, "ask"));
+        const char *who = json_string_value(json_object_get(answer->json, "who"));
+        const char *channel = json_string_value(json_object_get(answer->json, "channel"));
+        json_int_t s = json_integer_value(json_object_get(answer->json, "wall_ns")) /
+                       (json_int_t)NS_PER_S % 86400;
+        if (asked != NULL && ask != NULL && who != NULL && strcmp(asked, ask) == 0)
+            said = arena_printf(arena, ", yes by %s at %02d:%02d:%02d UTC %s", who, (int)(s / 3600),
+                                (int)(s / 60 % 60), (int)(s % 60),
+                                human_way(channel == NULL ? "" : channel));
+    }
+    return said;
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -73,7 +103,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     verdict_span((uint64_t)json_integer_value(json_object_get(event, "after_ns")), span,
                  sizeof(span));
     if (met) {
-        verdict_pass(ret, arena, "after %s", span);
+        verdict_pass(ret, arena, "after %s%s", span, said_by(w, window_key(w, "ask"), t_ns, arena));
         return;
     }
     window_witness(ret, NULL, t_ns);

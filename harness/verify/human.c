@@ -99,18 +99,17 @@ static void judge_answer(const struct journal_event *answer, const char *expecte
 {
     const char *said = text_of(answer, "answer"), *who = text_of(answer, "who");
     json_int_t s = number_of(answer, "wall_ns") / 1000000000 % 86400;
-    const char *when = arena_printf(arena, "%02d:%02d:%02d UTC", (int)(s / 3600),
-                                    (int)(s / 60 % 60), (int)(s % 60));
+    const char *when =
+        arena_printf(arena, "%02d:%02d:%02d UTC %s", (int)(s / 3600), (int)(s / 60 % 60),
+                     (int)(s % 60), human_way(text_of(answer, "channel")));
     ret->eligible = 1;
     if (human_matches(expected, said)) {
-        verdict_pass(ret, arena, "\"%s\", by %s at %s (%s)", said, who, when,
-                     text_of(answer, "channel"));
+        verdict_pass(ret, arena, "\"%s\", by %s at %s", said, who, when);
         return;
     }
     ret->wrong = 1;
     window_witness(ret, NULL, answer->t_ns);
-    verdict_fail(ret, arena, "%s answered \"%s\", not \"%s\", at %s (%s)", who, said, expected,
-                 when, text_of(answer, "channel"));
+    verdict_fail(ret, arena, "%s answered \"%s\", not \"%s\", at %s", who, said, expected, when);
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,

@@ -47,13 +47,13 @@ static void what_was_expected_passes_and_anything_else_fails(void **state)
     answered(&w, 1, "Payments 5XX");
     closed(&w, 1, "answered");
     whole_are(&w, "human", VERDICT_PASS, WHY_NONE,
-              "\"Payments 5XX\", by alice at 14:05:33 UTC (terminal)");
+              "\"Payments 5XX\", by alice at 14:05:33 UTC on the terminal");
     asked(&w, "payments 5xx");
     question(&w, 1, 1, 1);
     answered(&w, 1, "<script>");
     closed(&w, 1, "answered");
     whole_are(&w, "human", VERDICT_FAIL, WHY_NONE,
-              "alice answered \"<script>\", not \"payments 5xx\", at 14:05:33 UTC (terminal)");
+              "alice answered \"<script>\", not \"payments 5xx\", at 14:05:33 UTC on the terminal");
     asked(&w, NULL);
     question(&w, 1, 1, 1);
     answered(&w, 1, "no");
@@ -149,6 +149,25 @@ static void waited(struct whole *w, const char *late, bool met)
                                 met, "after_ns", (json_int_t)(5 * NS_PER_S)));
 }
 
+/* Who let a run go on is asked for long after it. */
+static void an_await_says_who_answered(void **state)
+{
+    struct whole w;
+    (void)state;
+    waited(&w, "fail", true);
+    for (int i = 1; i <= 2; i++) { /* the second is of another question */
+        journal_add_event(w.j, 1, WHOLE_T0 + NS_PER_S, "question",
+                          json_pack("{s:i, s:s, s:s}", "number", i, "kind", "await", "ask",
+                                    i == 1 ? "Drained?" : "Another?"));
+        journal_add_event(w.j, 1, WHOLE_T0 + (i == 1 ? 6 : 5) * NS_PER_S, "answer",
+                          json_pack("{s:i, s:s, s:s, s:s, s:I}", "number", i, "answer", "yes",
+                                    "who", i == 1 ? "bob" : "eve", "channel", "socket", "wall_ns",
+                                    WALL_NS));
+    }
+    whole_are(&w, "await.human", VERDICT_PASS, WHY_NONE,
+              "after 5000 ms, yes by bob at 14:05:33 UTC by meshproof answer");
+}
+
 static void an_await_that_nobody_answers_fails_or_is_left_open(void **state)
 {
     struct whole w;
@@ -171,6 +190,7 @@ int main(void)
         cmocka_unit_test(an_answer_belongs_to_one_question),
         cmocka_unit_test(rows_of_another_shape_are_no_answers),
         cmocka_unit_test(the_whole_scenario_is_asked_too),
+        cmocka_unit_test(an_await_says_who_answered),
         cmocka_unit_test(an_await_that_nobody_answers_fails_or_is_left_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
