@@ -80,15 +80,40 @@ static bool has_tag(const struct scenario *s, const char *list)
     return false;
 }
 
-static bool chosen(const struct arguments *args, const struct scenario *s)
+bool prepare_is_named(const struct arguments *args, const char *name)
 {
-    const char *globs[32], *tag = arguments_get(args, "tag"),
-                           *skip = arguments_get(args, "skip-tag");
+    const char *globs[32];
     size_t count = arguments_all(args, "scenario", globs, COUNT_OF(globs));
     bool named = count == 0;
     for (size_t i = 0; i < count; i++)
-        named = named || text_glob(bytes_of(s->name), bytes_of(globs[i]));
-    return named && (tag == NULL || has_tag(s, tag)) && (skip == NULL || !has_tag(s, skip));
+        named = named || text_glob(bytes_of(name), bytes_of(globs[i]));
+    return named;
+}
+
+bool prepare_none_is_chosen(const struct plan *plan, struct error *err)
+{
+    return error_set(err, ERROR_USAGE,
+                     "%s: no scenario is selected by --tag, --skip-tag and --scenario",
+                     plan->suite);
+}
+
+/* The scenarios that this one becomes are called "policy: a -> b": which, the policy says, and it
+ * is read after this. prepare_expand has the last word. */
+static bool may_become_named(const struct arguments *args, const struct scenario *s)
+{
+    const char *globs[32];
+    size_t count = arguments_all(args, "scenario", globs, COUNT_OF(globs));
+    bool may = false;
+    for (size_t i = 0; i < count; i++)
+        may = may || strncmp(globs[i], "policy: ", 8) == 0 || strpbrk(globs[i], "*?[") != NULL;
+    return s->from_policy && s->phase_count == 0 && may;
+}
+
+static bool chosen(const struct arguments *args, const struct scenario *s)
+{
+    const char *tag = arguments_get(args, "tag"), *skip = arguments_get(args, "skip-tag");
+    return (may_become_named(args, s) || prepare_is_named(args, s->name)) &&
+           (tag == NULL || has_tag(s, tag)) && (skip == NULL || !has_tag(s, skip));
 }
 
 static bool choose(const struct arguments *args, struct plan *plan, struct error *err)
@@ -99,9 +124,7 @@ static bool choose(const struct arguments *args, struct plan *plan, struct error
             plan->scenarios[kept++] = plan->scenarios[i];
     }
     plan->scenario_count = kept;
-    return kept > 0 || error_set(err, ERROR_USAGE,
-                                 "%s: no scenario is selected by --tag, --skip-tag and --scenario",
-                                 plan->suite);
+    return kept > 0 || prepare_none_is_chosen(plan, err);
 }
 
 bool prepare_target(const struct arguments *args, const struct mesh_plan *mesh, struct target *ret,

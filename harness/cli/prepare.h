@@ -65,6 +65,10 @@ bool prepare_istio(struct prepared *p, const struct arguments *args, size_t scen
 /* prepare_names.c: host names of an external mesh become addresses. After prepare, by those that
  * run: unlike all else here it asks the network. */
 bool prepare_names(struct prepared *p, struct error *err) WARN_UNUSED;
+/* A scenario of that name is asked for: --scenario matches it, or is not given. */
+bool prepare_is_named(const struct arguments *args, const char *name);
+/* Always false: the error says that no scenario is left. */
+bool prepare_none_is_chosen(const struct plan *plan, struct error *err);
 /* The options of the generator for a scenario: from its own keys, and from the command line. */
 bool prepare_generate_options(const struct arguments *args, const struct scenario *s, uint64_t seed,
                               struct generate_options *ret, struct error *err) WARN_UNUSED;

@@ -67,14 +67,14 @@ static uint32_t endpoints_in(const struct lab_plan *lab, const char *name)
 }
 
 static bool expand_edge(struct prepared *p, const struct arguments *args,
-                        const struct scenario *from, const struct policy *policy, const char *left,
-                        const char *right, struct scenario *ret, struct error *err)
+                        const struct scenario *from, const char *name, const struct policy *policy,
+                        const char *left, const char *right, struct scenario *ret,
+                        struct error *err)
 {
     struct generate_options options;
     struct edge_policy edge;
-    struct arena *arena = &p->plan->arena;
     *ret = *from;
-    ret->name = arena_printf(arena, "policy: %s -> %s", left, right);
+    ret->name = name;
     ret->settle_ns = 0;
     default_lab(p->plan, ret, right);
     policy_resolve(policy, left, right, NULL, endpoints_in(&ret->lab, right), &edge);
@@ -124,8 +124,11 @@ static bool expand(struct prepared *p, const struct arguments *args, size_t i, s
                             EDGES_MOST);
         if (s->edge_count > 0 && !left_and_right(p, s, s->edges[k], &left, &right, err))
             return false;
+        const char *name = arena_printf(&p->plan->arena, "policy: %s -> %s", left, right);
+        if (!prepare_is_named(args, s->name) && !prepare_is_named(args, name))
+            continue;
         to->prepared[to->count] = p->scenarios[i];
-        if (!expand_edge(p, args, s, policy, left, right, &to->scenarios[to->count++], err))
+        if (!expand_edge(p, args, s, name, policy, left, right, &to->scenarios[to->count++], err))
             return false;
     }
     return true;
@@ -152,5 +155,5 @@ bool prepare_expand(struct prepared *p, const struct arguments *args, struct err
     p->plan->scenarios = to.scenarios;
     p->plan->scenario_count = to.count;
     p->scenarios = to.prepared;
-    return true;
+    return to.count > 0 || prepare_none_is_chosen(p->plan, err);
 }
