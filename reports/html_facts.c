@@ -116,7 +116,7 @@ static void add_stalls(struct html *h)
 
 static bool same_fault(const struct judged_fault *a, const struct judged_fault *b)
 {
-    return strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
+    return strcmp(a->text, b->text) == 0 && strcmp(a->where, b->where) == 0;
 }
 
 /* Each wording once, in the order of the plan, those that never fired first. */
@@ -146,7 +146,7 @@ static void add_faults(struct html *h)
             text_add(h->to, told++ == 0 ? "" : ", ");
             html_text(h->to, g->faults[i].text);
             text_add(h->to, " on ");
-            html_text(h->to, g->faults[i].on);
+            html_text(h->to, g->faults[i].where);
             text_add(h->to,
                      pass == 0 ? " <b class=\"inc\">fired 0 times</b>" : " \xC3\x97\xC2\xA0");
             if (pass == 1)

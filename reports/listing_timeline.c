@@ -126,6 +126,17 @@ static void add_found(const struct picture *p)
         row_print(p, "found", "", &r, "");
 }
 
+/* As much of ${text} as has room, without a part of a value: "latency +400m" is another one. */
+static size_t whole_words(const char *text, size_t room)
+{
+    if (strlen(text) <= room)
+        return room;
+    for (size_t i = room; i > 0; i--)
+        if (text[i] == ' ')
+            return i;
+    return room;
+}
+
 /* "[abort 503====]" from its first column to its last. */
 static void put_bar(const struct picture *p, struct row *r, const struct in_force *f)
 {
@@ -138,7 +149,7 @@ static void put_bar(const struct picture *p, struct row *r, const struct in_forc
     r->at[from] = '[';
     snprintf(text, sizeof(text), "%.50s%s", f->text, f->idle == f->faults ? ", fired 0" : "");
     if (to > from + 1)
-        row_put(r, from + 1, text, to - from - 1);
+        row_put(r, from + 1, text, whole_words(text, to - from - 1));
     if (to > from)
         r->at[to] = ']';
 }

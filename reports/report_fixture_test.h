@@ -107,7 +107,7 @@ static inline void report_fixture_make(struct report_fixture *f)
                                         .requests = 5210,
                                         .tries = 15671};
     static struct judged_fault fault = {
-        .fault = 2, .text = "abort 503", .on = "payments", .fired = 164};
+        .fault = 2, .text = "abort 503", .on = "payments", .where = "payments", .fired = 164};
     static struct judged_control control = {
         .name = "one_retry_more", .claim = "retry.max", .kind = VERDICT_FAIL, .as_it_must = true};
     *f = (struct report_fixture){.journal = journal_new(), .plan = plan_new()};

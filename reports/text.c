@@ -293,7 +293,9 @@ static void add_verdicts(const struct report *report, uint32_t scenario, uint32_
 static bool same_fault(const struct judged_fault *a, const struct judged_fault *b)
 {
     return a->scenario == b->scenario && a->ordinal == b->ordinal && a->again == b->again &&
-           a->part == b->part && strcmp(a->text, b->text) == 0 && strcmp(a->on, b->on) == 0;
+           a->part == b->part && strcmp(a->text, b->text) == 0 && strcmp(a->where, b->where) == 0 &&
+           (a->name == NULL) == (b->name == NULL) &&
+           (a->name == NULL || strcmp(a->name, b->name) == 0);
 }
 
 /* Fault ${i} with all later ones that read alike (a fault armed in several spans is one line);
@@ -325,9 +327,14 @@ static void add_faults(const struct report *report, const struct judged_phase *p
             continue;
         size_t start = to->len;
         text_add(to, "  fault ");
+        if (f.name != NULL) {
+            text_add(to, "\"");
+            report_add_clean(to, f.name);
+            text_add(to, "\" ");
+        }
         report_add_clean(to, f.text);
         text_add(to, " on ");
-        report_add_clean(to, f.on);
+        report_add_clean(to, f.where);
         text_pad(to, start, MARK_COLUMN - 4, 0);
         if (f.fired == 0)
             text_add(to, " FIRED 0");
@@ -338,6 +345,14 @@ static void add_faults(const struct report *report, const struct judged_phase *p
                      text_grouped(f.guarded, other, sizeof(other)));
         text_add(to, "\n");
     }
+}
+
+/* How a phase ended that did not end by the clock. */
+static const char *ended_by(const char *why)
+{
+    if (strcmp(why, "event") == 0)
+        return "what it waited for";
+    return strcmp(why, "late") == 0 ? "an await that was late" : why;
 }
 
 static void add_phase(const struct report *report, const struct judged_phase *p, struct text *to)
@@ -354,7 +369,7 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
         text_add(to, " in %u blocks", p->blocks);
     if (p->why != NULL && strcmp(p->why, "clock") != 0) {
         text_add(to, " (ended by ");
-        report_add_clean(to, p->why);
+        report_add_clean(to, ended_by(p->why));
         text_add(to, ")");
     }
     text_add(to, ", ");
@@ -506,15 +521,15 @@ static void add_last(const struct report *report, struct text *to)
 {
     const struct judgement *g = report->judgement;
     int code = report_exit(report);
-    char span[40];
+    char span[40], stalls[32];
     if (g->stall_count == 0)
         text_add(to, "stalls of our own loops: none over 8 ms\n");
     else
         text_add(
             to,
-            "stalls of our own loops over 8 ms: %llu, the longest %s: those spans are no "
+            "stalls of our own loops over 8 ms: %s, the longest %s: those spans are no "
             "evidence\n",
-            (unsigned long long)g->stall_count,
+            text_grouped(g->stall_count, stalls, sizeof(stalls)),
             units_print_duration(g->longest_stall_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span)));
     if (g->lost_records > 0)
         text_add(to, "lost      %llu records of the journal\n",

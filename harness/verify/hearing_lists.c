@@ -59,7 +59,29 @@ static void add_phase(struct hearing *h, uint32_t scenario, uint32_t ordinal,
     p->tainted_ppm = active == 0 ? 0 : (uint64_t)((double)tainted * 1e6 / (double)active);
 }
 
-static const char *fault_text(struct hearing *h, const struct step *s)
+/* What the conductor told of this fault when it armed it, last before the phase's end; NULL: it
+ * did not. */
+static const json_t *told_of(const struct hearing *h, const struct step *s,
+                             const struct judged_phase *p)
+{
+    const struct journal *j = h->journal;
+    const char *arm = hearing_subject(h, p->scenario);
+    const json_t *found = NULL;
+    for (size_t i = 0; i < j->event_count; i++) {
+        const struct journal_event *e = &j->events[i];
+        if (strcmp(e->what, "fault_armed") != 0 || e->t_ns > p->t1_ns ||
+            json_integer_value(json_object_get(e->json, "fault")) != s->fault)
+            continue;
+        for (size_t k = 0; k < j->phase_count; k++)
+            if (j->phases[k].phase == e->phase && j->phases[k].scenario == p->scenario &&
+                strcmp(j->phases[k].arm, arm) == 0)
+                found = e->json;
+    }
+    return found;
+}
+
+/* Journals whose conductor told nothing. */
+static const char *plain_text(struct hearing *h, const struct step *s)
 {
     static const char *const keys[] = {"what", "status", "add", "kind", "when", "grpc"};
     const char *text = arena_strdup(&h->g->arena, s->word);
@@ -71,10 +93,66 @@ static const char *fault_text(struct hearing *h, const struct step *s)
         else if (json_is_string(value))
             text = arena_printf(&h->g->arena, "%s %s", text, json_string_value(value));
     }
+    return text;
+}
+
+static const char *fault_text(struct hearing *h, const struct step *s, const json_t *told)
+{
+    const char *text = json_string_value(json_object_get(told, "text"));
     const json_t *tag = json_object_get(json_object_get(s->keys, "match"), "tag");
+    text = text == NULL ? plain_text(h, s) : arena_strdup(&h->g->arena, text);
     if (json_is_string(tag))
         text = arena_printf(&h->g->arena, "%s on %s", text, json_string_value(tag));
     return text;
+}
+
+/* Fewer endpoints than the place has were drawn, and the place does not say which. */
+static bool is_drawn(const struct hearing *h, uint32_t scenario, const struct step *s,
+                     const json_t *numbers)
+{
+    const struct lab_plan *lab = &h->plan->scenarios[scenario].lab;
+    size_t count = json_array_size(numbers);
+    if (count == 0 || s->on.to.service == NULL)
+        return false;
+    if (strstr(s->on.text, "/any") != NULL)
+        return true;
+    for (size_t i = 0; i < lab->service_count; i++)
+        if (strcmp(lab->services[i].name, s->on.to.service) == 0)
+            return count < lab->services[i].endpoints && strchr(s->on.text, '/') == NULL;
+    return false;
+}
+
+/* "payments/1, /2 (drawn for payments)". */
+static const char *drawn_for(struct hearing *h, uint32_t scenario, const struct step *s,
+                             const json_t *told)
+{
+    const json_t *numbers = json_object_get(told, "endpoints"), *number;
+    const char *list = "";
+    size_t i;
+    if (!s->has_on)
+        return "";
+    if (!is_drawn(h, scenario, s, numbers))
+        return arena_strdup(&h->g->arena, s->on.text);
+    json_array_foreach(numbers, i, number)
+    {
+        list = arena_printf(&h->g->arena, "%s%s%s/%lld", list, i == 0 ? "" : ", ",
+                            i == 0 ? s->on.to.service : "", (long long)json_integer_value(number));
+    }
+    return arena_printf(&h->g->arena, "%s (drawn for %s)", list, s->on.text);
+}
+
+static const char *fault_where(struct hearing *h, uint32_t scenario, const struct step *s,
+                               const json_t *told)
+{
+    const char *where = drawn_for(h, scenario, s, told);
+    const json_t *share = json_object_get(s->keys, "share"),
+                 *first = json_object_get(s->keys, "first");
+    if (json_is_string(share))
+        where = arena_printf(&h->g->arena, "%s, %s", where, json_string_value(share));
+    if (json_is_integer(first))
+        where = arena_printf(&h->g->arena, "%s, first %lld", where,
+                             (long long)json_integer_value(first));
+    return where;
 }
 
 static bool place_has(const struct hearing *h, uint32_t scenario, const struct step *s,
@@ -234,14 +312,18 @@ static void add_faults(struct hearing *h, const struct step *steps, size_t count
         if (s->kind != STEP_FAULT || g->fault_count == most)
             continue;
         struct judged_fault *f = &g->faults[g->fault_count++];
+        const json_t *told = told_of(h, s, p);
+        const char *name = json_string_value(json_object_get(s->keys, "name"));
         *f = (struct judged_fault){
             .scenario = p->scenario,
             .ordinal = p->ordinal,
             .again = p->again,
             .part = p->part,
             .fault = s->fault,
-            .text = fault_text(h, s),
+            .text = fault_text(h, s, told),
             .on = s->has_on ? arena_strdup(&g->arena, s->on.text) : "",
+            .name = name == NULL ? NULL : arena_strdup(&g->arena, name),
+            .where = fault_where(h, p->scenario, s, told),
         };
         if (strcmp(s->word, "refuse") == 0)
             count_refused(h, s, p, f);

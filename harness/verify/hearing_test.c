@@ -165,6 +165,35 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
     sim_close(&s);
 }
 
+/* Which endpoint of a place was drawn is what a reader looks for first. */
+static void a_fault_is_told_as_it_was_armed(void **state)
+{
+    struct sim s;
+    (void)state;
+    right(&s, 8);
+    sim_run(&s);
+    struct judgement *g = judged(&s);
+    const struct judged_fault *f = &g->faults[0];
+    assert_memory_equal(f->where, f->on, strlen(f->on));
+    assert_null(strstr(f->where, "drawn")); /* nothing was told of it */
+    const struct journal_phase *p = &s.j->phases[0];
+    for (size_t i = 0; i < s.j->phase_count; i++)
+        if (s.j->phases[i].ordinal == f->ordinal && strcmp(s.j->phases[i].arm, "subject") == 0)
+            p = &s.j->phases[i];
+    journal_add_event(s.j, p->phase, p->t0_ns, "fault_armed",
+                      json_pack("{s:i, s:[i], s:s}", "fault", f->fault, "endpoints", 2, "text",
+                                "abort 503, as it is printed"));
+    char where[80], text[120];
+    snprintf(where, sizeof(where), "%s/2 (drawn for %s)", f->on, f->on);
+    snprintf(text, sizeof(text), "abort 503, as it is printed%s", strstr(f->text, " on "));
+    judgement_free(g);
+    g = judged(&s);
+    assert_memory_equal(g->faults[0].where, where, strlen(where));
+    assert_string_equal(g->faults[0].text, text);
+    judgement_free(g);
+    sim_close(&s);
+}
+
 static void a_fault_on_handshakes_has_fired_without_a_try(void **state)
 {
     struct sim s;
@@ -432,6 +461,7 @@ int main(void)
         cmocka_unit_test(too_few_instances_say_how_many_more_and_how_long),
         cmocka_unit_test(a_fault_that_never_fired_is_named_as_that),
         cmocka_unit_test(a_fault_that_fired_is_counted_with_what_the_guard_withheld),
+        cmocka_unit_test(a_fault_is_told_as_it_was_armed),
         cmocka_unit_test(a_fault_on_handshakes_has_fired_without_a_try),
         cmocka_unit_test(a_hook_that_failed_leaves_its_phase_open_and_no_other),
         cmocka_unit_test(controls_that_do_as_they_must_change_nothing),

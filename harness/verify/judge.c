@@ -120,12 +120,16 @@ static void mind_end(struct hearing *h, const struct stand *st, const struct cla
 
 #define ASK_SHOWN 64 /* bytes of a question in a line of a report */
 
-/* What tells an expectation from its neighbours: its place, or its question; NULL: neither. */
+/* What tells an expectation from its neighbours: its place, its probe, or its question; NULL: none.
+ */
 static const char *told_by(struct hearing *h, const struct step *asked)
 {
     const char *ask = json_string_value(json_object_get(asked->keys, "ask"));
+    const char *probe = json_string_value(json_object_get(asked->keys, "probe"));
     if (asked->has_on)
         return arena_strdup(&h->g->arena, asked->on.text);
+    if (probe != NULL)
+        return arena_strdup(&h->g->arena, probe);
     if (ask == NULL)
         return NULL;
     size_t len = strlen(ask);

@@ -30,7 +30,11 @@ struct judged_fault {
     uint16_t fault;
     uint32_t again;        /* as its judged_phase */
     uint32_t part;         /* as its judged_phase */
-    const char *text, *on; /* "abort 503", "payments/2" */
+    const char *text, *on; /* "abort 503", "payments/any" */
+    const char *name;      /* its author's; NULL: none */
+    /* To be read: the endpoints that were drawn, and how often. "payments/2 (drawn for
+     * payments/any), 50%, first 1" */
+    const char *where;
     uint64_t fired, guarded, eligible;
 };
 struct judged_phase {
