@@ -154,6 +154,13 @@ static void add_owner(const struct accepted *a, struct text *to)
     text_add(to, "\n");
 }
 
+/* What the scenario lacks here is told at its head, and not with each claim. */
+static bool is_told_above(const struct report *report, const struct judged *d)
+{
+    return d->verdict.why == WHY_CAPABILITY && report_lacks(report, d->scenario) &&
+           strncmp(d->verdict.text, "needs ", 6) == 0;
+}
+
 static void add_block(const struct report *report, const struct judged *d, struct text *to)
 {
     const struct verdict *v = &d->verdict;
@@ -176,7 +183,7 @@ static void add_block(const struct report *report, const struct judged *d, struc
     if (v->kind == VERDICT_FAIL) {
         add_line(to, "seen", v->text);
         add_line(to, "certain", v->certain);
-    } else {
+    } else if (!is_told_above(report, d)) {
         add_line(to, "why", v->text);
         add_line(to, "needs", v->needs);
     }
@@ -389,10 +396,27 @@ static void add_phase(const struct report *report, const struct judged_phase *p,
         add_verdicts(report, p->scenario, p->ordinal, to);
 }
 
-/* A scenario that lacks something here was not walked: its claims say what. */
+static void add_lacks(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(json_object_get(report->journal->policy, "missing"), i, row)
+    {
+        if (json_integer_value(json_object_get(row, "scenario")) != (json_int_t)scenario)
+            continue;
+        text_add(to, " not walked: it needs ");
+        report_add_clean(to, json_string_value(json_object_get(row, "need")));
+        text_add(to, "\n");
+        add_line(to, "why", json_string_value(json_object_get(row, "text")));
+        add_line(to, "needs", json_string_value(json_object_get(row, "remedy")));
+    }
+}
+
+/* A scenario that lacks something here was not walked: what, is told before its claims. */
 static void add_unwalked(const struct report *report, uint32_t scenario, struct text *to)
 {
     const struct scenario *s = &report->plan->scenarios[scenario];
+    add_lacks(report, scenario, to);
     for (size_t i = 0; i < s->phase_count; i++) {
         text_add(to, " phase \"");
         report_add_clean(to, s->phases[i].name);
