@@ -503,6 +503,22 @@ static void an_ejection_of_long_ago_counts_no_more(void **state)
     is(&f, "eject.length", VERDICT_INCONCLUSIVE, "ejections from trip to return");
 }
 
+/* Three sweeps have found it in since the first: the second may be as short again. */
+static void an_ejection_after_sweeps_is_a_first_one_again(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, ejects(3, 2, 34));
+    for (double at = 0; at < 8000; at += 5900) {
+        add_clean(&f, at, at + 2000, 10, all, 3);
+        add(&f, at + 2100, 3, 503);
+        add(&f, at + 2250, 3, 503);
+        add_clean(&f, at + 2005, at + 4700, 4, both, 2);
+        add_clean(&f, at + 4700, at + 5890, 10, all, 3);
+    }
+    is(&f, "eject.length", VERDICT_PASS, "out for 2.5 s of 2.0..3.0 s");
+}
+
 /* The host is out twice, the second time for 2 s of 4. Was it out unseen before the second trip? A
  * request which ended without a try that reached us leaves that open, and an ejection which may
  * have been as long as it must, or half of it, is no evidence that it was. */
@@ -551,6 +567,7 @@ int main(void)
         cmocka_unit_test(a_silence_that_begins_as_a_panic_ends_is_no_early_one),
         cmocka_unit_test(a_try_in_a_panic_is_not_late),
         cmocka_unit_test(without_room_under_the_cap_no_try_is_late),
+        cmocka_unit_test(an_ejection_after_sweeps_is_a_first_one_again),
         cmocka_unit_test(an_ejection_whose_begin_is_open_shows_no_length),
         cmocka_unit_test(an_ejection_of_long_ago_counts_no_more),
         cmocka_unit_test(an_ejection_that_only_unseen_tries_explain_is_no_pass),
