@@ -235,6 +235,7 @@ static void on_away_long(struct hold *h, uint64_t now_ns)
 bool agent_dial_again(struct agent *a)
 {
     struct agent_dial *d = a->dial;
+    struct error err = {0};
     uint64_t until_ns =
         clock_now_ns() + (a->setup == NULL ? FLEET_FIRST_WITHIN_NS : FLEET_BACK_WITHIN_NS);
     if (d == NULL)
@@ -244,10 +245,9 @@ bool agent_dial_again(struct agent *a)
         health_close(&d->health);
         return false;
     }
-    struct error unsaid = {
-        0}; /* without a conductor nothing stands still; if it is back, ARM says */
-    if (!pause_stub(d, false, &unsaid))
-        agent_fail(a, &unsaid);
+    /* Without a conductor nothing stands still; when it is back, its ARM says what does. */
+    if (!pause_stub(d, false, &err))
+        agent_fail(a, &err);
     loop_hold_add(a->loop, &d->away_hold, until_ns, on_away_long);
     dial_start(d->dial, until_ns);
     return true;
