@@ -17,7 +17,7 @@
 #define CONTROL_LINE_MOST 4096
 #define CONTROL_ANSWER_MOST ((size_t)64 * 1024) /* unread by its peer */
 #define CONTROL_PEERS_MOST 16
-#define CONTROL_WATCHERS_MOST 12 /* who watches may stay for ever; halt must find room */
+#define CONTROL_WATCHERS_MOST 12   /* who watches may stay for ever; halt must find room */
 #define CONTROL_REQUESTS_MOST 1000 /* of one peer */
 
 struct control;

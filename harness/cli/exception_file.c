@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "cli/small_file.h"
 
-
 #define ARENA_MOST_BYTES ((size_t)64 << 20)
 
 static bool read_today(const struct arguments *args, uint32_t *ret, struct error *err)

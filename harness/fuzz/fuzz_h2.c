@@ -10,8 +10,9 @@
 #include "net/h2_call.h"
 
 #define TURNS 6
-#define BACKEND_LEAVES 120 /* a fault byte from here on: the backend goes before the client does \
-                            */
+#define BACKEND_LEAVES \
+    120 /* a fault byte from here on: the backend goes before the client does \
+         */
 
 static const struct answer answers[] = {
     {.act = ACT_PASS, .take = TAKE_ALL},

@@ -6,7 +6,7 @@
 #define TEXT_MOST ((size_t)64 * 1024)
 #define DEPTH_MOST 12
 
-static const char *const step_families[] = {"fault", "expect", "cert",  "await",
+static const char *const step_families[] = {"fault", "expect", "cert", "await",
                                             "at",    "during", "group"};
 
 static const uint8_t *field_of(const struct row *row, const void *of)

@@ -1,6 +1,6 @@
-/* For linux.uml, by LD_PRELOAD. UML of Linux 6.1 keeps a process's registers in a buffer of fixed size; a host whose
- * processors have AMX has more of them, and refuses to set them from a buffer that short (EFAULT). So: read all, lay
- * what UML has over it, set all. */
+/* For linux.uml, by LD_PRELOAD. UML of Linux 6.1 keeps a process's registers in a buffer of fixed
+ * size; a host whose processors have AMX has more of them, and refuses to set them from a buffer
+ * that short (EFAULT). So: read all, lay what UML has over it, set all. */
 #include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -20,7 +20,8 @@ long ptrace(enum __ptrace_request request, ...)
     va_end(args);
     /* PEEK answers by the return value; the C library's own way. */
     long word = 0;
-    int peeks = request == PTRACE_PEEKTEXT || request == PTRACE_PEEKDATA || request == PTRACE_PEEKUSER;
+    int peeks =
+        request == PTRACE_PEEKTEXT || request == PTRACE_PEEKDATA || request == PTRACE_PEEKUSER;
     long done = syscall(SYS_ptrace, request, pid, at, peeks ? &word : data);
     if (peeks && done >= 0) {
         errno = 0;
