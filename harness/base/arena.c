@@ -13,9 +13,8 @@ struct arena_block {
 /* The first block is what most calls need, and of a size that malloc hands out at once; each later
  * one is twice as large. */
 #define FIRST_BLOCK_BYTES ((size_t)1024 - sizeof(struct arena_block) - 32)
-#define PRINTED_ONCE_BYTES \
-    256 /* longer text is printed twice: to be counted, and where it goes \
-         */
+/* Longer text is printed twice: to be counted, and where it goes. */
+#define PRINTED_ONCE_BYTES 256
 #define BLOCK_MOST_BYTES ((size_t)16 * 1024)
 
 void arena_init(struct arena *a, size_t max_bytes)

@@ -10,9 +10,8 @@
 #include "net/h2_call.h"
 
 #define TURNS 6
-#define BACKEND_LEAVES \
-    120 /* a fault byte from here on: the backend goes before the client does \
-         */
+/* A fault byte from here on: the backend goes before the client does. */
+#define BACKEND_LEAVES 120
 
 static const struct answer answers[] = {
     {.act = ACT_PASS, .take = TAKE_ALL},

@@ -6,9 +6,8 @@
 
 #include <stdlib.h>
 
-#define CONNS_SPARSE \
-    8 /* the table of connections is at most so many times as long as the tries \
-       */
+/* The table of connections is at most so many times as long as the tries. */
+#define CONNS_SPARSE 8
 #define TIMER_EARLY_NS (10 * NS_PER_MS) /* Envoy's timers: up to 4.5 ms (measured); twice that */
 
 static bool is_between(uint32_t status, uint32_t least, uint32_t most)
