@@ -124,6 +124,8 @@ add_client_test(real.tls_lab tls/lab)
 add_client_test(real.h2_lab h2/lab)
 add_client_test(real.tls_claims tls/claims)
 add_client_test(real.grpc grpc/run)
+# Timed claims of single runs: they want the machine for themselves and one other.
+set_tests_properties(real.tls_claims real.grpc PROPERTIES PROCESSORS 2)
 add_client_test(e2e.subset subset/run builtin)
 add_client_test(real.subset subset/run envoy)
 add_client_test(e2e.raw_refused raw/run builtin refused)
