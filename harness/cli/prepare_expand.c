@@ -106,6 +106,14 @@ struct expansion {
     size_t count;
 };
 
+/* None of its edges is chosen: nobody else has its policies. */
+static void drop(struct prepared_scenario *s)
+{
+    policy_free(s->policy);
+    policy_free(s->mesh_policy);
+    s->policy = s->mesh_policy = NULL;
+}
+
 static bool expand(struct prepared *p, const struct arguments *args, size_t i, struct expansion *to,
                    struct error *err)
 {
@@ -113,7 +121,7 @@ static bool expand(struct prepared *p, const struct arguments *args, size_t i, s
     const struct policy *policy = p->scenarios[i].policy;
     size_t service_count;
     const char *const *services = policy_services(policy, &service_count);
-    size_t count = s->edge_count > 0 ? s->edge_count : service_count;
+    size_t count = s->edge_count > 0 ? s->edge_count : service_count, before = to->count;
     if (count == 0)
         return error_at(err, s->source, ERROR_INPUT,
                         "scenario.from_policy: the policy governs no edge");
@@ -131,6 +139,8 @@ static bool expand(struct prepared *p, const struct arguments *args, size_t i, s
         if (!expand_edge(p, args, s, name, policy, left, right, &to->scenarios[to->count++], err))
             return false;
     }
+    if (to->count == before)
+        drop(&p->scenarios[i]);
     return true;
 }
 
