@@ -28,7 +28,8 @@ static const struct journal_event *approval_of(const struct journal *j,
 static void add_answer(const struct journal_event *answer, const struct journal_event *approval,
                        struct text *to)
 {
-    json_int_t s = number_of(answer, "wall_ns") / 1000000000 % 86400;
+    char when[HUMAN_WHEN_BYTES];
+    human_print_when((uint64_t)number_of(answer, "wall_ns"), text_of(answer, "channel"), when);
     text_add(to, strcmp(text_of(answer, "answer"), "yes") == 0 ? " approved  " : " refused   ");
     report_add_clean(to, text_of(answer, "who"));
     if (text_of(approval, "role")[0] != '\0') {
@@ -36,8 +37,7 @@ static void add_answer(const struct journal_event *answer, const struct journal_
         report_add_clean(to, text_of(approval, "role"));
         text_add(to, ")");
     }
-    text_add(to, " %02d:%02d:%02d UTC %s\n", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60),
-             human_way(text_of(answer, "channel")));
+    text_add(to, " %s\n", when);
 }
 
 bool people_asked(const struct report *report, uint32_t scenario)

@@ -23,3 +23,13 @@ uint64_t clock_thread_ns(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
+
+const char *clock_print_wall(uint64_t wall_s, char to[CLOCK_TEXT_BYTES])
+{
+    time_t at = (time_t)wall_s;
+    struct tm tm;
+    to[0] = '\0';
+    if (gmtime_r(&at, &tm) != NULL)
+        strftime(to, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return to;
+}

@@ -16,4 +16,10 @@ uint64_t clock_wall_ns(void);
  */
 uint64_t clock_thread_ns(void);
 
+/* Wall time, in seconds, as Kubernetes and RFC 3339 have it, in UTC: "2026-11-26T14:00:00Z", which
+ * sorts as text.
+ * "" past the years that the C library knows. Returns ${to}. */
+#define CLOCK_TEXT_BYTES 40
+const char *clock_print_wall(uint64_t wall_s, char to[CLOCK_TEXT_BYTES]);
+
 #endif

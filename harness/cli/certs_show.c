@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct shown {
@@ -24,15 +23,6 @@ static const char *place_name(const struct shown *v, size_t i)
     return v->store == NULL ? v->dir : v->store->places[i].name;
 }
 
-static const char *when(uint64_t wall_s, char *to, size_t size)
-{
-    time_t at = (time_t)wall_s;
-    struct tm tm;
-    gmtime_r(&at, &tm);
-    strftime(to, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return to;
-}
-
 static void add_problem(struct shown *v, const char *place, const char *before, const char *text)
 {
     json_array_append_new(
@@ -42,7 +32,7 @@ static void add_problem(struct shown *v, const char *place, const char *before, 
 static bool show_leaf(struct shown *v, size_t i, struct error *err)
 {
     struct cert_chain c;
-    char from[40], to[40];
+    char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
     const struct cert_texts *t = &v->texts[i];
     const char *name = place_name(v, i);
     if (t->chain_pem == NULL) {
@@ -66,8 +56,8 @@ static bool show_leaf(struct shown *v, size_t i, struct error *err)
     json_array_append_new(v->leaves,
                           json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "place", name, "serial",
                                     c.serial, "issuer", c.issuer, "sans", c.sans, "not_before",
-                                    when(c.not_before_s, from, sizeof(from)), "not_after",
-                                    when(c.not_after_s, to, sizeof(to)), "certificates",
+                                    clock_print_wall(c.not_before_s, from), "not_after",
+                                    clock_print_wall(c.not_after_s, to), "certificates",
                                     (json_int_t)c.certificate_count));
     return true;
 }
@@ -76,7 +66,7 @@ static bool show_leaf(struct shown *v, size_t i, struct error *err)
 static bool show_bundle(struct shown *v, size_t i, struct error *err)
 {
     struct cert_bundle b;
-    char from[40], to[40];
+    char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
     if (v->texts[i].bundle_pem == NULL)
         return true;
     if (!cert_bundle_read(v->texts[i].bundle_pem, &b, err)) {
@@ -94,8 +84,8 @@ static bool show_bundle(struct shown *v, size_t i, struct error *err)
         if (found == NULL) {
             found = json_pack("{s:s, s:s, s:s, s:s, s:[]}", "name", b.roots[k].name, "serial",
                               b.roots[k].serial, "not_before",
-                              when(b.roots[k].not_before_s, from, sizeof(from)), "not_after",
-                              when(b.roots[k].not_after_s, to, sizeof(to)), "trusted_by");
+                              clock_print_wall(b.roots[k].not_before_s, from), "not_after",
+                              clock_print_wall(b.roots[k].not_after_s, to), "trusted_by");
             json_array_append_new(v->roots, found);
         }
         json_array_append_new(json_object_get(found, "trusted_by"), json_string(place_name(v, i)));

@@ -1,6 +1,7 @@
 #include "cli/event_post.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/rng.h"
 
 #include <stdlib.h>
@@ -39,10 +40,8 @@ void event_post_close(struct event_post *p)
 
 static json_t *event(const struct event_target *to, const char *service, const json_t *notice)
 {
-    char now[32];
-    time_t at = time(NULL);
-    struct tm utc;
-    strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
+    char now[CLOCK_TEXT_BYTES];
+    clock_print_wall(clock_wall_ns() / NS_PER_S, now);
     return json_pack("{ss ss s{ss ss s{ss}} s{ss ss ss ss} sO* sO* sO* s{ss} ss ss ss ss si}",
                      "apiVersion", "v1", "kind", "Event", "metadata", "generateName", "meshproof-",
                      "namespace", to->namespace, "labels", OBJECTS_RUN_LABEL, to->run,

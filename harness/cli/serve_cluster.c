@@ -11,7 +11,7 @@
 bool serve_cluster_open(struct serve_cluster *c, struct loop *loop, struct error *err)
 {
     const struct credentials_options options = {.kubeconfig = NULL};
-    const char *pod = getenv("MESHPROOF_POD");
+    const char *pod = getenv("MESHPROOF_POD"), *named = getenv("MESHPROOF_NAMESPACE");
     struct credentials_view view;
     struct api_options o = {.loop = loop, .mode = "observe", .seed = clock_now_ns()};
     *c = (struct serve_cluster){0};
@@ -20,7 +20,8 @@ bool serve_cluster_open(struct serve_cluster *c, struct loop *loop, struct error
     if (!credentials_open(&options, &o.credentials, err))
         return false;
     credentials_view(o.credentials, &view);
-    snprintf(c->namespace, sizeof(c->namespace), "%s", view.namespace);
+    snprintf(c->namespace, sizeof(c->namespace), "%s",
+             named != NULL && named[0] != '\0' ? named : view.namespace);
     if (api_open(&o, &c->api, err))
         return true;
     credentials_free(o.credentials);

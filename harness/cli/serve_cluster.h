@@ -13,7 +13,8 @@ struct serve_cluster {
     struct api *api; /* NULL: this is no pod of a cluster */
     char namespace[64];
 };
-/* A pod is known by MESHPROOF_POD, which harness/deploy sets. Nothing is asked yet. */
+/* A pod is known by MESHPROOF_POD, which harness/deploy sets; the namespace is that of the runs
+ * (MESHPROOF_NAMESPACE, else the account's). Nothing is asked yet. */
 bool serve_cluster_open(struct serve_cluster *c, struct loop *loop, struct error *err) WARN_UNUSED;
 void serve_cluster_close(struct serve_cluster *c);
 /* Lists the results; one that is not waited for is taken back by api_cancel. */

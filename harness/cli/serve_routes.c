@@ -1,12 +1,12 @@
 #include "cli/serve_routes.h"
 
+#include "base/clock.h"
 #include "cli/control_client.h"
 #include "cli/serve_ask.h"
 #include "cli/serve_cluster.h"
 #include "net/access.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define CONNECTIONS_MOST 64
 #define IDLE_MOST_NS UINT64_C(10000000000) /* of one who asks nothing; who waits may wait */
@@ -220,12 +220,9 @@ static void get_told(struct serve_routes *s, struct http_exchange *x, const char
 /* Ours ended after it was made, or that very one is ours. */
 static bool is_ours(const struct serve_job *j, const json_t *newest)
 {
-    char ended[32];
-    time_t at = (time_t)j->ended_s;
-    struct tm utc;
-    strftime(ended, sizeof(ended), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
-    return j->latest[0] != '\0' &&
-           strcmp(ended, json_string_value(json_object_get(newest, "made"))) >= 0;
+    char ended[CLOCK_TEXT_BYTES];
+    return j->latest[0] != '\0' && strcmp(clock_print_wall(j->ended_s, ended),
+                                          json_string_value(json_object_get(newest, "made"))) >= 0;
 }
 
 static void on_results(void *cookie, const struct api_answer *told)

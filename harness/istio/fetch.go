@@ -234,11 +234,7 @@ func fetchAll(address string, services, paths []string) error {
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
 		return fmt.Errorf("%q is no address of an istiod: HOST:PORT, such as 127.0.0.1:15010", address)
 	}
-	all, err := readAll(paths)
-	if err != nil {
-		return err
-	}
-	q, err := ask(all, services)
+	q, err := ask(paths, services)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ package main
 // and ends when its standard input does.
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,18 +15,12 @@ import (
 )
 
 func serve(address string, paths []string) error {
-	all, err := readAll(paths)
+	q, err := ask(paths, nil)
 	if err != nil {
 		return err
 	}
-	q, err := ask(all, nil)
-	if err != nil {
+	if err := q.refusal(); err != nil {
 		return err
-	}
-	for _, d := range q.documents {
-		if why, is := q.refused[d.key()]; is {
-			return errors.New(d.place() + ": Istio refuses " + d.kind + " " + d.name + ": " + why)
-		}
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -43,7 +43,11 @@ type question struct {
 }
 
 // Refused objects are left out, as a cluster has none of them.
-func ask(all []document, services []string) (*question, error) {
+func ask(paths, services []string) (*question, error) {
+	all, err := readAll(paths)
+	if err != nil {
+		return nil, err
+	}
 	q := &question{refused: map[string]string{}, warned: map[string][]string{}, namespace: namespaceOf(all)}
 	for _, d := range all {
 		held, err := d.asHeld(q.namespace)
@@ -192,20 +196,24 @@ func (q *question) translate(sidecar programmed, name string) (object, error) {
 	return sidecar.of(key, q.named.portOf(key, q.documents))
 }
 
-// With ${strict} what Istio refuses, and a service for which it programs nothing, is the error; else it is told.
-func translateAll(services, paths []string, strict bool) error {
-	all, err := readAll(paths)
-	if err != nil {
-		return err
-	}
-	q, err := ask(all, services)
-	if err != nil {
-		return err
-	}
+// The first object that Istio refuses.
+func (q *question) refusal() error {
 	for _, d := range q.documents {
-		if why, is := q.refused[d.key()]; is && strict {
+		if why, is := q.refused[d.key()]; is {
 			return fmt.Errorf("%s: Istio refuses %s %s: %s", d.place(), d.kind, d.name, why)
 		}
+	}
+	return nil
+}
+
+// With ${strict} what Istio refuses, and a service for which it programs nothing, is the error; else it is told.
+func translateAll(services, paths []string, strict bool) error {
+	q, err := ask(paths, services)
+	if err != nil {
+		return err
+	}
+	if err := q.refusal(); err != nil && strict {
+		return err
 	}
 	told := object{}
 	var said []object

@@ -22,7 +22,7 @@ static const json_t *next_gate(struct depart *d)
 
 static void ask(struct depart *d, struct chore_step *ret)
 {
-    char when[LOOKOUT_WHEN_BYTES];
+    char when[CLOCK_TEXT_BYTES];
     ret->request = (struct api_request){.verb = API_LIST,
                                         .gvr = gvr_get(GVR_PODS),
                                         .namespace = d->run->namespace,
@@ -33,7 +33,7 @@ static void ask(struct depart *d, struct chore_step *ret)
                  OBJECTS_RUN_LABEL "=%s," OBJECTS_ROLE_LABEL "=endpoint", d->run->run);
     } else if (d->doing == DEPART_GATES) {
         json_decref(d->body);
-        d->body = objects_gate(false, lookout_print_when(d->wall_ns(), when));
+        d->body = objects_gate(false, clock_print_wall(d->wall_ns() / NS_PER_S, when));
         ret->request.verb = API_PATCH_STRATEGIC;
         ret->request.selector = NULL;
         ret->request.name = body_meta_text(next_gate(d), "name");

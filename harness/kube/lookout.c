@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOOK_ANCHOR, LOOK_PODS, LOOK_GATES, LOOK_SLICES, LOOK_REST };
 
@@ -130,21 +129,11 @@ static bool all_ready(const struct lookout *l)
     return ready >= l->pods_wanted;
 }
 
-const char *lookout_print_when(uint64_t wall_ns, char to[LOOKOUT_WHEN_BYTES])
-{
-    time_t at = (time_t)(wall_ns / NS_PER_S);
-    struct tm tm;
-    to[0] = '\0';
-    if (gmtime_r(&at, &tm) != NULL)
-        strftime(to, LOOKOUT_WHEN_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return to;
-}
-
 static void ask_gate(struct lookout *l, const struct lookout_pod *pod, struct chore_step *ret)
 {
-    char when[LOOKOUT_WHEN_BYTES];
+    char when[CLOCK_TEXT_BYTES];
     json_decref(l->body);
-    l->body = objects_gate(true, lookout_print_when(l->wall_ns(), when));
+    l->body = objects_gate(true, clock_print_wall(l->wall_ns() / NS_PER_S, when));
     ret->request = (struct api_request){.verb = API_PATCH_STRATEGIC,
                                         .gvr = gvr_get(GVR_PODS),
                                         .namespace = l->run->namespace,

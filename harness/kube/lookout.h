@@ -24,9 +24,6 @@ struct lookout_pod {
 };
 /* A pod as the API has it. Pure: bytes of a cluster. */
 void lookout_read_pod(const json_t *pod, struct lookout_pod *ret);
-/* Wall time as a condition has it: "2026-11-26T14:00:00Z". Returns ${to}. */
-#define LOOKOUT_WHEN_BYTES 40
-const char *lookout_print_when(uint64_t wall_ns, char to[LOOKOUT_WHEN_BYTES]);
 
 struct lookout {
     struct chore chore; /* first */

@@ -1,8 +1,10 @@
 #include "plan/human.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -57,7 +59,7 @@ bool human_name_is_good(const char *name)
     return true;
 }
 
-const char *human_way(const char *channel)
+static const char *way_of(const char *channel)
 {
     static const struct {
         const char *channel, *way;
@@ -69,4 +71,11 @@ const char *human_way(const char *channel)
         if (strcmp(ways[i].channel, channel) == 0)
             return ways[i].way;
     return "";
+}
+
+void human_print_when(uint64_t wall_ns, const char *channel, char to[HUMAN_WHEN_BYTES])
+{
+    unsigned s = (unsigned)(wall_ns / NS_PER_S % 86400);
+    snprintf(to, HUMAN_WHEN_BYTES, "%02u:%02u:%02u UTC %s", s / 3600, s / 60 % 60, s % 60,
+             way_of(channel));
 }

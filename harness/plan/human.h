@@ -24,9 +24,10 @@ const char *human_yes_or_no(const char *answer);
 bool human_expects_yes_or_no(const char *answer);
 /* The answer says what was expected: letter case and the spaces around it aside. */
 bool human_matches(const char *expected, const char *answer);
-/* How an answer came, as people read it: "by meshproof answer" for the channel "socket"; "" for one
- * that is not known. */
-const char *human_way(const char *channel);
+/* When and how an answer came, as people read it: "14:02:11 UTC by meshproof answer" for the
+ * channel "socket"; without the way for one that is not known. */
+#define HUMAN_WHEN_BYTES 48
+void human_print_when(uint64_t wall_ns, const char *channel, char to[HUMAN_WHEN_BYTES]);
 /* A name of a person or a role: letters, digits and .-_@ */
 bool human_name_is_good(const char *name);
 

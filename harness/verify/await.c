@@ -64,12 +64,11 @@ static const char *said_by(const struct window *w, const char *ask, uint64_t t_n
         const char *asked = q == NULL ? NULL : json_string_value(json_object_get(q->json, "ask"));
         const char *who = json_string_value(json_object_get(answer->json, "who"));
         const char *channel = json_string_value(json_object_get(answer->json, "channel"));
-        json_int_t s = json_integer_value(json_object_get(answer->json, "wall_ns")) /
-                       (json_int_t)NS_PER_S % 86400;
+        char when[HUMAN_WHEN_BYTES];
+        human_print_when((uint64_t)json_integer_value(json_object_get(answer->json, "wall_ns")),
+                         channel == NULL ? "" : channel, when);
         if (asked != NULL && ask != NULL && who != NULL && strcmp(asked, ask) == 0)
-            said = arena_printf(arena, ", yes by %s at %02d:%02d:%02d UTC %s", who, (int)(s / 3600),
-                                (int)(s / 60 % 60), (int)(s % 60),
-                                human_way(channel == NULL ? "" : channel));
+            said = arena_printf(arena, ", yes by %s at %s", who, when);
     }
     return said;
 }

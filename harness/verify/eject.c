@@ -257,11 +257,12 @@ bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
 
 bool eject_continues(const struct track *t, const struct silence *s)
 {
-    for (size_t i = 0; i < t->silence_count && t->tries[s->before].after_silence; i++) {
-        const struct silence *last = &t->silences[i];
-        if (last->host == s->host && last->after == s->before)
+    if (!t->tries[s->before].after_silence)
+        return false;
+    /* They are in order of time: the host's last one ended with that try. */
+    for (const struct silence *last = s; last-- > t->silences;)
+        if (last->host == s->host)
             return !eject_sent_after(t, &t->tries[s->before], last->begin_ns);
-    }
     return false;
 }
 

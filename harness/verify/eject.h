@@ -56,7 +56,8 @@ bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
  * was long on its way, arrives when the host is out. Across clocks, of raw TCP, and without a
  * request, its arrival is all there is. */
 bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns);
-/* What ended the silence before ${s} may have been sent before that began: the two may be one. */
+/* ${s} is one of ${t}. What ended the silence before ${s} may have been sent before that began: the
+ * two may be one. */
 bool eject_continues(const struct track *t, const struct silence *s);
 
 /* The position of the host's first try after ${t_ns}; its count of tries: none. */

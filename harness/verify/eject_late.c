@@ -44,8 +44,7 @@ struct lateness {
 /* After half of an ejection the host may have been out and back, unseen at so few picks. Or it was
  * not out at all: an ejection one failure late looks the same when the next pick came so late. And
  * a try just after may have been under way, as may any that was sent before, or have been the
- * failure that put it out. A try there
- * proves nothing either way. */
+ * failure that put it out. A try there proves nothing either way. */
 static void look_at(const struct track *t, const struct ejector *e, const struct silence *s,
                     uint32_t last, struct lateness *l, struct verdict *ret)
 {

@@ -98,10 +98,8 @@ static void judge_answer(const struct journal_event *answer, const char *expecte
                          struct arena *arena, struct verdict *ret)
 {
     const char *said = text_of(answer, "answer"), *who = text_of(answer, "who");
-    json_int_t s = number_of(answer, "wall_ns") / 1000000000 % 86400;
-    const char *when =
-        arena_printf(arena, "%02d:%02d:%02d UTC %s", (int)(s / 3600), (int)(s / 60 % 60),
-                     (int)(s % 60), human_way(text_of(answer, "channel")));
+    char when[HUMAN_WHEN_BYTES];
+    human_print_when((uint64_t)number_of(answer, "wall_ns"), text_of(answer, "channel"), when);
     ret->eligible = 1;
     if (human_matches(expected, said)) {
         verdict_pass(ret, arena, "\"%s\", by %s at %s", said, who, when);

@@ -157,8 +157,7 @@ void spans_merge(struct spans *s);
 /* The position of try ${index} in its host's list, TRACK_NONE when it has no known host. */
 uint32_t track_position(const struct track *t, uint32_t index);
 /* The request, or the end of the try before, came not before ${t_ns}, so the mesh chose the host
- * for
- * ${x} later. False: it may have been under way, or nobody knows. Needs same_clock. */
+ * for ${x} later. False: it may have been under way, or nobody knows. Needs same_clock. */
 bool track_sent_after(const struct track *t, const struct try *x, uint64_t t_ns);
 /* The pick at ${position} follows a gap in which the host may have been out, unseen. */
 bool track_may_have_been_out(const struct track *t, uint32_t host, uint32_t position);
