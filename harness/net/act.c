@@ -274,12 +274,12 @@ static bool release_flow(struct call *call, struct flow *flow, const struct filt
 uint32_t act_release(struct endpoint *e, const struct filter_chain *keep)
 {
     uint32_t released = 0;
-    for (struct call *call = e->calls, *next; call != NULL; call = next) {
-        next = call->next;
-        /* one is enough: the second flow of a call is not held while the first one is */
-        if (release_flow(call, &call->flow[SIDE_REQUEST], keep) ||
-            release_flow(call, &call->flow[SIDE_RESPONSE], keep))
-            released++;
+    /* Where both sides talk at once both may be held. Two walks: letting go may end the call. */
+    for (unsigned side = SIDE_REQUEST; side <= SIDE_RESPONSE; side++) {
+        for (struct call *call = e->calls, *next; call != NULL; call = next) {
+            next = call->next;
+            released += release_flow(call, &call->flow[side], keep) ? 1 : 0;
+        }
     }
     for (struct conn *c = e->conns, *next; c != NULL; c = next) {
         next = c->next;

@@ -145,6 +145,35 @@ static void disarming_two_holds_at_accept_releases_both(void **state)
     rig_close(rig);
 }
 
+/* Where both sides talk at once a fault may hold each of them. */
+static void disarming_releases_both_directions_of_a_stream(void **state)
+{
+    struct script up = {.moment = MOMENT_DATA, .act = ACT_HOLD, .hold_ns = HOLD_FOREVER},
+                  down = {.moment = MOMENT_DATA,
+                          .side = SIDE_RESPONSE,
+                          .act = ACT_HOLD,
+                          .hold_ns = HOLD_FOREVER};
+    struct filter_slot slots[2] = {slot_of(&up, 1), slot_of(&down, 2)};
+    (void)state;
+    for (unsigned one_by_one = 0; one_by_one <= 1; one_by_one++) {
+        struct rig *rig = rig_open_as(PROXY_TCP, false);
+        arm(rig, slots, 2);
+        struct peer *c = rig_dial(rig), *server = await_server(rig, 1);
+        say(c, "ping");
+        say(server, "pong");
+        rig_await_polling(rig, rig_until_both_fired, NULL);
+        if (one_by_one == 1)
+            assert_int_equal(arm(rig, &slots[1], 1), 1);
+        assert_int_equal(arm(rig, NULL, 0), one_by_one == 1 ? 1 : 2);
+        await_text(server, "ping");
+        await_text(c, "pong");
+        peer_close(c, false);
+        peer_close(server, false);
+        assert_int_equal(await_attempt(rig, 1)->flags & ATTEMPT_RELEASED, ATTEMPT_RELEASED);
+        rig_close(rig);
+    }
+}
+
 static bool until_fired_twice(struct rig *rig, void *fault)
 {
     return proxy_fired(rig->proxy, *(uint16_t *)fault) == 2;
@@ -177,6 +206,7 @@ int main(void)
         cmocka_unit_test(disarming_releases_the_holds_of_that_fault_only),
         cmocka_unit_test(a_hold_that_begins_after_its_disarm_is_none),
         cmocka_unit_test(disarming_two_holds_at_accept_releases_both),
+        cmocka_unit_test(disarming_releases_both_directions_of_a_stream),
         cmocka_unit_test(a_hold_that_is_reset_is_not_open_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

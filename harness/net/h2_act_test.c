@@ -143,6 +143,42 @@ static void disarming_lets_held_streams_go(void **state)
     }
 }
 
+/* A stream of gRPC that talks both ways at once. */
+static void disarming_lets_both_ways_of_a_stream_go(void **state)
+{
+    struct h2_script script[2];
+    struct filter_slot slots[2];
+    (void)state;
+    for (unsigned side = SIDE_REQUEST; side <= SIDE_RESPONSE; side++) {
+        script[side] = (struct h2_script){.moment = MOMENT_DATA,
+                                          .side = (enum side)side,
+                                          .answer = {.act = ACT_HOLD},
+                                          .hold_ns = HOLD_FOREVER};
+        slots[side] = (struct filter_slot){
+            .filter = &h2_script_filter,
+            .params = &script[side],
+            .fault = (uint16_t)(1 + side),
+            .when = {.share_ppm = 1000000, .expires_ns = UINT64_MAX, .seed = 42}};
+    }
+    struct rig *rig = rig_open_as(PROXY_HTTP2, false);
+    uint64_t at_ns = 0;
+    (void)proxy_arm(rig->proxy, 1, chain_new(slots, 2, 3, NULL), &at_ns);
+    struct h2_peer *c = h2_dial(rig);
+    h2_head(c, 1, H2_POST, false);
+    struct h2_peer *s = h2_serve(rig, 1);
+    h2_await(s, NGHTTP2_HEADERS, 1);
+    h2_data(c, 1, "ping!", true);
+    h2_head(s, 1, H2_OK, false);
+    h2_data(s, 1, "pong", false);
+    rig_await_polling(rig, rig_until_both_fired, NULL);
+    assert_int_equal(proxy_arm(rig->proxy, 1, NULL, &at_ns), 2);
+    h2_await(s, NGHTTP2_DATA, 1);
+    h2_await(c, NGHTTP2_DATA, 1);
+    h2_data(s, 1, "", true);
+    assert_int_equal(attempt_of(rig, 1, 1)->flags & ATTEMPT_RELEASED, ATTEMPT_RELEASED);
+    h2_close(rig, c, s);
+}
+
 static void an_answer_in_the_backends_place_never_dials(void **state)
 {
     (void)state;
@@ -448,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_held_answer_comes_whole_when_its_time_is_up),
         cmocka_unit_test(a_held_stream_that_the_client_resets_is_left),
         cmocka_unit_test(disarming_lets_held_streams_go),
+        cmocka_unit_test(disarming_lets_both_ways_of_a_stream_go),
         cmocka_unit_test(an_answer_in_the_backends_place_never_dials),
         cmocka_unit_test(an_answer_after_the_backends_own_is_thrown_away),
         cmocka_unit_test(a_grpc_error_stands_in_the_head_or_in_trailers),

@@ -258,6 +258,13 @@ static inline bool rig_until_true(struct rig *rig, void *cookie)
     return *(bool *)cookie;
 }
 
+/* Faults 1 and 2 fired once each. */
+static inline bool rig_until_both_fired(struct rig *rig, void *cookie)
+{
+    (void)cookie;
+    return proxy_fired(rig->proxy, 1) == 1 && proxy_fired(rig->proxy, 2) == 1;
+}
+
 /* The ${count}-th connection of the proxy to the backend. */
 static inline struct peer *await_server(struct rig *rig, size_t count)
 {
