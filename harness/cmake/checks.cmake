@@ -138,6 +138,7 @@ add_client_test(real.exports exports/run)
 add_client_test(real.serve serve/run)
 add_client_test(real.netem netem/run)
 set_property(TEST real.netem APPEND PROPERTY ENVIRONMENT NETEM_REPORT=${CMAKE_BINARY_DIR}/netem.txt)
+set_tests_properties(real.netem PROPERTIES PROCESSORS 3) # two machines at once, and nothing beside them
 
 add_e2e(real.gate gate)
 add_e2e(real.nine nine)
@@ -151,7 +152,7 @@ add_e2e(real.counters counters)
 foreach(wrong retries_plus_one per_try_900ms no_reset consecutive_6 base_halved timeout_3s)
   add_e2e(real.envoy_wrong.${wrong} envoy_wrong ${wrong})
 endforeach()
-set_tests_properties(real.gate real.envoy real.netem real.tls_lab real.tls_rotation real.page_dashboard
+set_tests_properties(real.gate real.envoy real.tls_lab real.tls_rotation real.page_dashboard
   PROPERTIES PROCESSORS 2)
 file(STRINGS ${CMAKE_SOURCE_DIR}/harness/mesh/defects.def defect_rows REGEX "^DEFECT\\(")
 foreach(row IN LISTS defect_rows)
