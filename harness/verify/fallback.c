@@ -2,6 +2,7 @@
  * each request ends in time with an answer that the suite allows, and the application tries no more
  * often than it says. */
 #include "verify/answers.h"
+#include "verify/census.h"
 #include "verify/claims.h"
 #include "verify/window.h"
 
@@ -15,8 +16,9 @@
 #define LEAST_FOR_ALL 300
 
 struct fallback {
-    uint64_t within_ns, atleast_ppm;
-    uint64_t total, good, late, other;
+    uint64_t within_ns;
+    struct census census;
+    uint64_t late, other;
     uint32_t other_status;
     uint64_t calls_most, calls_over; /* of the application, for one request */
     const char *over_to;
@@ -71,8 +73,7 @@ static void count_answers(const struct window *w, struct fallback *f, struct ver
          */
         if (late && allowed && !window_clean(w, r->start_ns, r->done_ns))
             continue;
-        f->total++;
-        f->good += allowed && !late;
+        census_add(&f->census, w, r, allowed && !late);
         f->late += late;
         f->other += !allowed;
         if (!allowed && f->other_status == 0)
@@ -126,37 +127,39 @@ static void count_calls(const struct window *w, const struct call_plan *call, st
 static void conclude(const struct window *w, const struct fallback *f, struct arena *arena,
                      struct verdict *ret)
 {
+    const struct census *c = &f->census;
     char within[32], share[32];
     verdict_span(f->within_ns, within, sizeof(within));
-    units_print_share(f->atleast_ppm, share, sizeof(share));
-    bool met = f->total > 0 && (double)f->good * 1e6 >= (double)f->atleast_ppm * (double)f->total;
+    units_print_share(c->atleast_ppm, share, sizeof(share));
+    bool missed = c->total > 0 && !census_met(c);
     if (f->calls_over > 0) {
         verdict_fail(ret, arena, "%llu calls %s for one request, %llu declared, on %llu requests%s",
                      (unsigned long long)f->calls_most, f->over_to,
                      (unsigned long long)f->over_bound, (unsigned long long)f->calls_over,
                      window_when(w, ret, arena));
         ret->certain = "one witness is enough (class D)";
-    } else if (f->total > 0 && !met && (f->late == 0 || !window_starved(w, ret, arena))) {
+    } else if (missed && (census_open(c, "late or with another answer", arena, ret) ||
+                          (f->late > 0 && window_starved(w, ret, arena)))) {
+        return;
+    } else if (missed) {
         verdict_fail(ret, arena,
                      "%llu of %llu in time and as allowed (at least %s): %llu later than %s, %llu "
                      "with another answer (%u)%s",
-                     (unsigned long long)f->good, (unsigned long long)f->total, share,
+                     (unsigned long long)c->good, (unsigned long long)c->total, share,
                      (unsigned long long)f->late, within, (unsigned long long)f->other,
                      f->other_status, window_when(w, ret, arena));
         ret->certain = "a census of the phase, no inference";
-    } else if (f->total > 0 && !met)
-        return;
-    else if (f->total < ret->needed)
-        window_too_few(w, ret, arena, f->total, ret->needed, ret->unit);
+    } else if (c->total < ret->needed)
+        window_too_few(w, ret, arena, c->total, ret->needed, ret->unit);
     else
         verdict_pass(ret, arena, "%llu of %llu in time (%s) and as allowed; at least %s asked",
-                     (unsigned long long)f->good, (unsigned long long)f->total, within, share);
+                     (unsigned long long)c->good, (unsigned long long)c->total, within, share);
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    struct fallback f = {.atleast_ppm = 1000000};
+    struct fallback f = {.census.atleast_ppm = 1000000};
     struct error err = {0};
     const char *within = window_key(w, "within"), *atleast = window_key(w, "atleast");
     (void)edge;
@@ -166,17 +169,17 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         ret->needs = "within";
         return;
     }
-    if (atleast != NULL && !units_parse_share(atleast, &f.atleast_ppm, &err))
-        f.atleast_ppm = 1000000;
+    if (atleast != NULL && !units_parse_share(atleast, &f.census.atleast_ppm, &err))
+        f.census.atleast_ppm = 1000000;
     count_answers(w, &f, ret);
     const struct service_plan *service = service_of(w, w->track->service);
     for (size_t i = 0; service != NULL && i < service->call_count; i++)
         count_calls(w, &service->calls[i], &f, arena, ret);
-    uint64_t least = f.atleast_ppm >= 1000000
+    uint64_t least = f.census.atleast_ppm >= 1000000
                          ? LEAST_FOR_ALL
-                         : (uint64_t)ceil(3 / (1 - (double)f.atleast_ppm / 1e6) - 1e-9);
-    ret->seen = ret->eligible = f.total;
-    ret->wrong = f.total - f.good + f.calls_over;
+                         : (uint64_t)ceil(3 / (1 - (double)f.census.atleast_ppm / 1e6) - 1e-9);
+    ret->seen = ret->eligible = f.census.total;
+    ret->wrong = f.census.total - f.census.good + f.calls_over;
     ret->needed = window_floor(w, least > LEAST ? least : LEAST);
     verdict_policy(ret, NULL, arena, "without the mesh each answer within %s", within);
     conclude(w, &f, arena, ret);
