@@ -499,7 +499,9 @@ static void large_bodies_go_both_ways(void **state)
     size_t len = (size_t)8 << 20;
     char *wire = calloc(1, len + 100);
     const char *script[] = {wire, NULL};
-    int head = snprintf(wire, 100, "HTTP/1.1 200 OK\r\ncontent-length: %zu\r\n\r\n", len);
+    /* the server closes after it, and says so: else the next request may be under way to a FIN */
+    int head = snprintf(wire, 100,
+                        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %zu\r\n\r\n", len);
     memset(wire + head, 'x', len);
     f->script = script;
     f->plan = (struct load_plan){.closed = true,
