@@ -1,6 +1,6 @@
 """Runs with --on kubernetes --mode canary: the conductor's Job makes its agents as pods, and takes all away again. No mesh: the builtin
 one is played in the load pod (spec/kubernetes.md section 3, case 4)."""
-import json, os, signal, subprocess
+import http.client, json, os, secrets, signal, subprocess
 
 import cluster
 from cluster import wait_until
@@ -287,3 +287,59 @@ class Cases:
         need(all(self.message(p)["exit"] == 4 for p in pods) and "apiGroups" in log, f"{log[-3000:]}")
         need(not self.left("0a000008"), "something was written")
         self.rights()
+
+    def serving(self, token):
+        """harness/deploy/serve as a user applies it, but for who plays the mesh: its pod's address once it is ready."""
+        self.kubectl("create", "secret", "generic", "meshproof-serve", "-n", NAMESPACE, f"--from-literal=token={token}")
+        self.kubectl("create", "configmap", "meshproof-suites", "-n", NAMESPACE,
+                     "--from-literal=suite.lua=" + SUITE.replace('"@LASTING@"', 'param "lasting" { default = "6s" }'), "--from-literal=policy.yaml=" + POLICY)
+        _, text = self.kubectl("kustomize", os.path.join(self.deploy, "serve"))
+        played = text.replace("        - name: TMPDIR\n", "        - name: MESHPROOF_DRIVER\n          value: builtin\n        - name: TMPDIR\n")
+        need(played != text, f"serve's environment is another:\n{text}")
+        self.kubectl("apply", "--validate=strict", "-f", "-", text=played)
+
+        def look():
+            need(not self.runner.broken, f"{self.runner.broken}")
+            ready = [p for p in list(self.runner.pods.values()) if p.meta["labels"].get("meshproof.io/role") == "serve" and p.ready]
+            return ready[0] if ready else None
+        return wait_until("serve to be ready", 90, look)
+
+    def asked(self, pod, token, path, body=None):
+        caller = http.client.HTTPConnection(pod.ip, 7480, timeout=120)
+        caller.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body),
+                       {"Authorization": f"Bearer {token}"})
+        answer = caller.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def case_canary_serve(self):
+        """canary: serve in a pod: a webhook's gate runs on the cluster to PASS, the latest verdict is told, and a run ends with its Deployment"""
+        self.rights()
+        token = secrets.token_hex(16)
+        pod = self.serving(token)
+        ask = lambda *words: self.asked(pod, token, *words)
+        need(self.asked(pod, "another", "/v1/verdict/latest")[0] in (401, 403), "another token is taken")
+
+        def gate(wanted, **more):
+            body = {"suite": "suite.lua", "mode": "canary", "set": {"lasting": "6s"}, **more}
+            for attempt in range(2):
+                code, told = wait_until("the gate", 240, lambda: (lambda got: got if got[0] != 425 else None)(
+                    ask("/v1/gate", {"name": "payments", "namespace": "shop", "phase": "Progressing", "metadata": body})))
+                if told.get("verdict") != "INCONCLUSIVE":
+                    break
+                print("    INCONCLUSIVE: this machine is busy; once more")
+            need(told.get("verdict") == wanted, f"{code} {told}\n{open(pod.log, errors='replace').read()[-3000:]}")
+            self.clean(told["run"])
+            return code, told
+        code, told = gate("PASS")
+        need(code == 200 and self.result(told["run"])["verdict"] == "PASS", f"{code} {told}")
+        code, latest = ask("/v1/verdict/latest")
+        need((code, latest["run"], latest["verdict"]) == (200, told["run"], "PASS"), f"latest: {code} {latest}")
+        print("    told:", json.dumps(latest))
+        code, told = ask("/v1/run", {"suite": "suite.lua", "mode": "canary", "set": {"lasting": "120s"}})
+        need(code == 202, f"run: {code} {told}")
+        wait_until("its agents", 90, lambda: len(self.agents(told["run"])) == 3)
+        self.kubectl("delete", "-n", NAMESPACE, "deployment/meshproof-serve", "--cascade=foreground", "--timeout=100s")
+        self.clean(told["run"])
+        need(not [p for p in list(self.runner.pods.values()) if p.meta["labels"].get("meshproof.io/run") == told["run"]], "a pod is left")
+        self.kubectl("delete", "-n", NAMESPACE, "secret/meshproof-serve", "configmap/meshproof-suites", "service/meshproof-serve",
+                     "networkpolicy/meshproof-serve")

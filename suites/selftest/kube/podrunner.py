@@ -1,7 +1,7 @@
 """What a node does for the tests' pods: runs the containers of pods that were bound to it as local processes, each pod in a
 network namespace with one address, each container in the files of its image, and tells the API server how they went.
 
-Done: one node with its Lease; one container a pod, args with $(VAR), env by value and fieldRef, volumes configMap (with the
+Done: one node with its Lease; one container a pod, args with $(VAR), env by value, fieldRef and secretKeyRef, volumes configMap (with the
 links that a kubelet makes), secret, projected (a token bound to the pod, configMap, downward API) and emptyDir, read-only root, uid
 and gid, no capabilities, no new privileges, PID 1 of its own, tcpSocket readiness probes, readiness gates,
 termination message with its fallback to the log, SIGTERM, grace, SIGKILL, the final DELETE, kubectl logs. Refused: all else.
@@ -109,8 +109,17 @@ class Pod:
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self.meta["name"], "KUBERNETES_SERVICE_HOST": ADDRESS,
                "KUBERNETES_SERVICE_PORT": "6443"}
         for row in self.container.get("env", []):
-            env[row["name"]] = self.field(row["valueFrom"]["fieldRef"]["fieldPath"]) if "valueFrom" in row else expand(row.get("value", ""), env)
+            given = row.get("valueFrom", {})
+            if "fieldRef" in given:
+                env[row["name"]] = self.field(given["fieldRef"]["fieldPath"])
+            elif "secretKeyRef" in given:
+                env[row["name"]] = self.secret(given["secretKeyRef"]["name"])[given["secretKeyRef"]["key"]]
+            else:
+                env[row["name"]] = expand(row.get("value", ""), env)
         return env
+
+    def secret(self, name):
+        return {k: base64.b64decode(v).decode() for k, v in self.object("secrets", name)["data"].items()}
 
     def object(self, resource, name):
         return self.runner.client.get(f"/api/v1/namespaces/{self.meta['namespace']}/{resource}/{name}")
@@ -127,7 +136,7 @@ class Pod:
         if "configMap" in volume:
             return self.object("configmaps", volume["configMap"]["name"])["data"]
         if "secret" in volume:
-            return {k: base64.b64decode(v).decode() for k, v in self.object("secrets", volume["secret"]["secretName"])["data"].items()}
+            return self.secret(volume["secret"]["secretName"])
         files = {}
         for source in volume["projected"]["sources"]:
             if "serviceAccountToken" in source:
