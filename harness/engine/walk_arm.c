@@ -193,10 +193,7 @@ static void draw_endpoints(const struct walk *w, struct walk_use *u)
  * limit guards against our death without an end of the socket. */
 static uint64_t ttl_of(const struct walk *w, const struct walk_use *u)
 {
-    struct limits limits;
-    uint64_t ttl_ns = u->fault.common.ttl_ns;
-    limits_of(w->scenario, &limits);
-    return ttl_ns != PARAM_UNSET && ttl_ns != 0 && ttl_ns < limits.ttl_ns ? ttl_ns : limits.ttl_ns;
+    return limits_ttl_ns(w->scenario, u->step);
 }
 
 static json_t *numbers_json(const struct walk_use *u)

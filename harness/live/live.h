@@ -46,7 +46,7 @@ struct live_lane {
 struct live_fault {
     char text[LIVE_NAME_BYTES];  /* "abort 503" */
     char place[LIVE_NAME_BYTES]; /* "payments/2, /3": as drawn */
-    char share[32];              /* "20 %", "first 1", "every request" */
+    char share[32]; /* "20 %", "first 1", "every request"; "": all that ${text} names */
     uint64_t left_ns, total_ns, fired;
     uint32_t reach_per_s; /* firings, mean of the last three seconds */
 };

@@ -1,4 +1,6 @@
 #include "live/live_model.h"
+#include "plan/fault_words.h"
+#include "plan/limits.h"
 
 /* The faults in force: what, where, for how long yet, and how many requests they touch. */
 
@@ -67,6 +69,18 @@ static const char *text_of(const json_t *json, const char *key)
     return text == NULL ? "" : text;
 }
 
+/* What it does, and to whom where that is not all. */
+static void print_text(struct fault_seen *f, const char *does)
+{
+    struct text text;
+    text_init(&text, 4096);
+    text_add(&text, "%s", does);
+    if (f->step != NULL)
+        fault_words_match(f->step->keys, &text);
+    live_clean(f->text, sizeof(f->text), text_get(&text));
+    text_release(&text);
+}
+
 /* "payments/2, /3": what was drawn; the plan's own words where it is one endpoint, or all. */
 static void print_place(const struct live *l, struct fault_seen *f, const char *on)
 {
@@ -99,7 +113,20 @@ static void take_places(const struct live *l, struct fault_seen *f, const json_t
     print_place(l, f, text_of(json, "on"));
 }
 
-/* The end that the plan sets: of its window, of its phase, or of the phase of to_end_of. */
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* When its agent takes it out, whatever the plan says. */
+static uint64_t ttl_end_of(const struct live *l, const struct fault_seen *f)
+{
+    uint64_t ttl_ns = f->step == NULL ? UINT64_MAX : limits_ttl_ns(l->scenario, f->step);
+    return ttl_ns < UINT64_MAX - f->armed_ns ? f->armed_ns + ttl_ns : UINT64_MAX;
+}
+
+/* The end that the plan sets: of its window, of its phase, or of the phase of to_end_of; or of its
+ * ttl, where that is earlier. */
 static uint64_t end_of(const struct live *l, const struct fault_seen *f, uint64_t now_ns)
 {
     const char *until =
@@ -114,7 +141,7 @@ static uint64_t end_of(const struct live *l, const struct fault_seen *f, uint64_
     uint64_t end_ns = live_phase_end_ns(l, owner, now_ns);
     bool windowed = f->to_ns != UINT64_MAX && l->phase_now != SIZE_MAX && until == NULL;
     uint64_t window_ns = windowed ? l->phases[l->phase_now].from_ns + f->to_ns : UINT64_MAX;
-    return window_ns < end_ns ? window_ns : end_ns;
+    return earlier(ttl_end_of(l, f), earlier(window_ns, end_ns));
 }
 
 /* A change to the world is no share of requests, and nothing counts how often it fired. */
@@ -139,7 +166,10 @@ static void print_share(const struct fault_seen *f, char *to, size_t size)
     else if (json_is_integer(first))
         snprintf(text, sizeof(text), "first %lld", (long long)json_integer_value(first));
     else
-        snprintf(text, sizeof(text), "%s", is_of_world(f) ? "" : "every request");
+        snprintf(text, sizeof(text), "%s",
+                 is_of_world(f) || json_object_size(json_object_get(keys, "match")) > 0
+                     ? ""
+                     : "every request");
     live_clean(to, size, text);
 }
 
@@ -173,7 +203,7 @@ void live_fault_armed(struct live *l, const json_t *json, uint64_t t_ns)
                              .from_ns = found.from_ns,
                              .to_ns = found.to_ns,
                              .armed_ns = t_ns};
-    live_clean(f->text, sizeof(f->text), text_of(json, "text"));
+    print_text(f, text_of(json, "text"));
     take_places(l, f, json);
     tell_armed(l, f, t_ns);
 }
@@ -242,7 +272,7 @@ void live_faults_show(const struct live *l, uint64_t now_ns, struct live_snapsho
 {
     for (size_t i = 0; i < l->fault_count; i++) {
         const struct fault_seen *f = &l->faults[i];
-        if (!f->armed)
+        if (!f->armed || now_ns >= ttl_end_of(l, f)) /* expired: it is lifted when its phase ends */
             continue;
         struct live_fault *to = &ret->faults[ret->fault_count++];
         uint64_t end_ns = end_of(l, f, now_ns);

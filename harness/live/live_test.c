@@ -80,6 +80,37 @@ static void a_fault_in_force_has_its_time_and_reach(void **state)
     replay_close(&r);
 }
 
+/* The latency fault of the third phase: it is in force for so long, and for so many. */
+static void a_fault_with_a_ttl(struct journal *j)
+{
+    json_t *scenario = json_array_get(json_object_get(j->plan, "scenarios"), 0),
+           *phase = json_array_get(json_object_get(scenario, "phases"), 2),
+           *step = json_array_get(json_object_get(phase, "steps"), 0);
+    assert_string_equal(json_string_value(json_object_get(step, "word")), "fault.latency");
+    json_t *keys = json_object_get(step, "keys");
+    keys = keys == NULL ? step : keys;
+    json_object_set_new(keys, "ttl", json_string("3s"));
+    json_object_del(keys, "share");
+    json_object_set_new(keys, "match", json_pack("{s:s}", "tag", "f1:slow"));
+}
+
+static void a_fault_ends_by_its_ttl_where_that_is_first(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open_changed(&r, REPLAY_JOURNAL, a_fault_with_a_ttl);
+    replay_until(&r, 16500 * NS_PER_MS);
+    replay_show(&r, 15 * NS_PER_S, &s);
+    assert_true(has_event(&s, "fault.arm",
+                          "latency +400ms for requests tagged f1:slow on payments/1, ends 0:17"));
+    assert_int_equal(s.faults[0].left_ns / NS_PER_S, 2);
+    assert_string_equal(s.faults[0].share, ""); /* its words name those it is for */
+    replay_show(&r, 17500 * NS_PER_MS, &s);
+    assert_int_equal(s.fault_count, 1); /* the other: its phase is not over, but its ttl is */
+    assert_null(strstr(s.faults[0].text, "latency"));
+    replay_close(&r);
+}
+
 static void phases_and_what_is_next(void **state)
 {
     struct replay r;
@@ -427,6 +458,7 @@ int main(void)
         cmocka_unit_test(before_the_first_phase_it_is_starting),
         cmocka_unit_test(a_failing_endpoint_goes_out),
         cmocka_unit_test(a_fault_in_force_has_its_time_and_reach),
+        cmocka_unit_test(a_fault_ends_by_its_ttl_where_that_is_first),
         cmocka_unit_test(phases_and_what_is_next),
         cmocka_unit_test(a_guard_shows_its_value_beside_its_limit),
         cmocka_unit_test(a_guard_of_yes_or_no_is_never_near_its_limit),

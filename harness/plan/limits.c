@@ -135,6 +135,14 @@ void limits_of(const struct scenario *s, struct limits *ret)
         widen_all(s, ret);
 }
 
+uint64_t limits_ttl_ns(const struct scenario *s, const struct step *step)
+{
+    struct limits l;
+    uint64_t own_ns = 0;
+    limits_of(s, &l);
+    return time_of(step, "ttl", &own_ns) && own_ns != 0 && own_ns < l.ttl_ns ? own_ns : l.ttl_ns;
+}
+
 static void print_time(const char *name, uint64_t now, uint64_t usual, struct text *to)
 {
     char value[32], fallback[32];

@@ -19,6 +19,8 @@ struct limits {
 void limits_of(const struct scenario *s, struct limits *ret);
 /* How many of ${count} endpoints may be touched at once; `keep` counts too. */
 uint32_t limits_endpoints(const struct limits *l, uint32_t count);
+/* How long a fault step is in force at most, since it is armed: its ttl, or guard.limits'. */
+uint64_t limits_ttl_ns(const struct scenario *s, const struct step *step);
 /* How many of ${count} endpoints `mode` means (${mode} NULL: all). */
 uint32_t limits_mode_count(const char *mode, uint32_t count);
 /* The longest hold that a fault step makes of one request, by its own keys; 0: none. ${ret_keys}:

@@ -451,9 +451,66 @@ static void the_dry_run_names_phases_faults_and_claims(void **unused)
     text_init(&t, 65536);
     plan_print_text(p, &t);
     assert_non_null(strstr(text_get(&t), "phase \"mixed\" 12 s\n"));
-    assert_non_null(strstr(text_get(&t), "abort 503 on b first 1 tag f1:503"));
+    assert_non_null(strstr(text_get(&t), "abort 503 for requests tagged f1:503 on b, first 1"));
     assert_non_null(strstr(text_get(&t), "expect retries client -> b only atmost,happen"));
     assert_non_null(strstr(text_get(&t), "10 tagged (1 tag)"));
+    text_release(&t);
+    plan_free(p);
+}
+
+/* What may be touched, what would stop it, and when: whoever reads the dry run decides by that. */
+static void the_dry_run_tells_of_guards(void **unused)
+{
+    static const char *allow[] = {"Mon-Thu 09:00-16:00", "Fri 09:00-12:00"},
+                      *deny[] = {"2026-12-20..2027-01-03"}, *services[] = {"b"},
+                      *namespaces[] = {"shop"};
+    struct plan *p = made();
+    struct scenario *s = &p->scenarios[0];
+    struct probe_plan probe = {.kind = PROBE_PROMQL, .name = "orders", .query = "q"};
+    struct guard_plan guards[] = {
+        {.kind = GUARD_WINDOW, .allow = allow, .allow_count = 2, .zone = "Europe/Berlin"},
+        {.kind = GUARD_WINDOW, .deny = deny, .deny_count = 1},
+        {.kind = GUARD_STOP, .probe = "orders", .below = "5", .over_ns = 30 * S, .note = "few\x1b"},
+        {.kind = GUARD_STOP,
+         .own = {.kind = PROBE_CLIENT, .value = "errors", .on = {.text = "client -> b"}},
+         .above = "25%",
+         .below = "1%",
+         .over_ns = 10 * S,
+         .ignore_missing = true},
+        {.kind = GUARD_LIMITS,
+         .endpoints = "34%",
+         .keep = 2,
+         .share_ppm = 500000,
+         .ttl_ns = 600 * S,
+         .services = services,
+         .service_count = 1,
+         .namespaces = namespaces,
+         .namespace_count = 1}};
+    struct text t;
+    (void)unused;
+    text_init(&t, 65536);
+    plan_print_text(p, &t);
+    assert_non_null(strstr(text_get(&t),
+                           "  limits   at most 100% of a service's endpoints at once; "
+                           "100% of requests,\n           30 s of delay, 15 min a fault; 2000/s "
+                           "of load (defaults)\n"));
+    text_clear(&t);
+    s->guards = guards;
+    s->guard_count = COUNT_OF(guards);
+    s->probes = &probe;
+    s->probe_count = 1;
+    plan_print_text(p, &t);
+    assert_non_null(
+        strstr(text_get(&t),
+               "  limits   at most 34% of a service's endpoints at once, 2 left alone; 50% of "
+               "requests,\n           30 s of delay, 10 min a fault; 2000/s of load; only b; only "
+               "namespace "
+               "shop\n"
+               "  stop     orders below 5 for 30 s, or without an answer so long \"few?\"\n"
+               "  stop     client errors on client -> b above 25% or below 1% for 10 s; a probe "
+               "without an answer stops nothing\n"
+               "  window   Mon-Thu 09:00-16:00, Fri 09:00-12:00 (Europe/Berlin)\n"
+               "  window   always, but not 2026-12-20..2027-01-03 (UTC)\n"));
     text_release(&t);
     plan_free(p);
 }
@@ -515,6 +572,7 @@ int main(void)
         cmocka_unit_test(steps_nested_without_end_are_refused),
         cmocka_unit_test(a_list_longer_than_its_bound_is_refused),
         cmocka_unit_test(the_dry_run_names_phases_faults_and_claims),
+        cmocka_unit_test(the_dry_run_tells_of_guards),
         cmocka_unit_test(the_dry_run_counts_what_settles_between_phases),
         cmocka_unit_test(errors_are_sorted_by_line_and_said_once),
     };

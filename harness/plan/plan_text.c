@@ -2,28 +2,13 @@
 
 #include "base/units.h"
 #include "faults/fault.h"
+#include "plan/fault_words.h"
+#include "plan/guard_text.h"
 #include "plan/human.h"
-#include "plan/limits.h"
 
 /* The dry run as people read it. Claims, their n and minutes are the planner's (verify) to add. */
 
 #define WIDTH 100
-
-/* "5 min 40 s", "90 s", "200 ms". */
-static const char *spoken(uint64_t ns, char *to, size_t size)
-{
-    uint64_t s = (ns + 500000000) / 1000000000;
-    if (ns < UINT64_C(1000000000))
-        snprintf(to, size, "%llu ms", (unsigned long long)(ns / 1000000));
-    else if (s <= 90)
-        snprintf(to, size, "%llu s", (unsigned long long)s);
-    else if (s % 60 == 0)
-        snprintf(to, size, "%llu min", (unsigned long long)(s / 60));
-    else
-        snprintf(to, size, "%llu min %llu s", (unsigned long long)(s / 60),
-                 (unsigned long long)(s % 60));
-    return to;
-}
 
 /* Words of a line, broken at WIDTH with a hanging indent. */
 struct line {
@@ -62,7 +47,7 @@ static void add_value(struct text *to, const char *key, const json_t *value)
 
 static void fault_words(const struct step *s, struct text *to)
 {
-    static const char *const shown[] = {"mode", "share", "first", "times", "streak", "to_end_of"};
+    static const char *const shown[] = {"mode", "times", "streak", "ttl", "to_end_of"};
     char kind[96];
     struct arena arena;
     struct fault_use use;
@@ -72,43 +57,23 @@ static void fault_words(const struct step *s, struct text *to)
     else
         text_add(to, "%s", s->word);
     arena_release(&arena);
+    fault_words_match(s->keys, to);
     if (s->has_on)
         text_add(to, " on %s", s->on.text);
-    for (size_t i = 0; i < COUNT_OF(shown); i++)
-        add_value(to, shown[i], json_object_get(s->keys, shown[i]));
-    if (json_object_get(s->keys, "times") != NULL)
-        text_add(to, " (not replayable)");
-    const char *tag = json_string_value(json_object_get(json_object_get(s->keys, "match"), "tag"));
-    if (tag != NULL)
-        text_add(to, " tag %s", tag);
-}
-
-/* A question, quoted, and fit for a terminal. */
-static void add_ask(const char *ask, struct text *to)
-{
-    text_add(to, " \"");
-    for (const char *c = ask; *c != '\0'; c++)
-        text_add(to, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
-    text_add(to, "\"");
-}
-
-/* Who must agree, and who is told. */
-static void print_people(const struct scenario *s, struct text *to)
-{
-    char within[40];
-    for (size_t i = 0; i < s->guard_count; i++) {
-        const struct guard_plan *g = &s->guards[i];
-        if (g->kind != GUARD_APPROVAL)
+    fault_words_share(s->keys, to);
+    for (size_t i = 0; i < COUNT_OF(shown); i++) {
+        if (json_object_get(s->keys, shown[i]) == NULL)
             continue;
-        text_add(to, "  approval");
-        add_ask(g->ask, to);
-        text_add(to, "  %u %s%s, within %s: else nothing is done\n", g->people,
-                 g->role != NULL  ? g->role
-                 : g->people == 1 ? "person"
-                                  : "people",
-                 g->role != NULL && g->people > 1 ? "s" : "",
-                 spoken(g->within_ns, within, sizeof(within)));
+        text_add(to, ",");
+        add_value(to, shown[i], json_object_get(s->keys, shown[i]));
+        if (strcmp(shown[i], "times") == 0)
+            text_add(to, " (not replayable)");
     }
+}
+
+/* Who is told. */
+static void print_notifies(const struct scenario *s, struct text *to)
+{
     for (size_t i = 0; i < s->notify_count; i++) {
         const struct notify_plan *n = &s->notifies[i];
         text_add(to, "  notify %s %s", notify_word(n->kind),
@@ -149,7 +114,7 @@ static void print_questions(const struct scenario *s, struct text *to)
     if (n > 0)
         text_add(to, "  %zu question%s after %s: answers are waited for at most %s longer\n", n,
                  n == 1 ? "" : "s", n == 1 ? "its phase" : "their phases",
-                 spoken(longest_ns, wait, sizeof(wait)));
+                 guard_spoken(longest_ns, wait, sizeof(wait)));
 }
 
 static void claim_words(const struct step *s, struct text *to)
@@ -161,7 +126,7 @@ static void claim_words(const struct step *s, struct text *to)
     const char *ask = json_string_value(json_object_get(s->keys, "ask"));
     text_add(to, "%s %s", families[s->kind], s->word);
     if (ask != NULL)
-        add_ask(ask, to);
+        guard_quote(ask, to);
     if (s->has_on)
         text_add(to, " %s", s->on.text);
     json_object_foreach(s->keys, key, value)
@@ -249,7 +214,7 @@ static void print_phase(const struct phase *p, struct text *to)
     char lasts[40], name[120];
     snprintf(name, sizeof(name), "phase \"%.80s\"", p->name);
     text_add(to, "  %s %s%s", name, p->ends == PHASE_BY_CLOCK ? "" : "at most ",
-             spoken(phase_most_ns(p), lasts, sizeof(lasts)));
+             guard_spoken(phase_most_ns(p), lasts, sizeof(lasts)));
     text_add(to, "\n");
     for (size_t i = 0; i < p->load_count; i++)
         print_load(&p->loads[i], "    ", to);
@@ -291,7 +256,7 @@ static void print_scenario(const struct scenario *s, struct text *to)
     text_add(to, "scenario \"%s\"", s->name);
     if (s->phase_count > 0)
         text_add(to, "      %s %s", fixed ? "about" : "at most",
-                 spoken(total, lasts, sizeof(lasts)));
+                 guard_spoken(total, lasts, sizeof(lasts)));
     if (s->mesh.word != NULL)
         text_add(to, "     %s%s%s%s", s->mesh.word, s->mesh.version != NULL ? "@" : "",
                  s->mesh.version != NULL ? s->mesh.version : "",
@@ -305,8 +270,8 @@ static void print_scenario(const struct scenario *s, struct text *to)
                  s->lab.services[i].endpoints, s->lab.services[i].endpoints == 1 ? "" : "s");
     for (size_t i = 0; i < s->load_count; i++)
         print_load(&s->loads[i], "  ", to);
-    limits_print_raised(s, to);
-    print_people(s, to);
+    guards_print_text(s, to);
+    print_notifies(s, to);
     if (s->from_policy && s->phase_count == 0)
         text_add(to, "  phases: made from the policy, one scenario an edge\n");
     for (size_t i = 0; i < s->phase_count; i++)

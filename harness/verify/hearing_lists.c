@@ -1,5 +1,8 @@
 /* The report's lists: what each phase held, and what each fault did. */
+#include "plan/fault_words.h"
 #include "verify/hearing.h"
+
+#define FAULT_TEXT_BYTES 4096
 
 static const struct journal_phase *part_of(const struct hearing *h, uint32_t scenario,
                                            const struct phase *phase, uint32_t again, size_t part)
@@ -99,10 +102,12 @@ static const char *plain_text(struct hearing *h, const struct step *s)
 static const char *fault_text(struct hearing *h, const struct step *s, const json_t *told)
 {
     const char *text = json_string_value(json_object_get(told, "text"));
-    const json_t *tag = json_object_get(json_object_get(s->keys, "match"), "tag");
-    text = text == NULL ? plain_text(h, s) : arena_strdup(&h->g->arena, text);
-    if (json_is_string(tag))
-        text = arena_printf(&h->g->arena, "%s on %s", text, json_string_value(tag));
+    struct text whole;
+    text_init(&whole, FAULT_TEXT_BYTES);
+    text_add(&whole, "%s", text == NULL ? plain_text(h, s) : text);
+    fault_words_match(s->keys, &whole);
+    text = arena_strdup(&h->g->arena, text_get(&whole));
+    text_release(&whole);
     return text;
 }
 
@@ -145,13 +150,11 @@ static const char *fault_where(struct hearing *h, uint32_t scenario, const struc
                                const json_t *told)
 {
     const char *where = drawn_for(h, scenario, s, told);
-    const json_t *share = json_object_get(s->keys, "share"),
-                 *first = json_object_get(s->keys, "first");
-    if (json_is_string(share))
-        where = arena_printf(&h->g->arena, "%s, %s", where, json_string_value(share));
-    if (json_is_integer(first))
-        where = arena_printf(&h->g->arena, "%s, first %lld", where,
-                             (long long)json_integer_value(first));
+    struct text share;
+    text_init(&share, FAULT_TEXT_BYTES);
+    fault_words_share(s->keys, &share);
+    where = arena_printf(&h->g->arena, "%s%s", where, text_get(&share));
+    text_release(&share);
     return where;
 }
 

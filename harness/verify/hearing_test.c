@@ -124,8 +124,8 @@ static void a_fault_that_never_fired_is_named_as_that(void **state)
     is(g, "retry.only", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
     bool found = false;
     for (size_t i = 0; i < g->fault_count; i++)
-        found = found ||
-                (strcmp(g->faults[i].text, "abort 503 on f1:503") == 0 && g->faults[i].fired == 0);
+        found = found || (strcmp(g->faults[i].text, "abort 503 for requests tagged f1:503") == 0 &&
+                          g->faults[i].fired == 0);
     assert_true(found);
     judgement_free(g);
     sim_close(&s);
@@ -140,7 +140,7 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
     struct judgement *g = judged(&s);
     uint64_t fired = 0;
     for (size_t i = 0; i < g->fault_count; i++)
-        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+        if (strcmp(g->faults[i].text, "abort 400 for requests tagged all:400") == 0)
             fired += g->faults[i].fired;
     assert_int_equal(fired, 6);
     judgement_free(g);
@@ -158,7 +158,7 @@ static void a_fault_that_fired_is_counted_with_what_the_guard_withheld(void **st
     g = judged(&s);
     uint64_t again = 0;
     for (size_t i = 0; i < g->fault_count; i++)
-        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+        if (strcmp(g->faults[i].text, "abort 400 for requests tagged all:400") == 0)
             again += g->faults[i].fired;
     assert_int_equal(again, fired);
     judgement_free(g);
@@ -185,7 +185,8 @@ static void a_fault_is_told_as_it_was_armed(void **state)
                                 "abort 503, as it is printed"));
     char where[80], text[120];
     snprintf(where, sizeof(where), "%s/2 (drawn for %s)", f->on, f->on);
-    snprintf(text, sizeof(text), "abort 503, as it is printed%s", strstr(f->text, " on "));
+    snprintf(text, sizeof(text), "abort 503, as it is printed%s",
+             strstr(f->text, " for requests "));
     judgement_free(g);
     g = judged(&s);
     assert_memory_equal(g->faults[0].where, where, strlen(where));
@@ -203,7 +204,7 @@ static void a_fault_on_handshakes_has_fired_without_a_try(void **state)
     struct judgement *g = judged(&s);
     const struct judged_fault *f = &g->faults[0];
     for (size_t i = 0; i < g->fault_count; i++)
-        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+        if (strcmp(g->faults[i].text, "abort 400 for requests tagged all:400") == 0)
             f = &g->faults[i];
     uint64_t before = f->fired;
     uint16_t number = f->fault;
@@ -223,7 +224,7 @@ static void a_fault_on_handshakes_has_fired_without_a_try(void **state)
     judgement_free(g);
     g = judged(&s);
     for (size_t i = 0; i < g->fault_count; i++)
-        if (strcmp(g->faults[i].text, "abort 400 on all:400") == 0)
+        if (strcmp(g->faults[i].text, "abort 400 for requests tagged all:400") == 0)
             assert_int_equal(g->faults[i].fired, before + 2);
     judgement_free(g);
     sim_close(&s);
