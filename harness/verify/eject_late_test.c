@@ -1,0 +1,75 @@
+/* eject.late: when one try more proves that an endpoint stayed in too long, and when it does not.
+ */
+
+#include "verify/tries_fixture_test.h"
+
+static const uint16_t both[] = {1, 2}, all[] = {1, 2, 3};
+
+/* Endpoint 3 of three fails at 2.1 s and ${more_ms} after that, and is out: two in a row are
+ * enough.
+ */
+static void fails_and_goes_out(struct fixture *f, const double *more_ms, size_t count)
+{
+    begin(f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                  .endpoints = 3,
+                                  .outlier = {.present = true,
+                                              .consecutive_5xx = number(2),
+                                              .interval = number(NS_PER_S),
+                                              .base_ejection = number(2 * NS_PER_S),
+                                              .max_ejection_percent = number(34)}});
+    add_clean(f, 0, 2000, 10, all, 3);
+    add_clean(f, 2005, 2100, 10, both, 2);
+    add(f, 2100, 3, 503);
+    for (size_t i = 0; i < count; i++)
+        add(f, 2100 + more_ms[i], 3, 503);
+    add_clean(f, 2102, 5000, 12, both, 2);
+    add_clean(f, 5000, 5300, 10, all, 3);
+}
+
+/* The mesh had no time to act on the first of two failures 20 ms apart: it may have acted late on
+ * both, and the try after them shows nothing. */
+static void failures_close_together_show_nothing(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fails_and_goes_out(&f, (const double[]){20, 170}, 2);
+    is(&f, "eject.late", VERDICT_INCONCLUSIVE, "no quiet");
+    fails_and_goes_out(&f, (const double[]){95, 245}, 2);
+    is(&f, "eject.late", VERDICT_FAIL, "payments/3 got 1 more try after 2");
+}
+
+/* A mesh may be slow where our own side stood still for long. */
+static void a_late_try_of_a_starved_phase_is_no_witness(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fails_and_goes_out(&f, (const double[]){150, 300}, 2);
+    add_stall(&f, 2, 100, 400);
+    is(&f, "eject.late", VERDICT_INCONCLUSIVE, "stood still for more than 250 ms");
+    fails_and_goes_out(&f, (const double[]){150, 300}, 2);
+    add_stall(&f, 2, 100, 200); /* that is usual */
+    is(&f, "eject.late", VERDICT_FAIL, "1 more try");
+}
+
+/* An ejection is of the phase in which it began, at its very first moment too. */
+static void an_ejection_is_of_the_phase_in_which_it_began(void **state)
+{
+    (void)state;
+    for (int later = 0; later < 2; later++) {
+        struct fixture f;
+        fails_and_goes_out(&f, (const double[]){150}, 1);
+        f.from_ms = 2250 + 0.1 + later;
+        is(&f, "eject.late", later ? VERDICT_INCONCLUSIVE : VERDICT_PASS,
+           later ? "no quiet" : "out at once");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_close_together_show_nothing),
+        cmocka_unit_test(an_ejection_is_of_the_phase_in_which_it_began),
+        cmocka_unit_test(a_late_try_of_a_starved_phase_is_no_witness),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
