@@ -4,7 +4,7 @@
 /* What success and fallback count (spec/scenario-language.md 1.7): of all answers of a window the
  * good ones, against the share that the suite asks. A census infers nothing, but what came while
  * our own loops stood still says nothing of the mesh: its timers fire then as they must
- * (spec/verifier.md 8.2: no FAIL ever on a starved machine; ADR 0033). */
+ * (spec/verifier.md 8.2: no FAIL ever on a starved machine; ADR 0034). */
 
 #include "verify/window.h"
 
