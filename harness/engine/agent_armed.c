@@ -113,6 +113,7 @@ static bool read_fault(struct proxy_agent *p, const json_t *from, struct armed *
         return error_set(err, ERROR_PEER, "ARM: fault.%.40s is none that a proxy plays", word);
     if (!open_hook(p, f, err))
         return false;
+    f->seed = control_number(from, "seed");
     f->is_new = true;
     f->budget.left = f->use.common.times == PARAM_UNSET ? UINT64_MAX : f->use.common.times;
     uint64_t now_ns = loop_now_ns(p->agent->loop);

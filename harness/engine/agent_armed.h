@@ -19,6 +19,7 @@ struct armed {
     size_t endpoint_count;
     bool is_new;
     uint64_t fired; /* when it ended */
+    uint64_t seed;  /* of a netem that gives none */
 };
 struct armed_set {
     struct armed **at;
@@ -37,6 +38,10 @@ struct proxy_agent {
     uint64_t begun_ns;
     struct fire_limits limits; /* guard.limits, of SETUP */
     uint64_t ttl_most_ns;      /* UINT64_MAX: none */
+    /* agent_impair.h: whose netem our device has (NULL: none), and what went last. */
+    const struct armed *impaired;
+    char device[16]; /* IFNAMSIZ */
+    json_t *cleared;
 };
 
 bool armed_is_at(const struct armed *f, uint16_t endpoint);

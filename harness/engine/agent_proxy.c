@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "engine/agent_armed.h"
+#include "engine/agent_impair.h"
 
 #include <stdlib.h>
 
@@ -79,13 +79,20 @@ static void treat_existing(struct proxy_agent *p, const struct armed_set *set, u
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct armed *f = set->at[i];
-        if (!f->is_new || !armed_is_at(f, endpoint))
+        if (!f->is_new || !armed_is_at(f, endpoint) || agent_impair_is(f))
             continue;
         uint64_t asked = f->use.common.existing;
         enum existing what = asked == PARAM_UNSET ? f->use.type->existing : (enum existing)asked;
         if (what != EXISTING_KEEP)
             proxy_existing(p->proxy, endpoint, what);
     }
+}
+
+/* An impairment is a change of the world, which the conductor journals; its end by our own clock
+ * (2) is ours to tell. */
+static bool is_told_elsewhere(const struct armed *f, uint8_t what)
+{
+    return agent_impair_is(f) && what != 2;
 }
 
 /* ${what}: how the faults that go did end: 1 disarmed, 2 expired. */
@@ -109,7 +116,8 @@ static bool apply_at(struct proxy_agent *p, const struct armed_set *to, uint16_t
     treat_existing(p, to, endpoint);
     for (size_t i = 0; i < p->set.count; i++) {
         const struct armed *f = p->set.at[i];
-        if (armed_find(to, f->use.id) == f || !armed_is_at(f, endpoint))
+        if (armed_find(to, f->use.id) == f || !armed_is_at(f, endpoint) ||
+            is_told_elsewhere(f, what))
             continue;
         /* Firings are one sum over all endpoints: told once, with the first. */
         uint64_t fired = f->endpoints[0] == endpoint ? f->fired : 0;
@@ -122,7 +130,7 @@ static bool apply_at(struct proxy_agent *p, const struct armed_set *to, uint16_t
         released = 0;
     }
     for (size_t i = 0; i < to->count; i++)
-        if (to->at[i]->is_new && armed_is_at(to->at[i], endpoint))
+        if (to->at[i]->is_new && armed_is_at(to->at[i], endpoint) && !agent_impair_is(to->at[i]))
             emit_fault(p, to->at[i], (struct fault_record){.at = *at_ns, .endpoint = endpoint});
     return true;
 }
@@ -143,7 +151,7 @@ static void watch_expiry(struct proxy_agent *p)
 static bool apply(struct proxy_agent *p, struct armed_set *set, uint8_t what, uint32_t *held,
                   uint64_t *at_ns, struct error *err)
 {
-    bool ok = true;
+    bool ok = agent_impair_set(p, set, err);
     *held = 0;
     *at_ns = loop_now_ns(p->agent->loop);
     for (size_t i = 0; i < p->set.count; i++) /* before the chains that count them go */
@@ -223,9 +231,9 @@ static bool take_arm(struct agent *a, const json_t *body, struct error *err)
         return false;
     agent_in_service(a);
     agent_send(a, CONTROL_ARMED,
-               json_pack("{sI sI sI so*}", "generation", (json_int_t)p->generation, "at",
-                         (json_int_t)at_ns, "held", (json_int_t)held, "addresses",
-                         moved == NULL ? NULL : addresses_of(p)));
+               json_pack("{sI sI sI so* so*}", "generation", (json_int_t)p->generation, "at",
+                         (json_int_t)at_ns, "held", (json_int_t)held, "netem", agent_impair_said(p),
+                         "addresses", moved == NULL ? NULL : addresses_of(p)));
     return true;
 }
 
@@ -403,6 +411,8 @@ static bool setup(struct agent *a, const json_t *body, struct error *err)
     if (!ok)
         return false;
     set_limits(p, json_object_get(body, "limits"));
+    if (!agent_impair_try(p, json_object_get(body, "impairs"), err))
+        return false;
     agent_ready(a, addresses_of(p));
     return true;
 }
@@ -426,9 +436,21 @@ static void on_drained(void *cookie)
     agent_drained(cookie);
 }
 
+/* Not with the process: whoever looks into the namespace afterwards finds it as it was. */
+static void unimpair(struct agent *a)
+{
+    struct proxy_agent *p = a->own;
+    struct error err = {0};
+    if (p != NULL && !agent_impair_clear(p, &err)) {
+        fprintf(stderr, "meshproof agent proxy: %s\n", err.text);
+        a->exit_code = 1;
+    }
+}
+
 static void drain(struct agent *a, uint64_t deadline_ns)
 {
     struct proxy_agent *p = a->own;
+    unimpair(a);
     if (p == NULL || p->proxy == NULL)
         agent_drained(a);
     else
@@ -440,6 +462,7 @@ static void release(struct agent *a)
     struct proxy_agent *p = a->own;
     if (p == NULL)
         return;
+    unimpair(a);
     loop_hold_remove(a->loop, &p->expiry_hold);
     if (p->proxy != NULL)
         proxy_free(p->proxy);
@@ -452,6 +475,7 @@ static void release(struct agent *a)
     }
     free(p->set.at);
     free(p->refused);
+    json_decref(p->cleared);
     free(p);
 }
 

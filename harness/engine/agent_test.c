@@ -119,6 +119,11 @@ static int desk_close(struct desk *d)
     ",\"protocol\":\"http1\",\"endpoints\":[{\"listen\":\"127.0.0.1:0\",\"upstream\":" \
     "\"127.0.0.1:1\"},{\"listen\":\"127.0.0.1:0\",\"upstream\":\"127.0.0.1:1\"}]}"
 
+#define SETUP_IMPAIRS(list) \
+    "{" SETUP_COMMON \
+    ",\"protocol\":\"http1\",\"endpoints\":[{\"listen\":\"127.0.0.1:0\",\"upstream\":" \
+    "\"127.0.0.1:1\"}],\"impairs\":" list "}"
+
 static void hostile_messages_end_in_failed_and_bye(void **state)
 {
     static const struct {
@@ -134,6 +139,16 @@ static void hostile_messages_end_in_failed_and_bye(void **state)
         {"proxy", CONTROL_SETUP,
          "{" SETUP_COMMON ",\"protocol\":\"http1\",\"endpoints\":[1,null]}"},
         {"proxy", CONTROL_SETUP, "{" SETUP_COMMON ",\"protocol\":\"udp\",\"endpoints\":[{}]}"},
+        {"proxy", CONTROL_SETUP, SETUP_IMPAIRS("[7]")},
+        {"proxy", CONTROL_SETUP, SETUP_IMPAIRS("[{\"word\":\"netem\"}]")},
+        {"proxy", CONTROL_SETUP,
+         SETUP_IMPAIRS("[{\"word\":\"abort\",\"keys\":{\"on\":\"payments\",\"status\":503}}]")},
+        {"proxy", CONTROL_SETUP,
+         SETUP_IMPAIRS("[{\"word\":\"netem\",\"keys\":{\"on\":\"payments\",\"delay\":\"5ms\","
+                       "\"scope\":\"device\"}}]")},
+        /* a child of its conductor has no network of its own */
+        {"proxy", CONTROL_SETUP,
+         SETUP_IMPAIRS("[{\"word\":\"netem\",\"keys\":{\"on\":\"payments\",\"delay\":\"5ms\"}}]")},
         {"load", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{},\"addresses\":{}}"},
         {"load", CONTROL_SETUP, "{" SETUP_COMMON "}"},
         {"stub", CONTROL_SETUP, "{" SETUP_COMMON ",\"plan\":{\"scenarios\":7}}"},
@@ -161,6 +176,9 @@ static void hostile_faults_are_refused_by_the_proxy(void **state)
     static const char *const bad[] = {
         "[7]",
         "[{\"word\":\"abort\"}]",
+        /* a child of its conductor has no network of its own */
+        "[{\"id\":1,\"word\":\"netem\",\"keys\":{\"on\":\"payments\",\"delay\":\"5ms\"},"
+        "\"endpoints\":[1],\"ttl_ns\":9}]",
         "[{\"id\":1,\"word\":\"abort\",\"keys\":{\"on\":\"payments\"},\"endpoints\":[1],\"ttl_ns\":"
         "9}]",
         "[{\"id\":1,\"word\":\"no "

@@ -83,6 +83,47 @@ static void netem(struct rig *r)
     with_fault(r, "netem", "payments", keys);
 }
 
+/* Another edge to the same service: whose packets are whose an endpoint's pod does not know. */
+static void netem_of_one_caller(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", NULL};
+    static struct edge_policy edges[2];
+    edges[0] = edges[1] = r->edge;
+    edges[1].from = "checkout";
+    r->walk.mesh_edges = edges;
+    r->walk.mesh_edge_count = 2;
+    with_fault(r, "netem", "client -> payments", keys);
+}
+
+static void netem_of_the_device(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", "scope", "device", NULL};
+    with_fault(r, "netem", "payments", keys);
+}
+
+static void netem_of_a_zone(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", NULL};
+    static const char *zones[] = {"a", "b", "a"};
+    r->plan->scenarios[0].lab.services[0].zones = zones;
+    r->plan->scenarios[0].lab.services[0].zone_count = COUNT_OF(zones);
+    with_fault(r, "netem", "client -> zone:a", keys);
+}
+
+static void netem_twice(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", NULL};
+    with_fault(r, "netem", "payments/2", keys);
+    with_fault(r, "partition", "payments", NULL);
+}
+
+static void netem_on_two(struct rig *r)
+{
+    static const char *const keys[] = {"delay", "5ms", NULL};
+    with_fault(r, "netem", "payments/2", keys);
+    with_fault(r, "netem", "payments/3", keys);
+}
+
 static void kill_proxy(struct rig *r)
 {
     static const char *const keys[] = {"what", "proxy", NULL};
@@ -97,6 +138,31 @@ static void two_of_load(struct rig *r)
 static void a_hundred_of_load(struct rig *r)
 {
     r->options.load_agents = 98;
+}
+
+/* ${row}: of a table, for the message. */
+static void refused(size_t row, void (*set)(struct rig *r), struct fleet fleet, const char *why)
+{
+    struct rig r;
+    char ledger[160];
+    fleet.listen = "127.0.0.1:0";
+    fleet.hello_within_ns = NS_PER_S;
+    fleet.start = make_none;
+    fleet.fate = fate_unknown;
+    fleet.end = end_none;
+    rig_init(&r);
+    add_phase(&r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    set(&r);
+    snprintf(ledger, sizeof(ledger), "%s/run.ledger", r.folder);
+    r.options.ledger = ledger;
+    r.options.fleet = &fleet;
+    r.options.cookie = &r;
+    if (!plan_check(r.plan, &r.err))
+        fail_msg("%zu: %s", row, r.err.text);
+    assert_false(engine_run(r.plan, &r.walk, 1, &r.options, &r.outcome, &r.err));
+    if (strstr(r.err.text, why) == NULL)
+        fail_msg("%zu: %s", row, r.err.text);
+    rig_release(&r);
 }
 
 static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
@@ -114,7 +180,9 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
         {pause_endpoint, false, false, "4 agents were asked for"},
         {pause_endpoint, false, true,
          "fault.pause: with --endpoints ports the endpoints of payments"},
-        {netem, false, false, "fault.netem: no network namespace of agents that dial in is ours"},
+        {netem, false, false,
+         "fault.netem: agents that dial in may not impair a network: --on "
+         "kubernetes --netem-agents"},
         {kill_proxy, true, false, "fault.kill: processes of agents that dial in are not ours"},
         {two_of_load, true, false, "plays the mesh of one client alone, beside one load agent"},
         {a_hundred_of_load, false, false,
@@ -128,28 +196,32 @@ static void what_a_fleet_cannot_do_is_refused_before_it_is_made(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct rig r;
-        char ledger[160];
-        struct fleet fleet = {.listen = "127.0.0.1:0",
-                              .hello_within_ns = NS_PER_S,
-                              .plays_mesh = cases[i].plays_mesh,
-                              .together = cases[i].together,
-                              .start = make_none,
-                              .fate = fate_unknown,
-                              .end = end_none};
-        rig_init(&r);
-        add_phase(&r, "quiet", PHASE_BY_CLOCK, 50 * NS_PER_MS);
-        cases[i].set(&r);
-        snprintf(ledger, sizeof(ledger), "%s/run.ledger", r.folder);
-        r.options.ledger = ledger;
-        r.options.fleet = &fleet;
-        r.options.cookie = &r;
-        if (!plan_check(r.plan, &r.err))
-            fail_msg("%zu: %s", i, r.err.text);
-        assert_false(engine_run(r.plan, &r.walk, 1, &r.options, &r.outcome, &r.err));
-        if (strstr(r.err.text, cases[i].why) == NULL)
-            fail_msg("%zu: %s", i, r.err.text);
-        rig_release(&r);
+        const struct fleet fleet = {.plays_mesh = cases[i].plays_mesh,
+                                    .together = cases[i].together};
+        refused(i, cases[i].set, fleet, cases[i].why);
+    }
+}
+
+static void what_an_endpoint_cannot_impair_is_refused_before_it_is_made(void **state)
+{
+    static const struct {
+        void (*set)(struct rig *r);
+        bool together;
+        const char *why;
+    } cases[] = {
+        {netem, false, "4 agents were asked for"}, /* it is fine */
+        {netem, true, "2 agents were asked for"},
+        {netem_of_one_caller, false, "checkout calls payments as well"},
+        {netem_of_the_device, false, "scope \"device\" of an endpoint's pod"},
+        {netem_of_a_zone, false, "zones are none: --on local"},
+        {netem_twice, false, "fault.partition overlaps the fault.netem of line 3"},
+        {netem_on_two, false, "4 agents were asked for"},
+        {netem_on_two, true, "fault.netem overlaps the fault.netem of line 3"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct fleet fleet = {.together = cases[i].together, .impairs = true};
+        refused(i, cases[i].set, fleet, cases[i].why);
     }
 }
 
@@ -432,6 +504,7 @@ int main(int argc, char **argv)
         return agent(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
+        cmocka_unit_test(what_an_endpoint_cannot_impair_is_refused_before_it_is_made),
         cmocka_unit_test(endpoints_that_relay_have_no_stub_and_are_left_before_they_end),
         cmocka_unit_test(one_that_relays_is_killed_by_its_proxy),
         cmocka_unit_test(the_backend_of_one_is_paused_and_restarted),

@@ -46,8 +46,10 @@ struct fleet {
     bool together;   /* all endpoints of a service are one agent, whose ports they are: what counts
                         over   all of them (first, times) has one counter then, as in the lab */
     bool guarded;    /* a guardian of its own dials in, and listens for the conductor's end */
-    bool relays; /* its endpoints pass on to what runs already, and is known by the time of their
-                    SETUP (interpose): they have no stubs */
+    bool relays;  /* its endpoints pass on to what runs already, and is known by the time of their
+                     SETUP (interpose): they have no stubs */
+    bool impairs; /* each endpoint's agent has a network namespace of its own, which it may impair
+                     (fault.netem, fault.partition) */
     /* Makes all of them, and returns at once. False when one could not be made: end() follows. */
     bool (*start)(struct fleet *f, const struct fleet_agent *agents, size_t count,
                   const struct fleet_call *call, struct error *err);

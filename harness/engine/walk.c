@@ -80,6 +80,7 @@ static void on_armed(void *cookie, struct actor *a, const json_t *armed)
     walk_arm_on_armed(cookie, a, armed);
     walk_cut_on_armed(cookie, a, armed);
     walk_backend_on_armed(cookie, a);
+    walk_impair_on_armed(cookie, a, armed);
     if (json_object_get(armed, "addresses") != NULL)
         walk_world_on_moved(cookie, a);
     walk_phase_on_armed(cookie);

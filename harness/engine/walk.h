@@ -53,6 +53,7 @@ struct walk_use {
     size_t target_count;
     uint64_t ttl_ns;
     bool in_proxy;  /* a world fault that the fault proxies play: the lab is not isolated */
+    bool by_agent;  /* of netem: each endpoint's agent impairs its own device (walk_impair.c) */
     bool stands_in; /* a dead endpoint's proxy refuses and resets as the pod would */
 };
 /* Who acts: WORLD_NONE where the fault proxies do. */

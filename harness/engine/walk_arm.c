@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "engine/walk_target.h"
 #include "engine/walk_world.h"
 #include "plan/limits.h"
 
@@ -72,7 +73,8 @@ static bool add_use(struct walk *w, const struct step *step, struct span span, s
         u->endpoints = ARENA_ARRAY(&w->arena, uint16_t, w->services[u->service].plan->endpoints);
     /* Packets of a lab that is not isolated cannot be told apart: its proxies play it. Zones they
      * do not know. */
-    u->in_proxy = u->fault.type->in_proxy != NULL && !w->scenario->lab.netns &&
+    u->by_agent = u->fault.type->world == WORLD_NETEM && w->fleet != NULL && w->fleet->impairs;
+    u->in_proxy = u->fault.type->in_proxy != NULL && !w->scenario->lab.netns && !u->by_agent &&
                   u->service != SIZE_MAX && step->on.from.zone == NULL;
     w->use_count++;
     return walk_use_world(u) == WORLD_NONE || walk_world_collect(w, step, u, err);
@@ -232,7 +234,9 @@ static json_t *fault_json(const struct walk *w, const struct walk_use *u, uint32
                           uint32_t count)
 {
     json_t *stand_in = walk_world_stand_in(u);
-    if (walk_use_world(u) != WORLD_NONE && stand_in == NULL)
+    bool ours = walk_use_world(u) == WORLD_NONE || stand_in != NULL ||
+                (u->by_agent && walk_impair_is_wanted(u, first, count));
+    if (!ours)
         return NULL;
     json_t *endpoints = numbers_within(u, first, count);
     json_t *keys = stand_in != NULL ? stand_in : keys_of(u);
@@ -246,6 +250,8 @@ static json_t *fault_json(const struct walk *w, const struct walk_use *u, uint32
                             endpoints, "ttl_ns", (json_int_t)ttl_of(w, u));
     if (u->in_proxy)
         json_object_set_new(one, "in_proxy", json_true());
+    if (u->by_agent)
+        json_object_set_new(one, "seed", json_integer((json_int_t)walk_netem_seed(w, u)));
     /* A stream of raw TCP names no caller; the plan's check has seen that there is but this one. */
     if (u->step->on.from.service != NULL && !plan_is_raw(w->services[u->service].plan->protocol))
         json_object_set_new(one, "from", json_string(u->step->on.from.service));
@@ -329,7 +335,7 @@ static void turn_on(struct walk *w, struct walk_use *u, uint64_t now_ns)
         return;
     u->ttl_ns = ttl_of(w, u);
     walk_world_arm(w, u);
-    if (!u->stands_in)
+    if (!u->stands_in && !u->by_agent)
         tell_armed(w, u, now_ns);
 }
 

@@ -295,6 +295,7 @@ void walk_fleet_on_lost(struct walk *w, struct actor *a, const struct error *why
     if (w->phase_t0_ns != 0)
         actor_note_lost(a, w->phase_t0_ns);
     walk_backend_on_lost(w, a);
+    walk_impair_on_lost(w, a);
     if (w->state >= WALK_RECOVERING)
         return;
     if (service == SIZE_MAX || w->state < WALK_ARMING) {

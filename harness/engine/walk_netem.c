@@ -1,7 +1,6 @@
 #include "engine/walk_target.h"
 
 #include "base/clock.h"
-#include "faults/netem.h"
 #include "world/undo_netem.h"
 
 #include <stdlib.h>
@@ -9,12 +8,17 @@
 /* fault.netem and fault.partition in the lab's network namespaces: one impairment a sender, scoped
  * to the addresses of the place. */
 
-static bool asked(const struct walk *w, const struct walk_use *u, struct fault_netem *ret,
-                  struct error *err)
+uint64_t walk_netem_seed(const struct walk *w, const struct walk_use *u)
 {
     struct rng rng =
         rng_for(w->context->options->seed, 0x6e6574656d, w->plan->draws_as, u->fault.id, 0);
-    uint64_t seed = rng_next(&rng);
+    return rng_next(&rng);
+}
+
+bool walk_netem_asked(const struct walk *w, const struct walk_use *u, struct fault_netem *ret,
+                      struct error *err)
+{
+    uint64_t seed = walk_netem_seed(w, u);
     if (u->fault.type == &fault_partition) {
         *ret = fault_partition_read(u->fault.params);
         return true;
@@ -56,12 +60,15 @@ bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use
     struct fault_netem what;
     struct walk_flows flows;
     struct error why = {0};
+    if (u->by_agent)
+        return walk_impair_collect(w, step, u, err);
     if (w->fleet != NULL)
         return error_at(err, step->source, ERROR_USAGE,
-                        "fault.%s: no network namespace of agents that dial in is ours to impair: "
-                        "--on local, and lab { isolation = \"netns\" }",
+                        "fault.%s: agents that dial in may not impair a network: --on kubernetes "
+                        "--netem-agents; or --on local, and lab { isolation = \"netns\" }",
                         step->word);
-    bool ok = asked(w, u, &what, &why) && walk_places(w, &step->on, NULL, 0, &flows, &why);
+    bool ok =
+        walk_netem_asked(w, u, &what, &why) && walk_places(w, &step->on, NULL, 0, &flows, &why);
     if (!ok)
         return error_at(err, step->source, why.kind, "fault.%s: %s", step->word, why.text);
     u->targets = ARENA_ARRAY(&w->arena, struct walk_target, flows.count);
@@ -110,8 +117,9 @@ bool walk_netem_arm(struct walk *w, struct walk_use *u, struct error *err)
     struct fault_netem what;
     struct walk_flows flows;
     bool drawn = u->service != SIZE_MAX;
-    if (!asked(w, u, &what, err) || !walk_places(w, &u->step->on, drawn ? u->endpoints : NULL,
-                                                 drawn ? u->endpoint_count : 0, &flows, err))
+    if (!walk_netem_asked(w, u, &what, err) ||
+        !walk_places(w, &u->step->on, drawn ? u->endpoints : NULL, drawn ? u->endpoint_count : 0,
+                     &flows, err))
         return false;
     bool ok = true;
     u->target_count = 0;

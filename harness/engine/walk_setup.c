@@ -1,4 +1,5 @@
 #include "engine/walk.h"
+#include "engine/walk_world.h"
 
 #include "base/clock.h"
 #include "plan/limits.h"
@@ -305,6 +306,9 @@ static json_t *proxy_setup(const struct walk *w, const struct walk_service *s, s
         json_object_set_new(setup, "tags", plan_tags(w->scenario));
     if (setup != NULL && s->proxy_count > 1)
         json_object_set_new(setup, "part", json_true());
+    json_t *impairs = walk_impair_setup(w, service);
+    if (setup != NULL && impairs != NULL)
+        json_object_set_new(setup, "impairs", impairs);
     if (setup != NULL && w->plan->group != NULL)
         json_object_set_new(setup, "draw_base", json_integer((json_int_t)w->actors[0].proc));
     if (setup != NULL && s->plan->effects != NULL)

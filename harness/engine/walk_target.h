@@ -2,23 +2,26 @@
 #define ENGINE_WALK_TARGET_H
 
 /* One process or device that a world fault of a walk acts on; between walk_world.c and its doers,
- * walk_process.c, walk_netem.c and walk_cut.c. */
+ * walk_process.c, walk_netem.c, walk_impair.c and walk_cut.c. */
 
 #include "engine/walk.h"
+#include "faults/netem.h"
 #include "world/process.h"
 #include "world/undo.h"
 
 enum target_state {
     TARGET_IDLE,
-    TARGET_STOPPED,  /* SIGSTOP */
-    TARGET_GOING_ON, /* of one that dials in: until its proxy's agent says that it does */
-    TARGET_ENDING,   /* restart: within its grace */
-    TARGET_DOWN,     /* dead, by our will */
-    TARGET_STARTING, /* until READY */
-    TARGET_IMPAIRED, /* netem */
-    TARGET_CUTTING,  /* its control plane is about to be cut, */
-    TARGET_CUT,      /* is, */
-    TARGET_MENDING,  /* is about to be back */
+    TARGET_STOPPED,   /* SIGSTOP */
+    TARGET_GOING_ON,  /* of one that dials in: until its proxy's agent says that it does */
+    TARGET_ENDING,    /* restart: within its grace */
+    TARGET_DOWN,      /* dead, by our will */
+    TARGET_STARTING,  /* until READY */
+    TARGET_IMPAIRED,  /* netem */
+    TARGET_IMPAIRING, /* of one that dials in: asked of its agent, which has not said so yet; */
+    TARGET_CLEARING,  /* and the same on the way back */
+    TARGET_CUTTING,   /* its control plane is about to be cut, */
+    TARGET_CUT,       /* is, */
+    TARGET_MENDING,   /* is about to be back */
 };
 struct walk_target {
     struct hold hold; /* first: the next thing by the clock */
@@ -81,6 +84,18 @@ bool walk_netem_collect(struct walk *w, const struct step *step, struct walk_use
                         struct error *err) WARN_UNUSED;
 bool walk_netem_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
 void walk_netem_disarm(struct walk_target *t);
+/* Of what it draws, where the fault gives none. */
+uint64_t walk_netem_seed(const struct walk *w, const struct walk_use *u);
+bool walk_netem_asked(const struct walk *w, const struct walk_use *u, struct fault_netem *ret,
+                      struct error *err) WARN_UNUSED;
+/* walk_impair.c: the same by the agents of endpoints that dial in. What they are to do goes out
+ * with the next ARM. */
+bool walk_impair_collect(struct walk *w, const struct step *step, struct walk_use *u,
+                         struct error *err) WARN_UNUSED;
+bool walk_impair_arm(struct walk *w, struct walk_use *u, struct error *err) WARN_UNUSED;
+void walk_impair_disarm(struct walk_target *t);
+/* One of the ${count} endpoints from ${first} on is to be impaired by it. */
+bool walk_impair_is_wanted(const struct walk_use *u, uint32_t first, uint32_t count);
 /* walk_cut.c */
 bool walk_cut_collect(struct walk *w, const struct step *step, struct walk_use *u,
                       struct error *err) WARN_UNUSED;

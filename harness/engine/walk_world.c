@@ -215,12 +215,16 @@ static void on_hold(struct hold *h, uint64_t now_ns)
         return;
     if (t->use->on && t->use->fault.type->world != WORLD_RESTART)
         expire(t);
-    if (t->state == TARGET_IMPAIRED)
+    if (t->use->by_agent) {
+        walk_impair_disarm(t);
+        walk_arm_send(t->walk, t->use->service);
+    } else if (t->state == TARGET_IMPAIRED) {
         walk_netem_disarm(t);
-    else if (t->state == TARGET_CUT)
+    } else if (t->state == TARGET_CUT) {
         walk_cut_disarm(t);
-    else
+    } else {
         walk_process_due(t, now_ns);
+    }
 }
 
 void walk_target_wait(struct walk_target *t, uint64_t at_ns)
@@ -244,7 +248,7 @@ static bool arm(struct walk *w, struct walk_use *u, struct error *err)
 {
     enum world_kind kind = u->fault.type->world;
     if (kind == WORLD_NETEM)
-        return walk_netem_arm(w, u, err);
+        return u->by_agent ? walk_impair_arm(w, u, err) : walk_netem_arm(w, u, err);
     return kind == WORLD_CUT ? walk_cut_arm(w, u, err) : walk_process_arm(w, u, err);
 }
 
@@ -265,7 +269,10 @@ void walk_world_disarm(struct walk *w, struct walk_use *u)
 {
     for (size_t i = u->target_count; i-- > 0;) {
         struct walk_target *t = &u->targets[i];
-        if (t->state == TARGET_IMPAIRED) {
+        if (u->by_agent) {
+            loop_hold_remove(w->context->loop, &t->hold);
+            walk_impair_disarm(t);
+        } else if (t->state == TARGET_IMPAIRED) {
             loop_hold_remove(w->context->loop, &t->hold);
             walk_netem_disarm(t);
         } else if (u->fault.type->world == WORLD_CUT) {
@@ -303,7 +310,7 @@ void walk_world_close(struct walk *w)
                 continue;
             if (t->state == TARGET_STOPPED && !walk_backend_is(t))
                 walk_process_disarm(t);
-            if (t->state == TARGET_IMPAIRED)
+            if (t->state == TARGET_IMPAIRED && !t->use->by_agent)
                 walk_netem_disarm(t);
             if (t->state == TARGET_IDLE)
                 continue;

@@ -29,6 +29,12 @@ const char *walk_backend_wanted(const struct walk *w, size_t service, uint32_t f
 void walk_backend_on_lost(struct walk *w, const struct actor *proxy);
 /* A proxy of a fleet has its last ARM in force, and so what that asked for. */
 void walk_backend_on_armed(struct walk *w, const struct actor *proxy);
+/* walk_impair.c. What the agents of a service's endpoints try before they are ready, for SETUP;
+ * NULL: nothing. */
+json_t *walk_impair_setup(const struct walk *w, size_t service);
+void walk_impair_on_armed(struct walk *w, const struct actor *proxy, const json_t *armed);
+/* What it impaired goes with it. */
+void walk_impair_on_lost(struct walk *w, const struct actor *proxy);
 void walk_world_arm(struct walk *w, struct walk_use *u);
 void walk_world_disarm(struct walk *w, struct walk_use *u);
 /* Nothing of it is in force, nor on its way back. */
