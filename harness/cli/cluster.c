@@ -22,8 +22,8 @@ bool cluster_asked(const struct arguments *args)
 
 int cluster_check(const struct arguments *args)
 {
-    static const char *const only[] = {"mode",  "namespace", "context", "insecure",
-                                       "image", "swap",      "allow",   "endpoints"};
+    static const char *const only[] = {"mode", "namespace", "context",   "insecure",    "image",
+                                       "swap", "allow",     "endpoints", "netem-agents"};
     struct error err = {0};
     const char *driver = arguments_get(args, "driver");
     for (size_t i = 0; !cluster_asked(args) && i < COUNT_OF(only); i++)
@@ -315,6 +315,7 @@ bool cluster_plan(struct cluster *c, const struct arguments *args, struct prepar
                                   .conductor = "0.0.0.0:7400",
                                   .mesh = mesh_of(p),
                                   .mode = interpose ? OBJECTS_INTERPOSE : OBJECTS_CANARY,
+                                  .netem = arguments_has(args, "netem-agents"),
                                   .job_name = from_env("MESHPROOF_JOB"),
                                   .job_uid = from_env("MESHPROOF_JOB_UID"),
                                   .deadline_s = (uint32_t)deadline_s + 60};
@@ -413,6 +414,7 @@ void cluster_hook(struct cluster *c, struct engine_options *options, struct onlo
     fleet->hello_within_ns = CONDUCT_READY_WITHIN_NS;
     fleet->relays = interposes(c);
     fleet->together = c->options.run.ports;
+    fleet->impairs = c->options.run.netem;
     fleet->guarded = c->options.guardian;
     fleet->plays_mesh = c->options.run.mesh == OBJECTS_NO_MESH;
     /* Of a Service that is swapped they are the only endpoints: none of them ends by itself before

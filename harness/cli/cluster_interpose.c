@@ -33,6 +33,10 @@ bool cluster_interpose_check(const struct arguments *args, struct error *err)
         return error_set(err, ERROR_USAGE,
                          "--endpoints ports is for --mode canary: beside real pods each endpoint "
                          "of ours is a pod, whose readiness gate is the way in and out");
+    if (interpose && arguments_has(args, "netem-agents"))
+        return error_set(err, ERROR_USAGE,
+                         "--netem-agents is for --mode canary: beside real pods it would be their "
+                         "callers' packets; fault.latency and fault.blackhole choose requests");
     if (!interpose && (swap || arguments_given(args, "allow")))
         return error_set(err, ERROR_USAGE, "--%s goes with --mode interpose",
                          swap ? "swap" : "allow");

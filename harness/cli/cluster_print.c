@@ -80,12 +80,12 @@ static json_t *suite_map(const struct cluster *c, const char *suite, const char 
 static size_t job_words(const struct arguments *args, enum objects_mode mode, const char *suite,
                         uint64_t deadline_s, struct arena *arena, const char **to)
 {
-    static const char *const passed[] = {"tag",      "skip-tag", "scenario", "set",
-                                         "seed",     "depth",    "strict",   "patience",
-                                         "driver",   "defect",   "target",   "only-phase",
-                                         "yes",      "inflight", "pace",     "on-inconclusive",
-                                         "image",    "swap",     "allow",    "load-agents",
-                                         "endpoints"};
+    static const char *const passed[] = {"tag",       "skip-tag",    "scenario", "set",
+                                         "seed",      "depth",       "strict",   "patience",
+                                         "driver",    "defect",      "target",   "only-phase",
+                                         "yes",       "inflight",    "pace",     "on-inconclusive",
+                                         "image",     "swap",        "allow",    "load-agents",
+                                         "endpoints", "netem-agents"};
     size_t n = 0;
     to[n++] = "run";
     to[n++] = arena_printf(arena, "/suite/%s", base_of(suite));

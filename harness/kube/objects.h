@@ -45,6 +45,8 @@ struct objects_run {
     bool swap;  /* interpose: the target's Service is edited to have our endpoints alone; else they
                  * join it */
     bool ports; /* the endpoints of a service are ports of one pod (ports.h); canary alone */
+    bool netem; /* endpoints may impair the network namespace of their own pod: uid 0 with
+                   NET_ADMIN, which the namespace's Pod Security must allow (ADR 0033) */
     bool indexed; /* agents are Indexed Jobs, one of a service, one of the load (section 7) */
     const char *anchor_uid;         /* NULL: not made yet (dry run, --as-manifests): no owners */
     const char *job_name, *job_uid; /* NULL: run from outside of the cluster */

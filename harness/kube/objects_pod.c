@@ -194,14 +194,27 @@ static json_t *ports_of_endpoint(const struct objects_run *r, const struct objec
 
 /* Below 1024 a port needs a capability, or this: one of the sysctls that restricted Pod Security
  * lets every pod set for itself. */
-static json_t *endpoint_security(const struct objects_service *s)
+static json_t *endpoint_security(const struct objects_run *r, const struct objects_service *s)
 {
     json_t *security = objects_pod_security(false);
+    if (r->netem) {
+        set_true(security, "runAsNonRoot", false);
+        set_count(security, "runAsUser", 0);
+        set_count(security, "runAsGroup", 0);
+    }
     if (listen_port(s) < 1024)
         set_new(
             security, "sysctls",
             json_pack("[{s:s, s:s}]", "name", "net.ipv4.ip_unprivileged_port_start", "value", "0"));
     return security;
+}
+
+/* File capabilities are lost in an image, and allowPrivilegeEscalation: false would block them: so
+ * it is uid 0 that has this one. */
+static void add_net_admin(json_t *container)
+{
+    json_t *security = json_object_get(container, "securityContext");
+    set_new(json_object_get(security, "capabilities"), "add", json_pack("[s]", "NET_ADMIN"));
 }
 
 json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_service *s,
@@ -220,13 +233,15 @@ json_t *objects_endpoint_pod(const struct objects_run *r, const struct objects_s
         json_array_append_new(args, json_string("--stay"));
     json_t *one = container(r, args), *spec = spec_of(r, "meshproof-agent");
     set_new(spec, "readinessGates", json_pack("[{s:s}]", "conditionType", OBJECTS_ARMED_GATE));
-    set_new(spec, "securityContext", endpoint_security(s));
+    set_new(spec, "securityContext", endpoint_security(r, s));
     set_new(spec, "affinity", near(r));
     set_new(one, "ports", ports_of_endpoint(r, s));
     set_new(one, "readinessProbe",
             json_pack("{s:{s:s}, s:i, s:i}", "tcpSocket", "port", "health", "periodSeconds", 1,
                       "failureThreshold", 1));
     finish(r, pod, spec, one, "100m", "64Mi", "256Mi");
+    if (r->netem)
+        add_net_admin(one);
     return pod;
 }
 

@@ -228,6 +228,45 @@ static bool has_arg(const json_t *pod, const char *arg)
     return false;
 }
 
+static void assert_security(const json_t *pod, json_int_t user, const char *added)
+{
+    const json_t *of_pod = json_object_get(json_object_get(pod, "spec"), "securityContext");
+    const json_t *security = json_object_get(container_of(pod), "securityContext");
+    const json_t *capabilities = json_object_get(security, "capabilities");
+    const json_t *more = json_object_get(capabilities, "add");
+    assert_int_equal(json_integer_value(json_object_get(of_pod, "runAsUser")), user);
+    assert_int_equal(json_is_true(json_object_get(of_pod, "runAsNonRoot")), user != 0);
+    assert_string_equal(text_at(json_object_get(of_pod, "seccompProfile"), "type"),
+                        "RuntimeDefault");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(capabilities, "drop"), 0)),
+                        "ALL");
+    assert_int_equal(json_array_size(more), added != NULL);
+    if (added != NULL)
+        assert_string_equal(json_string_value(json_array_get(more, 0)), added);
+    assert_true(json_is_false(json_object_get(security, "allowPrivilegeEscalation")));
+    assert_true(json_is_true(json_object_get(security, "readOnlyRootFilesystem")));
+}
+
+/* Of Indexed Jobs as well; and nobody but endpoints. */
+static void only_an_endpoint_that_may_impair_its_network_has_net_admin(void **state)
+{
+    struct objects_run r = run_of(OBJECTS_ISTIO, OBJECTS_CANARY);
+    (void)state;
+    for (int netem = 0; netem < 2; netem++) {
+        r.netem = netem != 0;
+        for (uint32_t n = 0; n < 2; n++) {
+            json_t *pod = objects_endpoint_pod(&r, &payments, n);
+            assert_security(pod, r.netem ? 0 : 65532, r.netem ? "NET_ADMIN" : NULL);
+            json_decref(pod);
+        }
+        json_t *load = objects_load_pod(&r, 1), *guardian = objects_guardian_pod(&r);
+        assert_security(load, 65532, NULL);
+        assert_security(guardian, 65532, NULL);
+        json_decref(load);
+        json_decref(guardian);
+    }
+}
+
 /* It is found where the target's Service sends to: by number, or by the name of a port. */
 static void an_interposed_pod_listens_where_the_service_leads(void **state)
 {
@@ -488,6 +527,7 @@ int main(void)
         cmocka_unit_test(the_anchor_controls_the_pods_and_the_job_does_not_control_the_anchor),
         cmocka_unit_test(an_interposed_pod_has_the_services_labels_and_no_replica_sets_hash),
         cmocka_unit_test(an_interposed_pod_listens_where_the_service_leads),
+        cmocka_unit_test(only_an_endpoint_that_may_impair_its_network_has_net_admin),
         cmocka_unit_test(a_swapped_service_has_ours_alone),
         cmocka_unit_test(many_agents_are_indexed_jobs),
         cmocka_unit_test(names_fit_and_differ),

@@ -189,12 +189,19 @@ static void has_namespace(struct preflight *p, const struct api_answer *a)
     go(p, LEASE);
 }
 
+static const char netem_wants[] =
+    "--netem-agents needs NET_ADMIN in endpoint pods, so a namespace with the label "
+    "pod-security.kubernetes.io/enforce=privileged: kubectl apply -k harness/deploy/netem-canary "
+    "makes one";
+
 static void dry_ran(struct preflight *p, const struct api_answer *a)
 {
     const json_t *object = json_array_get(p->view.objects, p->at);
     /* Rights that are missing were said already, once. */
     if (a->outcome == API_DONE && strcmp(body_text(object, "kind"), "Pod") == 0)
         json_array_append(p->view.dry_pods, (json_t *)(uintptr_t)a->body);
+    else if (a->outcome == API_POD_SECURITY && p->view.run->netem)
+        preflight_add(&p->findings, "dry_run", "%s; %s", a->sentence, netem_wants);
     else if (a->outcome != API_DONE && (a->outcome != API_FORBIDDEN || p->missing_count == 0))
         preflight_add(&p->findings, "dry_run", "%s %s: %s", body_text(object, "kind"),
                       name_of(object), a->sentence);

@@ -166,6 +166,23 @@ static void flight(struct preflight *p, struct answers *a)
     flight_of(p, a, &payments, 1);
 }
 
+/* With --netem-agents, and so with what restricted Pod Security refuses. */
+static void flight_with_netem(struct preflight *p, struct answers *a)
+{
+    struct objects_run run = {.run = "7f3a91c2",
+                              .namespace = "shop",
+                              .image = "i",
+                              .conductor = "c:1",
+                              .mode = OBJECTS_CANARY,
+                              .netem = true};
+    json_t *objects = objects_in_order(&run, &payments, 1, NULL, 1, "aa");
+    preflight_init(p, &run, &payments, 1, false, 0, objects);
+    drive(p, a);
+    json_decref(objects);
+    p->view.objects = NULL;
+    p->view.run = NULL;
+}
+
 /* The cluster is asked once, whatever their number, and what holds of all is said once. */
 static void of_several_services_each_is_checked(void **state)
 {
@@ -252,6 +269,20 @@ static void a_pod_that_the_namespace_refuses_is_a_finding(void **state)
     preflight_release(&p);
 }
 
+static void a_pod_with_net_admin_names_the_label_and_the_overlay(void **state)
+{
+    struct preflight p;
+    struct answers a = {.pod_security = true};
+    (void)state;
+    flight_with_netem(&p, &a);
+    assert_string_equal(finding_of(&p, "dry_run"),
+                        "namespace shop enforces restricted; --netem-agents needs NET_ADMIN in "
+                        "endpoint pods, so a namespace with the label "
+                        "pod-security.kubernetes.io/enforce=privileged: kubectl apply -k "
+                        "harness/deploy/netem-canary makes one");
+    preflight_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_namespace_that_is_not_there_ends_it_with_one_sentence),
         cmocka_unit_test(a_server_that_does_not_answer_ends_it),
         cmocka_unit_test(a_pod_that_the_namespace_refuses_is_a_finding),
+        cmocka_unit_test(a_pod_with_net_admin_names_the_label_and_the_overlay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
