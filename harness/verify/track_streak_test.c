@@ -1,0 +1,168 @@
+/* What may lie between two tries of a host: an ejection that too few picks elsewhere show, and
+ * tries that never reached us (spec/verifier.md 2.1). */
+
+#include "base/clock.h"
+#include "verify/track.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define T(ms) (1000 * NS_PER_S + (uint64_t)(ms)*NS_PER_MS)
+#define RETRIES 3
+
+static struct journal *begin(void)
+{
+    struct journal *j = journal_new();
+    journal_add_proc(j, 1, "load", "subject", "client");
+    journal_add_proc(j, 2, "proxy", "subject", "payments");
+    return j;
+}
+
+static void add_request(struct journal *j, uint64_t id, uint64_t start, uint64_t took,
+                        uint16_t status)
+{
+    struct request_record r = {.due = start,
+                               .id_hi = 7,
+                               .id_lo = id,
+                               .status = status,
+                               .head = took,
+                               .done = took,
+                               .edge = journal_add_name(j, "client -> payments")};
+    journal_add(j, 1, RECORD_REQUEST, &r);
+}
+
+/* A request of one try, on ${endpoint}, that is answered well within a millisecond. */
+static void add(struct journal *j, uint64_t head, uint16_t endpoint)
+{
+    struct attempt_record a = {.at = head,
+                               .id_hi = 7,
+                               .id_lo = head,
+                               .endpoint = endpoint,
+                               .status = 200,
+                               .outcome = OUTCOME_ANSWERED,
+                               .k = 1,
+                               .n_mesh = 1,
+                               .out = 1000,
+                               .head_out = 1000,
+                               .done = 1000,
+                               .how_tied = TIED_OWN_ID};
+    journal_add(j, 2, RECORD_ATTEMPT, &a);
+    add_request(j, head, head, NS_PER_MS, 200);
+}
+
+static struct track *track_of(const struct journal *j)
+{
+    struct track_options options = {.arm = "subject",
+                                    .service = "payments",
+                                    .flavour = FLAVOUR_ENVOY,
+                                    .endpoints = 2,
+                                    .retries = RETRIES,
+                                    .unseen_ns = NS_PER_S,
+                                    .span = {0, UINT64_MAX},
+                                    .baseline = {0, 1}};
+    return track_new(j, &options);
+}
+
+/* The second try of endpoint 1 comes ${gap_ms} after the first, at 5 s, with ${others} picks of
+ * endpoint 2 in between; our side stood still for 20 ms at ${stall_ms}, 0: it did not. */
+static void a_gap_may_be_an_ejection_where_something_speaks_for_it(void **state)
+{
+    static const struct {
+        uint64_t gap_ms, stall_ms;
+        uint64_t others;
+        bool gap;
+    } rows[] = {
+        {999, 5500, 200, false}, /* too short for any */
+        {1200, 0, 2, false},     /* at so few picks nothing rare */
+        {1200, 0, 200, true},    /* chance leaves none out so long */
+        {1499, 0, 2, false},     /* ... */
+        {1500, 0, 2, true},      /* half as much again as the shortest */
+        {1200, 5500, 2, true},   /* its ends may have been read late */
+        {1200, 4200, 2, true},   /* ... by so much */
+        {1200, 3500, 2, false},  /* ... but not by more */
+        {1200, 6500, 2, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct journal *j = begin();
+        add(j, T(5000), 1);
+        for (uint64_t k = 1; k <= rows[i].others; k++)
+            add(j, T(5000) + k * rows[i].gap_ms * NS_PER_MS / (rows[i].others + 1), 2);
+        add(j, T(5000 + rows[i].gap_ms), 1);
+        if (rows[i].stall_ms != 0) {
+            struct stall_record stall = {.at = T(rows[i].stall_ms), .fired = 20 * NS_PER_MS};
+            journal_add(j, 2, RECORD_STALL, &stall);
+        }
+        struct track *t = track_of(j);
+        assert_int_equal(t->hosts[0].count, 2);
+        if (track_may_have_been_out(t, 0, 1) != rows[i].gap)
+            fail_msg("row %zu: %s", i, rows[i].gap ? "no gap" : "a gap");
+        assert_false(track_may_have_been_out(t, 0, 0));
+        assert_false(track_may_have_been_out(t, 0, 2)); /* there is no such try */
+        track_free(t);
+        journal_free(j);
+    }
+}
+
+/* A request from 0 to 10 ms that the mesh answered itself: each of its tries may have met a host,
+ * as long as it was under way. */
+static void tries_that_never_reached_us_count_while_their_request_was_under_way(void **state)
+{
+    static const struct {
+        uint64_t from_ns, to_ns;
+        bool counts;
+    } rows[] = {{T(0), T(1), true},        {T(1), T(2), true},     {T(10), T(20), true},
+                {T(10) + 1, T(20), false}, {T(0) - 9, T(0), true}, {T(0) - 9, T(0) - 1, false}};
+    struct journal *j = begin();
+    (void)state;
+    add_request(j, 1, T(0), 10 * NS_PER_MS, 503);
+    add(j, T(500), 1);
+    struct track *t = track_of(j);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (track_hidden(t, rows[i].from_ns, rows[i].to_ns) != (rows[i].counts ? RETRIES + 1u : 0u))
+            fail_msg("row %zu: %llu", i,
+                     (unsigned long long)track_hidden(t, rows[i].from_ns, rows[i].to_ns));
+    track_free(t);
+    journal_free(j);
+}
+
+/* The mesh chose the host after the request was there, and after it could know of the try before.
+ */
+static void a_try_was_sent_after_what_its_request_had_behind_it(void **state)
+{
+    struct journal *j = begin();
+    (void)state;
+    add(j, T(0), 1);
+    struct attempt_record first = j->attempts[0].r, second = first, alone = first;
+    second.at = T(5);
+    second.k = second.n_mesh = 2;
+    journal_add(j, 2, RECORD_ATTEMPT, &second);
+    j->requests[0].r.head = j->requests[0].r.done = 9 * NS_PER_MS;
+    alone.at = T(7);
+    alone.id_lo = 99; /* of a request that nobody told of */
+    journal_add(j, 2, RECORD_ATTEMPT, &alone);
+    j->attempts[0].r.status = 503;
+    struct track *t = track_of(j);
+    assert_int_equal(t->try_count, 3);
+    assert_true(track_sent_after(t, &t->tries[0], T(0)));
+    assert_false(track_sent_after(t, &t->tries[0], T(0) + 1));
+    assert_true(track_sent_after(t, &t->tries[1], T(0) + 1000)); /* answered then */
+    assert_false(track_sent_after(t, &t->tries[1], T(0) + 1001));
+    assert_int_equal(t->tries[2].request, TRACK_NONE);
+    assert_false(track_sent_after(t, &t->tries[2], T(0)));
+    track_free(t);
+    journal_free(j);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gap_may_be_an_ejection_where_something_speaks_for_it),
+        cmocka_unit_test(a_try_was_sent_after_what_its_request_had_behind_it),
+        cmocka_unit_test(tries_that_never_reached_us_count_while_their_request_was_under_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
