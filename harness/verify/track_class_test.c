@@ -246,6 +246,22 @@ static void a_held_try_began_after_the_one_before(void **state)
     }
 }
 
+/* The client's head is at 50 ms, the end of a long body at 90 ms: the mesh made that head when the
+ * last try was over. */
+static void the_head_that_the_client_got_shows_that_the_last_try_was_over(void **state)
+{
+    struct journal *j = begin();
+    struct attempt_record r = try_of(1, 1, T(1), NS_PER_MS);
+    (void)state;
+    journal_add(j, 2, RECORD_ATTEMPT, &r);
+    add_request(j, 1, T(0), 90 * NS_PER_MS, &r);
+    j->requests[0].r.head = 50 * NS_PER_MS;
+    struct track *t = track_of(j, FLAVOUR_ENVOY, 0, 0);
+    assert_int_equal(t->tries[0].seen_ns, T(50));
+    track_free(t);
+    journal_free(j);
+}
+
 /* The client has the first answer at 90 ms only; a try that follows it on its connection, at 50 ms,
  * shows that the mesh was done with it. */
 static void the_next_try_on_its_connection_shows_that_it_was_over(void **state)
@@ -335,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_try_that_the_mesh_left_failed_unless_its_client_had_gone),
         cmocka_unit_test(a_timer_that_may_have_been_first_makes_its_begin_the_earliest),
         cmocka_unit_test(a_held_try_began_after_the_one_before),
+        cmocka_unit_test(the_head_that_the_client_got_shows_that_the_last_try_was_over),
         cmocka_unit_test(the_next_try_on_its_connection_shows_that_it_was_over),
         cmocka_unit_test(the_client_has_the_answer_of_the_try_that_the_mesh_made_last),
         cmocka_unit_test(a_try_went_well_when_it_was_answered_whole_and_without_an_error),
