@@ -146,6 +146,26 @@ static void hosts_that_are_out_together_are_counted_once(void **state)
     journal_free(f.j);
 }
 
+/* Endpoint 1 has a pick while the mesh says that none is healthy: that answer and the pick were
+ * made in some order, and it is in. Endpoint 2 never had one. */
+static void a_host_with_picks_meanwhile_or_without_any_is_not_looked_at(void **state)
+{
+    struct fixture f;
+    struct arena arena;
+    (void)state;
+    begin(&f, ejects(2, 100));
+    add_clean(&f, 0, 1000, 10, both, 1);
+    add_request(&f, 1005, 1035, 503, BODY_NO_HEALTHY, NULL, 0);
+    add(&f, 1020, 1, 200);
+    add_clean(&f, 1040, 2000, 10, both, 1);
+    arena_init(&arena, 65536);
+    struct verdict v = judged(&f, "eject.early", &arena);
+    assert_int_equal(v.kind, VERDICT_INCONCLUSIVE);
+    assert_int_equal(v.seen, 0);
+    arena_release(&arena);
+    journal_free(f.j);
+}
+
 /* No pick follows, whose own time could be no evidence. That of the first of all is none. */
 static void hosts_that_are_out_to_the_end_are_looked_at(void **state)
 {
@@ -165,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_silence_that_begins_at_the_end_is_the_next_phases),
         cmocka_unit_test(what_only_unseen_tries_explain_is_of_its_own_phase),
         cmocka_unit_test(hosts_that_are_out_together_are_counted_once),
+        cmocka_unit_test(a_host_with_picks_meanwhile_or_without_any_is_not_looked_at),
         cmocka_unit_test(hosts_that_are_out_to_the_end_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,16 @@ static void failures_close_together_show_nothing(void **state)
     is(&f, "eject.late", VERDICT_FAIL, "payments/3 got 1 more try after 2");
 }
 
+/* What comes just after the count was full may have been under way. One that comes later is late
+ * all the same. */
+static void a_try_just_after_excuses_no_later_one(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fails_and_goes_out(&f, (const double[]){150, 210, 400}, 3);
+    is(&f, "eject.late", VERDICT_FAIL, "1 more try after 2");
+}
+
 /* A mesh may be slow where our own side stood still for long. */
 static void a_late_try_of_a_starved_phase_is_no_witness(void **state)
 {
@@ -69,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_close_together_show_nothing),
         cmocka_unit_test(an_ejection_is_of_the_phase_in_which_it_began),
+        cmocka_unit_test(a_try_just_after_excuses_no_later_one),
         cmocka_unit_test(a_late_try_of_a_starved_phase_is_no_witness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

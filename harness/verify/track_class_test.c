@@ -199,6 +199,25 @@ static void a_try_that_the_mesh_left_failed_unless_its_client_had_gone(void **st
     }
 }
 
+/* To Linkerd a 429 ends a run of failures, if it was read; a timer's end is one more. */
+static void a_429_that_was_left_is_either(void **state)
+{
+    (void)state;
+    for (int taken = 0; taken < 2; taken++) {
+        struct journal *j = begin();
+        struct attempt_record r = try_of(1, 1, T(1), NS_PER_MS);
+        r.status = 429;
+        r.left = 5 * NS_PER_MS;
+        journal_add(j, 2, RECORD_ATTEMPT, &r);
+        add_request(j, 1, T(0), 9 * NS_PER_MS, &r);
+        j->requests[0].r.status = taken ? 429 : 504;
+        struct track *t = track_of(j, FLAVOUR_LINKERD, 0, 0);
+        assert_int_equal(t->tries[0].rule[0], taken ? RULE_CLEARS : EITHER);
+        track_free(t);
+        journal_free(j);
+    }
+}
+
 /* An answer at 102 ms is the first that the mesh may know of, where no timer can have been before
  * it: they are up to 10 ms early. */
 static void a_timer_that_may_have_been_first_makes_its_begin_the_earliest(void **state)
@@ -349,6 +368,7 @@ int main(void)
         cmocka_unit_test(envoy_counts_an_answer_by_its_head),
         cmocka_unit_test(linkerd_counts_it_to_its_end),
         cmocka_unit_test(a_try_that_the_mesh_left_failed_unless_its_client_had_gone),
+        cmocka_unit_test(a_429_that_was_left_is_either),
         cmocka_unit_test(a_timer_that_may_have_been_first_makes_its_begin_the_earliest),
         cmocka_unit_test(a_held_try_began_after_the_one_before),
         cmocka_unit_test(the_head_that_the_client_got_shows_that_the_last_try_was_over),
