@@ -140,24 +140,47 @@ static void assert_steps(const struct rig *r)
         if (w->entry == 0)
             continue;
         assert_true(w->read_back_ok);
-        assert_int_equal(w->step, steps++);
-        assert_string_equal(journal_name(j, w->what), "netem");
+        assert_string_equal(journal_name(j, w->what), steps < 3 ? "netem" : "partition");
+        assert_int_equal(w->step, steps++ % 3);
         assert_string_equal(journal_name(j, w->place), "payments/1");
         if (w->step == 2) {
             static const char first[] = "netem: to ", second[] = " lost; from ";
             const char *said = journal_name(j, w->before), *rest = strstr(said, second);
             assert_memory_equal(said, first, sizeof(first) - 1);
             assert_non_null(rest);
-            to = strtoul(said + sizeof(first) - 1, NULL, 10);
-            from = strtoul(rest + sizeof(second) - 1, NULL, 10);
+            to += strtoul(said + sizeof(first) - 1, NULL, 10);
+            from += strtoul(rest + sizeof(second) - 1, NULL, 10);
             assert_string_equal(journal_name(j, w->after_text), "none");
         }
     }
-    assert_int_equal(steps, 3);
+    assert_int_equal(steps, 6);
     assert_true(to > 0 && from > 0);
 }
 
-static void packets_of_one_endpoint_are_late_for_a_phase(void **state)
+/* When the partition was in force and read back. */
+static uint64_t cut_since_ns(const struct journal *j)
+{
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *w = &j->worlds[i].r;
+        if (w->entry != 0 && w->step == 1 && strcmp(journal_name(j, w->what), "partition") == 0)
+            return w->at + w->after;
+    }
+    fail_msg("it was never in force");
+    return 0;
+}
+
+static unsigned tries_at(const struct rig *r, uint16_t endpoint, uint64_t from_ns, uint64_t to_ns)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < r->read->attempt_count; i++) {
+        const struct attempt_record *a = &r->read->attempts[i].r;
+        count += a->endpoint == endpoint && a->at >= from_ns && a->at < to_ns;
+    }
+    return count;
+}
+
+/* Then cut off, which its agent is told of, and told to end, all the same. */
+static void packets_of_one_endpoint_are_late_then_lost(void **state)
 {
     static const char *const keys[] = {"delay", "250ms", "direction", "both", NULL};
     const struct pods *p = *state;
@@ -167,17 +190,22 @@ static void packets_of_one_endpoint_are_late_for_a_phase(void **state)
         skip();
     rig_init(&r);
     late_packets(&r, add_phase(&r, "late", PHASE_BY_CLOCK, 2 * NS_PER_S), keys);
+    add_step(&r, add_phase(&r, "cut", PHASE_BY_CLOCK, NS_PER_S), STEP_FAULT, "partition",
+             "payments/1", NULL);
     add_phase(&r, "after", PHASE_BY_CLOCK, 2 * NS_PER_S);
     prepare(&r, ledger, sizeof(ledger));
     r.options.fleet->listen = "10.9.0.1:0";
     rig_run(&r);
     if (r.outcome != ENGINE_COMPLETE)
         fail_msg("%s\n%s", r.err.text, r.told);
-    assert_int_equal(r.read->phase_count, 2);
-    uint64_t late_ns = least_ns(&r, 0, 1), after_ns = least_ns(&r, 1, 1);
+    assert_int_equal(r.read->phase_count, 3);
+    uint64_t late_ns = least_ns(&r, 0, 1), after_ns = least_ns(&r, 2, 1);
     assert_true(late_ns >= 2 * DELAY_NS && late_ns != UINT64_MAX); /* there, and back */
     assert_true(after_ns < 2 * DELAY_NS);
     assert_true(least_ns(&r, 0, 2) < 2 * DELAY_NS);
+    uint64_t cut_ns = cut_since_ns(r.read), end_ns = r.read->phases[1].t1_ns;
+    assert_int_equal(tries_at(&r, 1, cut_ns, end_ns), 0);
+    assert_true(tries_at(&r, 2, cut_ns, end_ns) > 0);
     assert_steps(&r);
     assert_int_equal(count_events(&r, "agent_away"), 0);
     for (int i = 0; i < PODS; i++)
@@ -349,7 +377,7 @@ int main(int argc, char **argv)
         return agent(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_agent_that_cannot_says_so_before_it_is_ready),
-        cmocka_unit_test_setup_teardown(packets_of_one_endpoint_are_late_for_a_phase, make_pods,
+        cmocka_unit_test_setup_teardown(packets_of_one_endpoint_are_late_then_lost, make_pods,
                                         drop_pods),
         cmocka_unit_test_setup_teardown(killed_it_is_gone_at_once, make_pods, drop_pods),
         cmocka_unit_test_setup_teardown(stopped_it_is_gone_by_its_ttl, make_pods, drop_pods),
