@@ -343,3 +343,47 @@ class Cases:
         need(not [p for p in list(self.runner.pods.values()) if p.meta["labels"].get("meshproof.io/run") == told["run"]], "a pod is left")
         self.kubectl("delete", "-n", NAMESPACE, "secret/meshproof-serve", "configmap/meshproof-suites", "service/meshproof-serve",
                      "networkpolicy/meshproof-serve")
+
+    def case_canary_netem(self):
+        """canary: netem-canary is accepted whole; endpoint pods with NET_ADMIN are made there, nowhere else, and with nothing of the node's"""
+        self.rights()
+        away = "meshproof-netem"
+        _, text = self.kubectl("kustomize", os.path.join(self.deploy, "netem-canary"))
+        parts = text.split("---\n")
+        jobs = [part for part in parts if "\nkind: Job\n" in part]
+        need(len(jobs) == 1 and "- --netem-agents" in jobs[0], text)
+        self.kubectl("apply", "--validate=strict", "-f", "-", text="---\n".join(part for part in parts if part not in jobs))
+        self.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", text=jobs[0])
+        folder = os.path.join(self.work, "netem")
+        os.makedirs(folder)
+        for name, words in (("suite.lua", SUITE.replace("@LASTING@", "6s").replace('fault.abort { on = "payments", status = 503, share = "20%" }',
+                                                                                  'fault.netem { on = "payments/1", delay = "50ms" }')),
+                            ("policy.yaml", POLICY)):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(words)
+        code, out, said = self.meshproof("run", "netem/suite.lua", "--on", "kubernetes", "-n", away, "--run", "0a000016", "--driver", "builtin",
+                                         "--netem-agents", "--as-manifests", "--image", self.IMAGE)
+        need(code == 0, f"--as-manifests --netem-agents: exit {code}: {said}")
+        pods = [part for part in out.split("---\n") if "\nkind: Pod\n" in "\n" + part]
+        endpoints = [part for part in pods if "meshproof.io/role: endpoint" in part]
+        need(len(endpoints) == 2 and all("NET_ADMIN" in part for part in endpoints), out)
+        need(not [part for part in pods if "NET_ADMIN" in part and part not in endpoints], out)
+
+        def make(text, namespace=away):
+            return self.kubectl("create", "--dry-run=server", "--validate=strict", f"--as=system:serviceaccount:{namespace}:meshproof-conductor", "-f", "-",
+                                text=text.replace(f"namespace: {away}", f"namespace: {namespace}"), may_fail=True)
+        # a policy holds a moment after it is made
+        wait_until("the admission policy", 60, lambda: make(endpoints[0].replace("image: registry.example/meshproof", "image: registry.example/other"))[0] != 0)
+        for text in pods:
+            code, out = make(text)
+            need(code == 0, f"{out}\n{text}")
+        code, out = make(endpoints[0], NAMESPACE)
+        need(code != 0 and "violates PodSecurity" in out and "NET_ADMIN" in out, f"restricted: {out}")
+        spec = "\nspec:\n"
+        for why, right, wrong in (("nothing of the node's", spec, spec + "  hostPID: true\n"), ("nothing of the node's", spec, spec + "  hostNetwork: true\n"),
+                                  ("and nothing more", "NET_ADMIN", "SYS_ADMIN"), ("and nothing more", "role: endpoint", "role: load"),
+                                  ("its own image", spec, spec + "  initContainers:\n  - {name: first, image: registry.example/meshproof}\n")):
+            need(right in endpoints[0], f"{right} is not in\n{endpoints[0]}")
+            code, out = make(endpoints[0].replace(right, wrong))
+            need(code != 0 and why in out, f"{wrong} is accepted: {out}")
+        self.kubectl("delete", "namespace", away, "--timeout=60s")
