@@ -207,19 +207,25 @@ static uint64_t need_of(const struct claim_type *type)
     return 1;
 }
 
+static const char nothing_to_judge[] = "the policy gives it nothing to judge",
+                  not_generated[] = "not asked by the generated plan";
+
 static const char *why_not(const struct making *m, const struct claim_type *type, uint64_t seconds)
 {
     if (!type->applies(m->edge))
-        return "the policy gives it nothing to judge";
+        return nothing_to_judge;
     if (!making_wants(m, type->id))
         return "left out";
     if (strcmp(type->id, "timeout.request") == 0 && !making_reaches_timeout(m->edge))
         return "the tries are used up before the whole timeout";
-    if (strncmp(type->id, "retry.", 6) == 0 && m->ejects && m->c <= 2)
+    bool of_retries = strncmp(type->id, "retry.", 6) == 0 || strncmp(type->id, "backoff.", 8) == 0;
+    if (seconds == 0 && of_retries && m->ejects && m->c <= 2)
         return "so few failures eject that retries cannot be told from ejections";
+    if (seconds == 0 && strcmp(type->id, "timeout.request") == 0 && m->ejects && m->c <= 2)
+        return "so few failures eject that no request is held for all its tries";
     if (seconds == 0 && strcmp(type->word, "breaker") == 0)
         return "the lab cannot fill it, or another limit is met first";
-    return seconds == 0 ? "not asked by the generated plan" : NULL;
+    return seconds == 0 ? not_generated : NULL;
 }
 
 size_t generate_needs(const struct edge_policy *edge, const struct generate_options *options,
@@ -245,6 +251,7 @@ size_t generate_needs(const struct edge_policy *edge, const struct generate_opti
             .n = need_of(types[i]),
             .seconds = why == NULL ? seconds : 0,
             .text = why == NULL ? NULL : arena_strdup(arena, why),
+            .is_missed = why != NULL && why != nothing_to_judge && why != not_generated,
         };
     }
     plan_free(p);

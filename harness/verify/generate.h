@@ -27,6 +27,7 @@ struct claim_need {
     const struct claim_type *claim;
     uint64_t n, seconds;
     const char *text; /* why it is not asked, or NULL */
+    bool is_missed;   /* not asked, though the policy says something of it that plans do ask */
 };
 size_t generate_needs(const struct edge_policy *edge, const struct generate_options *options,
                       struct arena *arena, struct claim_need *ret, size_t most);

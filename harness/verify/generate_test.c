@@ -261,6 +261,34 @@ static void needs_name_each_claim_and_why_some_are_not_asked(void **state)
     arena_release(&arena);
 }
 
+/* The dry run names what the policy says and no phase asks, and nothing else. */
+static void what_a_policy_says_and_no_phase_asks_is_missed(void **state)
+{
+    static const char *const missed[] = {"retry.max",   "retry.must",  "retry.other_host",
+                                         "backoff.max", "backoff.law", "timeout.request"};
+    (void)state;
+    for (uint64_t c = 2; c <= 3; c++) {
+        struct edge_policy edge = sim_policy();
+        struct generate_options options = {.depth = DEPTH_QUICK, .seed = 7, .method = "GET"};
+        struct claim_need needs[64];
+        struct arena arena;
+        size_t found = 0;
+        edge.outlier.consecutive_5xx.number = c;
+        arena_init(&arena, 65536);
+        size_t count = generate_needs(&edge, &options, &arena, needs, COUNT_OF(needs));
+        for (size_t i = 0; i < count; i++) {
+            bool listed = false;
+            for (size_t k = 0; k < COUNT_OF(missed); k++)
+                listed = listed || strcmp(needs[i].claim->id, missed[k]) == 0;
+            found += listed;
+            if (needs[i].is_missed != (listed && c == 2))
+                fail_msg("%llu: %s: %s", (unsigned long long)c, needs[i].claim->id, needs[i].text);
+        }
+        assert_int_equal(found, COUNT_OF(missed));
+        arena_release(&arena);
+    }
+}
+
 static void a_control_has_short_ejections_and_all_else_alike(void **state)
 {
     struct edge_policy edge = sim_policy(), control;
@@ -331,6 +359,7 @@ int main(void)
         cmocka_unit_test(nothing_declared_waits_for_the_patience),
         cmocka_unit_test(many_endpoints_have_room),
         cmocka_unit_test(needs_name_each_claim_and_why_some_are_not_asked),
+        cmocka_unit_test(what_a_policy_says_and_no_phase_asks_is_missed),
         cmocka_unit_test(a_control_has_short_ejections_and_all_else_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
