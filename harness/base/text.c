@@ -70,6 +70,15 @@ void text_add(struct text *t, const char *format, ...)
     t->len += (size_t)n;
 }
 
+void text_add_clean(struct text *t, const char *words)
+{
+    for (const uint8_t *c = (const uint8_t *)words; *c != '\0'; c++) {
+        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        c += c1 ? 1 : 0;
+        text_add_bytes(t, c1 || *c < ' ' || *c == 0x7f ? BYTES("?") : (struct bytes){c, 1});
+    }
+}
+
 void text_pad(struct text *t, size_t line, size_t column, size_t least)
 {
     size_t at = t->len - line, blanks = at < column ? column - at : 0;

@@ -18,6 +18,8 @@ void text_release(struct text *t);
 void text_clear(struct text *t);
 void text_add(struct text *t, const char *format, ...) PRINTF(2, 3);
 void text_add_bytes(struct text *t, struct bytes b);
+/* Words of others, fit for a terminal: what could move its cursor (C0, DEL, C1 in UTF-8) is '?'. */
+void text_add_clean(struct text *t, const char *words);
 /* Spaces up to ${column} of the line that began at ${line}, and no fewer than ${least}. */
 void text_pad(struct text *t, size_t line, size_t column, size_t least);
 /* "" when nothing was added; borrowed until the next change. */

@@ -153,6 +153,18 @@ static void numbers_are_grouped_by_three(void **state)
     assert_string_equal(text_grouped(UINT64_MAX, to, sizeof(to)), "18 446 744 073 709 551 615");
 }
 
+/* A tag, a path, a question: an author's words must not steer the reader's terminal. */
+static void what_steers_a_terminal_is_made_a_question_mark(void **state)
+{
+    struct text t;
+    (void)state;
+    text_init(&t, 100);
+    text_add_clean(&t, "Z\xc3\xbcrich\x1b[2J\n\x7f\xc2\x9b"
+                       "1m \xc2\xa3");
+    assert_string_equal(text_get(&t), "Z\xc3\xbcrich?[2J???1m \xc2\xa3");
+    text_release(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_long_glob_takes_linear_time),
         cmocka_unit_test(the_nearest_word_is_at_most_two_edits_away),
         cmocka_unit_test(a_pad_goes_to_its_column_and_ends_where_there_is_no_room),
+        cmocka_unit_test(what_steers_a_terminal_is_made_a_question_mark),
         cmocka_unit_test(numbers_are_grouped_by_three),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,11 +25,11 @@ static const struct option explain_options[] = {
 static void print_claims(const struct edge_policy *edge, const char *only, struct text *t)
 {
     struct arena arena;
-    struct claim_need needs[64];
     struct generate_options options = {
         .depth = DEPTH_FULL, .method = "GET", .patience_ns = UINT64_C(16000000000)};
     arena_init(&arena, (size_t)1024 * 1024);
-    size_t count = generate_needs(edge, &options, &arena, needs, COUNT_OF(needs));
+    size_t count;
+    const struct claim_need *needs = generate_needs(edge, &options, &arena, &count);
     text_add(t, "claims\n");
     for (size_t i = 0; i < count; i++) {
         if (only != NULL && !claim_type_is(needs[i].claim, only))

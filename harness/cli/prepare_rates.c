@@ -8,7 +8,6 @@
 
 #define LEAST_PER_S 100
 #define MARGIN 4 /* a fault takes a share of the requests, stalls take some, and the guard */
-#define NEEDS_MOST 64
 #define BY_AWAITS_NS UINT64_C(60000000000)
 
 static bool is_on(const struct place *on, const struct edge_policy *edge)
@@ -49,7 +48,6 @@ static uint64_t step_needs(const struct prepared *p, size_t scenario, const stru
     const struct prepared_scenario *of = &p->scenarios[scenario];
     struct generate_options options = {
         .depth = DEPTH_FULL, .method = "GET", .patience_ns = UINT64_C(16000000000)};
-    struct claim_need needs[NEEDS_MOST];
     struct arena arena;
     json_int_t enough = json_integer_value(json_object_get(s->keys, "enough"));
     uint64_t most = 0, floor = enough > 0 ? (uint64_t)enough : 0;
@@ -57,7 +55,8 @@ static uint64_t step_needs(const struct prepared *p, size_t scenario, const stru
     for (size_t i = 0; i < of->edge_count; i++) {
         if (!is_on(&s->on, &of->edges[i]))
             continue;
-        size_t count = generate_needs(&of->edges[i], &options, &arena, needs, NEEDS_MOST);
+        size_t count;
+        const struct claim_need *needs = generate_needs(&of->edges[i], &options, &arena, &count);
         for (size_t k = 0; k < count; k++) {
             uint64_t n = needs[k].n > floor ? needs[k].n : floor;
             if (!is_of(needs[k].claim, s) || !is_asked(needs[k].claim, s) ||

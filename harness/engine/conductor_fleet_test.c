@@ -476,32 +476,12 @@ static void a_relay_neither_stands_still_nor_ends_in_order(void **state)
     }
 }
 
-/* `agent ROLE --fd N`, or as fleet_processes.c and agent_dial.c have it. */
-static int agent(int argc, char **argv)
-{
-    struct agent_options options = {.role = argv[2], .fd = -1};
-    for (int i = 3; i + 1 < argc; i += 2) {
-        const char *name = argv[i], *value = argv[i + 1];
-        if (strcmp(name, "--fd") == 0)
-            options.fd = (int)strtol(value, NULL, 10);
-        else if (strcmp(name, "--id") == 0)
-            options.id = value;
-        else if (strcmp(name, "--conductor") == 0)
-            options.conductor = value;
-        else if (strcmp(name, "--psk-file") == 0)
-            options.psk_file = value;
-        else if (strcmp(name, "--listen") == 0)
-            options.listen = value;
-        else if (strcmp(name, "--health") == 0 && strcmp(value, "none") != 0)
-            options.health = value;
-    }
-    return agent_main(&options);
-}
-
 int main(int argc, char **argv)
 {
-    if (argc >= 5 && strcmp(argv[1], "agent") == 0)
-        return agent(argc, argv);
+    if (argc >= 5 && strcmp(argv[1], "agent") == 0) {
+        struct agent_options options = rig_agent_options(argc, argv);
+        return agent_main(&options);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_fleet_cannot_do_is_refused_before_it_is_made),
         cmocka_unit_test(what_an_endpoint_cannot_impair_is_refused_before_it_is_made),

@@ -351,21 +351,8 @@ static void move_in(const char *id, char *listen, size_t size)
 
 static int agent(int argc, char **argv)
 {
-    struct agent_options options = {.role = argv[2], .fd = -1};
+    struct agent_options options = rig_agent_options(argc, argv);
     char listen[32] = "";
-    for (int i = 3; i + 1 < argc; i += 2) {
-        const char *name = argv[i], *value = argv[i + 1];
-        if (strcmp(name, "--fd") == 0)
-            options.fd = (int)strtol(value, NULL, 10);
-        else if (strcmp(name, "--id") == 0)
-            options.id = value;
-        else if (strcmp(name, "--conductor") == 0)
-            options.conductor = value;
-        else if (strcmp(name, "--psk-file") == 0)
-            options.psk_file = value;
-        else if (strcmp(name, "--listen") == 0)
-            options.listen = value;
-    }
     if (options.id != NULL && strcmp(options.role, "proxy") == 0)
         move_in(options.id, listen, sizeof(listen));
     if (listen[0] != '\0')

@@ -182,4 +182,27 @@ static inline size_t count_events(const struct rig *r, const char *what)
     return n;
 }
 
+/* What a test that is its own agent was started with: `agent ROLE --fd N`, or as fleet_processes.c
+ * and agent_dial.c have it. */
+static inline struct agent_options rig_agent_options(int argc, char **argv)
+{
+    struct agent_options options = {.role = argv[2], .fd = -1};
+    for (int i = 3; i + 1 < argc; i += 2) {
+        const char *name = argv[i], *value = argv[i + 1];
+        if (strcmp(name, "--fd") == 0)
+            options.fd = (int)strtol(value, NULL, 10);
+        else if (strcmp(name, "--id") == 0)
+            options.id = value;
+        else if (strcmp(name, "--conductor") == 0)
+            options.conductor = value;
+        else if (strcmp(name, "--psk-file") == 0)
+            options.psk_file = value;
+        else if (strcmp(name, "--listen") == 0)
+            options.listen = value;
+        else if (strcmp(name, "--health") == 0 && strcmp(value, "none") != 0)
+            options.health = value;
+    }
+    return options;
+}
+
 #endif

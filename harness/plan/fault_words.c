@@ -8,7 +8,7 @@ static void add_value(const json_t *value, struct text *to)
     size_t i;
     bool first = true;
     if (json_is_string(value))
-        text_add(to, "%s", json_string_value(value));
+        text_add_clean(to, json_string_value(value));
     else if (json_is_integer(value))
         text_add(to, "%lld", (long long)json_integer_value(value));
     json_array_foreach(value, i, one)
@@ -17,11 +17,13 @@ static void add_value(const json_t *value, struct text *to)
         if (json_is_integer(one))
             text_add(to, "%lld", (long long)json_integer_value(one));
         else if (json_is_string(one))
-            text_add(to, "%s", json_string_value(one));
+            text_add_clean(to, json_string_value(one));
     }
     json_object_foreach((json_t *)(uintptr_t)value, key, inner)
     {
-        text_add(to, "%s%s ", first ? "" : ", ", key);
+        text_add(to, "%s", first ? "" : ", ");
+        text_add_clean(to, key);
+        text_add(to, " ");
         add_value(inner, to);
         first = false;
     }

@@ -39,6 +39,7 @@ static void requests_are_named_by_what_they_must_have(void **state)
          " for requests with path /api/*, attempt 1", "");
     told("{\"match\": {\"header\": {\"x-tier\": \"gold\", \"x-a\": \"b\"}}}",
          " for requests with header x-tier gold, x-a b", "");
+    told("{\"match\": {\"tag\": \"a\\u001b[2J\"}}", " for requests tagged a?[2J", "");
     told("{\"match\": {\"without\": [\"x-internal\"]}}", " for requests without x-internal", "");
     told("{\"match\": {\"status\": [503, \"4xx\"]}}", " for requests with status 503 or 4xx", "");
 }

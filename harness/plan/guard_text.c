@@ -19,16 +19,10 @@ const char *guard_spoken(uint64_t ns, char *to, size_t size)
     return to;
 }
 
-static void add_clean(const char *words, struct text *to)
-{
-    for (const char *c = words; *c != '\0'; c++)
-        text_add(to, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
-}
-
 void guard_quote(const char *words, struct text *to)
 {
     text_add(to, " \"");
-    add_clean(words, to);
+    text_add_clean(to, words);
     text_add(to, "\"");
 }
 
@@ -37,7 +31,7 @@ static void add_list(const char **list, size_t count, struct text *to)
 {
     for (size_t i = 0; i < count; i++) {
         text_add(to, "%s", i == 0 ? " " : ", ");
-        add_clean(list[i], to);
+        text_add_clean(to, list[i]);
     }
 }
 
@@ -96,7 +90,7 @@ static void print_stop(const struct scenario *s, const struct guard_plan *g, str
     char label[160], over[40];
     const struct probe_plan *p = g->probe == NULL ? &g->own : probe_find(s, g->probe);
     text_add(to, "  stop     ");
-    add_clean(p != NULL ? probe_label(p, label, sizeof(label)) : g->probe, to);
+    text_add_clean(to, p != NULL ? probe_label(p, label, sizeof(label)) : g->probe);
     if (p != NULL && p->kind == PROBE_CLIENT)
         text_add(to, " on %s", p->on.text);
     if (g->above != NULL)

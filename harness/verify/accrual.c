@@ -48,7 +48,7 @@ static void fail(const struct window *w, const struct penalties *p, struct arena
 /* Several in a row are asked where the plan is ours, and there is something to grow. */
 static bool must_grow(const struct window *w, const struct penalty_rule *rule)
 {
-    return w->scenario != NULL && w->scenario->from_policy && rule->most_ns > rule->least_ns;
+    return window_is_generated(w) && rule->most_ns > rule->least_ns;
 }
 
 static void pass(const struct penalty_rule *rule, const struct penalties *p, struct arena *arena,

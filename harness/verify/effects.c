@@ -152,7 +152,7 @@ static void conclude(const struct window *w, const struct effects *e, const char
                      struct arena *arena, struct verdict *ret)
 {
     const char *header = e->key == NULL ? "" : arena_printf(arena, " (header %s)", e->key);
-    bool generated = w->scenario != NULL && w->scenario->from_policy;
+    bool generated = window_is_generated(w);
     if (e->over > 0 && (unsafe == NULL || e->unasked > 0 || !generated)) {
         verdict_fail(ret, arena, "%llu effects%s on %llu of %llu %s%s", (unsigned long long)e->most,
                      header, (unsigned long long)e->over, (unsigned long long)e->named,

@@ -173,8 +173,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     panics_init(&panics, edge, &e, w);
     /* In a generated plan no phase may put a host out before its time, those for retries neither.
      */
-    bool all =
-        w->scenario != NULL && w->scenario->from_policy && w->wide.from_ns < w->span.from_ns + 1;
+    bool all = window_is_generated(w) && w->wide.from_ns < w->span.from_ns + 1;
     uint64_t from = all ? t->from_ns : w->wide.from_ns;
     struct rounds rounds = rounds_in(w, &e, &panics);
     for (size_t i = 0; i < t->silence_count; i++)

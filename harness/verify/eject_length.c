@@ -208,11 +208,10 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     collect(w, &e, &panics, &l, ret);
     collect_brief(w, &e, &panics, &l, ret);
     panics_release(&panics);
-    bool full = w->scenario != NULL && w->scenario->from_policy && w->scenario->depth == DEPTH_FULL;
+    bool full = window_is_generated(w) && w->scenario->depth == DEPTH_FULL;
     const char *base = seconds(e.base_ns, e.base_ns, arena);
     ret->seen = ret->eligible = l.firsts + l.repeats;
-    bool brief =
-        e.base_ns + e.interval_ns <= BRIEF_NS && w->scenario != NULL && w->scenario->from_policy;
+    bool brief = e.base_ns + e.interval_ns <= BRIEF_NS && window_is_generated(w);
     ret->needed = window_enough(w, brief ? 2 : 1);
     ret->unit = "ejections";
     verdict_policy(ret, &edge->outlier.base_ejection, arena,

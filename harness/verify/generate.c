@@ -228,20 +228,22 @@ static const char *why_not(const struct making *m, const struct claim_type *type
     return seconds == 0 ? not_generated : NULL;
 }
 
-size_t generate_needs(const struct edge_policy *edge, const struct generate_options *options,
-                      struct arena *arena, struct claim_need *ret, size_t most)
+struct claim_need *generate_needs(const struct edge_policy *edge,
+                                  const struct generate_options *options, struct arena *arena,
+                                  size_t *ret_count)
 {
     struct plan *p = plan_new();
     struct scenario *s = ARENA_ARRAY(&p->arena, struct scenario, 1);
     struct making m;
     size_t type_count, count = 0;
     const struct claim_type *const *types = claim_types(&type_count);
+    struct claim_need *ret = ARENA_ARRAY(arena, struct claim_need, type_count);
     making_init(&m, p, s, edge, options);
     if (edge->endpoints > 0)
         making_phases(&m);
     s->phases = m.phases;
     s->phase_count = m.phase_count;
-    for (size_t i = 0; i < type_count && count < most; i++) {
+    for (size_t i = 0; i < type_count; i++) {
         if (strncmp(types[i]->id, "await.", 6) == 0)
             continue;
         uint64_t seconds = phase_seconds(s, types[i]->word, types[i]->only);
@@ -255,7 +257,8 @@ size_t generate_needs(const struct edge_policy *edge, const struct generate_opti
         };
     }
     plan_free(p);
-    return count;
+    *ret_count = count;
+    return ret;
 }
 
 static void shorten(struct value *v, uint64_t to_ns)

@@ -22,15 +22,16 @@ bool generate_phases(struct plan *p, struct scenario *s, const struct edge_polic
                      const struct generate_options *options, struct error *err) WARN_UNUSED;
 /* Planned length of the scenario's phases. */
 uint64_t generate_length_ns(const struct scenario *s);
-/* One line a claim: id, what it needs (n), seconds: for `plan` and `explain`. */
+/* One a claim, all but await.*: what it needs (n), seconds: for `plan` and `explain`. */
 struct claim_need {
     const struct claim_type *claim;
     uint64_t n, seconds;
     const char *text; /* why it is not asked, or NULL */
     bool is_missed;   /* not asked, though the policy says something of it that plans do ask */
 };
-size_t generate_needs(const struct edge_policy *edge, const struct generate_options *options,
-                      struct arena *arena, struct claim_need *ret, size_t most);
+struct claim_need *generate_needs(const struct edge_policy *edge,
+                                  const struct generate_options *options, struct arena *arena,
+                                  size_t *ret_count);
 
 /* A control's policy: the same claims on a builtin mesh, with intervals cut so that it is done
  * beside the subject (section 6). */

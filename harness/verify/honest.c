@@ -44,8 +44,7 @@ static bool may_make(const struct edge_policy *edge, const struct request *r)
 /* The plan lets requests meet the whole timeout, for what the mesh then says of its own. */
 static bool waits_for_timeout(const struct edge_policy *edge, const struct window *w)
 {
-    return w->scenario != NULL && w->scenario->from_policy && window_sends(w, "hold") &&
-           making_reaches_timeout(edge);
+    return window_is_generated(w) && window_sends(w, "hold") && making_reaches_timeout(edge);
 }
 
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,

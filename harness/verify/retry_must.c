@@ -460,7 +460,7 @@ static bool asks_for_all(const struct window *w, const struct tallies *t)
     bool asked = false;
     for (size_t i = 0; i < t->count; i++)
         asked = asked || t->at[i].asked;
-    return asked && w->scenario != NULL && w->scenario->from_policy;
+    return asked && window_is_generated(w);
 }
 
 static void too_few_used_up(const struct edge_policy *edge, const struct window *w,

@@ -25,13 +25,6 @@ static const char *share_text(uint64_t good, uint64_t total, struct arena *arena
     return arena_printf(arena, "%.*f %%", share == floor(share) ? 0 : 2, share);
 }
 
-/* What a suite's author asks is counted, but for what our own standing still made; what a generated
- * plan asks is of the mesh, and not of a machine that left it no time. */
-static bool is_generated(const struct window *w)
-{
-    return w->scenario != NULL && w->scenario->from_policy;
-}
-
 /* Of a generated plan: what the machine left no time, what was answered in the next phase and may
  * have met its faults, and what a declared limit refused, which is cb.*'s to judge. */
 static bool is_excused(const struct window *w, const struct request *r)
@@ -48,8 +41,10 @@ static void conclude(const struct window *w, const struct census *c, struct aren
     units_print_share(c->atleast_ppm, floor_text, sizeof(floor_text));
     verdict_policy(ret, NULL, arena, "at least %s good answers", floor_text);
     if (total > 0 && !census_met(c)) {
-        if (is_generated(w) ? window_starved(w, ret, arena)
-                            : census_open(c, "that are not good", arena, ret))
+        /* What a suite's author asks is counted, but for what our own standing still made; what a
+         * generated plan asks is of the mesh, and not of a machine that left it no time. */
+        if (window_is_generated(w) ? window_starved(w, ret, arena)
+                                   : census_open(c, "that are not good", arena, ret))
             return;
         verdict_fail(ret, arena, "%llu of %llu good (%s); at least %s asked%s", good, total,
                      share_text(good, total, arena), floor_text, window_when(w, ret, arena));
@@ -72,7 +67,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct error err = {0};
     if (asked != NULL && !units_parse_share(asked, &c.atleast_ppm, &err))
         c.atleast_ppm = 1000000;
-    bool ours = is_generated(w);
+    bool ours = window_is_generated(w);
     words = words == NULL ? "2xx,3xx,grpc:OK" : words;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];

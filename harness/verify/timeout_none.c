@@ -18,10 +18,9 @@ static bool applies(const struct edge_policy *edge)
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    uint64_t patience =
-        w->scenario != NULL && w->scenario->from_policy && w->scenario->patience_ns != 0
-            ? w->scenario->patience_ns
-            : PATIENCE_NS;
+    uint64_t patience = window_is_generated(w) && w->scenario->patience_ns != 0
+                            ? w->scenario->patience_ns
+                            : PATIENCE_NS;
     uint64_t waited = 0, ended = 0;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];

@@ -63,8 +63,7 @@ static void judge_from(uint32_t least, uint64_t floor, const char *unit, const s
         fail(w, &lives, true, &late, arena, ret);
     else if (lives.count > 0 && early.verdict == LATE_FAIL)
         fail(w, &lives, false, &early, arena, ret);
-    else if (lives.count == 0 && w->scenario != NULL && w->scenario->from_policy &&
-             !window_sends(w, "hold")) {
+    else if (lives.count == 0 && window_is_generated(w) && !window_sends(w, "hold")) {
         ret->kind = VERDICT_NOT_APPLICABLE;
         ret->text = "so few failures eject that the plan holds no try";
     } else if (lives.count < ret->needed)

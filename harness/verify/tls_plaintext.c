@@ -46,8 +46,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
 {
     struct shakes s;
     struct first_bytes f = {0};
-    bool caused =
-        strcmp(w->asked->word, "refused") == 0 || (w->scenario != NULL && w->scenario->from_policy);
+    bool caused = strcmp(w->asked->word, "refused") == 0 || window_is_generated(w);
     shakes_init(&s, w);
     ret->unit = "connections";
     ret->needed = window_floor(w, LEAST);

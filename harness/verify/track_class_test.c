@@ -1,60 +1,12 @@
 /* What one try was to the target's detector, and when the mesh knew (spec/verifier.md 2.1). */
 
-#include "base/clock.h"
-#include "verify/track.h"
+#include "verify/track_fixture_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define T(ms) (1000 * NS_PER_S + (uint64_t)(ms)*NS_PER_MS)
 #define FAILED (RULE_FAILS | RULE_FAILED)
 #define CLEARED (RULE_CLEARS | RULE_CLEARED)
 #define EITHER \
     (RULE_FAILS | RULE_CLEARS) /* the mesh may have made a failure of it, or a success \
                                 */
-
-static struct journal *begin(void)
-{
-    struct journal *j = journal_new();
-    journal_add_proc(j, 1, "load", "subject", "client");
-    journal_add_proc(j, 2, "proxy", "subject", "payments");
-    return j;
-}
-
-/* A request of the one client, sent at ${start} and answered ${took} later as its last try was. */
-static void add_request(struct journal *j, uint64_t id, uint64_t start, uint64_t took,
-                        const struct attempt_record *last)
-{
-    struct request_record r = {.due = start,
-                               .id_hi = 7,
-                               .id_lo = id,
-                               .status = last->status,
-                               .grpc_status = last->grpc_status,
-                               .head = took,
-                               .done = took,
-                               .edge = journal_add_name(j, "client -> payments")};
-    journal_add(j, 1, RECORD_REQUEST, &r);
-}
-
-/* A try on endpoint 1, from ${head} on; ${out} after that it was answered with 200. */
-static struct attempt_record try_of(uint64_t id, uint16_t place, uint64_t head, uint64_t out)
-{
-    return (struct attempt_record){.at = head,
-                                   .id_hi = 7,
-                                   .id_lo = id,
-                                   .endpoint = 1,
-                                   .status = 200,
-                                   .outcome = OUTCOME_ANSWERED,
-                                   .k = place,
-                                   .n_mesh = place,
-                                   .out = out,
-                                   .head_out = out,
-                                   .done = out,
-                                   .how_tied = TIED_OWN_ID};
-}
 
 static struct track *track_of(const struct journal *j, enum flavour flavour, uint64_t try_ns,
                               uint64_t request_ns)

@@ -1,17 +1,9 @@
 /* Which hosts without picks were silent (spec/verifier.md 2.3): how many picks elsewhere that
  * takes, and from when on they count. */
 
-#include "base/clock.h"
-#include "verify/track.h"
+#include "verify/track_fixture_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define T(ms) (1000 * NS_PER_S + (uint64_t)(ms)*NS_PER_MS)
 
 /* A request of one try on ${endpoint} at ${at_ms}, whose answer is out ${out_ms} later (0: never)
  * and with the client after ${done_ms}. */
@@ -19,17 +11,10 @@ static void add(struct journal *j, uint64_t at_ms, uint16_t endpoint, uint64_t o
                 uint64_t done_ms)
 {
     uint64_t id = j->request_count + 1;
-    struct attempt_record a = {.at = T(at_ms),
-                               .id_hi = 7,
-                               .id_lo = id,
-                               .endpoint = endpoint,
-                               .status = 200,
-                               .outcome = out_ms == 0 ? OUTCOME_ABANDONED : OUTCOME_ANSWERED,
-                               .k = 1,
-                               .n_mesh = 1,
-                               .out = out_ms * NS_PER_MS,
-                               .head_out = out_ms * NS_PER_MS,
-                               .how_tied = TIED_OWN_ID};
+    struct attempt_record a = try_of(id, 1, T(at_ms), out_ms * NS_PER_MS);
+    a.endpoint = endpoint;
+    a.outcome = out_ms == 0 ? OUTCOME_ABANDONED : OUTCOME_ANSWERED;
+    a.done = 0;
     struct request_record r = {.due = T(at_ms),
                                .id_hi = 7,
                                .id_lo = id,
@@ -46,9 +31,7 @@ static void add(struct journal *j, uint64_t at_ms, uint16_t endpoint, uint64_t o
  * others have ${picks}, one each 10 ms; then it has another, ${back}. */
 static struct journal *left_out(uint64_t out_ms, uint64_t done_ms, uint64_t picks, bool back)
 {
-    struct journal *j = journal_new();
-    journal_add_proc(j, 1, "load", "subject", "client");
-    journal_add_proc(j, 2, "proxy", "subject", "payments");
+    struct journal *j = begin();
     for (uint64_t i = 0; i < 30; i++)
         add(j, 10 * i, (uint16_t)(i % 3 + 1), 1, 2);
     add(j, 300, 3, out_ms, done_ms);
@@ -179,9 +162,7 @@ static void quiet_is_what_lies_between_changes(void **state)
 /* Of ten picks in the baseline endpoint 3 has ${third}, and endpoint 2 one. */
 static struct journal *uneven(uint64_t picks, uint64_t third)
 {
-    struct journal *j = journal_new();
-    journal_add_proc(j, 1, "load", "subject", "client");
-    journal_add_proc(j, 2, "proxy", "subject", "payments");
+    struct journal *j = begin();
     for (uint64_t i = 0; i < picks; i++)
         add(j, 10 * i, i % 10 < third ? 3 : i % 10 == 9 ? 2 : 1, 1, 2);
     return j;

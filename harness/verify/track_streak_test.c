@@ -1,56 +1,17 @@
 /* What may lie between two tries of a host: an ejection that too few picks elsewhere show, and
  * tries that never reached us (spec/verifier.md 2.1). */
 
-#include "base/clock.h"
-#include "verify/track.h"
+#include "verify/track_fixture_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define T(ms) (1000 * NS_PER_S + (uint64_t)(ms)*NS_PER_MS)
 #define RETRIES 3
-
-static struct journal *begin(void)
-{
-    struct journal *j = journal_new();
-    journal_add_proc(j, 1, "load", "subject", "client");
-    journal_add_proc(j, 2, "proxy", "subject", "payments");
-    return j;
-}
-
-static void add_request(struct journal *j, uint64_t id, uint64_t start, uint64_t took,
-                        uint16_t status)
-{
-    struct request_record r = {.due = start,
-                               .id_hi = 7,
-                               .id_lo = id,
-                               .status = status,
-                               .head = took,
-                               .done = took,
-                               .edge = journal_add_name(j, "client -> payments")};
-    journal_add(j, 1, RECORD_REQUEST, &r);
-}
 
 /* A request of one try, on ${endpoint}, that is answered well within a millisecond. */
 static void add(struct journal *j, uint64_t head, uint16_t endpoint)
 {
-    struct attempt_record a = {.at = head,
-                               .id_hi = 7,
-                               .id_lo = head,
-                               .endpoint = endpoint,
-                               .status = 200,
-                               .outcome = OUTCOME_ANSWERED,
-                               .k = 1,
-                               .n_mesh = 1,
-                               .out = 1000,
-                               .head_out = 1000,
-                               .done = 1000,
-                               .how_tied = TIED_OWN_ID};
+    struct attempt_record a = try_of(head, 1, head, 1000);
+    a.endpoint = endpoint;
     journal_add(j, 2, RECORD_ATTEMPT, &a);
-    add_request(j, head, head, NS_PER_MS, 200);
+    add_request(j, head, head, NS_PER_MS, &a);
 }
 
 static struct track *track_of(const struct journal *j)
@@ -118,7 +79,7 @@ static void tries_that_never_reached_us_count_while_their_request_was_under_way(
                 {T(10) + 1, T(20), false}, {T(0) - 9, T(0), true}, {T(0) - 9, T(0) - 1, false}};
     struct journal *j = begin();
     (void)state;
-    add_request(j, 1, T(0), 10 * NS_PER_MS, 503);
+    add_request(j, 1, T(0), 10 * NS_PER_MS, &(struct attempt_record){.status = 503});
     add(j, T(500), 1);
     struct track *t = track_of(j);
     for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -55,6 +55,11 @@ static inline bool window_has(const struct window *w, const struct request *r)
            (w->subset == NULL || window_answered_by(w, r)) &&
            (w->match == NULL || window_matches(w, r));
 }
+/* The plan was made from the policy (scenario.from_policy), not written by an author. */
+static inline bool window_is_generated(const struct window *w)
+{
+    return w->scenario != NULL && w->scenario->from_policy;
+}
 static inline const struct try *window_try(const struct window *w, uint32_t index)
 {
     return index == TRACK_NONE ? NULL : &w->track->tries[index];

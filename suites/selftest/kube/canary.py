@@ -53,17 +53,21 @@ class Cases:
         labels = self.client.get(f"/api/v1/namespaces/{NAMESPACE}")["metadata"]["labels"]
         need(labels["pod-security.kubernetes.io/enforce"] == "restricted", f"{labels}")
 
-    def job(self, run, lasting="6s", suite=SUITE, more=()):
-        """run --as-manifests --job, applied: the Job's path."""
+    def manifests(self, run, suite, lasting, *more, namespace=NAMESPACE):
+        """What run --as-manifests prints of the suite, with the policy beside it."""
         folder = os.path.join(self.work, run)
         os.makedirs(folder, exist_ok=True)
         for name, text in (("suite.lua", suite.replace("@LASTING@", lasting)), ("policy.yaml", POLICY)):
             with open(os.path.join(folder, name), "w") as file:
                 file.write(text)
-        code, out, said = self.meshproof("run", f"{run}/suite.lua", "--on", "kubernetes", "-n", NAMESPACE, "--run", run, "--driver", "builtin",
-                                         "--as-manifests", "--job", "--image", self.IMAGE, *more)
-        need(code == 0, f"--as-manifests --job: exit {code}: {said}")
-        self.kubectl("apply", "--validate=strict", "-f", "-", text=out)
+        code, out, said = self.meshproof("run", f"{run}/suite.lua", "--on", "kubernetes", "-n", namespace, "--run", run, "--driver", "builtin",
+                                         "--as-manifests", "--image", self.IMAGE, *more)
+        need(code == 0, f"--as-manifests {' '.join(more)}: exit {code}: {said}")
+        return out
+
+    def job(self, run, lasting="6s", suite=SUITE, more=()):
+        """run --as-manifests --job, applied: the Job's path."""
+        self.kubectl("apply", "--validate=strict", "-f", "-", text=self.manifests(run, suite, lasting, "--job", *more))
         return f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/meshproof-{run}"
 
     def ended(self, path, within=240):
@@ -354,16 +358,8 @@ class Cases:
         need(len(jobs) == 1 and "- --netem-agents" in jobs[0], text)
         self.kubectl("apply", "--validate=strict", "-f", "-", text="---\n".join(part for part in parts if part not in jobs))
         self.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", text=jobs[0])
-        folder = os.path.join(self.work, "netem")
-        os.makedirs(folder)
-        for name, words in (("suite.lua", SUITE.replace("@LASTING@", "6s").replace('fault.abort { on = "payments", status = 503, share = "20%" }',
-                                                                                  'fault.netem { on = "payments/1", delay = "50ms" }')),
-                            ("policy.yaml", POLICY)):
-            with open(os.path.join(folder, name), "w") as file:
-                file.write(words)
-        code, out, said = self.meshproof("run", "netem/suite.lua", "--on", "kubernetes", "-n", away, "--run", "0a000016", "--driver", "builtin",
-                                         "--netem-agents", "--as-manifests", "--image", self.IMAGE)
-        need(code == 0, f"--as-manifests --netem-agents: exit {code}: {said}")
+        late = SUITE.replace('fault.abort { on = "payments", status = 503, share = "20%" }', 'fault.netem { on = "payments/1", delay = "50ms" }')
+        out = self.manifests("0a000016", late, "6s", "--netem-agents", namespace=away)
         pods = [part for part in out.split("---\n") if "\nkind: Pod\n" in "\n" + part]
         endpoints = [part for part in pods if "meshproof.io/role: endpoint" in part]
         need(len(endpoints) == 2 and all("NET_ADMIN" in part for part in endpoints), out)
