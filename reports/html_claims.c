@@ -250,6 +250,28 @@ static void add_filter(struct html *h)
     text_add(h->to, "<span id=\"flt-s\" role=\"status\" class=\"mute\"></span></div>\n");
 }
 
+/* What the policy says and no phase asks: the outcome says nothing of it. */
+static void add_unasked(struct html *h)
+{
+    const struct plan *plan = h->report->plan;
+    for (size_t i = 0; plan != NULL && i < plan->scenario_count; i++) {
+        const struct scenario *s = &plan->scenarios[i];
+        for (size_t k = 0; k < s->unasked_count; k++) {
+            const struct unasked *u = &s->unasked[k];
+            text_add(h->to, "<p class=\"sub unasked\">Not asked in ");
+            html_text(h->to, s->name);
+            text_add(h->to, ": <span class=\"m\">");
+            for (size_t n = 0; n < u->claim_count; n++) {
+                text_add(h->to, "%s", n == 0 ? "" : ", ");
+                html_text(h->to, u->claims[n]);
+            }
+            text_add(h->to, "</span>: ");
+            html_text(h->to, u->why);
+            text_add(h->to, "</p>\n");
+        }
+    }
+}
+
 void html_claims(struct html *h)
 {
     size_t files = json_array_size(json_object_get(h->report->journal->policy, "files"));
@@ -267,5 +289,6 @@ void html_claims(struct html *h)
                     "scope=\"col\">Would change it</th></tr></thead><tbody>\n");
     add_rows(h);
     text_add(h->to, "</tbody></table>");
+    add_unasked(h);
     html_section_end(h->to);
 }

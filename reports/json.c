@@ -114,6 +114,24 @@ static json_t *controls_json(const struct judgement *g)
     return list;
 }
 
+static json_t *unasked_json(const struct plan *plan)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; plan != NULL && i < plan->scenario_count; i++) {
+        const struct scenario *s = &plan->scenarios[i];
+        for (size_t k = 0; k < s->unasked_count; k++) {
+            json_t *claims = json_array();
+            for (size_t n = 0; n < s->unasked[k].claim_count; n++)
+                json_array_append_new(claims, report_clean_json(s->unasked[k].claims[n]));
+            json_array_append_new(
+                list, json_pack("{s:o, s:I, s:o, s:o}", "scenario", report_clean_json(s->name),
+                                "scenario_index", (json_int_t)i, "why",
+                                report_clean_json(s->unasked[k].why), "claims", claims));
+        }
+    }
+    return list;
+}
+
 static bool write(const struct report *report, FILE *to, struct error *err)
 {
     const struct judgement *g = report->judgement;
@@ -138,6 +156,7 @@ static bool write(const struct report *report, FILE *to, struct error *err)
     json_object_set_new(all, "phases", phases_json(report));
     json_object_set_new(all, "faults", faults_json(g));
     json_object_set_new(all, "controls", controls_json(g));
+    json_object_set_new(all, "unasked", unasked_json(report->plan));
     json_object_set_new(all, "stalls", json_integer((json_int_t)g->stall_count));
     json_object_set_new(all, "checksum_good", json_boolean(journal_checksum_good(report->journal)));
     json_object_set_new(all, "lost_records", json_integer((json_int_t)g->lost_records));

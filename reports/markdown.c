@@ -146,6 +146,26 @@ static void add_verdicts(const struct report *report, struct text *to)
     text_add(to, "\n</details>\n");
 }
 
+/* What the policy says and no phase asks: the outcome says nothing of it. */
+static void add_unasked(const struct plan *plan, struct text *to)
+{
+    for (size_t i = 0; plan != NULL && i < plan->scenario_count; i++) {
+        const struct scenario *s = &plan->scenarios[i];
+        for (size_t k = 0; k < s->unasked_count; k++) {
+            const struct unasked *u = &s->unasked[k];
+            text_add(to, "\nNot asked in ");
+            add_escaped(to, s->name);
+            for (size_t n = 0; n < u->claim_count; n++) {
+                text_add(to, "%s", n == 0 ? ": " : ", ");
+                add_escaped(to, u->claims[n]);
+            }
+            text_add(to, ": ");
+            add_escaped(to, u->why);
+            text_add(to, "\n");
+        }
+    }
+}
+
 static void add_controls(const struct judgement *g, struct text *to)
 {
     for (size_t i = 0; i < g->control_count; i++) {
@@ -193,6 +213,7 @@ static bool write(const struct report *report, FILE *to, struct error *err)
     text_init(&t, (size_t)16 * 1024 * 1024);
     add_head(report, &t);
     add_verdicts(report, &t);
+    add_unasked(report->plan, &t);
     add_controls(report->judgement, &t);
     text_add(&t, "\n");
     bool ok = !t.full && fwrite(text_get(&t), 1, t.len, to) == t.len;

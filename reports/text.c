@@ -369,6 +369,21 @@ static void add_unwalked(const struct report *report, uint32_t scenario, struct 
     }
 }
 
+/* The policy says something of these, and the outcome above says nothing of them. */
+static void add_unasked(const struct report *report, uint32_t scenario, struct text *to)
+{
+    const struct scenario *s = report->plan == NULL ? NULL : &report->plan->scenarios[scenario];
+    for (size_t i = 0; s != NULL && i < s->unasked_count; i++) {
+        const struct unasked *u = &s->unasked[i];
+        for (size_t k = 0; k < u->claim_count; k++) {
+            text_add(to, "%s", k == 0 ? " not asked: " : ", ");
+            report_add_clean(to, u->claims[k]);
+        }
+        text_add(to, "\n");
+        add_line(to, "why", u->why);
+    }
+}
+
 static enum verdict_kind scenario_outcome(const struct judgement *g, uint32_t scenario)
 {
     enum verdict_kind worst = VERDICT_PASS;
@@ -461,6 +476,7 @@ static void add_scenario(const struct report *report, uint32_t scenario, const c
         text_add(to, " over the whole scenario\n");
         add_verdicts(report, scenario, UINT32_MAX, to);
     }
+    add_unasked(report, scenario, to);
 }
 
 static void add_controls(const struct report *report, struct text *to)

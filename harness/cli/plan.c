@@ -23,26 +23,6 @@ static const struct option plan_rows[] = {
      "choose the lab's ports and print them; --as json keeps them for run", NULL, false},
 };
 
-/* Claims that no phase asks, reason by reason: whoever reads the plan would think that they are
- * judged. */
-static void print_missed(const struct scenario *s, const struct prepared_scenario *of,
-                         struct text *t)
-{
-    for (size_t i = 0; i < of->need_count; i++) {
-        const char *why = of->needs[i].text;
-        bool told = !of->needs[i].is_missed;
-        for (size_t k = 0; k < i && !told; k++)
-            told = of->needs[k].is_missed && strcmp(of->needs[k].text, why) == 0;
-        if (told)
-            continue;
-        text_add(t, "not asked in \"%s\": %s", s->name, of->needs[i].claim->id);
-        for (size_t k = i + 1; k < of->need_count; k++)
-            if (of->needs[k].is_missed && strcmp(of->needs[k].text, why) == 0)
-                text_add(t, ", %s", of->needs[k].claim->id);
-        text_add(t, ": %s\n", why);
-    }
-}
-
 static int print(const struct arguments *args, const char *suite, const struct prepared *p)
 {
     const char *form = arguments_get(args, "as");
@@ -60,8 +40,6 @@ static int print(const struct arguments *args, const char *suite, const struct p
         fputs(text_get(&t), stdout);
     } else {
         plan_print_text(p->plan, &t);
-        for (size_t i = 0; i < p->plan->scenario_count; i++)
-            print_missed(&p->plan->scenarios[i], &p->scenarios[i], &t);
         if (arguments_has(args, "ports"))
             plan_ports_print(p, suite, &t);
         fputs(text_get(&t), stdout);

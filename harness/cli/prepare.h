@@ -24,9 +24,6 @@ struct prepared_scenario {
     enum driver driver;
     json_t *istio;      /* driver istio: what Istio programs, by service; else NULL */
     json_t *istio_says; /* and what it says of each object (istio.h); else NULL */
-    /* What its phases ask, claim by claim, where they were made from the policy just now. */
-    const struct claim_need *needs;
-    size_t need_count;
 };
 struct prepared {
     struct plan *plan;

@@ -69,7 +69,7 @@ static uint32_t endpoints_in(const struct lab_plan *lab, const char *name)
 static bool expand_edge(struct prepared *p, const struct arguments *args,
                         const struct scenario *from, const char *name, const struct policy *policy,
                         const char *left, const char *right, struct scenario *ret,
-                        struct prepared_scenario *to, struct error *err)
+                        struct error *err)
 {
     struct generate_options options;
     struct edge_policy edge;
@@ -81,7 +81,6 @@ static bool expand_edge(struct prepared *p, const struct arguments *args,
     if (!prepare_generate_options(args, from, p->seed, &options, err))
         return false;
     ret->depth = options.depth; /* the judge asks no more than was planned */
-    to->needs = generate_needs(&edge, &options, &p->arena, &to->need_count);
     return generate_phases(p->plan, ret, &edge, &options, err);
 }
 
@@ -137,9 +136,7 @@ static bool expand(struct prepared *p, const struct arguments *args, size_t i, s
         if (!prepare_is_named(args, s->name) && !prepare_is_named(args, name))
             continue;
         to->prepared[to->count] = p->scenarios[i];
-        struct prepared_scenario *own = &to->prepared[to->count];
-        if (!expand_edge(p, args, s, name, policy, left, right, &to->scenarios[to->count++], own,
-                         err))
+        if (!expand_edge(p, args, s, name, policy, left, right, &to->scenarios[to->count++], err))
             return false;
     }
     if (to->count == before)

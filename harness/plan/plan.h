@@ -155,6 +155,13 @@ struct mesh_plan {
 
 enum depth { DEPTH_FULL, DEPTH_QUICK };
 enum controls { CONTROLS_NONE, CONTROLS_DRAWN, CONTROLS_ALL };
+/* Claims that the policy gives something to judge and that no generated phase asks. */
+struct unasked {
+    const char *why;
+    const char **claims; /* ids */
+    size_t claim_count;
+};
+
 struct scenario {
     const char *name, *about, *owner;
     struct source source;
@@ -199,6 +206,8 @@ struct scenario {
     uint64_t budget_ns, patience_ns;
     enum depth depth;
     enum controls controls;
+    struct unasked *unasked; /* the planner's, one a reason: plan and every report name them */
+    size_t unasked_count;
 };
 
 struct plan {

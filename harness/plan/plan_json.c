@@ -24,6 +24,12 @@ static bool names_given(const struct plan *p, struct error *err)
                 return error_set(err, ERROR_INPUT, "a plan: phase %zu of \"%.60s\" has no name",
                                  j + 1, s->name);
         }
+        for (size_t j = 0; j < s->unasked_count; j++) {
+            if (s->unasked[j].why == NULL || s->unasked[j].claim_count == 0)
+                return error_set(err, ERROR_INPUT,
+                                 "a plan: unasked %zu of \"%.60s\" has no why, or no claims", j + 1,
+                                 s->name);
+        }
         for (size_t j = 0; j < s->lab.service_count; j++) {
             const struct service_plan *service = &s->lab.services[j];
             if (service->name == NULL)

@@ -32,6 +32,11 @@ static struct plan *made(void)
                            .budget_ns = 600 * S,
                            .patience_ns = 16 * S,
                            .controls = CONTROLS_DRAWN};
+    s->unasked_count = 1;
+    s->unasked = ARENA_ARRAY(&p->arena, struct unasked, 1);
+    s->unasked[0] = (struct unasked){"left out", ARENA_ARRAY(&p->arena, const char *, 2), 2};
+    s->unasked[0].claims[0] = "retry.max";
+    s->unasked[0].claims[1] = "retry.must";
     s->mesh = (struct mesh_plan){.word = "istio", .name = "istio", .version = "1.31", .source = at};
     s->lab.service_count = 1;
     s->lab.services = ARENA_ARRAY(&p->arena, struct service_plan, 1);
@@ -96,6 +101,11 @@ static void a_plan_survives_json_with_the_same_hash(void **unused)
     assert_int_equal(back->scenarios[0].phases[0].steps[0].source.line, 7);
     assert_true(back->scenarios[0].phases[0].steps[0].has_on);
     assert_string_equal(back->scenarios[0].phases[0].steps[0].on.to.service, "b");
+    struct text t;
+    text_init(&t, 65536);
+    plan_print_text(back, &t);
+    assert_non_null(strstr(text_get(&t), "\n  not asked: retry.max, retry.must: left out\n"));
+    text_release(&t);
     plan_free(p);
     plan_free(back);
 }

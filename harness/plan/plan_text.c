@@ -244,6 +244,17 @@ static void print_needs(const struct scenario *s, struct text *to)
                  is_missing(s, s->needs[i]) ? ": missing here (meshproof doctor says how)" : "");
 }
 
+/* Whoever reads the plan would think that they are judged. */
+static void print_unasked(const struct scenario *s, struct text *to)
+{
+    for (size_t i = 0; i < s->unasked_count; i++) {
+        const struct unasked *u = &s->unasked[i];
+        for (size_t k = 0; k < u->claim_count; k++)
+            text_add(to, "%s%s", k == 0 ? "  not asked: " : ", ", u->claims[k]);
+        text_add(to, ": %s\n", u->why);
+    }
+}
+
 static void print_scenario(const struct scenario *s, struct text *to)
 {
     char lasts[40];
@@ -277,6 +288,7 @@ static void print_scenario(const struct scenario *s, struct text *to)
     for (size_t i = 0; i < s->phase_count; i++)
         print_phase(&s->phases[i], to);
     print_questions(s, to);
+    print_unasked(s, to);
     struct line l = {to, 2, 2};
     if (s->step_count > 0) {
         text_add(to, "  ");

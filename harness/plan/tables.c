@@ -235,6 +235,12 @@ static const struct row quarantine_rows[] = {
 };
 TABLE(quarantine_table, "quarantine", quarantine_rows, struct scenario, NULL);
 
+static const struct row unasked_rows[] = {
+    {.name = "why", TEXT(struct unasked, why), SAVED},
+    {.name = "claims", TEXTS(struct unasked, claims, claim_count), SAVED},
+};
+static TABLE(unasked_table, "unasked", unasked_rows, struct unasked, NULL);
+
 static const struct row scenario_rows[] = {
     {.name = "name", TEXT(struct scenario, name), SAVED},
     WHERE(struct scenario),
@@ -280,6 +286,10 @@ static const struct row scenario_rows[] = {
     {.name = "patience", TIME(struct scenario, patience_ns), SAVED},
     {.name = "depth", WORD(struct scenario, depth, depths), SAVED},
     {.name = "controls", WORD(struct scenario, controls, controls), SAVED},
+    {.name = "unasked",
+     LIST(struct scenario, unasked, unasked_count, unasked_table),
+     SAVED,
+     .most = 100},
 };
 TABLE(scenario_table, "scenario", scenario_rows, struct scenario, NULL);
 

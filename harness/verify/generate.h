@@ -17,6 +17,7 @@ struct generate_options {
     struct source source; /* of the scenario.from_policy call: every made step is "asked by" it */
 };
 /* Fills ${s}'s phases, loads and expectations (in ${p}'s arena). ${edge} must know its endpoints.
+ * ${s} says too which claims of the policy they do not ask, and why (struct unasked).
  * ERROR_USAGE with the list of claims by cost when it needs more than the budget. */
 bool generate_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge,
                      const struct generate_options *options, struct error *err) WARN_UNUSED;
@@ -27,7 +28,6 @@ struct claim_need {
     const struct claim_type *claim;
     uint64_t n, seconds;
     const char *text; /* why it is not asked, or NULL */
-    bool is_missed;   /* not asked, though the policy says something of it that plans do ask */
 };
 struct claim_need *generate_needs(const struct edge_policy *edge,
                                   const struct generate_options *options, struct arena *arena,

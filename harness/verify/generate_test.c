@@ -265,30 +265,31 @@ static void needs_name_each_claim_and_why_some_are_not_asked(void **state)
     arena_release(&arena);
 }
 
-/* The dry run names what the policy says and no phase asks, and nothing else. */
-static void what_a_policy_says_and_no_phase_asks_is_missed(void **state)
+/* The plan names what the policy says and no phase asks, and nothing else. */
+static void what_a_policy_says_and_no_phase_asks_is_told(void **state)
 {
     static const char *const missed[] = {"retry.max",   "retry.must",  "retry.other_host",
                                          "backoff.max", "backoff.law", "timeout.request"};
     (void)state;
     for (uint64_t c = 2; c <= 3; c++) {
         struct edge_policy edge = sim_policy();
-        struct generate_options options = {.depth = DEPTH_QUICK, .seed = 7, .method = "GET"};
-        struct arena arena;
-        size_t found = 0, count;
+        struct error err = {0};
+        struct scenario *s;
+        size_t found = 0, told = 0;
+        bool ok;
         edge.outlier.consecutive_5xx.number = c;
-        arena_init(&arena, 65536);
-        const struct claim_need *needs = generate_needs(&edge, &options, &arena, &count);
-        for (size_t i = 0; i < count; i++) {
-            bool listed = false;
-            for (size_t k = 0; k < COUNT_OF(missed); k++)
-                listed = listed || strcmp(needs[i].claim->id, missed[k]) == 0;
-            found += listed;
-            if (needs[i].is_missed != (listed && c == 2))
-                fail_msg("%llu: %s: %s", (unsigned long long)c, needs[i].claim->id, needs[i].text);
-        }
-        assert_int_equal(found, COUNT_OF(missed));
-        arena_release(&arena);
+        struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+        assert_true(ok);
+        for (size_t i = 0; i < s->unasked_count; i++)
+            for (size_t k = 0; k < s->unasked[i].claim_count; k++) {
+                told++;
+                for (size_t n = 0; n < COUNT_OF(missed); n++)
+                    found += strcmp(s->unasked[i].claims[k], missed[n]) == 0;
+            }
+        assert_int_equal(told, c == 2 ? COUNT_OF(missed) : 0);
+        assert_int_equal(found, told);
+        assert_int_equal(s->unasked_count, c == 2 ? 2 : 0); /* one a reason */
+        plan_free(p);
     }
 }
 
@@ -362,7 +363,7 @@ int main(void)
         cmocka_unit_test(nothing_declared_waits_for_the_patience),
         cmocka_unit_test(many_endpoints_have_room),
         cmocka_unit_test(needs_name_each_claim_and_why_some_are_not_asked),
-        cmocka_unit_test(what_a_policy_says_and_no_phase_asks_is_missed),
+        cmocka_unit_test(what_a_policy_says_and_no_phase_asks_is_told),
         cmocka_unit_test(a_control_has_short_ejections_and_all_else_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

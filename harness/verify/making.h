@@ -47,6 +47,10 @@ static inline size_t making_steps_most(const struct making *m)
 
 void making_init(struct making *m, struct plan *p, struct scenario *s,
                  const struct edge_policy *edge, const struct generate_options *options);
+/* generate_needs.c: seconds of all phases that ask that part of that word; and the scenario's
+ * unasked claims, when its phases are made. */
+uint64_t making_seconds(const struct scenario *s, const char *word, const char *only);
+void making_tell_unasked(struct making *m);
 /* Whether a claim is asked for and the policy gives it something to judge. */
 bool making_wants(const struct making *m, const char *id);
 
