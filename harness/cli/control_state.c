@@ -7,7 +7,6 @@
 
 #define STEP_PROMISED 0
 #define STEP_UNDONE 2
-#define WHAT_DISARMED 1
 
 void control_state_init(struct control_state *s)
 {
@@ -149,7 +148,7 @@ void control_state_row(struct control_state *s, const struct record_source *from
         see_world(s, record);
     else if (kind == RECORD_END)
         go_to(s, "judging");
-    else if (kind == RECORD_FAULT && fault->what == WHAT_DISARMED && s->abort_ns != 0 &&
+    else if (kind == RECORD_FAULT && fault->what == FAULT_DISARMED && s->abort_ns != 0 &&
              fault->at >= s->abort_ns && arm_is_subject(from->arm) && fault->at > s->off_ns)
         s->off_ns = fault->at;
 }

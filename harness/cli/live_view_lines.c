@@ -151,8 +151,9 @@ void live_view_line_progress(struct live_view *v, uint64_t now_ns)
 void live_view_line_told(struct live_view *v, const struct engine_event *event)
 {
     static const char *const by_rows[] = {
-        "progress", "phase.start", "phase.end",       "fault.armed", "fault.first", "await",
-        "abort",    "question",    "question.closed", "answer",      "pause",       "resume"};
+        "progress", "phase.start", "phase.end",    "fault.armed",     "fault.first",
+        "await",    "abort",       "question",     "question.closed", "answer",
+        "pause",    "resume",      "fault.expired"};
     char at[32], line[700], clean[600];
     bool control = !arm_is_subject(event->arm) && event->arm[0] != '\0';
     if (control && strcmp(event->what, "progress") != 0)

@@ -89,10 +89,10 @@ static void treat_existing(struct proxy_agent *p, const struct armed_set *set, u
 }
 
 /* An impairment is a change of the world, which the conductor journals; its end by our own clock
- * (2) is ours to tell. */
+ * is ours to tell. */
 static bool is_told_elsewhere(const struct armed *f, uint8_t what)
 {
-    return agent_impair_is(f) && what != 2;
+    return agent_impair_is(f) && what != FAULT_EXPIRED;
 }
 
 /* ${what}: how the faults that go did end: 1 disarmed, 2 expired. */

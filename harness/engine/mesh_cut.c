@@ -54,7 +54,7 @@ static void emit_expired(struct mesh_cut *c, const struct mesh_cut_one *one)
     struct recorder *recorder = c->agent->recorder;
     struct fault_record r = {.at = loop_now_ns(c->agent->loop),
                              .fault = one->id,
-                             .what = 2,
+                             .what = FAULT_EXPIRED,
                              .place = recorder_name(recorder, bytes_of(c->agent->service))};
     recorder_emit(recorder, RECORD_FAULT, &r);
 }

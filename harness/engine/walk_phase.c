@@ -466,7 +466,7 @@ static void see_fault(struct walk *w, struct bytes body)
 {
     struct fault_record r;
     memcpy(&r, body.at, sizeof(r));
-    if (r.what != 2)
+    if (r.what != FAULT_EXPIRED)
         return;
     for (size_t i = 0; i < w->use_count; i++)
         if (w->uses[i].fault.id == r.fault)

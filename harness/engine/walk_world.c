@@ -199,8 +199,9 @@ static void expire(struct walk_target *t)
 {
     t->use->expired = true;
     walk_tell(t->walk, "fault.expired", "%s of %s reached its ttl", t->use->step->word, t->place);
-    struct fault_record r = {
-        .at = loop_now_ns(t->walk->context->loop), .fault = t->use->fault.id, .what = 2};
+    struct fault_record r = {.at = loop_now_ns(t->walk->context->loop),
+                             .fault = t->use->fault.id,
+                             .what = FAULT_EXPIRED};
     struct recorder *own = t->walk->context->own;
     if (own != NULL) {
         r.place = recorder_name(own, bytes_of(t->place));

@@ -105,6 +105,7 @@ enum {
     HANDSHAKE_DONE_BEFORE_ALERT_OUT = 8,
     HANDSHAKE_PASSED_THROUGH = 16, /* not ours: read on its way (PROXY_TCP) */
 };
+enum fault_change { FAULT_ARMED, FAULT_DISARMED, FAULT_EXPIRED }; /* of a fault record */
 enum hook_level { HOOK_INFO, HOOK_WARN, HOOK_ERROR }; /* error: the hook was switched off */
 enum refusal_about { REFUSAL_HTTP1, REFUSAL_HTTP2, REFUSAL_TLS, REFUSAL_LIMIT };
 enum request_end {

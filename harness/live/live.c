@@ -71,6 +71,8 @@ static void take_record(struct live *l, const struct record_source *from, enum r
         live_sample(l, from, record);
     else if (kind == RECORD_WORLD)
         live_world(l, from, record);
+    else if (kind == RECORD_FAULT)
+        live_fault_seen(l, record);
 }
 
 void live_record(struct live *l, const struct record_source *from, enum record_kind kind,

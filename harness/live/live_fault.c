@@ -227,6 +227,20 @@ void live_fault_disarmed(struct live *l, const json_t *json, uint64_t t_ns)
     }
 }
 
+/* Each proxy, or the engine for a change to the world, says that its ttl took it off; the first is
+ * told: whoever watches sees the mesh recover then, not when the phase ends. */
+void live_fault_seen(struct live *l, const struct fault_record *r)
+{
+    for (size_t i = 0; r->what == FAULT_EXPIRED && i < l->fault_count; i++) {
+        struct fault_seen *f = &l->faults[i];
+        if (!f->armed || f->expired || f->id != r->fault)
+            continue;
+        f->expired = true;
+        live_tell(l, r->at, LIVE_EVENT_UNDO, "fault.expired", f->place, "%s on %s: its ttl is over",
+                  f->text, f->place);
+    }
+}
+
 bool live_fault_fired(struct live *l, const char *service, uint32_t bits, uint16_t id,
                       uint64_t at_ns)
 {
@@ -272,7 +286,7 @@ void live_faults_show(const struct live *l, uint64_t now_ns, struct live_snapsho
 {
     for (size_t i = 0; i < l->fault_count; i++) {
         const struct fault_seen *f = &l->faults[i];
-        if (!f->armed || now_ns >= ttl_end_of(l, f)) /* expired: it is lifted when its phase ends */
+        if (!f->armed || now_ns >= ttl_end_of(l, f))
             continue;
         struct live_fault *to = &ret->faults[ret->fault_count++];
         uint64_t end_ns = end_of(l, f, now_ns);

@@ -36,7 +36,7 @@ struct second_count {
     uint32_t count;
 };
 struct fault_seen {
-    bool armed;
+    bool armed, expired; /* expired: its ttl is over, its phase is not */
     uint16_t id;
     const struct step *step; /* NULL: the plan has no such fault */
     uint32_t owner;          /* ordinal of its phase; UINT32_MAX: the scenario's */
@@ -132,6 +132,7 @@ uint32_t second_rate(const struct second_count ring[SECONDS_KEPT], uint64_t now_
 void live_faults_open(struct live *l);
 void live_fault_armed(struct live *l, const json_t *json, uint64_t t_ns);
 void live_fault_disarmed(struct live *l, const json_t *json, uint64_t t_ns);
+void live_fault_seen(struct live *l, const struct fault_record *r);
 /* Counts its firings; whether any fault had a hand in it. */
 bool live_fault_fired(struct live *l, const char *service, uint32_t bits, uint16_t id,
                       uint64_t at_ns);

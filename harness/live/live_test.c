@@ -108,6 +108,17 @@ static void a_fault_ends_by_its_ttl_where_that_is_first(void **state)
     replay_show(&r, 17500 * NS_PER_MS, &s);
     assert_int_equal(s.fault_count, 1); /* the other: its phase is not over, but its ttl is */
     assert_null(strstr(s.faults[0].text, "latency"));
+    struct fault_record off = {.at = replay_zero_ns(&r) + 17 * NS_PER_S, .what = FAULT_EXPIRED};
+    struct record_source from = {.role = "proxy", .arm = "subject", .service = "payments"};
+    for (off.fault = 1; off.fault < 8; off.fault++)
+        for (int i = 0; i < 2; i++) /* each of its proxies says so */
+            live_record(r.live, &from, RECORD_FAULT, &off, off.at);
+    replay_show(&r, 17600 * NS_PER_MS, &s);
+    size_t told = 0;
+    for (size_t i = 0; i < s.event_count; i++)
+        told += strcmp(s.events[i].what, "fault.expired") == 0;
+    assert_int_equal(told, s.fault_count + 1); /* each that was in force, once */
+    assert_true(has_event(&s, "fault.expired", "on payments/1: its ttl is over"));
     replay_close(&r);
 }
 

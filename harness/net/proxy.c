@@ -203,7 +203,7 @@ static void on_expiry(struct hold *h, uint64_t now_ns)
                                       .fired = (uint32_t)seen->fired,
                                       .fault = slot->fault,
                                       .generation = e->chain->generation,
-                                      .what = 2};
+                                      .what = FAULT_EXPIRED};
         endpoint_emit(e, RECORD_FAULT, &record);
     }
     if (next_ns != UINT64_MAX)

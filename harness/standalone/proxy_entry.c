@@ -388,7 +388,7 @@ void leaving_free(struct leaving *l)
                        (struct fault_record){.at = loop_now_ns(set->loop),
                                              .fired = (uint32_t)fired,
                                              .generation = l->generation,
-                                             .what = 1,
+                                             .what = FAULT_DISARMED,
                                              .endpoint = l->number});
     }
     proxy_stats_add_past(l->stats, l->proxy);

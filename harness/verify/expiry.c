@@ -5,7 +5,6 @@
 #include "journal/arm.h"
 #include "verify/chain.h"
 
-#define FAULT_EXPIRED 2 /* of a fault record's `what` */
 
 /* How a claim depends on a fault's being there. */
 enum need {
