@@ -8,8 +8,9 @@ static void faults_are_armed_before_load_and_disarmed_at_the_end(void **state)
     (void)state;
     rig_init(&r);
     add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
-    add_step(&r, add_phase(&r, "drags", PHASE_BY_CLOCK, 80 * NS_PER_MS), STEP_FAULT, "abort",
-             "payments/2", abort_keys);
+    struct step *fault = add_step(&r, add_phase(&r, "drags", PHASE_BY_CLOCK, 80 * NS_PER_MS),
+                                  STEP_FAULT, "abort", "payments/2", abort_keys);
+    json_object_set_new(fault->keys, "match", json_pack("{ss}", "method", "GET"));
     rig_run(&r);
     assert_int_equal(r.outcome, ENGINE_COMPLETE);
     assert_trace(&r, "load START 0\nload STOP\nproxy ARM 1\nload START 1\nproxy ARM\n"
@@ -25,7 +26,8 @@ static void faults_are_armed_before_load_and_disarmed_at_the_end(void **state)
     assert_int_equal(r.read->lost_count, 0);
     assert_int_equal(count_events(&r, "fault_armed"), 1);
     assert_int_equal(count_events(&r, "fault_disarmed"), 1);
-    assert_non_null(strstr(r.told, "fault.first: abort 503 on payments/2"));
+    assert_non_null(
+        strstr(r.told, "fault.first: abort 503 for requests with method GET on payments/2"));
     rig_release(&r);
 }
 

@@ -28,12 +28,16 @@ struct rig {
     enum engine_outcome outcome;
     struct error err;
     struct journal *read;
-    bool interrupt; /* ourselves, when the fault has fired first */
+    bool interrupt;       /* ourselves, when the fault has fired first */
+    char told_ends[1024]; /* of faults whose ttl was over */
 };
 
 static void on_event(void *cookie, const struct engine_event *event)
 {
-    const struct rig *r = cookie;
+    struct rig *r = cookie;
+    size_t len = strlen(r->told_ends);
+    if (strcmp(event->what, "fault.expired") == 0)
+        snprintf(r->told_ends + len, sizeof(r->told_ends) - len, "%s\n", event->text);
     if (r->interrupt && strcmp(event->what, "fault.first") == 0)
         kill(getpid(), SIGINT);
 }
@@ -367,8 +371,9 @@ static void a_refused_endpoint_comes_back_when_its_ttl_ends(void **state)
     assert_true(r.read->world_count >= 2);
     uint64_t t0_ns = r.read->phases[0].t0_ns;
     for (size_t i = 0; i < r.read->fault_count; i++)
-        expired = expired || r.read->faults[i].r.what == 2;
+        expired = expired || r.read->faults[i].r.what == FAULT_EXPIRED;
     assert_true(expired);
+    assert_string_equal(r.told_ends, "refuse on payments/1: its ttl is over\n");
     for (size_t i = 0; i < r.read->attempt_count; i++) {
         const struct attempt_record *a = &r.read->attempts[i].r;
         late += a->endpoint == 1 && a->at > t0_ns + 500 * NS_PER_MS;

@@ -4,6 +4,7 @@
 #include "engine/folder.h"
 #include "engine/walk_world.h"
 #include "journal/arm.h"
+#include "plan/fault_words.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -42,6 +43,17 @@ void walk_tell(struct walk *w, const char *what, const char *format, ...)
                                  .what = what,
                                  .text = line};
     o->on_event(o->cookie, &event);
+}
+
+void walk_tell_fault(struct walk *w, const struct walk_use *u, const char *what, const char *more)
+{
+    char does[128];
+    struct text match;
+    text_init(&match, 512);
+    fault_words_match(u->step->keys, &match);
+    walk_tell(w, what, "%s%s on %s%s", fault_use_print(&u->fault, does, sizeof(does)),
+              text_get(&match), u->step->on.text, more);
+    text_release(&match);
 }
 
 void walk_event(struct walk *w, const char *what, json_t *take_json, uint64_t t_ns)

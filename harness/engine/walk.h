@@ -220,6 +220,8 @@ void walk_committed(struct walk *w);
 void walk_kill(struct walk *w);
 
 /* --- between the walk's own files --- */
+/* "abort 503 for requests tagged f1:503 on payments", and ${more}. */
+void walk_tell_fault(struct walk *w, const struct walk_use *u, const char *what, const char *more);
 void walk_tell(struct walk *w, const char *what, const char *format, ...) PRINTF(3, 4);
 void walk_break(struct walk *w, const struct error *why);
 void walk_event(struct walk *w, const char *what, json_t *take_json, uint64_t t_ns);

@@ -308,7 +308,7 @@ static void tell_armed(struct walk *w, struct walk_use *u, uint64_t at_ns)
     if (event != NULL && u->fault.common.name != NULL)
         json_object_set_new(event, "name", json_string(u->fault.common.name));
     walk_event(w, "fault_armed", event, at_ns);
-    walk_tell(w, "fault.armed", "%s on %s", text, u->step->on.text);
+    walk_tell_fault(w, u, "fault.armed", "");
 }
 
 static void tell_disarmed(struct walk *w, struct walk_use *u, uint64_t now_ns)

@@ -389,12 +389,10 @@ static bool is_of_await(const struct await *a, const struct walk_use *u)
 static void fired(struct walk *w, struct walk_use *u)
 {
     struct await *a = current_await(w);
-    char text[128];
     u->fired++;
     if (!u->told_first) {
         u->told_first = true;
-        fault_use_print(&u->fault, text, sizeof(text));
-        walk_tell(w, "fault.first", "%s on %s", text, u->step->on.text);
+        walk_tell_fault(w, u, "fault.first", "");
     }
     if (a != NULL && a->kind == AWAIT_FIRED && is_of_await(a, u))
         await_on_fired(a);
@@ -468,10 +466,13 @@ static void see_fault(struct walk *w, struct bytes body)
     memcpy(&r, body.at, sizeof(r));
     if (r.what != FAULT_EXPIRED)
         return;
-    for (size_t i = 0; i < w->use_count; i++)
-        if (w->uses[i].fault.id == r.fault)
-            w->uses[i].expired = w->uses[i].on;
-    walk_tell(w, "fault.expired", "fault %u reached its ttl", r.fault);
+    for (size_t i = 0; i < w->use_count; i++) {
+        struct walk_use *u = &w->uses[i];
+        if (u->fault.id != r.fault || !u->on || u->expired) /* each of its proxies says so */
+            continue;
+        u->expired = true;
+        walk_tell_fault(w, u, "fault.expired", ": its ttl is over");
+    }
 }
 
 void walk_phase_on_record(struct walk *w, struct actor *a, uint8_t kind, struct bytes body)

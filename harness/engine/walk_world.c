@@ -198,7 +198,7 @@ struct walk_target *walk_target_find(const struct walk *w, const struct actor *a
 static void expire(struct walk_target *t)
 {
     t->use->expired = true;
-    walk_tell(t->walk, "fault.expired", "%s of %s reached its ttl", t->use->step->word, t->place);
+    walk_tell(t->walk, "fault.expired", "%s on %s: its ttl is over", t->use->step->word, t->place);
     struct fault_record r = {.at = loop_now_ns(t->walk->context->loop),
                              .fault = t->use->fault.id,
                              .what = FAULT_EXPIRED};
