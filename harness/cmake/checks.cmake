@@ -92,7 +92,9 @@ foreach(defect one_retry_more one_retry_fewer retries_400 retries_after_start ne
 endforeach()
 add_client_test(e2e.exceptions exceptions/run)
 add_client_test(e2e.needs needs/run)
-add_client_test(e2e.guard guard/run)
+foreach(case limits share errors refused calm expired probes sealed health missing window signals)
+  add_client_test(e2e.guard_${case} guard/run ${case})
+endforeach()
 add_client_test(e2e.browser browser/trial)
 add_client_test(e2e.live_json live/run json)
 foreach(case lines plain keys page pause answer signals hangup unread)
@@ -167,4 +169,13 @@ foreach(proxy nginx haproxy)
     set_tests_properties(real.external.${proxy}${suffix} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
       ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>")
   endforeach()
+endforeach()
+# The longest begin first (seconds, as measured): begun last, each would end alone.
+foreach(cost real.grpc:300 real.tls_claims:250 real.netem:190 real.external.haproxy.seed-policy:150 real.tls_matrix:130
+        real.envoy:130 real.external.nginx.seed-policy:120 real.explore.retries_400:110 real.defect.never_returns:110
+        real.limits_linkerd:100 real.discover:100 e2e.lint:130 verify.judge:120)
+  string(REPLACE ":" ";" cost ${cost})
+  list(GET cost 0 name)
+  list(GET cost 1 seconds)
+  set_tests_properties(${name} PROPERTIES COST ${seconds})
 endforeach()

@@ -104,7 +104,8 @@ static void a_plan_survives_json_with_the_same_hash(void **unused)
     struct text t;
     text_init(&t, 65536);
     plan_print_text(back, &t);
-    assert_non_null(strstr(text_get(&t), "\n  not asked: retry.max, retry.must: left out\n"));
+    assert_non_null(
+        strstr(text_get(&t), "\n  not asked: retry.max, retry.must\n    why: left out\n"));
     text_release(&t);
     plan_free(p);
     plan_free(back);

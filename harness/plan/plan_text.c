@@ -251,7 +251,7 @@ static void print_unasked(const struct scenario *s, struct text *to)
         const struct unasked *u = &s->unasked[i];
         for (size_t k = 0; k < u->claim_count; k++)
             text_add(to, "%s%s", k == 0 ? "  not asked: " : ", ", u->claims[k]);
-        text_add(to, ": %s\n", u->why);
+        text_add(to, "\n    why: %s\n", u->why);
     }
 }
 

@@ -74,16 +74,17 @@ static uint64_t need_of(const struct claim_type *type)
     return 1;
 }
 
-/* Neither is a gap: the policy says nothing of it, or it is no claim that plans ask. */
+/* None is a gap: the policy says nothing of it, it is no claim that plans ask, the suite's author
+ * does not want it. */
 static const char nothing_to_judge[] = "the policy gives it nothing to judge",
-                  not_generated[] = "not asked by the generated plan";
+                  not_generated[] = "not asked by the generated plan", left_out[] = "left out";
 
 static const char *why_not(const struct making *m, const struct claim_type *type, uint64_t seconds)
 {
     if (!type->applies(m->edge))
         return nothing_to_judge;
     if (!making_wants(m, type->id))
-        return "left out";
+        return left_out;
     if (strcmp(type->id, "timeout.request") == 0 && !making_reaches_timeout(m->edge))
         return "the tries are used up before the whole timeout";
     bool of_retries = strncmp(type->id, "retry.", 6) == 0 || strncmp(type->id, "backoff.", 8) == 0;
@@ -153,7 +154,7 @@ void making_tell_unasked(struct making *m)
         if (strncmp(types[i]->id, "await.", 6) == 0)
             continue;
         const char *why = why_not(m, types[i], making_seconds(s, types[i]->word, types[i]->only));
-        if (why == NULL || why == nothing_to_judge || why == not_generated)
+        if (why == NULL || why == nothing_to_judge || why == not_generated || why == left_out)
             continue;
         struct unasked *u = unasked_of(m, why);
         u->claims[u->claim_count++] = types[i]->id;

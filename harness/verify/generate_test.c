@@ -290,6 +290,11 @@ static void what_a_policy_says_and_no_phase_asks_is_told(void **state)
         assert_int_equal(found, told);
         assert_int_equal(s->unasked_count, c == 2 ? 2 : 0); /* one a reason */
         plan_free(p);
+        static const char *const alone[] = {"success"};
+        p = made_for(alone, &edge, DEPTH_QUICK, &s, &err, 0, &ok); /* the author wants no more */
+        assert_true(ok);
+        assert_int_equal(s->unasked_count, 0);
+        plan_free(p);
     }
 }
 
