@@ -78,6 +78,7 @@ CHANGE(ejects_short, m->outlier.base_ns /= 2)
 CHANGE(ejects_long, m->outlier.base_ns += 3 * NS_PER_S)
 CHANGE(never_back, m->outlier.base_ns = m->outlier.max_ns = UINT64_C(3600) * NS_PER_S)
 CHANGE(no_cap, m->outlier.cap_percent = 100)
+CHANGE(panics, (m->outlier.cap_percent = 100, m->outlier.panic_percent = 60))
 
 static const struct row {
     const char *name, *claim, *also;
@@ -121,6 +122,7 @@ static const struct row {
     ENVOY(ejects_long, "eject.length", "eject.return"),
     ENVOY(never_back, "eject.return", "eject.length,retry.must"),
     ENVOY(no_cap, "eject.cap", "eject.panic,eject.early,eject.length"),
+    ENVOY(panics, "eject.panic", "eject.cap,eject.length"),
     LINKERD(retry_more, "retry.max", "amplify"),
     LINKERD(retry_fewer, "retry.must", "timeout.try,timeout.try.restart"),
     LINKERD(also_400, "retry.only", ""),

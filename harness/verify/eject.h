@@ -6,6 +6,9 @@
 
 #include "verify/window.h"
 
+/* A change of who is out is certainly seen so long after the update that may wait (merge_ns). */
+#define EJECT_GRACE_NS (400 * NS_PER_MS)
+
 struct ejector {
     uint64_t
         c[2]; /* failures in a row: [0] of any kind, [1] gateway errors; 0: that detector is off */

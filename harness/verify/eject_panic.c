@@ -11,7 +11,6 @@
 #define LEAST 20 /* tries in that state */
 /* Tries on hosts that should be out: so many are no leak of one update. */
 #define STRIKES_LEAST 20
-#define GRACE_NS (400 * NS_PER_MS)
 
 struct host_state {
     uint64_t due_ns; /* it certainly was to be out from then on; 0: not */
@@ -22,12 +21,15 @@ struct host_state {
 struct gap {
     uint64_t begin_ns, end_ns;
 };
+/* What a silence was by the shortest ejection. */
+enum lasted { UNKNOWN, TOO_SHORT, LONG_ENOUGH };
 struct panic {
     struct ejector e;
     struct gap *gaps;
     size_t gap_count;
+    enum lasted *lasted; /* [silence] */
     struct host_state *hosts;
-    uint64_t states;  /* tries while as many were out as may be, and one more failed */
+    uint64_t states;  /* tries while as many were out as may be, and one more had long failed */
     uint64_t strikes; /* tries on hosts that should be out, of the present run */
     uint64_t run_ns;  /* when the present run began; 0: none */
     uint64_t worst, worst_ns;
@@ -39,6 +41,28 @@ static uint64_t panic_percent(const struct edge_policy *edge)
     return edge->outlier.min_health_percent.set ? edge->outlier.min_health_percent.number : 0;
 }
 
+/* What a panic ends is over sooner than the shortest ejection. */
+static void find_soon(const struct window *w, struct panic *p)
+{
+    const struct track *t = w->track;
+    p->lasted = check_alloc_zero(t->silence_count + 1, sizeof(*p->lasted));
+    for (size_t i = 0; i < t->silence_count; i++) {
+        struct outing o;
+        if (eject_outing(w, &p->e, i, &o) && o.ended)
+            p->lasted[i] = o.most_ns < o.short_ns                      ? TOO_SHORT
+                           : o.k_most == 1 && o.least_ns >= o.short_ns ? LONG_ENOUGH
+                                                                       : UNKNOWN;
+    }
+}
+
+static enum lasted lasted(const struct panic *p, const struct track *t, uint32_t after)
+{
+    for (size_t i = 0; i < t->silence_count; i++)
+        if (t->silences[i].after == after && p->lasted[i] != UNKNOWN)
+            return p->lasted[i];
+    return UNKNOWN;
+}
+
 static void find_gaps(const struct track *t, struct panic *p)
 {
     p->gaps = check_alloc_zero((size_t)t->try_count + t->host_count + 1, sizeof(*p->gaps));
@@ -46,7 +70,7 @@ static void find_gaps(const struct track *t, struct panic *p)
         uint64_t before = 0;
         for (uint32_t i = 0; i < t->hosts[h].count; i++) {
             const struct try *x = &t->tries[t->hosts[h].tries[i]];
-            if (x->after_gap && before != 0)
+            if (x->after_gap && before != 0 && lasted(p, t, t->hosts[h].tries[i]) != TOO_SHORT)
                 p->gaps[p->gap_count++] = (struct gap){before, x->head_ns};
             before = x->head_ns;
         }
@@ -57,7 +81,7 @@ static void find_gaps(const struct track *t, struct panic *p)
 }
 
 /* No host went out or came back just before, nor may have, nor may be out unseen: an update that
- * waits for another is no panic. */
+ * waits for another is no panic. Who comes back sooner than an ejection ends waits for none. */
 static bool is_settled(const struct panic *p, const struct track *t, uint64_t t_ns,
                        uint64_t grace_ns)
 {
@@ -67,7 +91,8 @@ static bool is_settled(const struct panic *p, const struct track *t, uint64_t t_
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if ((s->begin_ns <= t_ns && s->begin_ns + grace_ns > t_ns) ||
-            (s->after != TRACK_NONE && s->end_ns <= t_ns && s->end_ns + grace_ns > t_ns))
+            (p->lasted[i] != TOO_SHORT && s->after != TRACK_NONE && s->end_ns <= t_ns &&
+             s->end_ns + grace_ns > t_ns))
             return false;
     }
     return true;
@@ -79,6 +104,24 @@ static uint32_t failing(const struct panic *p, uint32_t count)
     for (uint32_t h = 0; h < count; h++)
         sum += p->hosts[h].fails;
     return sum;
+}
+
+/* It was to be out for so long that an update which waits has shown it. */
+static bool is_overdue(const struct track *t, const struct host_state *s, uint64_t t_ns,
+                       uint64_t grace_ns)
+{
+    return s->due_ns != 0 &&
+           t_ns - s->due_ns >= grace_ns + spans_within(&t->taint, s->due_ns, t_ns);
+}
+
+/* More than may be out: a panic, were there one, would be seen by now. */
+static bool are_overdue(const struct panic *p, const struct track *t, uint64_t t_ns,
+                        uint64_t grace_ns)
+{
+    uint32_t sum = 0;
+    for (uint32_t h = 0; h < t->host_count; h++)
+        sum += is_overdue(t, &p->hosts[h], t_ns, grace_ns);
+    return sum > p->e.cap;
 }
 
 static void end_run(struct panic *p)
@@ -103,23 +146,10 @@ static void strike(const struct window *w, struct panic *p, const struct try *x,
     p->worst = p->strikes > p->worst ? p->strikes : p->worst;
 }
 
-static void look_at(const struct window *w, struct panic *p, const struct try *x, uint32_t host,
-                    uint32_t position, struct verdict *ret)
+static void note(const struct track *t, struct panic *p, const struct try *x, uint32_t host,
+                 uint32_t position)
 {
-    const struct track *t = w->track;
     struct host_state *s = &p->hosts[host];
-    uint64_t grace = p->e.merge_ns + GRACE_NS;
-    uint32_t out = eject_out(t, UINT32_MAX, x->head_ns);
-    bool full = failing(p, t->host_count) > p->e.cap;
-    if (x->after_silence)
-        s->due_ns = 0;
-    if (full && out == p->e.cap)
-        p->states++;
-    if (!full || out >= p->e.cap || !is_settled(p, t, x->head_ns, grace))
-        end_run(p);
-    else if (s->due_ns != 0 && !spans_hold(&t->taint, x->head_ns) &&
-             x->head_ns - s->due_ns >= grace + spans_within(&t->taint, s->due_ns, x->head_ns))
-        strike(w, p, x, out, ret);
     if ((x->rule[0] & RULE_FAILED) == 0) {
         *s = (struct host_state){0};
         return;
@@ -130,11 +160,54 @@ static void look_at(const struct window *w, struct panic *p, const struct try *x
     s->due_ns = s->due_ns == 0 ? x->seen_ns : s->due_ns;
 }
 
+/* Where no more failed than may be out, nothing panics. Only a mesh whose ejections are long enough
+ * then shows a panic by short ones. */
+static void prove_lengths(const struct track *t, struct panic *p)
+{
+    bool is_right = false, is_short = false;
+    for (uint32_t i = 0; i < t->try_count; i++) {
+        const struct try *x = &t->tries[i];
+        uint32_t position = track_position(t, i);
+        if (position == TRACK_NONE)
+            continue;
+        if (x->after_silence && failing(p, t->host_count) <= p->e.cap) {
+            is_right = is_right || lasted(p, t, i) == LONG_ENOUGH;
+            is_short = is_short || lasted(p, t, i) == TOO_SHORT;
+        }
+        note(t, p, x, x->r->endpoint - 1u, position);
+    }
+    for (size_t i = 0; i < t->silence_count; i++)
+        p->lasted[i] = is_right && !is_short ? p->lasted[i] : UNKNOWN;
+    for (uint32_t h = 0; h < t->host_count; h++)
+        p->hosts[h] = (struct host_state){0};
+}
+
+static void look_at(const struct window *w, struct panic *p, const struct try *x, uint32_t host,
+                    uint32_t position, struct verdict *ret)
+{
+    const struct track *t = w->track;
+    struct host_state *s = &p->hosts[host];
+    uint64_t grace = p->e.merge_ns + EJECT_GRACE_NS;
+    uint32_t out = eject_out(t, UINT32_MAX, x->head_ns);
+    bool full = failing(p, t->host_count) > p->e.cap;
+    if (x->after_silence)
+        s->due_ns = 0;
+    if (full && out == p->e.cap && are_overdue(p, t, x->head_ns, grace))
+        p->states++;
+    if (!full || out >= p->e.cap || !is_settled(p, t, x->head_ns, grace))
+        end_run(p);
+    else if (!spans_hold(&t->taint, x->head_ns) && is_overdue(t, s, x->head_ns, grace))
+        strike(w, p, x, out, ret);
+    note(t, p, x, host, position);
+}
+
 static void walk(const struct window *w, struct panic *p, struct verdict *ret)
 {
     const struct track *t = w->track;
     uint32_t end = track_try_at(t, w->wide.to_ns);
     p->hosts = check_alloc_zero((size_t)t->host_count + 1, sizeof(*p->hosts));
+    find_soon(w, p);
+    prove_lengths(t, p);
     find_gaps(t, p);
     for (uint32_t i = track_try_at(t, w->wide.from_ns); i < end; i++) {
         uint32_t position = track_position(t, i);
@@ -143,8 +216,10 @@ static void walk(const struct window *w, struct panic *p, struct verdict *ret)
     }
     free(p->hosts);
     free(p->gaps);
+    free(p->lasted);
     p->hosts = NULL;
     p->gaps = NULL;
+    p->lasted = NULL;
 }
 
 /* Whether somebody asked for just this: it shares its phase with the cap. */
@@ -161,7 +236,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     struct panic p = {0};
     uint32_t n = t->host_count;
     ret->needed = window_enough(w, LEAST);
-    ret->unit = "tries while one more failed than may be out";
+    ret->unit = "tries while one more than may be out had long failed";
     if (!ejector_init(&p.e, edge, n) || n == 0)
         return;
     verdict_policy(ret, &edge->outlier.max_ejection_percent, arena,

@@ -5,7 +5,6 @@
 #include "journal/arm.h"
 #include "verify/chain.h"
 
-
 /* How a claim depends on a fault's being there. */
 enum need {
     NEED_NOTHING,

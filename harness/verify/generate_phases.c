@@ -16,6 +16,7 @@
 #define ALONE_NS (30 * NS_PER_MS) /* between requests that are sent one at a time */
 #define MET_LEAST 10
 #define EARLY_RATE 150
+#define CAP_RATE 300
 #define EARLY_ROUNDS 10
 #define QUIET_NS (300 * NS_PER_MS)
 #define AWAIT_MORE_NS (2 * NS_PER_S)
@@ -317,12 +318,14 @@ static void cap(struct making *m)
     static const char *const parts[] = {"cap", "panic", NULL};
     if (!making_wants(m, "eject.cap") || m->ejector.cap + 1 > m->n)
         return;
-    uint64_t lasting = m->ejector.merge_ns + NS_PER_S +
-                       ejector_least(&m->ejector) * m->n * NS_PER_S / EARLY_RATE +
-                       silence_picks(m) * NS_PER_S / EARLY_RATE;
+    /* Out, and certainly seen so; then, twice over, the picks that show a panic, which may be over
+     * when the first ejection is. */
+    uint64_t lasting =
+        m->ejector.merge_ns + EJECT_GRACE_NS + NS_PER_S / 2 +
+        (ejector_least(&m->ejector) * m->n + 2 * silence_picks(m)) * NS_PER_S / CAP_RATE;
     quiet(m, "quiet again");
     making_begin(m);
-    making_open(m, EARLY_RATE);
+    making_open(m, CAP_RATE);
     for (uint32_t i = 0; i <= m->ejector.cap; i++)
         making_step(m, step_make(m->p, STEP_FAULT, "abort",
                                  making_endpoint(m, (m->other + i) % m->n + 1), m->options->source,

@@ -22,6 +22,7 @@ static const struct couple {
     {"eject.trip", "eject.cap", "nothing was out, see eject.trip"},
     {"eject.trip", "eject.length", "nothing was out, see eject.trip"},
     {"eject.early", "eject.trip", "the count is wrong, see eject.early"},
+    {"eject.panic", "eject.length", "a panic sends to those that are out, see eject.panic"},
 };
 
 static bool is_beside(const struct judged *a, const struct judged *b)

@@ -272,6 +272,58 @@ static void a_mesh_in_panic_sends_to_those_that_should_be_out(void **state)
     whole_close(&w);
 }
 
+/* The second fails alone from 2 s on and is out for ${out_us}; from 7 s on the third fails too, and
+ * the second is out for a second, until an update that waited shows the panic. Ejections last 2 s
+ * and up to a sweep of 1 s. */
+static void panicking(struct whole *w, uint64_t out_us, uint64_t to_us)
+{
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    uint64_t fifth_us = 0;
+    uint32_t failures = 0;
+    edge.outlier = (struct outlier_rule){.present = true,
+                                         .consecutive_5xx = whole_value(5),
+                                         .interval = whole_value(NS_PER_S),
+                                         .base_ejection = whole_value(2 * NS_PER_S),
+                                         .max_ejection_percent = whole_value(34)};
+    whole_open(w, &edge, "http1");
+    (void)whole_phase(w, "warm", 0, 2 * S);
+    (void)whole_phase(w, "trip", 2 * S, 7 * S);
+    whole_step(w, whole_phase(w, "cap", 7 * S, to_us), STEP_EXPECT, "ejection", "payments",
+               (const char *const[]){"only", "panic", NULL});
+    for (uint64_t at_us = 0; at_us < to_us; at_us += 5 * MS) {
+        bool both = at_us >= 7 * S;
+        uint16_t host = (uint16_t)(at_us / (5 * MS) % 3 + 1);
+        if (at_us == 7 * S)
+            failures = 0;
+        if (host == 2 && failures == 5 && at_us - fifth_us < (both ? S : out_us))
+            host = (uint16_t)(at_us / (5 * MS) % 2 == 0 ? 1 : 3);
+        bool fails = (host == 2 && at_us >= 2 * S && (both || failures < 5)) || (host == 3 && both);
+        if (fails && host == 2 && failures < 5 && ++failures == 5)
+            fifth_us = at_us;
+        uint16_t status = fails ? 503 : 200;
+        uint64_t id =
+            whole_request(w, at_us, at_us + 2 * MS, (struct request_record){.status = status});
+        whole_try(w, id, at_us + 500, at_us + MS,
+                  (struct attempt_record){.status = status, .endpoint = host});
+    }
+}
+
+/* What was seen before an update could show it says nothing of a panic. Then it is over as soon as
+ * the first ejection is: by who comes back sooner than that it shows, where this mesh's ejections
+ * are else as long as they must be. */
+static void a_panic_that_an_update_delays_is_no_pass(void **state)
+{
+    struct whole w;
+    (void)state;
+    panicking(&w, 2500 * MS, 8700 * MS);
+    whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED,
+              "more than may be out had long failed");
+    panicking(&w, 2500 * MS, 9500 * MS);
+    whole_are(&w, "eject.panic", VERDICT_FAIL, WHY_NONE, "0 of 3 out while 2 fail");
+    panicking(&w, 1200 * MS, 9500 * MS); /* it lets all of them back so soon: see eject.length */
+    whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +337,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_stalls_behind_its_head_is_cut_at_the_timeout),
         cmocka_unit_test(a_whole_answer_before_a_held_try_has_not_stalled),
         cmocka_unit_test(a_mesh_in_panic_sends_to_those_that_should_be_out),
+        cmocka_unit_test(a_panic_that_an_update_delays_is_no_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
