@@ -48,8 +48,8 @@ static uint64_t allowed(const struct edge_policy *edge, uint64_t active)
     return share > least ? share : least;
 }
 
-/* What the percentage is of: requests in flight and, with an interval, the tries that it saw begin:
- * the most in ${taken}. */
+/* What the percentage is of: requests in flight and, with an interval, the tries that it saw begin,
+ * those too that never reached an endpoint: the most in ${taken}. */
 static uint64_t active_most(const struct edge_policy *edge, const struct flight *f,
                             const struct intervals *heads, const struct span *taken)
 {
@@ -58,7 +58,8 @@ static uint64_t active_most(const struct edge_policy *edge, const struct flight 
     if (interval == 0)
         return active;
     uint64_t from = taken->from_ns > interval ? taken->from_ns - interval : 0;
-    return active + intervals_touching(heads, from, taken->to_ns + READ_NS);
+    return active + intervals_touching(heads, from, taken->to_ns + READ_NS) +
+           track_hidden(f->w->track, from, taken->to_ns);
 }
 
 /* The same at one moment, and of an interval what is left when its last tenth is forgotten: the

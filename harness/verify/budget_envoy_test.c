@@ -212,6 +212,26 @@ static void an_interval_forgets(void **state)
     }
 }
 
+/* Those that failed before they reached an endpoint too: the mesh began them. Of 10 000 simulated
+ * gates one had refused connections in the phase before, and FAILed. */
+static void tries_that_never_reached_us_count_in_the_interval(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
+    (void)state;
+    for (uint64_t hidden = 0; hidden <= 10; hidden += 10) {
+        open_empty(&l, &edge, NULL);
+        for (uint64_t i = 0; i < 5; i++)
+            add_round(&l, (i + 1) * S / 2, i == 4 ? USERS : 0, 2 * MS);
+        for (uint64_t i = 0; i < hidden; i++)
+            limits_request(&l, 2400 * MS + i * MS, 2420 * MS + i * MS, 503, false);
+        if (hidden > 0)
+            limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 10 retries at once");
+        else
+            limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "10 retries at once");
+    }
+}
+
 /* Taken in the instant in which the try before it ended: it was not out before itself. */
 static void a_retry_is_not_counted_against_itself(void **state)
 {
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(of_several_the_most_at_once_is_told),
         cmocka_unit_test(without_an_interval_tries_that_begin_do_not_count),
         cmocka_unit_test(an_interval_forgets),
+        cmocka_unit_test(tries_that_never_reached_us_count_in_the_interval),
         cmocka_unit_test(a_retry_is_not_counted_against_itself),
         cmocka_unit_test(what_comes_after_the_phase_is_another_ones),
         cmocka_unit_test(what_a_timer_may_have_ended_was_not_refused),
