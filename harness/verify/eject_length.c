@@ -118,6 +118,13 @@ struct lengths {
     uint32_t host;
 };
 
+/* A panic hid who was out, and how often: the host's count may be larger than what was seen. */
+static bool count_is_hidden(const struct panics *p, const struct ejector *e, uint64_t begin_ns)
+{
+    uint64_t back = FORGET_SWEEPS * e->interval_ns, from = begin_ns > back ? begin_ns - back : 0;
+    return p->blind || spans_within(&p->spans, from, begin_ns) > 0;
+}
+
 static void collect(const struct window *w, const struct ejector *e, const struct panics *panics,
                     struct lengths *l, struct verdict *ret)
 {
@@ -127,7 +134,8 @@ static void collect(const struct window *w, const struct ejector *e, const struc
         if (!eject_touches(&t->silences[i], &w->wide) || !eject_outing(w, e, i, &o) ||
             panics_hide(panics, t->silences[i].end_ns))
             continue;
-        bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns;
+        bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns &&
+                    !count_is_hidden(panics, e, t->silences[i].begin_ns);
         if (!o.ended && !late) {
             l->open++;
             continue;

@@ -401,6 +401,25 @@ static void an_ejection_that_a_panic_ends_is_not_too_short(void **state)
     }
 }
 
+/* It may have been out before while a panic showed nobody: then it is the second time, and longer.
+ */
+static void an_ejection_after_a_panic_is_not_too_long(void **state)
+{
+    (void)state;
+    for (int out = 0; out <= 2; out += 2) {
+        struct fixture f;
+        begin(&f, panics(2));
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add_gauge(&f, 1000, out);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2005, 9000, 6, both, 2);
+        add_clean(&f, 9000, 9500, 10, all, 3);
+        is(&f, "eject.length", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           out == 0 ? "at most" : "no ejections");
+    }
+}
+
 /* Endpoint 3 had been out all the time: with the panic's end it gets no tries any more. */
 static void a_silence_that_begins_as_a_panic_ends_is_no_early_one(void **state)
 {
@@ -564,6 +583,7 @@ int main(void)
         cmocka_unit_test(rounds_just_before_it_goes_out_show_nothing),
         cmocka_unit_test(a_host_that_fails_on_in_a_panic_may_be_out),
         cmocka_unit_test(an_ejection_that_a_panic_ends_is_not_too_short),
+        cmocka_unit_test(an_ejection_after_a_panic_is_not_too_long),
         cmocka_unit_test(a_silence_that_begins_as_a_panic_ends_is_no_early_one),
         cmocka_unit_test(a_try_in_a_panic_is_not_late),
         cmocka_unit_test(without_room_under_the_cap_no_try_is_late),
