@@ -95,8 +95,10 @@ static void stress_find(const struct window *w, const struct ejector *e, struct 
                 continue;
             }
             counted = counted && first != 0;
-            first = first == 0 ? x->head_ns : first;
-            uint64_t lasted = x->head_ns - first;
+            /* For the mesh it fails on since the failure that filled the count was seen. */
+            uint64_t since = e == NULL ? x->head_ns : x->seen_ns;
+            first = first == 0 && since != UINT64_MAX ? since : first;
+            uint64_t lasted = first != 0 && x->head_ns > first ? x->head_ns - first : 0;
             ret->longest_ns = lasted > ret->longest_ns ? lasted : ret->longest_ns;
             if (counted || lasted < ret->least_ns ||
                 track_picks(t, first, x->head_ns) < ret->least_picks)

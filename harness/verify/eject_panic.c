@@ -41,8 +41,8 @@ static uint64_t panic_percent(const struct edge_policy *edge)
     return edge->outlier.min_health_percent.set ? edge->outlier.min_health_percent.number : 0;
 }
 
-/* What a panic ends is over sooner than the shortest ejection. */
-static void find_soon(const struct window *w, struct panic *p)
+/* What a panic ends is over sooner than the shortest ejection can be. */
+static void find_lasted(const struct window *w, struct panic *p)
 {
     const struct track *t = w->track;
     p->lasted = check_alloc_zero(t->silence_count + 1, sizeof(*p->lasted));
@@ -98,11 +98,14 @@ static bool is_settled(const struct panic *p, const struct track *t, uint64_t t_
     return true;
 }
 
-static uint32_t failing(const struct panic *p, uint32_t count)
+/* The mesh has seen that they fail: the last of the failures that count may end long after it
+ * began.
+ */
+static uint32_t failing(const struct panic *p, uint32_t count, uint64_t t_ns)
 {
     uint32_t sum = 0;
     for (uint32_t h = 0; h < count; h++)
-        sum += p->hosts[h].fails;
+        sum += p->hosts[h].fails && p->hosts[h].due_ns <= t_ns;
     return sum;
 }
 
@@ -110,7 +113,7 @@ static uint32_t failing(const struct panic *p, uint32_t count)
 static bool is_overdue(const struct track *t, const struct host_state *s, uint64_t t_ns,
                        uint64_t grace_ns)
 {
-    return s->due_ns != 0 &&
+    return s->due_ns != 0 && s->due_ns <= t_ns &&
            t_ns - s->due_ns >= grace_ns + spans_within(&t->taint, s->due_ns, t_ns);
 }
 
@@ -170,7 +173,7 @@ static void prove_lengths(const struct track *t, struct panic *p)
         uint32_t position = track_position(t, i);
         if (position == TRACK_NONE)
             continue;
-        if (x->after_silence && failing(p, t->host_count) <= p->e.cap) {
+        if (x->after_silence && failing(p, t->host_count, x->head_ns) <= p->e.cap) {
             is_right = is_right || lasted(p, t, i) == LONG_ENOUGH;
             is_short = is_short || lasted(p, t, i) == TOO_SHORT;
         }
@@ -189,7 +192,7 @@ static void look_at(const struct window *w, struct panic *p, const struct try *x
     struct host_state *s = &p->hosts[host];
     uint64_t grace = p->e.merge_ns + EJECT_GRACE_NS;
     uint32_t out = eject_out(t, UINT32_MAX, x->head_ns);
-    bool full = failing(p, t->host_count) > p->e.cap;
+    bool full = failing(p, t->host_count, x->head_ns) > p->e.cap;
     if (x->after_silence)
         s->due_ns = 0;
     if (full && out == p->e.cap && are_overdue(p, t, x->head_ns, grace))
@@ -206,7 +209,7 @@ static void walk(const struct window *w, struct panic *p, struct verdict *ret)
     const struct track *t = w->track;
     uint32_t end = track_try_at(t, w->wide.to_ns);
     p->hosts = check_alloc_zero((size_t)t->host_count + 1, sizeof(*p->hosts));
-    find_soon(w, p);
+    find_lasted(w, p);
     prove_lengths(t, p);
     find_gaps(t, p);
     for (uint32_t i = track_try_at(t, w->wide.from_ns); i < end; i++) {

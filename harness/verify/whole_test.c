@@ -324,6 +324,47 @@ static void a_panic_that_an_update_delays_is_no_pass(void **state)
     whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
+/* Failures that take two seconds: of the second from 2 s on, which is out when its fifth is seen,
+ * and of the third from ${third_us} on. */
+static void failing_slowly(struct whole *w, const char *part, uint64_t third_us, uint64_t to_us)
+{
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    edge.outlier = (struct outlier_rule){.present = true,
+                                         .consecutive_5xx = whole_value(5),
+                                         .interval = whole_value(NS_PER_S),
+                                         .base_ejection = whole_value(30 * NS_PER_S),
+                                         .max_ejection_percent = whole_value(34)};
+    whole_open(w, &edge, "http1");
+    (void)whole_phase(w, "warm", 0, 2 * S);
+    whole_step(w, whole_phase(w, "cap", 2 * S, to_us), STEP_EXPECT, "ejection", "payments",
+               (const char *const[]){"only", part, NULL});
+    for (uint64_t at_us = 0; at_us < to_us; at_us += 5 * MS) {
+        uint16_t host = (uint16_t)(at_us / (5 * MS) % 3 + 1);
+        if (host == 2 && at_us >= 4 * S + 100 * MS)
+            host = (uint16_t)(at_us / (5 * MS) % 2 == 0 ? 1 : 3);
+        bool fails = (host == 2 && at_us >= 2 * S) || (host == 3 && at_us >= third_us);
+        uint64_t takes_us = fails ? 2 * S : 2 * MS;
+        uint16_t status = fails ? 503 : 200;
+        uint64_t id = whole_request(w, at_us, at_us + takes_us + MS,
+                                    (struct request_record){.status = status});
+        whole_try(w, id, at_us + 500, at_us + takes_us,
+                  (struct attempt_record){.status = status, .endpoint = host});
+    }
+}
+
+/* Five of each were begun long before the mesh saw one. */
+static void a_failure_that_is_under_way_puts_nobody_out(void **state)
+{
+    struct whole w;
+    (void)state;
+    failing_slowly(&w, "panic", 2 * S, 9 * S);
+    whole_are(&w, "eject.panic", VERDICT_PASS, WHY_NONE, "1 of 3 out");
+    failing_slowly(&w, "cap", 7 * S, 9 * S + 500 * MS);
+    whole_are(&w, "eject.cap", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "failed long enough");
+    failing_slowly(&w, "cap", 7 * S, 12 * S);
+    whole_are(&w, "eject.cap", VERDICT_PASS, WHY_NONE, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_whole_answer_before_a_held_try_has_not_stalled),
         cmocka_unit_test(a_mesh_in_panic_sends_to_those_that_should_be_out),
         cmocka_unit_test(a_panic_that_an_update_delays_is_no_pass),
+        cmocka_unit_test(a_failure_that_is_under_way_puts_nobody_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
