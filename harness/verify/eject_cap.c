@@ -95,9 +95,8 @@ static void stress_find(const struct window *w, const struct ejector *e, struct 
                 continue;
             }
             counted = counted && first != 0;
-            /* For the mesh it fails on since the failure that filled the count was seen. */
-            uint64_t since = e == NULL ? x->head_ns : x->seen_ns;
-            first = first == 0 && since != UINT64_MAX ? since : first;
+            /* For the mesh it fails on since that failure was seen. */
+            first = first == 0 && x->seen_ns != UINT64_MAX ? x->seen_ns : first;
             uint64_t lasted = first != 0 && x->head_ns > first ? x->head_ns - first : 0;
             ret->longest_ns = lasted > ret->longest_ns ? lasted : ret->longest_ns;
             if (counted || lasted < ret->least_ns ||

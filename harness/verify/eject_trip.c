@@ -9,6 +9,7 @@
 #define RUN_LEAST_NS (1500 * NS_PER_MS)
 
 struct run {
+    uint64_t due_ns; /* when the mesh had seen the failure past the threshold; 0: no run */
     uint64_t tries, counted, first_ns, last_ns;
 };
 
@@ -41,7 +42,9 @@ static struct run longest_run(const struct window *w, const struct ejector *e,
             run = (struct run){0};
             continue;
         }
-        if (spans_hold(&t->taint, x->head_ns))
+        if (run.due_ns == 0 && x->seen_ns != UINT64_MAX)
+            run.due_ns = x->seen_ns;
+        if (run.due_ns == 0 || x->head_ns < run.due_ns || spans_hold(&t->taint, x->head_ns))
             continue;
         if (run.tries++ == 0)
             run.first_ns = x->head_ns;

@@ -324,9 +324,10 @@ static void a_panic_that_an_update_delays_is_no_pass(void **state)
     whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
-/* Failures that take two seconds: of the second from 2 s on, which is out when its fifth is seen,
+/* Failures that take ${takes_us}: of the second from 2 s on, which is out when its fifth is seen,
  * and of the third from ${third_us} on. */
-static void failing_slowly(struct whole *w, const char *part, uint64_t third_us, uint64_t to_us)
+static void failing_slowly(struct whole *w, const char *part, uint64_t takes_us, uint64_t third_us,
+                           uint64_t to_us)
 {
     struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
     edge.outlier = (struct outlier_rule){.present = true,
@@ -340,14 +341,14 @@ static void failing_slowly(struct whole *w, const char *part, uint64_t third_us,
                (const char *const[]){"only", part, NULL});
     for (uint64_t at_us = 0; at_us < to_us; at_us += 5 * MS) {
         uint16_t host = (uint16_t)(at_us / (5 * MS) % 3 + 1);
-        if (host == 2 && at_us >= 4 * S + 100 * MS)
+        if (host == 2 && at_us >= 2 * S + takes_us + 100 * MS)
             host = (uint16_t)(at_us / (5 * MS) % 2 == 0 ? 1 : 3);
         bool fails = (host == 2 && at_us >= 2 * S) || (host == 3 && at_us >= third_us);
-        uint64_t takes_us = fails ? 2 * S : 2 * MS;
+        uint64_t end_us = at_us + (fails ? takes_us : 2 * MS);
         uint16_t status = fails ? 503 : 200;
-        uint64_t id = whole_request(w, at_us, at_us + takes_us + MS,
-                                    (struct request_record){.status = status});
-        whole_try(w, id, at_us + 500, at_us + takes_us,
+        uint64_t id =
+            whole_request(w, at_us, end_us + MS, (struct request_record){.status = status});
+        whole_try(w, id, at_us + 500, end_us,
                   (struct attempt_record){.status = status, .endpoint = host});
     }
 }
@@ -357,12 +358,14 @@ static void a_failure_that_is_under_way_puts_nobody_out(void **state)
 {
     struct whole w;
     (void)state;
-    failing_slowly(&w, "panic", 2 * S, 9 * S);
+    failing_slowly(&w, "panic", 2 * S, 2 * S, 9 * S);
     whole_are(&w, "eject.panic", VERDICT_PASS, WHY_NONE, "1 of 3 out");
-    failing_slowly(&w, "cap", 7 * S, 9 * S + 500 * MS);
+    failing_slowly(&w, "cap", 2 * S, 7 * S, 9 * S + 500 * MS);
     whole_are(&w, "eject.cap", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "failed long enough");
-    failing_slowly(&w, "cap", 7 * S, 12 * S);
+    failing_slowly(&w, "cap", 2 * S, 7 * S, 12 * S);
     whole_are(&w, "eject.cap", VERDICT_PASS, WHY_NONE, "");
+    failing_slowly(&w, "trips", 5 * S, 20 * S, 2 * S + 4900 * MS);
+    whole_are(&w, "eject.trip", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
 int main(void)
