@@ -5,6 +5,7 @@
 #include "verify/backoff.h"
 #include "verify/claims.h"
 #include "verify/eject.h"
+#include "verify/retry_dead.h"
 #include "verify/timeout.h"
 #include "verify/window.h"
 
@@ -304,44 +305,6 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
     }
 }
 
-static bool resets_at_accept(const struct step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *when = json_string_value(json_object_get(steps[i].keys, "when"));
-        if (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "reset") == 0 && when != NULL &&
-            strcmp(when, "accept") == 0)
-            return true;
-        if (resets_at_accept(steps[i].steps, steps[i].step_count))
-            return true;
-    }
-    return false;
-}
-
-/* A dead endpoint refuses. */
-static bool kills_endpoint(const struct step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *what = json_string_value(json_object_get(steps[i].keys, "what"));
-        if (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "kill") == 0 &&
-            (what == NULL || strcmp(what, "endpoint") == 0))
-            return true;
-        if (kills_endpoint(steps[i].steps, steps[i].step_count))
-            return true;
-    }
-    return false;
-}
-
-/* The dead ends of a phase, NULL: none. Only where every request can still find a live host. */
-static const char *hidden_cause(const struct edge_policy *edge, const struct window *w)
-{
-    if (!edge->retry.other_host || w->phase == NULL)
-        return NULL;
-    if (window_has_fault(w, "refuse") || kills_endpoint(w->phase->steps, w->phase->step_count))
-        return retry_rule_covers(edge, CAUSE_REFUSED, 0) ? "refuse" : NULL;
-    bool accept = resets_at_accept(w->phase->steps, w->phase->step_count);
-    return accept && retry_rule_covers(edge, CAUSE_ACCEPT, 0) ? "accept" : NULL;
-}
-
 /* Ends that only HTTP/2 and gRPC know. */
 static void add_asked_grpc(const struct window *w, struct tallies *t)
 {
@@ -525,7 +488,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     if (edge->outlier.present && outlier_rule_cap(&edge->outlier, w->track->host_count) > 0)
         t.threshold = outlier_rule_threshold(&edge->outlier, true);
     add_asked(edge, w, &t);
-    const char *hidden = hidden_cause(edge, w);
+    const char *hidden = retry_dead_cause(edge, w);
     t.hidden = hidden != NULL;
     if (retries_at_once(edge) != NULL)
         find_longest(w, &t);
