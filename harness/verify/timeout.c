@@ -60,6 +60,10 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
     uint64_t begun = w->track->same_clock ? r->start_ns : w->track->tries[r->first].head_ns;
     if (whole != 0 && whole <= x->head_ns - begun + p + TIMEOUT_LEFT_OVER_NS)
         return false;
+    /* Across clocks nobody knows how long the first try waited: the request's own time tells. */
+    if (whole != 0 && !w->track->same_clock && x->next == TRACK_NONE &&
+        r->done_ns + TIMEOUT_LEFT_OVER_NS >= r->start_ns + whole)
+        return false;
     *ret_life_ns = end - x->head_ns;
     *ret_open = released;
     return true;

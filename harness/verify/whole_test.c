@@ -368,6 +368,39 @@ static void a_failure_that_is_under_way_puts_nobody_out(void **state)
     whole_are(&w, "eject.trip", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
+/* Slow answers that are cut 400 ms after the try came, of at most 600 ms: it had waited for a
+ * connection for ${waits_us}, and the request may take 800 ms. */
+static void cut_early(struct whole *w, uint64_t waits_us)
+{
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    edge.retry.per_try_timeout = whole_value(600 * NS_PER_MS);
+    edge.request_timeout = whole_value(800 * NS_PER_MS);
+    whole_open(w, &edge, "http1");
+    whole_step(w, whole_phase(w, "calls", 0, 20 * S), STEP_EXPECT, "timeout", "client -> payments",
+               (const char *const[]){"only", "per_try", NULL});
+    for (uint64_t at_us = 0; at_us < 19 * S; at_us += 20 * MS)
+        whole_good(w, at_us, 2 * MS);
+    for (uint64_t i = 1; i < 30; i++) {
+        uint64_t at_us = i * 600 * MS + 5 * MS, left_us = 400 * MS;
+        uint64_t id = whole_request(
+            w, at_us, at_us + waits_us + left_us,
+            (struct request_record){.status = 504, .tag = journal_add_name(w->j, "f1:slow")});
+        whole_try(w, id, at_us + waits_us, 0,
+                  (struct attempt_record){
+                      .outcome = OUTCOME_LEFT, .left = left_us * NS_PER_US, .left_kind = LEFT_RST});
+    }
+}
+
+static void what_the_whole_timeout_cuts_was_not_cut_by_the_trys(void **state)
+{
+    struct whole w;
+    (void)state;
+    cut_early(&w, MS);
+    whole_are(&w, "timeout.try.kept", VERDICT_FAIL, WHY_NONE, "29 of 29 cut before");
+    cut_early(&w, 400 * MS);
+    whole_are(&w, "timeout.try.kept", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_mesh_in_panic_sends_to_those_that_should_be_out),
         cmocka_unit_test(a_panic_that_an_update_delays_is_no_pass),
         cmocka_unit_test(a_failure_that_is_under_way_puts_nobody_out),
+        cmocka_unit_test(what_the_whole_timeout_cuts_was_not_cut_by_the_trys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
