@@ -31,8 +31,9 @@ struct wire {
     struct metrics_bounds tried[METRICS_CLASSES];  /* of the endpoints' answers */
     struct metrics_bounds none;                    /* tries that ended without a status */
     bool hidden;                                   /* tries may have been made that nobody saw */
-    uint64_t hosts;                                /* of the mesh, by the addresses of its side */
-    uint64_t pages; /* that the plan wanted to have read, where it names any */
+    uint64_t untold; /* refused by a limit: which try of theirs it was, no number tells */
+    uint64_t hosts;  /* of the mesh, by the addresses of its side */
+    uint64_t pages;  /* that the plan wanted to have read, where it names any */
     uint64_t tainted_ppm;
     uint32_t first_retried; /* a request, for a witness; TRACK_NONE */
 };

@@ -340,6 +340,33 @@ static void tries_that_nobody_saw_leave_a_surplus_open(void **state)
     limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "reached no endpoint");
 }
 
+/* A mesh that numbers its tries tells of those that were refused, but not where the retry was then
+ * refused by a limit: no try came that has a number. */
+static void a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        l.j->attempts[l.j->attempt_count - 1].r.n_mesh = 2;
+        for (uint64_t i = 0; i < 4; i++)
+            limits_request(&l, 5 * LIMITS_S + i * 9000, 5 * LIMITS_S + i * 9000 + 5000, 503, true);
+        struct world_record down = {.at = LIMITS_T0 + 2 * NS_PER_S,
+                                    .what = journal_add_name(l.j, "listener_down"),
+                                    .step = 1};
+        if (dead == 1)
+            journal_add(l.j, LIMITS_PROXY, RECORD_WORLD, &down);
+        c.retries += 4;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.retries", dead == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   dead == 1 ? WHY_CAPABILITY : WHY_NONE,
+                   dead == 1 ? "reached no endpoint" : "the mesh counted 44 retries");
+    }
+}
+
 /* ${n} requests held for ever: three tries cut by their own timer, the fourth by the request's. */
 static void held(struct limits *l, uint64_t n)
 {
@@ -549,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_proxy_that_was_not_scraped_is_no_lie),
         cmocka_unit_test(a_refused_retry_is_counted),
         cmocka_unit_test(tries_that_nobody_saw_leave_a_surplus_open),
+        cmocka_unit_test(a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw),
         cmocka_unit_test(cut_tries_are_counted_by_their_timer),
         cmocka_unit_test(a_retry_that_was_about_to_be_made_may_be_counted),
         cmocka_unit_test(few_cut_tries_are_no_pass),

@@ -238,6 +238,7 @@ static void count_unsure(const struct window *w, const struct request *r, struct
                        .unread = unread_tries(w, r),
                        .hidden = hidden_tries(w, r)};
     u.last_ones = is_last_ones(r, u.last);
+    ret->untold += flight_is_drop(r) && u.tries < 1 + w->policy->retry.attempts.number;
     count_tries(w, &u, ret);
     count_retries(w, &u, ret);
     count_cuts(w, &u, ret);
@@ -290,20 +291,27 @@ static void count_untied(const struct window *w, const struct meter *m, struct w
     }
 }
 
-/* Endpoints that listen no more: what is refused there, nobody sees but a mesh that numbers its
- * tries. */
+static bool was_dead(const struct window *w, const struct meter *m)
+{
+    const struct journal *j = w->journal;
+    for (size_t i = 0; i < j->world_count; i++) {
+        const struct world_record *r = &j->worlds[i].r;
+        if (r->at < m->to_ns && r->step == 1 &&
+            strcmp(journal_name(j, r->what), "listener_down") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a dead endpoint refuses, nobody sees but a mesh that numbers its tries: by the next one that
+ * comes. */
 static void find_hidden(const struct window *w, const struct meter *m, struct wire *ret)
 {
     const struct track *t = w->track;
     bool numbered = false;
     for (uint32_t i = 0; i < t->request_count && !numbered; i++)
         numbered = t->requests[i].n_mesh > 0;
-    for (size_t i = 0; i < w->journal->world_count && !numbered; i++) {
-        const struct world_record *r = &w->journal->worlds[i].r;
-        ret->hidden =
-            ret->hidden || (r->at < m->to_ns && r->step == 1 &&
-                            strcmp(journal_name(w->journal, r->what), "listener_down") == 0);
-    }
+    ret->hidden = ret->hidden || ((!numbered || ret->untold > 0) && was_dead(w, m));
 }
 
 /* Of "10.0.0.7:4711": the length of the host. */
