@@ -80,3 +80,25 @@ const char *retry_dead_cause(const struct edge_policy *edge, const struct window
     bool accept = resets_at_accept(w->phase->steps, w->phase->step_count);
     return accept && retry_rule_covers(edge, CAUSE_ACCEPT, 0) ? "accept" : NULL;
 }
+
+static bool has_deadly(const struct step *steps, size_t count, bool carried)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has_deadly(steps[i].steps, steps[i].step_count, carried) ||
+            (is_deadly(&steps[i]) &&
+             (!carried || json_object_get(steps[i].keys, "to_end_of") != NULL)))
+            return true;
+    return false;
+}
+
+bool retry_dead_any(const struct window *w, const struct request *r)
+{
+    const struct scenario *s = w->scenario;
+    bool outlives = r->done_ns == 0 || r->done_ns >= w->span.to_ns;
+    if (w->phase != NULL && has_deadly(w->phase->steps, w->phase->step_count, false))
+        return true;
+    for (size_t i = 0; s != NULL && i < s->phase_count; i++)
+        if (has_deadly(s->phases[i].steps, s->phases[i].step_count, !outlives))
+            return true;
+    return s != NULL && has_deadly(s->steps, s->step_count, false);
+}

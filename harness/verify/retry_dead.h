@@ -9,5 +9,8 @@
 /* What requests meet there, "refuse" or "accept", where the policy retries it and every request can
  * still find a live endpoint; NULL: else. */
 const char *retry_dead_cause(const struct edge_policy *edge, const struct window *w);
+/* Whether a try of ${r} may have ended there, unseen: by a step of the phase or of the whole
+ * scenario, by one that another phase carries on, or, where it outlives its phase, by any. */
+bool retry_dead_any(const struct window *w, const struct request *r);
 
 #endif

@@ -187,6 +187,9 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
     bool own = r->r->body_class == BODY_OWN && window_same_answer(r, x);
+    /* A try before or after it may have ended at a dead endpoint. */
+    if ((!own || x->r->n_mesh == 0) && retry_dead_any(w, r))
+        return false;
     if (body_too_big(edge, r) || limit_refused(edge, w, t, r, x->lo_ns) ||
         (rate_refused(edge, r) && !own) || near_ejection(w, t, x))
         return false;
@@ -212,7 +215,9 @@ static bool was_swapped(const struct edge_policy *edge, const struct window *w,
                    (r->r->marks & REQUEST_MARK_OVERLOADED) != 0;
     return answered && !refused && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
            last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
-           !window_same_answer(r, last) && r->n_mesh <= r->seen && !window_timer_ended(w, r, true);
+           !window_same_answer(r, last) && r->n_mesh <= r->seen &&
+           !window_timer_ended(w, r, true) &&
+           (last->place > edge->retry.attempts.number || !retry_dead_any(w, r));
 }
 
 static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,
