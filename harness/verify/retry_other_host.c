@@ -1,11 +1,14 @@
 /* retry.other_host (spec/verifier.md 3.1): the first retry goes to another endpoint. Later ones may
  * find all hosts tried, which is legal. */
 #include "verify/claims.h"
+#include "verify/eject.h"
 #include "verify/window.h"
 
+#include "base/clock.h"
 #include "stats/exact.h"
 
 #define LEAST 60
+#define NEAR_NS (200 * NS_PER_MS)
 /* Legal are at most 2.5 % (Envoy redraws five times; measured 6 of 240 for the worst balancer). */
 #define SAME_HOST_MOST 0.25
 
@@ -15,12 +18,18 @@ static bool applies(const struct edge_policy *edge)
            edge->retry.attempts.number > 0 && edge->endpoints != 1;
 }
 
-/* With one of two hosts out the same host is the only one. */
-static bool someone_was_out(const struct track *t, uint64_t t_ns)
+/* Some other endpoint had tries just before and just after: it was in, and the retry had where to
+ * go. */
+static bool has_other(const struct track *t, uint32_t host, uint64_t t_ns)
 {
-    for (size_t i = 0; i < t->silence_count; i++)
-        if (t->silences[i].begin_ns <= t_ns && t->silences[i].end_ns > t_ns)
+    for (uint32_t h = 0; h < t->host_count; h++) {
+        const struct track_host *other = &t->hosts[h];
+        uint32_t after = eject_position_after(t, h, t_ns);
+        if (h != host && after > 0 && after < other->count &&
+            t->tries[other->tries[after]].head_ns <= t_ns + NEAR_NS &&
+            t->tries[other->tries[after - 1]].head_ns + NEAR_NS >= t_ns)
             return true;
+    }
     return false;
 }
 
@@ -34,7 +43,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         const struct try *x = window_has(w, r) ? window_first(w, r) : NULL;
         const struct try *again = x == NULL ? NULL : window_after(w, x);
         if (again == NULL || x->late_read || again->late_read || again->r->n_mesh > 2 ||
-            x->r->n_mesh > 1 || (t->host_count <= 2 && someone_was_out(t, again->head_ns)))
+            x->r->n_mesh > 1 || x->r->endpoint == 0 ||
+            !has_other(t, x->r->endpoint - 1u, again->head_ns))
             continue;
         first_retries++;
         if (x->r->endpoint == again->r->endpoint) {

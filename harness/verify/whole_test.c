@@ -401,6 +401,44 @@ static void what_the_whole_timeout_cuts_was_not_cut_by_the_trys(void **state)
     whole_are(&w, "timeout.try.kept", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
+/* All but one of three may be out: the retry has no other endpoint. */
+static void with_all_others_out_a_retry_goes_to_the_same(void **state)
+{
+    (void)state;
+    for (int out = 0; out < 2; out++) {
+        struct whole w;
+        struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_5XX);
+        edge.retry.other_host = true;
+        edge.outlier = (struct outlier_rule){.present = true,
+                                             .consecutive_5xx = whole_value(5),
+                                             .interval = whole_value(NS_PER_S),
+                                             .base_ejection = whole_value(30 * NS_PER_S),
+                                             .max_ejection_percent = whole_value(100)};
+        whole_open(&w, &edge, "http1");
+        whole_step(&w, whole_phase(&w, "calls", 0, 12 * S), STEP_EXPECT, "retries",
+                   "client -> payments", (const char *const[]){"only", "other_host", NULL});
+        for (uint64_t at_us = 0; at_us < 12 * S; at_us += 5 * MS) {
+            uint64_t turn = at_us / (5 * MS);
+            bool late = at_us >= 3 * S, bad = out == 1 && at_us >= 2 * S && at_us < 3 * S;
+            uint16_t host = (uint16_t)(late && out == 1 ? 1 : turn % 3 + 1);
+            bool fails = (bad && host > 1 && at_us < 2 * S + 100 * MS) || (late && turn % 8 == 0);
+            if (bad && at_us >= 2 * S + 100 * MS)
+                host = 1;
+            uint64_t id =
+                whole_request(&w, at_us, at_us + (fails ? 40 : 2) * MS,
+                              (struct request_record){.status = fails && !late ? 503 : 200});
+            whole_try(&w, id, at_us + 500, at_us + MS,
+                      (struct attempt_record){.status = fails ? 503 : 200, .endpoint = host});
+            if (fails && late)
+                whole_try(
+                    &w, id, at_us + 30 * MS, at_us + 31 * MS,
+                    (struct attempt_record){.status = 200, .endpoint = host, .k = 2, .n_mesh = 2});
+        }
+        whole_are(&w, "retry.other_host", out == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                  out == 1 ? WHY_NEVER_FIRED : WHY_NONE, "first retries");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_panic_that_an_update_delays_is_no_pass),
         cmocka_unit_test(a_failure_that_is_under_way_puts_nobody_out),
         cmocka_unit_test(what_the_whole_timeout_cuts_was_not_cut_by_the_trys),
+        cmocka_unit_test(with_all_others_out_a_retry_goes_to_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
