@@ -1,4 +1,5 @@
 #include "verify/backoff.h"
+#include "verify/retry_dead.h"
 
 #include "base/clock.h"
 
@@ -51,7 +52,11 @@ bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
     if (f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD || x->out_ns == 0 ||
         next->head_ns < x->out_ns || !window_covers(w, &f))
         return false;
-    if (next->r->n_mesh != 0 && next->r->n_mesh != x->r->n_mesh + 1)
+    /* Tries that nobody saw, between the two or before: it is another gap then. */
+    if (next->r->n_mesh != 0 && (next->r->n_mesh != x->r->n_mesh + 1 || x->r->n_mesh != x->place))
+        return false;
+    if (next->r->n_mesh == 0 && x->request != TRACK_NONE &&
+        retry_dead_any(w, &w->track->requests[x->request]))
         return false;
     *ret_ns = next->head_ns - x->out_ns;
     return window_clean(w, x->out_ns, next->head_ns);

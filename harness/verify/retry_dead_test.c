@@ -81,12 +81,49 @@ static void a_try_that_was_refused_may_have_been_the_last(void **state)
     }
 }
 
+/* 65 ms before the second try that we saw: of at most 25, if it is the mesh's second too, and of 75
+ * if one before them was refused. Linkerd numbers none. */
+static void a_gap_after_a_hidden_try_is_a_later_one(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 4; row++) {
+        struct limits l;
+        bool linkerd = row >= 2, dead = row % 2 == 1;
+        struct edge_policy edge = limits_policy(linkerd ? FLAVOUR_LINKERD : FLAVOUR_ENVOY, 3);
+        edge.retry.attempts = limits_value(3);
+        edge.retry.on = RETRY_STATUS_CODES;
+        status_set_add(&edge.retry.codes, 503);
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "spacing", NULL});
+        if (dead)
+            l.phase->steps[l.phase->step_count++] =
+                step_make(l.plan, STEP_FAULT, "refuse", "payments/3",
+                          (struct source){"limits.lua", 10, 0}, NULL);
+        for (uint64_t t = 0; t < 20 * S; t += 20 * MS) /* this machine's own delays */
+            limits_served(&l, t + 3 * MS, t + 6 * MS, (uint16_t)(t / (20 * MS) % 3 + 1));
+        for (uint64_t t = S; t < 20 * S; t += 250 * MS) {
+            uint64_t id = limits_request(&l, t, t + 95 * MS, 200, false);
+            for (uint16_t k = 1; k <= 2; k++) {
+                uint64_t at = t + MS + (k - 1u) * (linkerd ? 85 : 66) * MS;
+                limits_add_try(&l, &(struct limits_try){.request = id,
+                                                        .head_us = at,
+                                                        .out_us = at + MS,
+                                                        .status = k == 1 ? 503 : 200,
+                                                        .k = k});
+                l.j->attempts[l.j->attempt_count - 1].r.n_mesh = (uint16_t)(linkerd ? 0 : k + dead);
+            }
+        }
+        limits_are(&l, "backoff.max", dead ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   dead ? WHY_NEVER_FIRED : WHY_NONE, dead ? "" : "longer than");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_are_down_no_retry_finds_one),
         cmocka_unit_test(as_many_as_there_are_retries_may_be_down),
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
+        cmocka_unit_test(a_gap_after_a_hidden_try_is_a_later_one),
     };
     return cmocka_run_group_tests_name("verify/retry_dead", tests, NULL, NULL);
 }
