@@ -1,73 +1,6 @@
 /* The claims metrics.* on journals written by hand: what a mesh counted between two quiet scrapes,
  * against requests whose tries are all known. */
-#include "verify/limits_fixture_test.h"
-#include "verify/metrics.h"
-
-#define SCRAPE_US(s) ((uint64_t)((s)*1e6))
-#define EDGE "client -> payments"
-
-struct counts {
-    uint64_t requests, retries, try_cut, cut, ok, failed;
-};
-
-static struct edge_policy policy(enum flavour flavour)
-{
-    struct edge_policy edge = limits_policy(flavour, 3);
-    edge.retry.attempts = limits_value(3);
-    edge.retry.per_try_timeout = limits_value(600 * NS_PER_MS);
-    edge.request_timeout = limits_value(2 * NS_PER_S);
-    return edge;
-}
-
-static void open_with(struct limits *l, enum flavour flavour, const char *within)
-{
-    struct edge_policy edge = policy(flavour);
-    const char *keys[] = {"within", within, NULL};
-    limits_open(l, &edge, 60 * LIMITS_S, "metrics", within == NULL ? NULL : keys);
-}
-
-static void put(struct limits *l, const char *proxy, uint64_t at_us, const char *name,
-                const char *labels, double value)
-{
-    struct metric_record m = {.at = LIMITS_T0 + at_us * NS_PER_US,
-                              .answer = NS_PER_MS,
-                              .value = value,
-                              .proxy = journal_add_name(l->j, proxy),
-                              .name = journal_add_name(l->j, name),
-                              .labels = labels == NULL ? 0 : journal_add_name(l->j, labels)};
-    journal_add(l->j, LIMITS_MESH, RECORD_METRIC, &m);
-}
-
-static void scrape_of(struct limits *l, const char *proxy, uint64_t at_us, struct counts c)
-{
-    put(l, proxy, at_us, "upstream_rq_total", NULL, (double)c.requests);
-    put(l, proxy, at_us, "upstream_rq_retry", NULL, (double)c.retries);
-    put(l, proxy, at_us, "upstream_rq_per_try_timeout", NULL, (double)c.try_cut);
-    put(l, proxy, at_us, "upstream_rq_timeout", NULL, (double)c.cut);
-    put(l, proxy, at_us, "upstream_rq_2xx", NULL, (double)c.ok);
-    put(l, proxy, at_us, "upstream_rq_5xx", NULL, (double)c.failed);
-}
-
-static void scrape(struct limits *l, uint64_t at_us, struct counts c)
-{
-    scrape_of(l, EDGE, at_us, c);
-}
-
-/* A try that failed with 503 and one that succeeded, from ${at_us} on. */
-static void retried(struct limits *l, uint64_t at_us)
-{
-    uint64_t id = limits_request(l, at_us, at_us + 30 * LIMITS_MS, 200, false);
-    limits_add_try(l, &(struct limits_try){.request = id,
-                                           .head_us = at_us + LIMITS_MS,
-                                           .out_us = at_us + 2 * LIMITS_MS,
-                                           .status = 503,
-                                           .k = 1});
-    limits_add_try(l, &(struct limits_try){.request = id,
-                                           .head_us = at_us + 20 * LIMITS_MS,
-                                           .out_us = at_us + 29 * LIMITS_MS,
-                                           .endpoint = 2,
-                                           .k = 2});
-}
+#include "verify/metrics_fixture_test.h"
 
 /* A try that the mesh cut after ${life_us}. */
 static void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64_t life_us,
@@ -88,19 +21,6 @@ static void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64
                                .how_tied = TIED_OWN_ID,
                                .verb = VERB_GET};
     journal_add(l->j, LIMITS_PROXY, RECORD_ATTEMPT, &a);
-}
-
-/* ${n} requests with one retry each, one after the other, from one second on. */
-static void traffic(struct limits *l, uint64_t n)
-{
-    for (uint64_t i = 0; i < n; i++)
-        retried(l, LIMITS_S + i * 50 * LIMITS_MS);
-}
-
-static const struct counts before = {100, 7, 3, 2, 90, 10};
-static struct counts after(uint64_t n)
-{
-    return (struct counts){100 + 2 * n, 7 + n, 3, 2, 90 + n, 10};
 }
 
 /* Sent before the first phase, after the first scrape: the mesh has counted it. */
@@ -340,33 +260,6 @@ static void tries_that_nobody_saw_leave_a_surplus_open(void **state)
     limits_are(&l, "metrics.retries", VERDICT_INCONCLUSIVE, WHY_CAPABILITY, "reached no endpoint");
 }
 
-/* A mesh that numbers its tries tells of those that were refused, but not where the retry was then
- * refused by a limit: no try came that has a number. */
-static void a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw(void **state)
-{
-    (void)state;
-    for (int dead = 0; dead < 2; dead++) {
-        struct limits l;
-        struct counts c = after(40);
-        open_with(&l, FLAVOUR_ENVOY, NULL);
-        scrape(&l, SCRAPE_US(0.5), before);
-        traffic(&l, 40);
-        l.j->attempts[l.j->attempt_count - 1].r.n_mesh = 2;
-        for (uint64_t i = 0; i < 4; i++)
-            limits_request(&l, 5 * LIMITS_S + i * 9000, 5 * LIMITS_S + i * 9000 + 5000, 503, true);
-        struct world_record down = {.at = LIMITS_T0 + 2 * NS_PER_S,
-                                    .what = journal_add_name(l.j, "listener_down"),
-                                    .step = 1};
-        if (dead == 1)
-            journal_add(l.j, LIMITS_PROXY, RECORD_WORLD, &down);
-        c.retries += 4;
-        scrape(&l, SCRAPE_US(10), c);
-        limits_are(&l, "metrics.retries", dead == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
-                   dead == 1 ? WHY_CAPABILITY : WHY_NONE,
-                   dead == 1 ? "reached no endpoint" : "the mesh counted 44 retries");
-    }
-}
-
 /* ${n} requests held for ever: three tries cut by their own timer, the fourth by the request's. */
 static void held(struct limits *l, uint64_t n)
 {
@@ -576,7 +469,6 @@ int main(void)
         cmocka_unit_test(a_proxy_that_was_not_scraped_is_no_lie),
         cmocka_unit_test(a_refused_retry_is_counted),
         cmocka_unit_test(tries_that_nobody_saw_leave_a_surplus_open),
-        cmocka_unit_test(a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw),
         cmocka_unit_test(cut_tries_are_counted_by_their_timer),
         cmocka_unit_test(a_retry_that_was_about_to_be_made_may_be_counted),
         cmocka_unit_test(few_cut_tries_are_no_pass),

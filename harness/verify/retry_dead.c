@@ -75,10 +75,14 @@ const char *retry_dead_cause(const struct edge_policy *edge, const struct window
 {
     if (!edge->retry.other_host || w->phase == NULL || !finds_a_live_one(edge, w))
         return NULL;
-    if (window_has_fault(w, "refuse") || kills_endpoint(w->phase->steps, w->phase->step_count))
-        return retry_rule_covers(edge, CAUSE_REFUSED, 0) ? "refuse" : NULL;
-    bool accept = resets_at_accept(w->phase->steps, w->phase->step_count);
-    return accept && retry_rule_covers(edge, CAUSE_ACCEPT, 0) ? "accept" : NULL;
+    bool refuses =
+             window_has_fault(w, "refuse") || kills_endpoint(w->phase->steps, w->phase->step_count),
+         accepts = resets_at_accept(w->phase->steps, w->phase->step_count);
+    /* Which of the two a request met, nobody saw. */
+    if ((refuses && !retry_rule_covers(edge, CAUSE_REFUSED, 0)) ||
+        (accepts && !retry_rule_covers(edge, CAUSE_ACCEPT, 0)))
+        return NULL;
+    return refuses ? "refuse" : accepts ? "accept" : NULL;
 }
 
 static bool has_deadly(const struct step *steps, size_t count, bool carried)

@@ -81,6 +81,24 @@ static void a_try_that_was_refused_may_have_been_the_last(void **state)
     }
 }
 
+/* Two endpoints are dead, one of them in a way that is not retried: which one a request met, nobody
+ * saw. */
+static void what_is_not_retried_may_be_what_was_met(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 2; row++) {
+        struct limits l;
+        refused(&l, (const char *const[]){"payments/1", NULL}, 2);
+        l.phase->steps[l.phase->step_count++] = step_make(
+            l.plan, STEP_FAULT, "reset", "payments/2", (struct source){"limits.lua", 11, 0},
+            (const char *const[]){"when", "accept", NULL});
+        l.edge.retry.on |= row == 1 ? RETRY_RESET : 0;
+        limits_are(&l, "retry.must", row == 1 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+                   row == 1 ? WHY_NONE : WHY_NEVER_FIRED,
+                   row == 1 ? "38 of 38 requests that met refuse" : "");
+    }
+}
+
 /* 65 ms before the second try that we saw: of at most 25, if it is the mesh's second too, and of 75
  * if one before them was refused. Linkerd numbers none. */
 static void a_gap_after_a_hidden_try_is_a_later_one(void **state)
@@ -123,6 +141,7 @@ int main(void)
         cmocka_unit_test(where_all_are_down_no_retry_finds_one),
         cmocka_unit_test(as_many_as_there_are_retries_may_be_down),
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
+        cmocka_unit_test(what_is_not_retried_may_be_what_was_met),
         cmocka_unit_test(a_gap_after_a_hidden_try_is_a_later_one),
     };
     return cmocka_run_group_tests_name("verify/retry_dead", tests, NULL, NULL);

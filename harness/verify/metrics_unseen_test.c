@@ -1,0 +1,66 @@
+/* metrics.* beside retries that nobody saw, on journals written by hand. */
+#include "verify/metrics_fixture_test.h"
+
+/* A mesh that numbers its tries tells of those that were refused, but not where the retry was then
+ * refused by a limit: no try came that has a number. */
+static void a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        l.j->attempts[l.j->attempt_count - 1].r.n_mesh = 2;
+        for (uint64_t i = 0; i < 4; i++)
+            limits_request(&l, 5 * LIMITS_S + i * 9000, 5 * LIMITS_S + i * 9000 + 5000, 503, true);
+        struct world_record down = {.at = LIMITS_T0 + 2 * NS_PER_S,
+                                    .what = journal_add_name(l.j, "listener_down"),
+                                    .step = 1};
+        if (dead == 1)
+            journal_add(l.j, LIMITS_PROXY, RECORD_WORLD, &down);
+        c.retries += 4;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.retries", dead == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   dead == 1 ? WHY_CAPABILITY : WHY_NONE,
+                   dead == 1 ? "reached no endpoint" : "the mesh counted 44 retries");
+    }
+}
+
+/* All endpoints are shut: Linkerd counts the retry, waits for one of them, and answers by itself.
+ */
+static void a_retry_that_waited_for_an_endpoint_is_counted(void **state)
+{
+    (void)state;
+    for (uint16_t marks = 0; marks < 2; marks++) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_LINKERD, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        for (uint64_t i = 0; i < 4; i++) {
+            uint64_t at = 5 * LIMITS_S + i * 9000;
+            uint64_t id = limits_request(&l, at, at + 3000 * LIMITS_MS, 503, false);
+            struct request_record *r = &l.j->requests[l.j->request_count - 1].r;
+            r->marks = marks == 1 ? REQUEST_MARK_L5D_ERROR : 0;
+            r->body_class = BODY_OTHER_PROXY;
+            limits_add_try(
+                &l, &(struct limits_try){
+                        .request = id, .head_us = at + 1000, .out_us = at + 2000, .status = 503});
+        }
+        c.retries += 4;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.retries", marks == 1 ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE,
+                   "44 retries");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw),
+        cmocka_unit_test(a_retry_that_waited_for_an_endpoint_is_counted),
+    };
+    return cmocka_run_group_tests_name("verify/metrics_unseen", tests, NULL, NULL);
+}
