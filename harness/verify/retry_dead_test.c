@@ -99,6 +99,35 @@ static void what_is_not_retried_may_be_what_was_met(void **state)
     }
 }
 
+/* Of two requests 6 ms apart each was reset at accept; the first connection was read late, with no
+ * stall told, and is no second try of the second. */
+static void a_connection_read_late_is_nobodys(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+    (void)state;
+    edge.retry.attempts = limits_value(0);
+    edge.retry.on = 0;
+    limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "atmost", NULL});
+    for (uint64_t i = 0; i < 20; i++)
+        limits_served(&l, i * 50 * MS, i * 50 * MS + 3 * MS, (uint16_t)(i % 3 + 1));
+    for (uint64_t t = 2 * S; t < 19 * S; t += 100 * MS)
+        for (uint64_t i = 0; i < 2; i++) {
+            struct connection_record c = {.at = LIMITS_T0 + (t + 6100 + i * 200) * NS_PER_US,
+                                          .close = NS_PER_US,
+                                          .conn = (uint32_t)(t / MS + i),
+                                          .endpoint = 1,
+                                          .fault = 1,
+                                          .reset = 1,
+                                          .closed_by = 2};
+            limits_request(&l, t + i * 6 * MS, t + i * 6 * MS + MS, 503, false);
+            l.j->requests[l.j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
+            journal_add(l.j, LIMITS_PROXY, RECORD_CONNECTION, &c);
+        }
+    assert_int_not_equal(limits_judge(&l, "retry.max")->kind, VERDICT_FAIL);
+    limits_close(&l);
+}
+
 /* 65 ms before the second try that we saw: of at most 25, if it is the mesh's second too, and of 75
  * if one before them was refused. Linkerd numbers none. */
 static void a_gap_after_a_hidden_try_is_a_later_one(void **state)
@@ -142,6 +171,7 @@ int main(void)
         cmocka_unit_test(as_many_as_there_are_retries_may_be_down),
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
         cmocka_unit_test(what_is_not_retried_may_be_what_was_met),
+        cmocka_unit_test(a_connection_read_late_is_nobodys),
         cmocka_unit_test(a_gap_after_a_hidden_try_is_a_later_one),
     };
     return cmocka_run_group_tests_name("verify/retry_dead", tests, NULL, NULL);

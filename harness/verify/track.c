@@ -7,7 +7,7 @@
 
 /* A connection counts for a request in flight from so long before its accept: the two stamps are
  * ours, the client's may be read a little later (spec/verifier.md 1.4 b). */
-#define ATTRIBUTE_BEFORE_NS (5 * NS_PER_MS)
+#define ATTRIBUTE_BEFORE_NS (15 * NS_PER_MS) /* so late may one be read with no stall told */
 #define ATTRIBUTE_LOOK_BACK 256
 #define IDS_SPARSE 4 /* a table of ids is at most so many times as long as there are requests */
 
