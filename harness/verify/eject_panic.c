@@ -1,6 +1,7 @@
 /* eject.panic (spec/verifier.md 3.3), the lower side of the cap: while one host more fails than may
  * be out, as many as may be are out. An Envoy in panic sends to all of them, although its gauges
  * say that they are ejected, which the upper side of the cap cannot see. */
+#include "verify/backoff.h"
 #include "verify/claims.h"
 #include "verify/eject.h"
 
@@ -11,6 +12,10 @@
 #define LEAST 20 /* tries in that state */
 /* Tries on hosts that should be out: so many are no leak of one update. */
 #define STRIKES_LEAST 20
+/* A try that came so much later than its back-off explains had waited for a connection: its host
+ * may be out. */
+#define FRESH_NS (50 * NS_PER_MS)
+#define DOUBLINGS 8 /* a back-off has its most by then */
 
 struct host_state {
     uint64_t due_ns; /* it certainly was to be out from then on; 0: not */
@@ -32,6 +37,7 @@ struct panic {
     uint64_t states;  /* tries while as many were out as may be, and one more had long failed */
     uint64_t strikes; /* tries on hosts that should be out, of the present run */
     uint64_t run_ns;  /* when the present run began; 0: none */
+    uint64_t fresh_ns, stale_ns; /* when the last one came that had waited longer; 0: none */
     uint64_t worst, worst_ns;
     uint32_t worst_out;
 };
@@ -197,7 +203,10 @@ static void look_at(const struct window *w, struct panic *p, const struct try *x
         s->due_ns = 0;
     if (full && out == p->e.cap && are_overdue(p, t, x->head_ns, grace))
         p->states++;
-    if (!full || out >= p->e.cap || !is_settled(p, t, x->head_ns, grace))
+    if (x->head_ns > p->fresh_ns && !eject_sent_after(t, x, x->head_ns - p->fresh_ns))
+        p->stale_ns = x->head_ns;
+    bool waits = p->stale_ns != 0 && x->head_ns < p->stale_ns + grace;
+    if (!full || out >= p->e.cap || waits || !is_settled(p, t, x->head_ns, grace))
         end_run(p);
     else if (!spans_hold(&t->taint, x->head_ns) && is_overdue(t, s, x->head_ns, grace))
         strike(w, p, x, out, ret);
@@ -256,6 +265,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         ret->text = "ejections so short may be over before an update that waits shows them";
         return;
     }
+    uint32_t retries =
+        edge->retry.attempts.number < DOUBLINGS ? (uint32_t)edge->retry.attempts.number : DOUBLINGS;
+    p.fresh_ns = FRESH_NS + (retries > 0 ? backoff_most_ns(edge, retries) : 0);
     walk(w, &p, ret);
     ret->seen = ret->eligible = p.states + p.worst;
     ret->wrong = p.worst;
