@@ -89,12 +89,11 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
         (s->after != TRACK_NONE && !eject_sent_after(t, &t->tries[s->after], s->begin_ns)))
         return false;
     tripped(t, e, s, &could_ns, &must_ns);
-    /* With no room under the cap its time begins only when another host is back: then it went out
-     * later than the failures that certainly were enough, and the merge window. */
+    /* It went out later than the failures that certainly were enough, and the merge window: with no
+     * room under the cap, or its tries waited for connections while it was out. Its time did not
+     * begin then. */
     uint64_t shown = must_ns + e->merge_ns + LEAK_NS;
-    if (must_ns > s->end_ns ||
-        (s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns) &&
-         eject_out_most(t, e, s->host, must_ns) >= e->cap))
+    if (must_ns > s->end_ns || s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns))
         return false;
     *ret = (struct outing){
         .must_ns = must_ns,

@@ -439,6 +439,38 @@ static void with_all_others_out_a_retry_goes_to_the_same(void **state)
     }
 }
 
+/* It got tries for eight seconds after its fifth failure, and none for four: whatever put it out,
+ * its time did not begin with that failure. */
+static void an_ejection_that_began_late_is_measured_from_nothing(void **state)
+{
+    struct whole w;
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
+    (void)state;
+    edge.outlier = (struct outlier_rule){.present = true,
+                                         .consecutive_5xx = whole_value(5),
+                                         .interval = whole_value(NS_PER_S),
+                                         .base_ejection = whole_value(4 * NS_PER_S),
+                                         .max_ejection_percent = whole_value(34)};
+    whole_open(&w, &edge, "http1");
+    (void)whole_phase(&w, "warm", 0, 2 * S);
+    whole_step(&w, whole_phase(&w, "out", 2 * S, 16 * S), STEP_EXPECT, "ejection", "payments",
+               NULL);
+    for (uint64_t at_us = 0; at_us < 16 * S; at_us += 5 * MS) {
+        uint16_t host = (uint16_t)(at_us / (5 * MS) % 3 + 1);
+        if (host == 2 && at_us >= 10 * S && at_us < 14 * S)
+            host = 1;
+        uint16_t status = host == 2 && at_us >= 2 * S && at_us < 10 * S ? 503 : 200;
+        uint64_t id =
+            whole_request(&w, at_us, at_us + 2 * MS, (struct request_record){.status = status});
+        whole_try(&w, id, at_us + 500, at_us + MS,
+                  (struct attempt_record){.status = status, .endpoint = host});
+    }
+    whole_judge(&w);
+    assert_int_not_equal(whole_verdict(&w, "eject.return")->kind, VERDICT_FAIL);
+    assert_int_not_equal(whole_verdict(&w, "eject.length")->kind, VERDICT_FAIL);
+    whole_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_mesh_in_panic_sends_to_those_that_should_be_out),
         cmocka_unit_test(a_panic_that_an_update_delays_is_no_pass),
         cmocka_unit_test(a_failure_that_is_under_way_puts_nobody_out),
+        cmocka_unit_test(an_ejection_that_began_late_is_measured_from_nothing),
         cmocka_unit_test(what_the_whole_timeout_cuts_was_not_cut_by_the_trys),
         cmocka_unit_test(with_all_others_out_a_retry_goes_to_the_same),
     };
