@@ -66,6 +66,12 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
         if (before != NULL && !continues) {
             tripped(t, e, s, &could_ns, &must_ns);
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
+            /* It was back, for the sweeps, while an update that waits for another hid it: that one
+             * came up to two windows before. */
+            uint64_t hid_ns = back > e->merge_ns ? back - e->merge_ns : 0;
+            wait += eject_merged(t, e, s->host, back) || eject_merged(t, e, s->host, hid_ns)
+                        ? e->merge_ns
+                        : 0;
             uint64_t fewest = could_ns > back ? (could_ns - back) / e->interval_ns : 0;
             uint64_t sweeps = must_ns > back ? (must_ns - back + wait) / e->interval_ns : 0;
             most = most > fewest ? most - fewest : 0;
@@ -94,6 +100,10 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
      * begin then. */
     uint64_t shown = must_ns + e->merge_ns + LEAK_NS;
     if (must_ns > s->end_ns || s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns))
+        return false;
+    /* Where all may be out, each update waits for another's, and some are never seen. */
+    if (eject_out_most(t, e, s->host, must_ns) + 1 >= t->host_count ||
+        eject_out_most(t, e, s->host, s->begin_ns) + 1 >= t->host_count)
         return false;
     *ret = (struct outing){
         .must_ns = must_ns,

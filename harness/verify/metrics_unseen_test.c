@@ -56,11 +56,37 @@ static void a_retry_that_waited_for_an_endpoint_is_counted(void **state)
     }
 }
 
+/* The whole timeout ends Linkerd's wait for a retry: its own 504 is not the endpoint's before. */
+static void a_504_of_the_meshs_own_is_not_the_last_trys(void **state)
+{
+    (void)state;
+    for (uint16_t own = 0; own < 2; own++) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_LINKERD, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        for (uint64_t i = 0; i < 4; i++) {
+            uint64_t at = 5 * LIMITS_S + i * 9000;
+            uint64_t id = limits_request(&l, at, at + 500 * LIMITS_MS, 504, false);
+            l.j->requests[l.j->request_count - 1].r.marks = own == 1 ? REQUEST_MARK_L5D_ERROR : 0;
+            limits_add_try(
+                &l, &(struct limits_try){
+                        .request = id, .head_us = at + 1000, .out_us = at + 2000, .status = 504});
+        }
+        c.retries += 4;
+        scrape(&l, SCRAPE_US(10), c);
+        limits_are(&l, "metrics.retries", own == 1 ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE,
+                   "44 retries");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_may_refuse_the_retry_of_a_try_that_nobody_saw),
         cmocka_unit_test(a_retry_that_waited_for_an_endpoint_is_counted),
+        cmocka_unit_test(a_504_of_the_meshs_own_is_not_the_last_trys),
     };
     return cmocka_run_group_tests_name("verify/metrics_unseen", tests, NULL, NULL);
 }

@@ -34,7 +34,8 @@ static bool was_answered(const struct request *r)
 static bool is_last_ones(const struct request *r, const struct try *last)
 {
     return last != NULL && !last->is_connection && !was_cut(last) && r->r->status != 0 &&
-           last->r->status == r->r->status && r->r->body_class == BODY_OWN;
+           last->r->status == r->r->status && r->r->body_class == BODY_OWN &&
+           (r->r->marks & REQUEST_MARK_L5D_ERROR) == 0; /* the mesh's own says so */
 }
 
 /* Long before its own time was up: the whole request's. Where our loops stalled about then we may
