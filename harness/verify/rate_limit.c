@@ -3,6 +3,7 @@
  * empty. */
 #include "verify/claims.h"
 #include "verify/flight.h"
+#include "verify/retry_dead.h"
 
 #include "base/clock.h"
 
@@ -103,7 +104,8 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
         if (!is_refusal(r))
             continue;
         s->refused++;
-        if (level > SAFE_SHARE * (double)burst_of(edge) ||
+        /* At a dead endpoint tries end that nobody counts, each of which took its place. */
+        if (level > SAFE_SHARE * (double)burst_of(edge) || retry_dead_any(w, r) ||
             !window_clean(w, r->start_ns, r->done_ns))
             continue;
         s->early++;
