@@ -36,6 +36,8 @@ static const struct option judge_options[] = {
      NULL, false},
     {"save", 0, "FILE", NULL, "Choose", "with --show: its journal, for verify, report and show",
      NULL, false},
+    {"by-hand", 0, NULL, NULL, "Choose",
+     "gates of game days at random: no plan of the policy's, no defects", NULL, false},
     {"no-miss", 0, NULL, NULL, "Choose",
      "exit 1 on any defect that is missed, or never caught: for a fixed seed", NULL, false},
     {"jobs", 0, "N", NULL, "Where", "processes (one a core)", NULL, false},
@@ -44,7 +46,7 @@ static const struct option judge_options[] = {
 
 struct trial {
     uint64_t gates, each, jobs, seed;
-    bool right;
+    bool right, by_hand;
     struct tally_defect_type defects[TALLY_DEFECTS_MOST];
     size_t defect_count;
     struct tally sum;
@@ -89,8 +91,8 @@ static void list_defects(struct trial *t, const struct arguments *args)
 static void work(const struct trial *t, uint64_t job, struct tally *tally)
 {
     for (uint64_t i = job; t->right && i < t->gates; i += t->jobs) {
-        tally_right(tally, rng_mix(t->seed ^ rng_mix(i)));
-        if (i % LEVEL_SHARE == 0)
+        tally_right(tally, rng_mix(t->seed ^ rng_mix(i)), t->by_hand);
+        if (i % LEVEL_SHARE == 0 && !t->by_hand)
             tally_level(tally, rng_mix(t->seed ^ rng_mix(i + (UINT64_C(1) << 40))),
                         i / LEVEL_SHARE % TALLY_LEVELS);
     }
@@ -326,6 +328,7 @@ static int show(const struct trial *t, uint64_t seed, bool defect, const char *s
         return command_fail(&err);
     }
     o.by_json = true;
+    o.by_hand = t->by_hand;
     if (!gate_run(&o, &g, &err) || (save != NULL && !journal_save(g.journal, save, &err))) {
         gate_release(&g);
         return command_fail(&err);
@@ -390,6 +393,12 @@ static bool read_arguments(const struct arguments *args, struct trial *t, struct
     list_defects(t, args);
     if (t->defect_count == 0)
         return error_set(err, ERROR_USAGE, "no such defect: see meshproof defects");
+    t->by_hand = arguments_has(args, "by-hand");
+    if (t->by_hand && !t->right)
+        return error_set(err, ERROR_USAGE,
+                         "--by-hand is of the right mesh: no plan says which claim must catch a "
+                         "defect");
+    t->defect_count = t->by_hand ? 0 : t->defect_count;
     return true;
 }
 

@@ -111,6 +111,7 @@ foreach(case builtin envoy kill9 kill9_envoy unprivileged)
 endforeach()
 add_test(NAME real.judge COMMAND meshproof judge --gates 2000 --seed 5eed --jobs 2 --no-miss)
 set_tests_properties(real.judge PROPERTIES TIMEOUT 600)
+add_test(NAME real.judge_days COMMAND meshproof judge --by-hand --gates 400 --seed 5eed --jobs 2)
 # Defects that a gate once passed: defect, the gate's seed, the claim that must not pass it.
 foreach(missed "one_retry_fewer 58223a286097a76 retry.must" "ejection_repeat_not_grown 40228b3137fc8d2a eject.length")
   separate_arguments(missed)

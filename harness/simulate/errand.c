@@ -445,8 +445,10 @@ static void on_give_up(struct scene *s, uint32_t index)
     struct errand *f = &s->errands[index];
     if (f->state == ERRAND_OVER)
         return;
-    if (f->state == ERRAND_TRIES)
+    if (f->state == ERRAND_TRIES) {
         accrual_forget(&s->accrual[f->host]);
+        s->counted.total++;
+    }
     try_cancel(s, f);
     retry_resolved(s, f);
     f->state = ERRAND_OVER;

@@ -1,5 +1,6 @@
 #include "simulate/gate.h"
 
+#include "simulate/day.h"
 #include "simulate/draw.h"
 #include "simulate/limits.h"
 #include "verify/claims.h"
@@ -44,6 +45,22 @@ static const char *draw_method(const struct edge_policy *edge, uint64_t seed)
 {
     struct rng rng = rng_for(seed, 0x6d6574686f64, 0, 0, 0);
     return rng_below(&rng, draw_is_safe(edge) ? 2 : 8) == 0 ? "POST" : "GET";
+}
+
+static bool make_day(const struct edge_policy *edge, uint64_t seed, struct plan **ret,
+                     struct error *err)
+{
+    struct plan *p = plan_new();
+    fill_scenario(p, edge, DEPTH_QUICK);
+    p->scenarios[0].name = "a game day";
+    p->scenarios[0].from_policy = false;
+    day_phases(p, &p->scenarios[0], edge, seed);
+    if (!plan_check(p, err)) {
+        plan_free(p);
+        return false;
+    }
+    *ret = p;
+    return true;
 }
 
 static bool make_plan(const struct edge_policy *edge, enum depth depth, uint64_t seed,
@@ -147,7 +164,8 @@ bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)
     struct judge_options judge = {.level = o->level};
     uint64_t seed = rng_next(&rng);
     const char *method = o->method != NULL ? o->method : draw_method(&g->edge, o->seed);
-    if (!make_plan(&g->edge, o->depth, seed, method, &g->plan, err))
+    if (o->by_hand ? !make_day(&g->edge, seed, &g->plan, err)
+                   : !make_plan(&g->edge, o->depth, seed, method, &g->plan, err))
         return false;
     g->journal = new_journal(g->plan, &g->edge, o->by_json);
     struct scene *s = check_alloc_zero(1, sizeof(*s));

@@ -167,13 +167,56 @@ static void old_false_alarms_stay_silent(void **state)
     struct tally *t = check_alloc_zero(1, sizeof(*t));
     (void)state;
     for (size_t i = 0; i < COUNT_OF(seeds); i++) {
-        tally_right(t, seeds[i]);
+        tally_right(t, seeds[i], false);
         if (t->gates_alarmed > 0)
             fail_msg("a false alarm again: meshproof judge --show %llx",
                      (unsigned long long)seeds[i]);
     }
     assert_int_equal(t->gates, COUNT_OF(seeds));
     free(t);
+}
+
+/* Game days that made a claim of before say FAIL of a right mesh. */
+static void old_false_alarms_of_game_days_stay_silent(void **state)
+{
+    static const uint64_t seeds[] = {
+        0x0bd3ba85098b8424, /* eject.length: a sweep while an update waited for another's */
+        0x53051673a6b88560, /* eject.return: all endpoints may be out */
+        0x541a2cf991a540a4, /* metrics.retries: a 504 of the mesh's own, as its last try's */
+        0x1860fc47c7382ed0, /* rate.limit: tries that ended at a dead endpoint */
+    };
+    struct tally *t = check_alloc_zero(1, sizeof(*t));
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(seeds); i++) {
+        tally_right(t, seeds[i], true);
+        if (t->gates_alarmed > 0)
+            fail_msg("a false alarm again: meshproof judge --by-hand --show %llx",
+                     (unsigned long long)seeds[i]);
+    }
+    assert_int_equal(t->gates, COUNT_OF(seeds));
+    free(t);
+}
+
+/* The same seed is the same day; each is a plan that may be run. */
+static void a_game_day_is_drawn_by_its_seed(void **state)
+{
+    struct gate g, again;
+    struct error err = {0};
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct gate_options o = tally_options(seed);
+        o.by_hand = true;
+        if (!gate_run(&o, &g, &err) || !gate_run(&o, &again, &err))
+            fail_msg("%llu: %s", (unsigned long long)seed, err.text);
+        json_t *a = plan_to_json(g.plan), *b = plan_to_json(again.plan);
+        assert_true(json_equal(a, b));
+        assert_true(g.plan->scenarios[0].phase_count >= 2 && !g.plan->scenarios[0].from_policy);
+        assert_int_equal(g.journal->attempt_count, again.journal->attempt_count);
+        json_decref(a);
+        json_decref(b);
+        gate_release(&g);
+        gate_release(&again);
+    }
 }
 
 /* Its balancer leaves a host alone for long after a slow answer: that it was not seen in again is
@@ -253,7 +296,7 @@ static void a_tally_counts_and_adds(void **state)
                                            .change = constant};
     struct tally *a = check_alloc_zero(1, sizeof(*a)), *b = check_alloc_zero(1, sizeof(*b));
     (void)state;
-    tally_right(a, 11);
+    tally_right(a, 11, false);
     tally_level(a, 12, 0);
     tally_defect(a, 3, &type, 13);
     assert_int_equal(a->gates, 1);
@@ -329,6 +372,8 @@ int main(void)
         cmocka_unit_test(a_wrong_mesh_fails_its_claim),
         cmocka_unit_test(noise_shows_as_stalls_late_reads_and_lost_records),
         cmocka_unit_test(old_false_alarms_stay_silent),
+        cmocka_unit_test(old_false_alarms_of_game_days_stay_silent),
+        cmocka_unit_test(a_game_day_is_drawn_by_its_seed),
         cmocka_unit_test(a_host_that_linkerd_starves_leaves_nothing_open),
         cmocka_unit_test(linkerd_may_answer_a_backoff_after_its_timeout),
         cmocka_unit_test(endpoints_that_wait_for_room_under_the_cap_are_no_witness),

@@ -65,10 +65,11 @@ static void count_claim(struct tally_claim *c, const struct judged *d, uint64_t 
         c->alarm_seed = seed;
 }
 
-void tally_right(struct tally *t, uint64_t seed)
+void tally_right(struct tally *t, uint64_t seed, bool by_hand)
 {
     struct gate_options o = tally_options(seed);
     struct gate g;
+    o.by_hand = by_hand;
     if (!run(t, &o, &g))
         return;
     t->gates++;

@@ -45,8 +45,8 @@ struct tally {
     struct tally_defect defects[TALLY_DEFECTS_MOST];
 };
 
-/* A gate of the right mesh, drawn from ${seed}. */
-void tally_right(struct tally *t, uint64_t seed);
+/* A gate of the right mesh, drawn from ${seed}; ${by_hand}: gate_options. */
+void tally_right(struct tally *t, uint64_t seed, bool by_hand);
 /* The same for the first stage alone at tally_levels[${level}]. */
 void tally_level(struct tally *t, uint64_t seed, size_t level);
 /* A gate of a mesh with ${type}'s defect, of a policy on which it can show. */

@@ -79,6 +79,35 @@ static void run_awaits(struct scene *s, const struct phase *p)
             return; /* `late = go_on`: the phase is over */
 }
 
+static void tell_listener(struct scene *s, const struct rig *r, uint32_t host, uint64_t t_ns,
+                          bool down)
+{
+    struct world_record w = {
+        .at = t_ns,
+        .after = NS_PER_US,
+        .what = journal_add_name(s->journal, down ? "listener_down" : "listener_up"),
+        .place = journal_add_name(s->journal, s->edge->to),
+        .fault = r->step->fault,
+        .endpoint = (uint16_t)(host + 1),
+        .step = down ? 1 : 2,
+        .read_back_ok = 1};
+    journal_add(s->journal, SCENE_PROC_PROXY, RECORD_WORLD, &w);
+}
+
+/* A listener that is closed is journalled, as the fault proxies do. */
+static void tell_listeners(struct scene *s, uint64_t end_ns)
+{
+    for (size_t i = 0; i < s->rigs.count; i++) {
+        const struct rig *r = &s->rigs.at[i];
+        for (uint32_t h = 0; r->kind == RIG_REFUSE && h < s->host_count; h++) {
+            if ((r->host != UINT32_MAX && r->host != h) || r->from_ns >= end_ns)
+                continue;
+            tell_listener(s, r, h, r->from_ns, true);
+            tell_listener(s, r, h, r->to_ns < end_ns ? r->to_ns : end_ns, false);
+        }
+    }
+}
+
 void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again)
 {
     const struct phase *p = &s->scenario->phases[ordinal];
@@ -89,6 +118,8 @@ void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again)
     s->phase = p;
     s->phase_id++;
     rigs_add(&s->rigs, s->journal, p, t0_ns);
+    if (by_clock)
+        tell_listeners(s, end_ns);
     scene_load_begin(s, p, end_ns);
     if (by_clock)
         scene_run_until(s, end_ns);

@@ -101,9 +101,9 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
     uint64_t shown = must_ns + e->merge_ns + LEAK_NS;
     if (must_ns > s->end_ns || s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns))
         return false;
-    /* Where all may be out, each update waits for another's, and some are never seen. */
-    if (eject_out_most(t, e, s->host, must_ns) + 1 >= t->host_count ||
-        eject_out_most(t, e, s->host, s->begin_ns) + 1 >= t->host_count)
+    /* Where all are out, each update waits for another's, and some are never seen. */
+    if (eject_out(t, s->host, must_ns) + 1 >= t->host_count ||
+        eject_out(t, s->host, s->begin_ns) + 1 >= t->host_count)
         return false;
     *ret = (struct outing){
         .must_ns = must_ns,

@@ -401,22 +401,18 @@ static void an_ejection_that_a_panic_ends_is_not_too_short(void **state)
     }
 }
 
-/* It may have been out before while a panic showed nobody: then it is the second time, and longer.
- */
+/* A panic may have hidden an ejection before: then it is the second, and longer. */
 static void an_ejection_after_a_panic_is_not_too_long(void **state)
 {
     (void)state;
     for (int out = 0; out <= 2; out += 2) {
         struct fixture f;
-        begin(&f, panics(2));
+        begin(&f, panics(1));
         add_clean(&f, 0, 2000, 10, all, 3);
         add_gauge(&f, 1000, out);
         add(&f, 2100, 3, 503);
-        add(&f, 2250, 3, 503);
-        add_clean(&f, 2005, 9000, 6, both, 2);
-        add_clean(&f, 9000, 9500, 10, all, 3);
-        is(&f, "eject.length", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
-           out == 0 ? "at most" : "no ejections");
+        add_clean(&f, 2005, 9500, 6, both, 2);
+        is(&f, "eject.length", out == 0 ? VERDICT_FAIL : VERDICT_INCONCLUSIVE, "");
     }
 }
 

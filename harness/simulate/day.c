@@ -1,0 +1,179 @@
+#include "simulate/day.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "verify/timeout.h"
+
+#define STREAM UINT64_C(0x67616d6564617973)
+#define PHASES_MOST 6
+#define FAULTS_MOST 3
+#define EXPECTATIONS 9
+#define PER_S 3600 /* a rate of one a second, an hour */
+#define TAGGED_MOST 60
+
+struct day {
+    struct plan *p;
+    struct scenario *s;
+    const struct edge_policy *edge;
+    const char *edge_text;
+    struct rng rng;
+};
+
+static uint64_t below(struct day *d, uint64_t n)
+{
+    return rng_below(&d->rng, n);
+}
+
+static const char *pick(struct day *d, const char *const *of, size_t count)
+{
+    return of[below(d, count)];
+}
+
+/* What a timeout of the policy decides about, and what none does: from a few milliseconds to longer
+ * than any request may take. */
+static const char *draw_time(struct day *d)
+{
+    static const uint32_t usual_ms[] = {5, 30, 120, 400, 900, 2000, 5000},
+                          percents[] = {50, 75, 90, 105, 125, 200};
+    uint64_t marks[] = {timeout_try_ns(d->edge), timeout_request_ns(d->edge)};
+    uint64_t mark = marks[below(d, COUNT_OF(marks))];
+    uint64_t ms = mark != 0 && below(d, 2) == 0
+                      ? mark / NS_PER_MS * percents[below(d, COUNT_OF(percents))] / 100
+                      : usual_ms[below(d, COUNT_OF(usual_ms))];
+    return arena_printf(&d->p->arena, "%llums", (unsigned long long)(ms == 0 ? 1 : ms));
+}
+
+static struct step step(struct day *d, enum step_kind kind, const char *word, const char *on,
+                        const char *const *keys)
+{
+    return step_make(d->p, kind, word, on, d->s->source, keys);
+}
+
+/* ${deadly}: endpoints may be taken down: by one fault of a phase, for a dead one shows no other.
+ */
+static struct step draw_fault(struct day *d, const char *tag, bool deadly)
+{
+    static const char *const statuses[] = {"500", "502", "503", "503", "504", "400", "429"},
+                             *const whens[] = {"request_head", "response_head", "accept"};
+    const char *on = d->edge->to;
+    if (below(d, 3) != 0)
+        on = arena_printf(&d->p->arena, "%s/%llu", d->edge->to,
+                          (unsigned long long)below(d, d->edge->endpoints) + 1);
+    struct step s;
+    switch (below(d, deadly ? 8 : 7)) {
+    case 0:
+        s = step(d, STEP_FAULT, "latency", on, (const char *const[]){"add", draw_time(d), NULL});
+        break;
+    case 1:
+        s = step(d, STEP_FAULT, "blackhole", on, NULL);
+        break;
+    case 2:
+        s = step(d, STEP_FAULT, "malformed", on, (const char *const[]){"kind", "empty", NULL});
+        break;
+    case 3:
+        s = step(d, STEP_FAULT, "reset", on,
+                 (const char *const[]){"when", pick(d, whens, COUNT_OF(whens)), NULL});
+        if (strcmp(json_string_value(json_object_get(s.keys, "when")), "accept") == 0)
+            return s;
+        break;
+    case 4: /* the work is done, and the answer lost */
+        s = step(d, STEP_FAULT, "abort", on,
+                 (const char *const[]){"status", pick(d, statuses, COUNT_OF(statuses)), "reply",
+                                       "after", NULL});
+        break;
+    case 5:
+    case 6:
+        s = step(d, STEP_FAULT, "abort", on,
+                 (const char *const[]){"status", pick(d, statuses, COUNT_OF(statuses)), NULL});
+        break;
+    default:
+        return step(d, STEP_FAULT, "refuse", on, NULL); /* a listener knows no requests */
+    }
+    if (tag != NULL && below(d, 2) == 0)
+        step_set_json(d->p, &s, "match", json_pack("{s:s}", "tag", tag));
+    if (below(d, 3) == 0)
+        step_set_json(d->p, &s, "first", json_integer((json_int_t)below(d, 2) + 1));
+    return s;
+}
+
+static struct load_plan draw_load(struct day *d, const char *tag)
+{
+    static const uint32_t rates[] = {10, 40, 100, 100, 200, 400}, users[] = {1, 4, 20};
+    struct load_plan load = {
+        .source = d->s->source,
+        .protocol = "http1",
+        .method = "GET",
+        .path = d->edge->path == NULL ? "/" : arena_strdup(&d->p->arena, d->edge->path),
+        .timeout_ns = 30 * NS_PER_S,
+        .tag_every_ns = 60 * NS_PER_MS,
+        .connections = 8,
+        .clients = 1,
+    };
+    INVARIANT(place_parse(d->edge_text, &d->p->arena, &load.on, NULL));
+    load.closed = below(d, 4) == 0;
+    if (load.closed) {
+        load.users = users[below(d, COUNT_OF(users))];
+        load.think_ns = (5 + below(d, 100)) * NS_PER_MS;
+    } else {
+        load.rate_per_h = (uint64_t)rates[below(d, COUNT_OF(rates))] * PER_S;
+    }
+    if (tag != NULL) {
+        load.tagged = ARENA_ARRAY(&d->p->arena, struct tagged, 1);
+        load.tagged[load.tagged_count++] =
+            (struct tagged){.tag = tag, .count = (uint32_t)below(d, TAGGED_MOST) + 1};
+    }
+    return load;
+}
+
+/* In force all the time, from a moment on, or during a part. */
+static struct step windowed(struct day *d, struct step fault, uint64_t lasting_ns)
+{
+    uint64_t from_ns = below(d, lasting_ns / NS_PER_MS) * NS_PER_MS;
+    uint64_t room_ns = lasting_ns - from_ns;
+    struct step s = {.kind = STEP_DURING, .source = d->s->source, .from_ns = from_ns};
+    if (below(d, 2) == 0)
+        return fault;
+    s.to_ns = from_ns + room_ns / 10 + below(d, room_ns);
+    s.to_ns = s.to_ns < lasting_ns ? s.to_ns : UINT64_MAX;
+    s.steps = ARENA_ARRAY(&d->p->arena, struct step, 1);
+    s.steps[0] = fault;
+    s.step_count = 1;
+    return s;
+}
+
+static void add_phase(struct day *d, size_t number)
+{
+    static const char *const words[EXPECTATIONS] = {"retries", "timeout",       "ejection",
+                                                    "breaker", "budget",        "rate_limit",
+                                                    "metrics", "amplification", "status"};
+    struct phase *p = &d->s->phases[d->s->phase_count++];
+    *p = (struct phase){.name = arena_printf(&d->p->arena, "%zu", number + 1),
+                        .source = d->s->source,
+                        .ends = PHASE_BY_CLOCK,
+                        .lasting_ns = (1 + below(d, 12)) * NS_PER_S};
+    const char *tag = below(d, 2) == 0 ? "t" : NULL;
+    p->loads = ARENA_ARRAY(&d->p->arena, struct load_plan, 1);
+    p->loads[p->load_count++] = draw_load(d, tag);
+    p->steps = ARENA_ARRAY(&d->p->arena, struct step, FAULTS_MOST + EXPECTATIONS);
+    size_t faults = number == 0 ? 0 : below(d, FAULTS_MOST + 1); /* the first is calm */
+    for (size_t i = 0; i < faults; i++)
+        p->steps[p->step_count++] = windowed(d, draw_fault(d, tag, i == 0), p->lasting_ns);
+    for (size_t i = 0; i < EXPECTATIONS; i++) {
+        bool of_service = strcmp(words[i], "ejection") == 0;
+        p->steps[p->step_count++] =
+            step(d, STEP_EXPECT, words[i], of_service ? d->edge->to : d->edge_text, NULL);
+    }
+}
+
+void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed)
+{
+    struct day d = {.p = p,
+                    .s = s,
+                    .edge = edge,
+                    .edge_text = arena_printf(&p->arena, "%s -> %s", edge->from, edge->to),
+                    .rng = rng_for(seed, STREAM, 0, 0, 0)};
+    size_t count = 2 + below(&d, PHASES_MOST - 1);
+    s->phases = ARENA_ARRAY(&p->arena, struct phase, PHASES_MOST);
+    for (size_t i = 0; i < count; i++)
+        add_phase(&d, i);
+}

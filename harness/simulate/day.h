@@ -1,0 +1,14 @@
+#ifndef SIMULATE_DAY_H
+#define SIMULATE_DAY_H
+
+/* A game day as people write it, at random: phases with faults, windows and loads that no plan of
+ * a policy would choose, and every expectation that the policy alone decides. A right mesh holds
+ * them whatever happens to it: a FAIL of such a gate is the judge's mistake. */
+
+#include "plan/plan.h"
+#include "policy/policy.h"
+
+/* Fills ${s}'s phases (in ${p}'s arena). Pure of the seed. */
+void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed);
+
+#endif
