@@ -1,7 +1,7 @@
 // The live page: one snapshot a second, the newest replaces. Text reaches the page by textContent alone.
 "use strict";
 (() => {
-  const LOST_MS = 3000, LANES_WIDE = 60, LANES_NARROW = 30, EVENTS_SHOWN = 50;
+  const STOPPING = "The run is stopping.", LOST_MS = 3000, LANES_WIDE = 60, LANES_NARROW = 30, EVENTS_SHOWN = 50;
   const SVG = "http://www.w3.org/2000/svg";
   const root = document.documentElement, narrow = matchMedia("(max-width:700px)");
   const $ = id => document.getElementById(id);
@@ -265,6 +265,7 @@
   function announce(s) {
     const of = x => x.guards.map(g => g.name + " " + GUARD[g.state][2]).join(", ") + "; " + many(x.fail, "claim fails", "claims fail");
     if (last !== null && of(last) !== of(s)) say("said", of(s));
+    if (s.state === "done" && $("told").textContent === STOPPING) say("told", "The run has stopped.");
   }
 
   function show(s) {
@@ -349,7 +350,7 @@
     say("dialog-s", "Asking the run to stop.");
     const refused = await send(e.target, e.submitter);
     say("dialog-s", refused);
-    if (refused === "") { $("dialog").close(); say("told", "The run is stopping.") }
+    if (refused === "") { $("dialog").close(); say("told", STOPPING) }
   });
   $("no").addEventListener("click", () => $("dialog").close());
 
