@@ -7,6 +7,7 @@
 #define ENVOY_BASE_NS (25 * NS_PER_MS)
 #define LINKERD_BASE_NS (25 * NS_PER_MS)
 #define LINKERD_MOST_NS (250 * NS_PER_MS)
+#define HOLE_NS (150 * NS_PER_MS)
 #define LINKERD_DOUBLINGS 8 /* past the most by then */
 
 static uint64_t base_ns(const struct edge_policy *edge)
@@ -43,6 +44,22 @@ uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n)
     return edge->flavour == FLAVOUR_LINKERD ? linkerd_base_ns(n) : base_ns(edge);
 }
 
+/* For a while nobody's try passed: all endpoints may have been shut, and the retry waited for one.
+ */
+static bool may_have_waited(const struct window *w, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct track *t = w->track;
+    uint64_t last_ns = from_ns, hole_ns = 0;
+    if (w->policy->flavour != FLAVOUR_LINKERD || !w->policy->accrual.present)
+        return false;
+    for (uint32_t i = track_try_at(t, from_ns); i < t->try_count && last_ns < to_ns; i++) {
+        uint64_t head_ns = t->tries[i].head_ns < to_ns ? t->tries[i].head_ns : to_ns;
+        hole_ns = head_ns - last_ns > hole_ns ? head_ns - last_ns : hole_ns;
+        last_ns = head_ns;
+    }
+    return hole_ns >= HOLE_NS;
+}
+
 bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
 {
     const struct try *next = window_after(w, x);
@@ -57,6 +74,8 @@ bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
         return false;
     if (next->r->n_mesh == 0 && x->request != TRACK_NONE &&
         retry_dead_any(w, &w->track->requests[x->request]))
+        return false;
+    if (may_have_waited(w, x->out_ns, next->head_ns))
         return false;
     *ret_ns = next->head_ns - x->out_ns;
     return window_clean(w, x->out_ns, next->head_ns);

@@ -164,6 +164,38 @@ static void a_gap_after_a_hidden_try_is_a_later_one(void **state)
     }
 }
 
+/* All endpoints are shut by accrual: the retry waits for one of them, and nobody's try passes. */
+static void a_retry_that_waits_for_shut_endpoints_backs_off_no_longer(void **state)
+{
+    (void)state;
+    for (int shut = 0; shut < 2; shut++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
+        edge.retry.attempts = limits_value(1);
+        edge.retry.on = RETRY_STATUS_CODES;
+        status_set_add(&edge.retry.codes, 503);
+        edge.accrual.present = true;
+        edge.accrual.max_failures = limits_value(7);
+        edge.accrual.min_penalty = limits_value(NS_PER_S);
+        edge.accrual.max_penalty = limits_value(10 * NS_PER_S);
+        limits_open(&l, &edge, 20 * S, "retries", (const char *const[]){"only", "spacing", NULL});
+        for (uint64_t t = 0; t < 20 * S; t += 20 * MS)
+            if (shut == 0 || t % (500 * MS) < 100 * MS || t % (500 * MS) > 300 * MS)
+                limits_served(&l, t + 3 * MS, t + 6 * MS, (uint16_t)(t / (20 * MS) % 3 + 1));
+        for (uint64_t t = S; t < 20 * S; t += 500 * MS) {
+            uint64_t at = t + 100 * MS, id = limits_request(&l, at, at + 195 * MS, 200, false);
+            for (uint16_t k = 1; k <= 2; k++)
+                limits_add_try(&l, &(struct limits_try){.request = id,
+                                                        .head_us = at + (k == 1 ? 1u : 190u) * MS,
+                                                        .out_us = at + (k == 1 ? 2u : 192u) * MS,
+                                                        .status = k == 1 ? 503 : 200,
+                                                        .k = k});
+        }
+        limits_are(&l, "backoff.max", shut == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   shut == 1 ? WHY_NEVER_FIRED : WHY_NONE, shut == 1 ? "" : "longer than");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
         cmocka_unit_test(what_is_not_retried_may_be_what_was_met),
         cmocka_unit_test(a_connection_read_late_is_nobodys),
+        cmocka_unit_test(a_retry_that_waits_for_shut_endpoints_backs_off_no_longer),
         cmocka_unit_test(a_gap_after_a_hidden_try_is_a_later_one),
     };
     return cmocka_run_group_tests_name("verify/retry_dead", tests, NULL, NULL);
