@@ -29,8 +29,8 @@ static bool kills_endpoint(const struct step *steps, size_t count)
 
 static bool is_deadly(const struct step *s)
 {
-    return (s->kind == STEP_FAULT && strcmp(s->word, "refuse") == 0) || kills_endpoint(s, 1) ||
-           resets_at_accept(s, 1);
+    return s->kind == STEP_FAULT &&
+           (strcmp(s->word, "refuse") == 0 || kills_endpoint(s, 1) || resets_at_accept(s, 1));
 }
 
 /* "payments/any": one, whichever. */
@@ -40,24 +40,32 @@ static bool is_drawn(const struct step *s)
     return s->on.to.any || (mode != NULL && strcmp(mode, "one") == 0);
 }
 
-static bool is_dead(const struct step *steps, size_t count, uint32_t endpoint)
+/* Of the service that the window is about. */
+static bool is_here(const struct window *w, const struct step *s)
+{
+    return !s->has_on || s->on.to.service == NULL ||
+           strcmp(s->on.to.service, w->track->service) == 0;
+}
+
+static bool is_dead(const struct window *w, const struct step *steps, size_t count,
+                    uint32_t endpoint)
 {
     for (size_t i = 0; i < count; i++) {
         const struct step *s = &steps[i];
-        if (is_dead(s->steps, s->step_count, endpoint) ||
-            (s->kind == STEP_FAULT && s->has_on && is_deadly(s) && !is_drawn(s) &&
+        if (is_dead(w, s->steps, s->step_count, endpoint) ||
+            (s->has_on && is_here(w, s) && is_deadly(s) && !is_drawn(s) &&
              (s->on.to.endpoint == 0 || s->on.to.endpoint == endpoint)))
             return true;
     }
     return false;
 }
 
-static uint32_t drawn_dead(const struct step *steps, size_t count)
+static uint32_t drawn_dead(const struct window *w, const struct step *steps, size_t count)
 {
     uint32_t dead = 0;
     for (size_t i = 0; i < count; i++)
-        dead += drawn_dead(steps[i].steps, steps[i].step_count) +
-                (steps[i].kind == STEP_FAULT && is_deadly(&steps[i]) && is_drawn(&steps[i]));
+        dead += drawn_dead(w, steps[i].steps, steps[i].step_count) +
+                (is_here(w, &steps[i]) && is_deadly(&steps[i]) && is_drawn(&steps[i]));
     return dead;
 }
 
@@ -65,9 +73,10 @@ static uint32_t drawn_dead(const struct step *steps, size_t count)
  * need not. */
 static bool finds_a_live_one(const struct edge_policy *edge, const struct window *w)
 {
-    uint32_t dead = drawn_dead(w->phase->steps, w->phase->step_count), count = w->track->host_count;
+    uint32_t dead = drawn_dead(w, w->phase->steps, w->phase->step_count),
+             count = w->track->host_count;
     for (uint32_t h = 1; h <= count; h++)
-        dead += is_dead(w->phase->steps, w->phase->step_count, h);
+        dead += is_dead(w, w->phase->steps, w->phase->step_count, h);
     return dead < count && dead <= edge->retry.attempts.number;
 }
 
@@ -85,11 +94,11 @@ const char *retry_dead_cause(const struct edge_policy *edge, const struct window
     return refuses ? "refuse" : accepts ? "accept" : NULL;
 }
 
-static bool has_deadly(const struct step *steps, size_t count, bool carried)
+static bool has_deadly(const struct window *w, const struct step *steps, size_t count, bool carried)
 {
     for (size_t i = 0; i < count; i++)
-        if (has_deadly(steps[i].steps, steps[i].step_count, carried) ||
-            (is_deadly(&steps[i]) &&
+        if (has_deadly(w, steps[i].steps, steps[i].step_count, carried) ||
+            (is_here(w, &steps[i]) && is_deadly(&steps[i]) &&
              (!carried || json_object_get(steps[i].keys, "to_end_of") != NULL)))
             return true;
     return false;
@@ -99,10 +108,10 @@ bool retry_dead_any(const struct window *w, const struct request *r)
 {
     const struct scenario *s = w->scenario;
     bool outlives = r->done_ns == 0 || r->done_ns >= w->span.to_ns;
-    if (w->phase != NULL && has_deadly(w->phase->steps, w->phase->step_count, false))
+    if (w->phase != NULL && has_deadly(w, w->phase->steps, w->phase->step_count, false))
         return true;
     for (size_t i = 0; s != NULL && i < s->phase_count; i++)
-        if (has_deadly(s->phases[i].steps, s->phases[i].step_count, !outlives))
+        if (has_deadly(w, s->phases[i].steps, s->phases[i].step_count, !outlives))
             return true;
-    return s != NULL && has_deadly(s->steps, s->step_count, false);
+    return s != NULL && has_deadly(w, s->steps, s->step_count, false);
 }

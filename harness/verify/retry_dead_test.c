@@ -46,6 +46,8 @@ static void as_many_as_there_are_retries_may_be_down(void **state)
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "38 of 38 requests that met refuse");
     refused(&l, (const char *const[]){"payments/any", NULL}, 1);
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "38 of 38 requests that met refuse");
+    refused(&l, (const char *const[]){"payments/1", "inventory", NULL}, 1);
+    limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "38 of 38 requests that met refuse");
     refused(&l, (const char *const[]){"payments/1", "payments/any", NULL}, 1);
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
     refused(&l, (const char *const[]){"payments/1", "payments/2", NULL}, 1);
