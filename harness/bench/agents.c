@@ -5,7 +5,7 @@
  *   bench_agents AGENTS RECORDS_PER_SECOND_OF_EACH SECONDS [JOURNAL]
  *
  * That the journal has what the agents counted, or says that it lost some, is the conductor's own
- * check (BYE). Exit 1: an agent was lost; `ninja bench_agents` builds it. */
+ * check (BYE). Exit 1: an agent was lost. */
 
 #include "base/clock.h"
 #include "engine/actor.h"
@@ -183,7 +183,7 @@ struct bench {
     struct store *store;
     struct intake *intake;
     struct actor actors[FLEET_AGENTS_MOST];
-    char ids[FLEET_AGENTS_MOST][16];
+    char ids[FLEET_AGENTS_MOST][32];
     size_t count, ready, ended, lost;
     uint64_t seconds, begun_ns, over_ns, slowest_ns;
     struct hold commit, over;

@@ -111,6 +111,10 @@ foreach(case builtin envoy kill9 kill9_envoy unprivileged)
 endforeach()
 add_test(NAME real.judge COMMAND meshproof judge --gates 2000 --seed 5eed --jobs 2 --no-miss)
 set_tests_properties(real.judge PROPERTIES TIMEOUT 600)
+# One journal of a hundred processes that dial in, its counts theirs (harness/bench/agents.c; by hand: the limits).
+add_test(NAME real.hundred_agents COMMAND bench_agents 100 20 5 ${CMAKE_BINARY_DIR}/hundred.db)
+set_tests_properties(real.hundred_agents PROPERTIES TIMEOUT 120
+  PASS_REGULAR_EXPRESSION "100 agents: [0-9]+ records .* 0 lost rows, 0 agents lost")
 add_test(NAME real.judge_days COMMAND meshproof judge --by-hand --gates 400 --seed 5eed --jobs 2)
 # Defects that a gate once passed: defect, the gate's seed, the claim that must not pass it.
 foreach(missed "one_retry_fewer 58223a286097a76 retry.must" "ejection_repeat_not_grown 40228b3137fc8d2a eject.length")
