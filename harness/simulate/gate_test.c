@@ -197,28 +197,6 @@ static void old_false_alarms_of_game_days_stay_silent(void **state)
     free(t);
 }
 
-/* The same seed is the same day; each is a plan that may be run. */
-static void a_game_day_is_drawn_by_its_seed(void **state)
-{
-    struct gate g, again;
-    struct error err = {0};
-    (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
-        struct gate_options o = tally_options(seed);
-        o.by_hand = true;
-        if (!gate_run(&o, &g, &err) || !gate_run(&o, &again, &err))
-            fail_msg("%llu: %s", (unsigned long long)seed, err.text);
-        json_t *a = plan_to_json(g.plan), *b = plan_to_json(again.plan);
-        assert_true(json_equal(a, b));
-        assert_true(g.plan->scenarios[0].phase_count >= 2 && !g.plan->scenarios[0].from_policy);
-        assert_int_equal(g.journal->attempt_count, again.journal->attempt_count);
-        json_decref(a);
-        json_decref(b);
-        gate_release(&g);
-        gate_release(&again);
-    }
-}
-
 /* Its balancer leaves a host alone for long after a slow answer: that it was not seen in again is
  * no finding, and leaves nothing open. */
 static void a_host_that_linkerd_starves_leaves_nothing_open(void **state)
@@ -373,7 +351,6 @@ int main(void)
         cmocka_unit_test(noise_shows_as_stalls_late_reads_and_lost_records),
         cmocka_unit_test(old_false_alarms_stay_silent),
         cmocka_unit_test(old_false_alarms_of_game_days_stay_silent),
-        cmocka_unit_test(a_game_day_is_drawn_by_its_seed),
         cmocka_unit_test(a_host_that_linkerd_starves_leaves_nothing_open),
         cmocka_unit_test(linkerd_may_answer_a_backoff_after_its_timeout),
         cmocka_unit_test(endpoints_that_wait_for_room_under_the_cap_are_no_witness),

@@ -10,7 +10,6 @@
 #define MERGE_NS (1 * NS_PER_S)
 #define LOOK_BACK 300
 #define OUT_LOOK_TRIES 8
-#define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
 #define TAINT_LOOK_NS (4 * NS_PER_S)
 
 static uint64_t number_or(const struct value *v, uint64_t otherwise)
@@ -189,7 +188,7 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
         fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
         /* Back from an ejection it began to count anew, a little before it was seen again. */
         if (x->after_silence) {
-            uint64_t grace = e->merge_ns + LEAK_NS;
+            uint64_t grace = e->merge_ns + EJECT_GRACE_NS;
             *ret_since_ns = x->head_ns > grace ? x->head_ns - grace : 0;
             uint64_t hidden = track_hidden(t, *ret_since_ns, until);
             return hidden > 0 && hidden + fails >= ejector_lowest(e);
@@ -214,7 +213,7 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
 static uint64_t reach_ns(const struct track *t, const struct ejector *e, const struct silence *s)
 {
     uint64_t look = s->begin_ns > TAINT_LOOK_NS ? s->begin_ns - TAINT_LOOK_NS : 0;
-    return e->merge_ns + LEAK_NS + spans_within(&t->taint, look, s->begin_ns);
+    return e->merge_ns + EJECT_GRACE_NS + spans_within(&t->taint, look, s->begin_ns);
 }
 
 /* The earliest failure in reach that filled the count; ${found}: only one before ${ret_ns}. */
@@ -341,7 +340,7 @@ static bool could_be_out(const struct track *t, const struct ejector *e, uint32_
                          uint64_t t_ns)
 {
     const struct track_host *h = &t->hosts[host];
-    uint64_t back = e->merge_ns + LEAK_NS, from = t_ns > back ? t_ns - back : 0;
+    uint64_t back = e->merge_ns + EJECT_GRACE_NS, from = t_ns > back ? t_ns - back : 0;
     for (uint32_t i = eject_position_after(t, host, t_ns), seen = 0; i > 0; i--, seen++) {
         const struct try *x = &t->tries[h->tries[i - 1]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
@@ -357,7 +356,8 @@ bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t hos
 {
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
-        if (s->host == host && s->begin_ns >= t_ns && s->begin_ns - t_ns < e->merge_ns + LEAK_NS)
+        if (s->host == host && s->begin_ns >= t_ns &&
+            s->begin_ns - t_ns < e->merge_ns + EJECT_GRACE_NS)
             return true;
     }
     return false;

@@ -6,7 +6,8 @@
 
 #include "verify/window.h"
 
-/* A change of who is out is certainly seen so long after the update that may wait (merge_ns). */
+/* A change of who is out is certainly seen so long after the update that may wait (merge_ns):
+ * measured. */
 #define EJECT_GRACE_NS (400 * NS_PER_MS)
 
 struct ejector {

@@ -8,8 +8,7 @@
 #define SHORT_NS (20 * NS_PER_MS)
 #define LONG_NS (100 * NS_PER_MS)
 #define FORGET_SWEEPS 8
-#define LEAK_NS (400 * NS_PER_MS) /* beyond the merge window, measured */
-#define BRIEF_NS (10 * NS_PER_S)  /* base + interval up to which two first ejections are asked */
+#define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
 
 /* When the host's run before the silence could have, and certainly had, tripped. */
 static void tripped(const struct track *t, const struct ejector *e, const struct silence *s,
@@ -98,7 +97,7 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
     /* It went out later than the failures that certainly were enough, and the merge window: with no
      * room under the cap, or its tries waited for connections while it was out. Its time did not
      * begin then. */
-    uint64_t shown = must_ns + e->merge_ns + LEAK_NS;
+    uint64_t shown = must_ns + e->merge_ns + EJECT_GRACE_NS;
     if (must_ns > s->end_ns || s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns))
         return false;
     /* Where all are out, each update waits for another's, and some are never seen. */
@@ -143,8 +142,8 @@ static void collect(const struct window *w, const struct ejector *e, const struc
         if (!eject_touches(&t->silences[i], &w->wide) || !eject_outing(w, e, i, &o) ||
             panics_hide(panics, t->silences[i].end_ns))
             continue;
-        bool soon = o.ended && o.most_ns<o.short_ns, late = o.least_ns> o.long_ns &&
-                    !count_is_hidden(panics, e, t->silences[i].begin_ns);
+        bool soon = o.ended && o.most_ns < o.short_ns;
+        bool late = o.least_ns > o.long_ns && !count_is_hidden(panics, e, t->silences[i].begin_ns);
         if (!o.ended && !late) {
             l->open++;
             continue;

@@ -34,10 +34,11 @@ struct panic {
     size_t gap_count;
     enum lasted *lasted; /* [silence] */
     struct host_state *hosts;
-    uint64_t states;  /* tries while as many were out as may be, and one more had long failed */
-    uint64_t strikes; /* tries on hosts that should be out, of the present run */
-    uint64_t run_ns;  /* when the present run began; 0: none */
-    uint64_t fresh_ns, stale_ns; /* when the last one came that had waited longer; 0: none */
+    uint64_t states;   /* tries while as many were out as may be, and one more had long failed */
+    uint64_t strikes;  /* tries on hosts that should be out, of the present run */
+    uint64_t run_ns;   /* when the present run began; 0: none */
+    uint64_t fresh_ns; /* what back-off and transport explain of a try's delay */
+    uint64_t stale_ns; /* when the last one came that had waited longer; 0: none */
     uint64_t worst, worst_ns;
     uint32_t worst_out;
 };
@@ -104,9 +105,7 @@ static bool is_settled(const struct panic *p, const struct track *t, uint64_t t_
     return true;
 }
 
-/* The mesh has seen that they fail: the last of the failures that count may end long after it
- * began.
- */
+/* The mesh has seen that they fail: what fills the count may end long after it began. */
 static uint32_t failing(const struct panic *p, uint32_t count, uint64_t t_ns)
 {
     uint32_t sum = 0;

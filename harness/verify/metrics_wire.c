@@ -104,21 +104,14 @@ struct unsure {
     uint64_t unread, hidden; /* unread_tries, hidden_tries */
 };
 
-/* Linkerd had no endpoint that was not shut, for as long as it waits for one: a retry that waited
- * is counted. */
-static bool was_shut(const struct window *w, const struct request *r)
-{
-    return w->track->flavour == FLAVOUR_LINKERD && (r->r->marks & REQUEST_MARK_L5D_ERROR) != 0 &&
-           (r->r->status == 503 || r->r->status == 504);
-}
-
 /* One more try may have been made, and sent to nobody, when the request ended. */
 static bool may_have_one_more(const struct window *w, const struct unsure *u)
 {
     if (u->last_ones)
         return false;
     bool timer = u->r->r->status == 504 || (u->last != NULL && was_cut(u->last));
-    return !was_answered(u->r) || was_shut(w, u->r) || (timer && !ended_with(w, u->r, u->last));
+    return !was_answered(u->r) || window_failed_fast(w, u->r) ||
+           (timer && !ended_with(w, u->r, u->last));
 }
 
 /* Retries that may have been counted, and were seen by nobody: of a request that connected to

@@ -1,36 +1,20 @@
 #include "verify/retry_dead.h"
 
-static bool resets_at_accept(const struct step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *when = json_string_value(json_object_get(steps[i].keys, "when"));
-        if (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "reset") == 0 && when != NULL &&
-            strcmp(when, "accept") == 0)
-            return true;
-        if (resets_at_accept(steps[i].steps, steps[i].step_count))
-            return true;
-    }
-    return false;
-}
+enum dead_end { ALIVE, REFUSES, RESETS };
 
-/* A dead endpoint refuses. */
-static bool kills_endpoint(const struct step *steps, size_t count)
+/* What the step makes of the endpoints of the window's service; a killed one refuses. */
+static enum dead_end dead_end(const struct window *w, const struct step *s)
 {
-    for (size_t i = 0; i < count; i++) {
-        const char *what = json_string_value(json_object_get(steps[i].keys, "what"));
-        if (steps[i].kind == STEP_FAULT && strcmp(steps[i].word, "kill") == 0 &&
-            (what == NULL || strcmp(what, "endpoint") == 0))
-            return true;
-        if (kills_endpoint(steps[i].steps, steps[i].step_count))
-            return true;
-    }
-    return false;
-}
-
-static bool is_deadly(const struct step *s)
-{
-    return s->kind == STEP_FAULT &&
-           (strcmp(s->word, "refuse") == 0 || kills_endpoint(s, 1) || resets_at_accept(s, 1));
+    const char *what = json_string_value(json_object_get(s->keys, "what")),
+               *when = json_string_value(json_object_get(s->keys, "when"));
+    if (s->kind != STEP_FAULT ||
+        (s->has_on && s->on.to.service != NULL && strcmp(s->on.to.service, w->track->service) != 0))
+        return ALIVE;
+    if (strcmp(s->word, "refuse") == 0 ||
+        (strcmp(s->word, "kill") == 0 && (what == NULL || strcmp(what, "endpoint") == 0)))
+        return REFUSES;
+    return strcmp(s->word, "reset") == 0 && when != NULL && strcmp(when, "accept") == 0 ? RESETS
+                                                                                        : ALIVE;
 }
 
 /* "payments/any": one, whichever. */
@@ -40,20 +24,13 @@ static bool is_drawn(const struct step *s)
     return s->on.to.any || (mode != NULL && strcmp(mode, "one") == 0);
 }
 
-/* Of the service that the window is about. */
-static bool is_here(const struct window *w, const struct step *s)
-{
-    return !s->has_on || s->on.to.service == NULL ||
-           strcmp(s->on.to.service, w->track->service) == 0;
-}
-
 static bool is_dead(const struct window *w, const struct step *steps, size_t count,
                     uint32_t endpoint)
 {
     for (size_t i = 0; i < count; i++) {
         const struct step *s = &steps[i];
         if (is_dead(w, s->steps, s->step_count, endpoint) ||
-            (s->has_on && is_here(w, s) && is_deadly(s) && !is_drawn(s) &&
+            (s->has_on && dead_end(w, s) != ALIVE && !is_drawn(s) &&
              (s->on.to.endpoint == 0 || s->on.to.endpoint == endpoint)))
             return true;
     }
@@ -65,7 +42,7 @@ static uint32_t drawn_dead(const struct window *w, const struct step *steps, siz
     uint32_t dead = 0;
     for (size_t i = 0; i < count; i++)
         dead += drawn_dead(w, steps[i].steps, steps[i].step_count) +
-                (is_here(w, &steps[i]) && is_deadly(&steps[i]) && is_drawn(&steps[i]));
+                (dead_end(w, &steps[i]) != ALIVE && is_drawn(&steps[i]));
     return dead;
 }
 
@@ -80,25 +57,33 @@ static bool finds_a_live_one(const struct edge_policy *edge, const struct window
     return dead < count && dead <= edge->retry.attempts.number;
 }
 
+static bool has_end(const struct window *w, const struct step *steps, size_t count,
+                    enum dead_end end)
+{
+    for (size_t i = 0; i < count; i++)
+        if (dead_end(w, &steps[i]) == end || has_end(w, steps[i].steps, steps[i].step_count, end))
+            return true;
+    return false;
+}
+
 const char *retry_dead_cause(const struct edge_policy *edge, const struct window *w)
 {
     if (!edge->retry.other_host || w->phase == NULL || !finds_a_live_one(edge, w))
         return NULL;
-    bool refuses =
-             window_has_fault(w, "refuse") || kills_endpoint(w->phase->steps, w->phase->step_count),
-         accepts = resets_at_accept(w->phase->steps, w->phase->step_count);
+    bool refuses = has_end(w, w->phase->steps, w->phase->step_count, REFUSES),
+         resets = has_end(w, w->phase->steps, w->phase->step_count, RESETS);
     /* Which of the two a request met, nobody saw. */
     if ((refuses && !retry_rule_covers(edge, CAUSE_REFUSED, 0)) ||
-        (accepts && !retry_rule_covers(edge, CAUSE_ACCEPT, 0)))
+        (resets && !retry_rule_covers(edge, CAUSE_ACCEPT, 0)))
         return NULL;
-    return refuses ? "refuse" : accepts ? "accept" : NULL;
+    return refuses ? "refuse" : resets ? "accept" : NULL;
 }
 
 static bool has_deadly(const struct window *w, const struct step *steps, size_t count, bool carried)
 {
     for (size_t i = 0; i < count; i++)
         if (has_deadly(w, steps[i].steps, steps[i].step_count, carried) ||
-            (is_here(w, &steps[i]) && is_deadly(&steps[i]) &&
+            (dead_end(w, &steps[i]) != ALIVE &&
              (!carried || json_object_get(steps[i].keys, "to_end_of") != NULL)))
             return true;
     return false;

@@ -166,12 +166,9 @@ static bool was_passed_on(const struct edge_policy *edge, const struct request *
 }
 
 /* All endpoints were out, or shut: there was nowhere to send one more try. */
-static bool had_no_host(const struct edge_policy *edge, const struct request *r)
+static bool had_no_host(const struct window *w, const struct request *r)
 {
-    bool failfast = r->r->status == 503 || r->r->status == 504 || r->r->grpc_status > 1;
-    return r->r->body_class == BODY_NO_HEALTHY ||
-           (edge->flavour == FLAVOUR_LINKERD && (r->r->marks & REQUEST_MARK_L5D_ERROR) != 0 &&
-            failfast);
+    return r->r->body_class == BODY_NO_HEALTHY || window_failed_fast(w, r);
 }
 
 /* Nothing but the mesh explains that ${x}, the last try seen, was not retried. */
@@ -183,7 +180,7 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     if (r->done_ns == 0 || r->r->end == END_CLIENT_TIMEOUT || r->n_mesh > r->seen ||
         window_tries_most(r, most) > r->seen)
         return false;
-    if (had_no_host(edge, r) || r->r->body_class == BODY_OVERFLOW ||
+    if (had_no_host(w, r) || r->r->body_class == BODY_OVERFLOW ||
         (r->r->marks & REQUEST_MARK_OVERLOADED) != 0)
         return false;
     bool own = r->r->body_class == BODY_OWN && window_same_answer(r, x);
@@ -213,7 +210,7 @@ static bool was_swapped(const struct edge_policy *edge, const struct window *w,
     /* The next try met a limit: that is the answer then. */
     bool refused = r->r->body_class == BODY_OVERFLOW || rate_refused(edge, r) ||
                    (r->r->marks & REQUEST_MARK_OVERLOADED) != 0;
-    return answered && !refused && !had_no_host(edge, r) && last->r->outcome == OUTCOME_ANSWERED &&
+    return answered && !refused && !had_no_host(w, r) && last->r->outcome == OUTCOME_ANSWERED &&
            last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
            !window_same_answer(r, last) && r->n_mesh <= r->seen &&
            !window_timer_ended(w, r, true) &&

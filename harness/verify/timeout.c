@@ -42,6 +42,13 @@ uint64_t timeout_request_late_ns(uint64_t t_ns)
     return t_ns + more(20 * NS_PER_MS, t_ns / 20);
 }
 
+bool timeout_may_be_whole(const struct window *w, const struct request *r, const struct try *x)
+{
+    uint64_t whole = timeout_request_ns(w->policy);
+    return whole != 0 && x->next == TRACK_NONE &&
+           r->done_ns + TIMEOUT_LEFT_OVER_NS >= r->start_ns + whole;
+}
+
 bool timeout_life(const struct window *w, const struct request *r, const struct try *x,
                   uint64_t *ret_life_ns, bool *ret_open)
 {
@@ -61,8 +68,7 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
     if (whole != 0 && whole <= x->head_ns - begun + p + TIMEOUT_LEFT_OVER_NS)
         return false;
     /* Across clocks nobody knows how long the first try waited: the request's own time tells. */
-    if (whole != 0 && !w->track->same_clock && x->next == TRACK_NONE &&
-        r->done_ns + TIMEOUT_LEFT_OVER_NS >= r->start_ns + whole)
+    if (!w->track->same_clock && timeout_may_be_whole(w, r, x))
         return false;
     *ret_life_ns = end - x->head_ns;
     *ret_open = released;

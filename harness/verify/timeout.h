@@ -27,6 +27,10 @@ uint64_t timeout_request_late_ns(uint64_t t_ns);
 bool timeout_life(const struct window *w, const struct request *r, const struct try *x,
                   uint64_t *ret_life_ns, bool *ret_open);
 
+/* The request's own time was up, or nearly, when its last try ${x} ended: that may be what cut it,
+ * for the request may have waited long before this try. By the client's clock alone. */
+bool timeout_may_be_whole(const struct window *w, const struct request *r, const struct try *x);
+
 struct lives {
     struct extent extent;
     uint64_t count, early, late;

@@ -25,14 +25,6 @@ static bool was_slowed(const struct window *w, const struct request *r, const st
     return s != NULL && strcmp(s->word, "latency") == 0;
 }
 
-/* The request's own time was up, or nearly: it may have waited long before this try, for a
- * connection or in one that we did not see. */
-static bool ended_by_whole(uint64_t whole_ns, const struct request *r, const struct try *x)
-{
-    return whole_ns != 0 && x->next == TRACK_NONE &&
-           r->done_ns + TIMEOUT_LEFT_OVER_NS >= r->start_ns + whole_ns;
-}
-
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -49,7 +41,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
             continue;
         if (!is_cut && life >= p / 2 && life + 3 * SOON_NS < p)
             kept++;
-        else if (is_cut && life + SOON_NS < p && !ended_by_whole(whole, r, x))
+        else if (is_cut && life + SOON_NS < p && !timeout_may_be_whole(w, r, x))
             cut++;
         else
             continue;

@@ -119,6 +119,8 @@ bool window_timed_out(const struct window *w, const struct request *r);
 /* The same, and it cannot be another's: 14 is Envoy's word for a lost connection too, and an
  * endpoint's own; there the text must tell. */
 bool window_says_timeout(const struct window *w, const struct request *r);
+/* Linkerd's own answer where all endpoints were shut, or its time was up: no try gave it. */
+bool window_failed_fast(const struct window *w, const struct request *r);
 /* Status 500 or more, or a grpc-status that is not OK. */
 bool window_is_error(const struct request *r);
 /* "503", "reset", "hold": as tags name it. */

@@ -120,6 +120,12 @@ const char *window_timeout_name(const struct window *w)
     return w->policy->flavour == FLAVOUR_LINKERD ? "gRPC 4" : "gRPC 14";
 }
 
+bool window_failed_fast(const struct window *w, const struct request *r)
+{
+    return w->policy->flavour == FLAVOUR_LINKERD && (r->r->marks & REQUEST_MARK_L5D_ERROR) != 0 &&
+           (r->r->status == 503 || r->r->status == 504 || r->r->grpc_status > 1);
+}
+
 bool window_timed_out(const struct window *w, const struct request *r)
 {
     bool linkerd = w->policy->flavour == FLAVOUR_LINKERD;
