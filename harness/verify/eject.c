@@ -387,6 +387,20 @@ uint64_t eject_wait_ns(const struct track *t, const struct silence *s)
     return t->tries[back].head_ns - t->tries[from].head_ns;
 }
 
+/* A gap of the host in which it may have been out begins or ends in [from, to]. */
+static bool gap_within(const struct track *t, uint32_t host, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    for (uint32_t i = eject_position_after(t, host, from_ns == 0 ? 0 : from_ns - 1); i < h->count;
+         i++) {
+        if (t->tries[h->tries[i]].head_ns > to_ns)
+            return false;
+        if (track_may_have_been_out(t, host, i) || track_may_have_been_out(t, host, i + 1))
+            return true;
+    }
+    return false;
+}
+
 bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
 {
     uint64_t window = e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
@@ -398,6 +412,9 @@ bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host,
             (s->end_ns >= from && s->end_ns <= t_ns))
             return true;
     }
+    for (uint32_t h = 0; h < t->host_count; h++)
+        if (h != host && gap_within(t, h, from, t_ns))
+            return true;
     return false;
 }
 

@@ -79,6 +79,7 @@ struct outing {
         k_most; /* how many ejections the host may have behind it, this one included */
     uint64_t short_ns, long_ns; /* the bounds */
     bool ended;
+    bool again; /* it may have gone out again before it was seen back: two ejections in one */
 };
 /* Of the silence ${index} of the window's track. False: it was none, or nothing certain shows when
  * it began. */
@@ -99,7 +100,8 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
 /* How long the cluster took for the m picks before the host came back: it may have been free so
  * long. */
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
-/* Another host's health changed in the merge window before. */
+/* Another host's health may have changed in the merge window before: it went silent or came back,
+ * or a gap began or ended in which it may have been out. */
 bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
 /* With so many hosts out that too few are healthy, the mesh sends to all of them: who is out does
  * not show then. When that was, by the mesh's own gauge and up to the scrapes around; all the time,

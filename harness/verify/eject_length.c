@@ -8,6 +8,7 @@
 #define SHORT_NS (20 * NS_PER_MS)
 #define LONG_NS (100 * NS_PER_MS)
 #define FORGET_SWEEPS 8
+#define AGAIN_LOOK_TRIES 300
 #define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
 
 /* When the host's run before the silence could have, and certainly had, tripped. */
@@ -25,35 +26,68 @@ static void tripped(const struct track *t, const struct ejector *e, const struct
 static bool is_forgotten(const struct track *t, const struct ejector *e, uint32_t host,
                          uint64_t back_ns, uint64_t begin_ns)
 {
+    const struct track_host *h = &t->hosts[host];
     uint64_t since_ns = begin_ns > back_ns ? begin_ns - back_ns : 0;
     uint64_t not_in_ns = spans_within(&t->taint, back_ns, begin_ns);
-    for (size_t i = 0; i < t->silence_count; i++) {
-        const struct silence *s = &t->silences[i];
-        if (s->host == host && s->begin_ns >= back_ns && s->end_ns <= begin_ns)
-            not_in_ns += s->end_ns - s->begin_ns;
+    for (uint32_t i = eject_position_after(t, host, back_ns); i < h->count; i++) {
+        const struct try *x = &t->tries[h->tries[i]];
+        if (x->head_ns > begin_ns)
+            break;
+        if (x->after_silence || track_may_have_been_out(t, host, i))
+            not_in_ns += x->head_ns - t->tries[h->tries[i - 1]].head_ns;
     }
     return since_ns >= not_in_ns + FORGET_SWEEPS * e->interval_ns;
 }
 
+/* Where the listener was down it may have gone out again each time it was let back: none of that
+ * shows. */
+static uint64_t outs_within(const struct window *w, const struct ejector *e,
+                            const struct silence *s)
+{
+    return eject_explained(w, s) ? 1 + (s->end_ns - s->begin_ns) / e->base_ns : 1;
+}
+
 /* Ejections that no silence shows: gaps at too low a rate. */
-static uint64_t unseen_before(const struct track *t, const struct ejector *e,
+static uint64_t unseen_before(const struct window *w, const struct ejector *e,
                               const struct silence *s)
 {
+    const struct track *t = w->track;
+    const struct track_host *host = &t->hosts[s->host];
     uint32_t end = track_position(t, s->before);
     uint64_t unseen = 0;
     for (uint32_t i = 1; i <= end; i++) {
-        const struct try *x = &t->tries[t->hosts[s->host].tries[i]];
-        unseen += !x->after_silence && track_may_have_been_out(t, s->host, i) &&
-                  !is_forgotten(t, e, s->host, x->head_ns, s->begin_ns);
+        const struct try *x = &t->tries[host->tries[i]];
+        struct silence gap = {.host = s->host,
+                              .begin_ns = t->tries[host->tries[i - 1]].head_ns,
+                              .end_ns = x->head_ns};
+        if (!x->after_silence && track_may_have_been_out(t, s->host, i) &&
+            !is_forgotten(t, e, s->host, x->head_ns, s->begin_ns))
+            unseen += outs_within(w, e, &gap);
     }
     return unseen;
 }
 
+/* How often it may have gone out again before anybody saw it back: by tries that were under way when
+ * it went out, and failed when its first time was over. */
+static uint64_t again_within(const struct track *t, const struct ejector *e,
+                             const struct silence *s, uint64_t could_ns)
+{
+    const struct track_host *host = &t->hosts[s->host];
+    uint64_t back_ns = could_ns + e->base_ns, fails = 0;
+    uint32_t end = track_position(t, s->before) + 1;
+    for (uint32_t i = end; i > 0 && end - i < AGAIN_LOOK_TRIES; i--) {
+        const struct try *x = &t->tries[host->tries[i - 1]];
+        fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= back_ns;
+    }
+    return fails / ejector_lowest(e);
+}
+
 /* How often the host has been out before: it grows with each, and falls by one with each sweep that
  * finds the host in. The sweep that let it back came at most the wait before it was seen back. */
-static void count_before(const struct track *t, const struct ejector *e, size_t index,
+static void count_before(const struct window *w, const struct ejector *e, size_t index,
                          uint64_t *ret_least, uint64_t *ret_most)
 {
+    const struct track *t = w->track;
     uint64_t least = 0, most = 0;
     const struct silence *last = &t->silences[index], *before = NULL;
     for (size_t i = 0; i <= index; i++) {
@@ -62,8 +96,8 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
         if (s->host != last->host)
             continue;
         bool continues = eject_continues(t, s);
+        tripped(t, e, s, &could_ns, &must_ns);
         if (before != NULL && !continues) {
-            tripped(t, e, s, &could_ns, &must_ns);
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
             /* It was back, for the sweeps, while an update that waits for another hid it: that one
              * came up to two windows before. */
@@ -76,12 +110,12 @@ static void count_before(const struct track *t, const struct ejector *e, size_t 
             most = most > fewest ? most - fewest : 0;
             least = least > sweeps ? least - sweeps : 0;
         }
-        most++;
+        most += outs_within(w, e, s) + again_within(t, e, s, could_ns);
         least += !continues;
         before = s;
     }
     *ret_least = least;
-    *ret_most = most + unseen_before(t, e, last);
+    *ret_most = most + unseen_before(w, e, last);
 }
 
 bool eject_outing(const struct window *w, const struct ejector *e, size_t index, struct outing *ret)
@@ -110,7 +144,8 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
         .most_ns = s->end_ns - could_ns,
         .ended = s->after != TRACK_NONE,
     };
-    count_before(t, e, index, &ret->k_least, &ret->k_most);
+    count_before(w, e, index, &ret->k_least, &ret->k_most);
+    ret->again = again_within(t, e, s, could_ns) > 0;
     uint64_t least = ejector_length_ns(e, ret->k_least), most = ejector_length_ns(e, ret->k_most);
     ret->short_ns = least > SHORT_NS ? least - SHORT_NS : 0;
     ret->long_ns = most + e->interval_ns + LONG_NS + eject_wait_ns(t, s) +
@@ -121,7 +156,7 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
 
 struct lengths {
     uint64_t firsts, repeats, soon, late, open;
-    struct extent first, repeat;
+    struct extent first, repeat, due; /* due: what the repeats should have been */
     struct outing worst;
     uint32_t host;
 };
@@ -143,19 +178,23 @@ static void collect(const struct window *w, const struct ejector *e, const struc
             panics_hide(panics, t->silences[i].end_ns))
             continue;
         bool soon = o.ended && o.most_ns < o.short_ns;
-        bool late = o.least_ns > o.long_ns && !count_is_hidden(panics, e, t->silences[i].begin_ns);
+        bool late = o.least_ns > o.long_ns && !o.again && !count_is_hidden(panics, e, t->silences[i].begin_ns);
         if (!o.ended && !late) {
             l->open++;
             continue;
         }
         /* Which of its ejections it was must be certain, and when it began, or its length shows
          * nothing: it may have been out for much less than it seems. */
-        bool told = o.least_ns >= o.short_ns && o.most_ns <= o.long_ns;
+        bool told = o.least_ns >= o.short_ns && o.most_ns <= o.long_ns && !o.again;
         bool first = told && o.k_most == 1, repeat = told && o.k_least > 1;
         l->firsts += first;
         l->repeats += repeat;
         if (first || repeat)
             extent_add(repeat ? &l->repeat : &l->first, o.most_ns);
+        if (repeat) {
+            extent_add(&l->due, ejector_length_ns(e, o.k_least));
+            extent_add(&l->due, ejector_length_ns(e, o.k_most) + e->interval_ns);
+        }
         l->soon += soon;
         l->late += late;
         if (soon || late) {
@@ -213,6 +252,21 @@ static void fail(const struct window *w, const struct lengths *l, struct arena *
              : "counted from the failure that certainly tripped it, with sweep, merge and stalls";
 }
 
+static void pass(const struct ejector *e, const struct lengths *l, struct arena *arena,
+                 struct verdict *ret)
+{
+    const char *first = arena_printf(arena, "out for %s of %s",
+                                     seconds(l->first.least, l->first.most, arena),
+                                     seconds(e->base_ns, e->base_ns + e->interval_ns, arena)),
+               *repeat = arena_printf(arena, "again for %s of %s",
+                                      seconds(l->repeat.least, l->repeat.most, arena),
+                                      seconds(l->due.least, l->due.most, arena));
+    if (l->repeats == 0 || l->firsts == 0)
+        verdict_pass(ret, arena, "%s", l->repeats == 0 ? first : repeat);
+    else
+        verdict_pass(ret, arena, "%s, %s", first, repeat);
+}
+
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
@@ -241,16 +295,8 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     else if (l.firsts + l.repeats < ret->needed)
         window_too_few(w, ret, arena, l.firsts + l.repeats, ret->needed,
                        "ejections from trip to return");
-    else if (l.repeats == 0)
-        verdict_pass(ret, arena, "out for %s of %s", seconds(l.first.least, l.first.most, arena),
-                     seconds(e.base_ns, e.base_ns + e.interval_ns, arena));
     else
-        verdict_pass(
-            ret, arena, "out for %s of %s, again for %s of %s",
-            seconds(l.first.least, l.first.most, arena),
-            seconds(e.base_ns, e.base_ns + e.interval_ns, arena),
-            seconds(l.repeat.least, l.repeat.most, arena),
-            seconds(ejector_length_ns(&e, 2), ejector_length_ns(&e, 2) + e.interval_ns, arena));
+        pass(&e, &l, arena, ret);
 }
 
 const struct claim_type claim_eject_length = {
@@ -282,7 +328,7 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
         uint64_t due = s->end_ns - o.least_ns + ejector_length_ns(&e, o.k_most) + e.interval_ns +
                        e.merge_ns + LONG_NS;
         bool is_gone =
-            due < s->end_ns && track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
+            due < s->end_ns && !o.again && track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
             o.least_ns > o.long_ns + e.merge_ns &&
             spans_within(&t->taint, s->begin_ns, s->end_ns) * 2 < s->end_ns - s->begin_ns;
         back += o.ended && !is_gone;

@@ -21,12 +21,17 @@ static void mind_lost(const struct claim_type *type, const struct window *w, str
 {
     if (mind_agents(w, arena, v))
         return;
-    if (w->lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
+    /* How often an endpoint has been out is counted from the first phase on. */
+    bool counts_on = strncmp(type->id, "eject.", 6) == 0;
+    uint64_t lost = w->lost;
+    if (lost == 0 && counts_on)
+        lost = window_lost_between(w, w->track->from_ns, w->wide.to_ns);
+    if (lost == 0 || v->kind == VERDICT_INCONCLUSIVE ||
         (v->kind == VERDICT_FAIL && claim_type_fails_by_witness(type)))
         return;
     const char *was = v->text;
-    verdict_open(v, WHY_LOST, arena, "the journal lost %llu records of this phase (else: %s)",
-                 (unsigned long long)w->lost, was);
+    verdict_open(v, WHY_LOST, arena, "the journal lost %llu records of %s (else: %s)",
+                 (unsigned long long)lost, w->lost == 0 ? "a phase before" : "this phase", was);
     v->needs = "a faster disk, or a lower rate";
 }
 

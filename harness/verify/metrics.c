@@ -346,6 +346,19 @@ static bool is_kept(const struct metrics_memo *memo, const struct window *w)
            memo->span.to_ns == w->span.to_ns;
 }
 
+/* The scrapes lie around more than the phase: what was lost between them is missing on the wire. */
+static bool all_is_there(const struct window *w, const struct meter *m, struct verdict *v,
+                         struct arena *arena)
+{
+    uint64_t lost = window_lost_between(w, m->from_ns, m->to_ns);
+    if (lost == 0)
+        return true;
+    verdict_open(v, WHY_LOST, arena, "the journal lost %llu records between the two scrapes",
+                 (unsigned long long)lost);
+    v->needs = "a faster disk, or a lower rate";
+    return false;
+}
+
 bool metrics_read(const struct window *w, struct meter *ret_meter, struct wire *ret_wire,
                   struct verdict *v, struct arena *arena)
 {
@@ -353,14 +366,14 @@ bool metrics_read(const struct window *w, struct meter *ret_meter, struct wire *
     if (is_kept(memo, w)) {
         *ret_meter = memo->meter;
         *ret_wire = memo->wire;
-        return true;
+        return all_is_there(w, ret_meter, v, arena);
     }
     if (!meter_read(w, ret_meter, v, arena))
         return false;
     wire_read(w, ret_meter, ret_wire);
     if (memo != NULL)
         *memo = (struct metrics_memo){w->track, w->policy, w->edge, w->span, *ret_meter, *ret_wire};
-    return true;
+    return all_is_there(w, ret_meter, v, arena);
 }
 
 const char *metrics_bounds_print(const struct metrics_bounds *b, struct arena *arena)

@@ -73,6 +73,27 @@ static inline void retried(struct limits *l, uint64_t at_us)
                                            .k = 2});
 }
 
+/* A try that lasted for ${life_us} and was then cut by the mesh. */
+static inline void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64_t life_us,
+                    uint16_t k)
+{
+    struct attempt_record a = {.at = LIMITS_T0 + head_us * NS_PER_US,
+                               .id_hi = 7,
+                               .id_lo = request,
+                               .body = 1,
+                               .left = life_us * NS_PER_US,
+                               .conn = (uint32_t)request + k,
+                               .sequence = 1,
+                               .peer = journal_add_name(l->j, "127.0.0.1:4000"),
+                               .endpoint = k,
+                               .outcome = OUTCOME_LEFT,
+                               .left_kind = LEFT_RST,
+                               .k = k,
+                               .how_tied = TIED_OWN_ID,
+                               .verb = VERB_GET};
+    journal_add(l->j, LIMITS_PROXY, RECORD_ATTEMPT, &a);
+}
+
 /* ${n} requests with one retry each, one after the other, from one second on. */
 static inline void traffic(struct limits *l, uint64_t n)
 {

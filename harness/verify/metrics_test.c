@@ -3,26 +3,6 @@
 #include "verify/metrics_fixture_test.h"
 
 /* A try that the mesh cut after ${life_us}. */
-static void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64_t life_us,
-                    uint16_t k)
-{
-    struct attempt_record a = {.at = LIMITS_T0 + head_us * NS_PER_US,
-                               .id_hi = 7,
-                               .id_lo = request,
-                               .body = 1,
-                               .left = life_us * NS_PER_US,
-                               .conn = (uint32_t)request + k,
-                               .sequence = 1,
-                               .peer = journal_add_name(l->j, "127.0.0.1:4000"),
-                               .endpoint = k,
-                               .outcome = OUTCOME_LEFT,
-                               .left_kind = LEFT_RST,
-                               .k = k,
-                               .how_tied = TIED_OWN_ID,
-                               .verb = VERB_GET};
-    journal_add(l->j, LIMITS_PROXY, RECORD_ATTEMPT, &a);
-}
-
 /* Sent before the first phase, after the first scrape: the mesh has counted it. */
 static void what_was_sent_to_see_that_all_is_calm_counts(void **state)
 {

@@ -123,7 +123,7 @@ static uint64_t unseen_retries(const struct window *w, const struct unsure *u, b
     if (u->last_ones)
         return 0;
     if (was_rate_limited(w, r))
-        return r->seen > 0;
+        return tries > 0;
     bool budget = w->policy->retry.by_budget;
     bool blind = r->r->body_class == BODY_CONNECT_FAILURE || r->r->body_class == BODY_NO_HEALTHY ||
                  r->seen == 0;
@@ -186,8 +186,9 @@ static void count_cuts(const struct window *w, const struct unsure *u, struct wi
         ret->cut_whole.least += certain && x == last && r->r->status == 504 && was_cut_before(w, x);
     }
     ret->cut.most += unseen + u->unread;
-    if (cut == 0 && (!was_answered(r) || r->r->status == 504))
-        ret->cut.most++; /* in a connection that never came */
+    /* In a connection that never came, or just sent when the whole request's time was up. */
+    if (may_have_one_more(w, u) || (cut == 0 && (!was_answered(r) || r->r->status == 504)))
+        ret->cut.most++;
 }
 
 static void perhaps_any(struct metrics_bounds *classes)
@@ -244,7 +245,10 @@ static void count_unsure(const struct window *w, const struct request *r, struct
                        .unread = unread_tries(w, r),
                        .hidden = hidden_tries(w, r)};
     u.last_ones = is_last_ones(r, u.last);
-    ret->untold += flight_is_drop(r) && u.tries < 1 + w->policy->retry.attempts.number;
+    /* Beside a dead endpoint more than one: each was refused at once. */
+    uint64_t bound = 1 + w->policy->retry.attempts.number;
+    ret->untold += (flight_is_drop(r) && u.tries < bound) ||
+                   (may_have_one_more(w, &u) && u.tries + 1 < bound);
     count_tries(w, &u, ret);
     count_retries(w, &u, ret);
     count_cuts(w, &u, ret);

@@ -183,6 +183,14 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
     return seen + track_hidden(t, since_ns, t->tries[t->hosts[h].tries[position]].seen_ns);
 }
 
+/* A held try counts from its begin (lo), yet fails at its end: one that began before ${last} may
+ * still be under way when that one has failed (ADR 0036). An answer of ours is known soon. */
+static bool failed_by(const struct try *f, const struct try *last)
+{
+    bool held = !f->is_connection && (f->out_ns == 0 || f->lo_ns < f->out_ns);
+    return f->lo_ns <= last->lo_ns && (!held || f->seen_ns <= last->seen_ns);
+}
+
 static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
 {
     const struct track_host *host = &t->hosts[h];
@@ -201,7 +209,7 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
     }
     for (uint32_t i = from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
-        if ((f->rule[gateway] & RULE_FAILED) != 0 && f->lo_ns <= last->lo_ns && f->lo_ns >= broken)
+        if ((f->rule[gateway] & RULE_FAILED) != 0 && failed_by(f, last) && f->lo_ns >= broken)
             count++;
     }
     return count;

@@ -118,11 +118,40 @@ static void a_try_was_sent_after_what_its_request_had_behind_it(void **state)
     journal_free(j);
 }
 
+/* One failure after another, and a try that the mesh's timer cut 250 ms after it had come: it began
+ * before them, and is one of them only from then on. */
+static void a_held_try_has_failed_when_it_ends(void **state)
+{
+    struct journal *j = begin();
+    (void)state;
+    struct attempt_record held = try_of(77, 1, T(5000), 0);
+    held.status = 0;
+    held.outcome = OUTCOME_LEFT;
+    held.left = 250 * NS_PER_MS;
+    journal_add(j, 2, RECORD_ATTEMPT, &held);
+    held.status = 504; /* the answer, of the mesh's own */
+    add_request(j, 77, T(5000), 251 * NS_PER_MS, &held);
+    for (uint64_t at = T(5100); at <= T(5300); at += 50 * NS_PER_MS) {
+        add(j, at, 1);
+        j->attempts[j->attempt_count - 1].r.status = 503;
+        j->requests[j->request_count - 1].r.status = 503;
+    }
+    struct track *t = track_of(j);
+    assert_int_equal(t->hosts[0].count, 6);
+    assert_int_equal(track_smin(t, 0, 1, false), 1);
+    assert_int_equal(track_smin(t, 0, 3, false), 3); /* at 5.2 s */
+    assert_int_equal(track_smin(t, 0, 5, false), 6); /* at 5.3 s */
+    assert_int_equal(track_smax(t, 0, 3, false), 4);
+    track_free(t);
+    journal_free(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gap_may_be_an_ejection_where_something_speaks_for_it),
         cmocka_unit_test(a_try_was_sent_after_what_its_request_had_behind_it),
+        cmocka_unit_test(a_held_try_has_failed_when_it_ends),
         cmocka_unit_test(tries_that_never_reached_us_count_while_their_request_was_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

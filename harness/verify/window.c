@@ -21,6 +21,41 @@ static uint64_t records_end_ns(const struct window *w)
     return end_ns == UINT64_MAX ? end_ns : end_ns + RECORDED_WITHIN_NS;
 }
 
+static bool is_lost_of(const struct window *w, const struct lost_row *row)
+{
+    const struct journal_proc *p = journal_proc_of(w->journal, row->proc);
+    return p == NULL || p->arm == NULL || strcmp(p->arm, w->track->arm) == 0;
+}
+
+uint64_t window_lost_between(const struct window *w, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct journal *j = w->journal;
+    uint64_t lost = 0, until_ns = to_ns > UINT64_MAX - RECORDED_WITHIN_NS ? UINT64_MAX
+                                                                           : to_ns + RECORDED_WITHIN_NS;
+    for (size_t i = 0; i < j->lost_count; i++)
+        if (is_lost_of(w, &j->losts[i]) && j->losts[i].r.at < until_ns &&
+            j->losts[i].r.to >= from_ns)
+            lost += j->losts[i].r.count;
+    return lost;
+}
+
+static void find_lost(struct window *w)
+{
+    const struct journal *j = w->journal;
+    uint64_t written_ns = j->lost_count == 0 ? 0 : records_end_ns(w);
+    w->lost = 0;
+    w->agent_lost = false;
+    for (size_t i = 0; i < j->lost_count; i++) {
+        const struct lost_record *r = &j->losts[i].r;
+        uint64_t until_ns = r->kind == RECORD_LOST ? w->wide.to_ns : written_ns;
+        if (!is_lost_of(w, &j->losts[i]) || r->at >= until_ns || r->to < w->wide.from_ns)
+            continue;
+        w->lost += r->count;
+        /* By the conductor: more than records was missing (engine/walk_fleet.c). */
+        w->agent_lost = w->agent_lost || r->kind == RECORD_LOST;
+    }
+}
+
 void window_cut(struct window *w)
 {
     const struct track *t = w->track;
@@ -39,20 +74,7 @@ void window_cut(struct window *w)
     w->lagged_ppm = length == 0 ? 0
                                 : (uint64_t)((double)spans_within(&t->lags, w->span.from_ns, end) *
                                              1e6 / (double)length);
-    w->lost = 0;
-    w->agent_lost = false;
-    uint64_t written_ns = w->journal->lost_count == 0 ? 0 : records_end_ns(w);
-    for (size_t i = 0; i < w->journal->lost_count; i++) {
-        const struct lost_record *r = &w->journal->losts[i].r;
-        const struct journal_proc *p = journal_proc_of(w->journal, w->journal->losts[i].proc);
-        bool ours = p == NULL || p->arm == NULL || strcmp(p->arm, t->arm) == 0;
-        uint64_t until_ns = r->kind == RECORD_LOST ? w->wide.to_ns : written_ns;
-        if (!ours || r->at >= until_ns || r->to < w->wide.from_ns)
-            continue;
-        w->lost += r->count;
-        /* By the conductor: more than records was missing (engine/walk_fleet.c). */
-        w->agent_lost = w->agent_lost || r->kind == RECORD_LOST;
-    }
+    find_lost(w);
 }
 
 /* "b@v2": the last try was at an endpoint of the subset. */

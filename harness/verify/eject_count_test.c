@@ -1,0 +1,157 @@
+/* How often an endpoint has been out, and so for how long it may be: what nobody saw counts too. */
+
+#include "verify/tries_fixture_test.h"
+
+static const uint16_t one[] = {2}, both[] = {1, 2}, all[] = {1, 2, 3};
+
+static struct edge_policy ejects(void)
+{
+    return (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                .endpoints = 3,
+                                .outlier = {.present = true,
+                                            .consecutive_5xx = number(2),
+                                            .interval = number(NS_PER_S),
+                                            .base_ejection = number(2 * NS_PER_S),
+                                            .max_ejection_percent = number(34)}};
+}
+
+/* Endpoint 3 goes out after two failures, at ${at_ms} + 150, and is seen back at ${back_ms}. */
+static void out(struct fixture *f, double at_ms, double back_ms)
+{
+    add(f, at_ms, 3, 503);
+    add(f, at_ms + 150, 3, 503);
+    add_clean(f, at_ms + 152, back_ms, 4, both, 2);
+    add_clean(f, back_ms, back_ms + 300, 10, all, 3);
+}
+
+/* A try on endpoint 3 that the mesh's timer cuts. */
+static void add_cut(struct fixture *f, double head_ms, double left_ms)
+{
+    struct made made = {head_ms, 0, left_ms, 3, 0};
+    add_request(f, head_ms - 0.1, left_ms + 0.2, 504, BODY_UPSTREAM_TIMEOUT, &made, 1);
+}
+
+/* Two tries were under way when it went out. Where they end after its 2 s it goes out again, for 4.
+ */
+static void failures_of_tries_sent_before_put_it_out_again(void **state)
+{
+    static const struct {
+        double left_ms;
+        enum verdict_kind kind;
+    } rows[] = {{4700, VERDICT_INCONCLUSIVE}, {3900, VERDICT_FAIL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (int returns = 0; returns < 2; returns++) {
+            struct fixture f;
+            begin(&f, ejects());
+            add_clean(&f, 0, 2000, 10, all, 3);
+            add_cut(&f, 2220, rows[i].left_ms);
+            add_cut(&f, 2230, rows[i].left_ms);
+            out(&f, 2100, 9000);
+            bool fails = rows[i].kind == VERDICT_FAIL;
+            if (returns)
+                is(&f, "eject.return", fails ? VERDICT_FAIL : VERDICT_PASS,
+                   fails ? "was not back" : "back after");
+            else
+                is(&f, "eject.length", rows[i].kind, fails ? "was out for" : "ejections from trip");
+        }
+}
+
+/* Endpoint 1 had no tries from 4 to 5.5 s, and too few went elsewhere to call it out: it may have
+ * been, and its return makes the next update wait for a second. */
+static void an_update_may_wait_for_one_that_too_few_picks_show(void **state)
+{
+    (void)state;
+    for (int gap = 0; gap < 2; gap++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2252, 4000, 4, both, 2);
+        add_clean(&f, 4000, 5500, 15, gap ? one : both, gap ? 1 : 2);
+        add_clean(&f, 5500, 6500, 4, both, 2);
+        add_clean(&f, 6500, 6800, 10, all, 3);
+        is(&f, "eject.length", gap ? VERDICT_PASS : VERDICT_FAIL,
+           gap ? "out for 4.3 s" : "was out for 4.3 s; at most 3.7 s");
+    }
+}
+
+/* It may have been out twice before, from 2 to 5 and from ${second_ms} on for 6 s: while it is out,
+ * no sweep finds it in. */
+static void time_in_which_it_may_have_been_out_forgets_nothing(void **state)
+{
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add_clean(&f, 2000, 5000, 100, both, 2);
+        add_clean(&f, 5000, 8000, 100, all, 3);
+        add_clean(&f, 8000, 14000, 100, twice ? both : all, twice ? 2 : 3);
+        add_clean(&f, 14000, 15000, 100, all, 3);
+        out(&f, 15000, 21500);
+        is(&f, "eject.length", twice ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           twice ? "ejections from trip" : "was out for 6.4 s");
+    }
+}
+
+/* Whoever tried it while its listener was down put it out again each time that it was let back. */
+static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add_clean(&f, 2000, 12000, 4, both, 2);
+        add_clean(&f, 12000, 12400, 10, all, 3);
+        for (uint16_t step = 1; told && step <= 2; step++) {
+            struct world_record r = {
+                .at = T(step == 1 ? 2000 : 12000),
+                .what = journal_add_name(f.j, step == 1 ? "listener_down" : "listener_up"),
+                .endpoint = 3,
+                .step = (uint8_t)step};
+            journal_add(f.j, 2, RECORD_WORLD, &r);
+        }
+        out(&f, 13500, 23000);
+        is(&f, "eject.length", told ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           told ? "ejections from trip" : "was out for 9.4 s");
+    }
+}
+
+/* The second ejection alone is in the window: what it should have been is what is told. */
+static void a_repeat_is_told_beside_its_own_length(void **state)
+{
+    struct fixture f;
+    struct arena arena;
+    (void)state;
+    begin(&f, ejects());
+    add_clean(&f, 0, 2000, 10, all, 3);
+    add(&f, 2100, 3, 503);
+    add(&f, 2250, 3, 503);
+    add_clean(&f, 2252, 5000, 4, both, 2);
+    add(&f, 5000, 3, 503);
+    add(&f, 5005, 3, 503);
+    add_clean(&f, 5010, 9400, 4, both, 2);
+    add_clean(&f, 9400, 9700, 10, all, 3);
+    f.from_ms = 5002;
+    arena_init(&arena, 65536);
+    struct verdict v = judged(&f, "eject.length", &arena);
+    assert_int_equal(v.kind, VERDICT_PASS);
+    assert_string_equal(v.text, "again for 4.4 s of 4.0..5.0 s");
+    arena_release(&arena);
+    journal_free(f.j);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_of_tries_sent_before_put_it_out_again),
+        cmocka_unit_test(an_update_may_wait_for_one_that_too_few_picks_show),
+        cmocka_unit_test(time_in_which_it_may_have_been_out_forgets_nothing),
+        cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
+        cmocka_unit_test(a_repeat_is_told_beside_its_own_length),
+    };
+    return cmocka_run_group_tests_name("verify/eject_count", tests, NULL, NULL);
+}
