@@ -229,7 +229,8 @@ static bool full_before(const struct track *t, const struct ejector *e, const st
             *ret_ns = x->lo_ns;
             found = true;
         }
-        if (position == 0 || x->after_silence || (x->seen_ns < from && x->head_ns + back < from))
+        /* A held try that came before all these may have ended last. */
+        if (position == 0 || x->after_silence || host->past[position].seen_ns < from)
             return found;
     }
 }

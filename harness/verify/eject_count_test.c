@@ -96,6 +96,49 @@ static void time_in_which_it_may_have_been_out_forgets_nothing(void **state)
     }
 }
 
+/* In for a second and a half twice, with a gap in between: no sweep of every two seconds is certain
+ * there, however long both are together. Without the gap one is. */
+static void pieces_of_time_are_no_sweep_together(void **state)
+{
+    (void)state;
+    for (int gap = 0; gap < 2; gap++) {
+        struct fixture f;
+        begin(&f, ejects());
+        f.edge.outlier.interval = number(2 * NS_PER_S);
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2252, 5500, 4, both, 2);
+        add_clean(&f, 5500, 7000, 100, all, 3);
+        add_clean(&f, 7000, 10000, 100, gap ? both : all, gap ? 2 : 3);
+        add_clean(&f, 10000, 11500, 100, all, 3);
+        out(&f, 11500, 19000);
+        f.from_ms = 11000;
+        is(&f, "eject.length", gap ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           gap ? "ejections from trip" : "was out for 7.4 s");
+    }
+}
+
+/* Three failures put it out. All are out from 3 s on, after an update that waited for another, and
+ * back at 4.3 s: too soon for a gap, were it not for requests that found no endpoint. */
+static void all_may_be_out_for_less_than_their_time(void **state)
+{
+    (void)state;
+    for (int refused = 0; refused < 2; refused++) {
+        struct fixture f;
+        begin(&f, ejects());
+        f.edge.outlier.max_ejection_percent = number(100);
+        add_clean(&f, 0, 2000, 10, all, 3);
+        for (double at = 2000; at < 5500; at += 20)
+            if (at < 3000 || at >= 4300)
+                add(&f, at, 1, 503);
+            else if (refused)
+                add_request(&f, at, at + 0.4, 503, BODY_NO_HEALTHY, NULL, 0);
+        is(&f, "eject.trip", refused ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           refused ? "no ejections" : "stayed in");
+    }
+}
+
 /* Whoever tried it while its listener was down put it out again each time that it was let back. */
 static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
 {
@@ -150,6 +193,8 @@ int main(void)
         cmocka_unit_test(failures_of_tries_sent_before_put_it_out_again),
         cmocka_unit_test(an_update_may_wait_for_one_that_too_few_picks_show),
         cmocka_unit_test(time_in_which_it_may_have_been_out_forgets_nothing),
+        cmocka_unit_test(pieces_of_time_are_no_sweep_together),
+        cmocka_unit_test(all_may_be_out_for_less_than_their_time),
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
         cmocka_unit_test(a_repeat_is_told_beside_its_own_length),
     };

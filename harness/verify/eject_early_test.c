@@ -176,6 +176,26 @@ static void hosts_that_are_out_to_the_end_are_looked_at(void **state)
     is(&f, "eject.early", VERDICT_FAIL, "went out after fewer than 3");
 }
 
+/* The mesh cuts three tries when 3 s are over, long after many that came later had been answered.
+ */
+static void tries_that_were_held_for_long_put_it_out(void **state)
+{
+    (void)state;
+    for (int held = 0; held < 2; held++) {
+        struct fixture f;
+        begin(&f, ejects(3, 34));
+        for (int k = 0; held == 1 && k < 3; k++) {
+            struct made made = {10 + k, 0, 3010 + k, 3, 0};
+            add_request(&f, 9.9 + k, 3010.2 + k, 504, BODY_UPSTREAM_TIMEOUT, &made, 1);
+        }
+        add_clean(&f, 0, 3010, 10, all, 3);
+        add_clean(&f, 3010, 7000, 10, both, 2);
+        add_clean(&f, 7000, 7300, 10, all, 3);
+        is(&f, "eject.early", held ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           held ? "rounds of 2 failures" : "went out after fewer than 3");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +206,7 @@ int main(void)
         cmocka_unit_test(what_only_unseen_tries_explain_is_of_its_own_phase),
         cmocka_unit_test(hosts_that_are_out_together_are_counted_once),
         cmocka_unit_test(a_host_with_picks_meanwhile_or_without_any_is_not_looked_at),
+        cmocka_unit_test(tries_that_were_held_for_long_put_it_out),
         cmocka_unit_test(hosts_that_are_out_to_the_end_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,21 +22,32 @@ static void tripped(const struct track *t, const struct ejector *e, const struct
     *ret_must_ns = must == TRACK_NONE ? s->end_ns : t->tries[host->tries[must]].seen_ns;
 }
 
+/* Sweeps of [from, to) that certainly found the host in: none of them while it was out, or in a gap
+ * in which it may have been. */
+static uint64_t sweeps_in(const struct track *t, const struct ejector *e, uint32_t host,
+                          uint64_t from_ns, uint64_t to_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint64_t sweeps = 0, in_ns = from_ns;
+    for (uint32_t i = eject_position_after(t, host, from_ns); i > 0 && i < h->count; i++) {
+        const struct try *x = &t->tries[h->tries[i]];
+        uint64_t out_ns = t->tries[h->tries[i - 1]].head_ns;
+        if (out_ns >= to_ns)
+            break;
+        if (!x->after_silence && !track_may_have_been_out(t, host, i))
+            continue;
+        sweeps += out_ns > in_ns ? (out_ns - in_ns) / e->interval_ns : 0;
+        in_ns = x->head_ns;
+    }
+    return sweeps + (to_ns > in_ns ? (to_ns - in_ns) / e->interval_ns : 0);
+}
+
 /* Many sweeps have found the host in since, in time that is evidence: it counts no more. */
 static bool is_forgotten(const struct track *t, const struct ejector *e, uint32_t host,
                          uint64_t back_ns, uint64_t begin_ns)
 {
-    const struct track_host *h = &t->hosts[host];
-    uint64_t since_ns = begin_ns > back_ns ? begin_ns - back_ns : 0;
-    uint64_t not_in_ns = spans_within(&t->taint, back_ns, begin_ns);
-    for (uint32_t i = eject_position_after(t, host, back_ns); i < h->count; i++) {
-        const struct try *x = &t->tries[h->tries[i]];
-        if (x->head_ns > begin_ns)
-            break;
-        if (x->after_silence || track_may_have_been_out(t, host, i))
-            not_in_ns += x->head_ns - t->tries[h->tries[i - 1]].head_ns;
-    }
-    return since_ns >= not_in_ns + FORGET_SWEEPS * e->interval_ns;
+    uint64_t unknown = spans_within(&t->taint, back_ns, begin_ns) / e->interval_ns;
+    return sweeps_in(t, e, host, back_ns, begin_ns) > FORGET_SWEEPS + unknown;
 }
 
 /* Where the listener was down it may have gone out again each time it was let back: none of that
@@ -105,7 +116,7 @@ static void count_before(const struct window *w, const struct ejector *e, size_t
             wait += eject_merged(t, e, s->host, back) || eject_merged(t, e, s->host, hid_ns)
                         ? e->merge_ns
                         : 0;
-            uint64_t fewest = could_ns > back ? (could_ns - back) / e->interval_ns : 0;
+            uint64_t fewest = sweeps_in(t, e, s->host, back, could_ns);
             uint64_t sweeps = must_ns > back ? (must_ns - back + wait) / e->interval_ns : 0;
             most = most > fewest ? most - fewest : 0;
             least = least > sweeps ? least - sweeps : 0;

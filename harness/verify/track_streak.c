@@ -10,6 +10,18 @@ struct look {
     uint32_t from, to; /* positions of the host's list */
 };
 
+/* No host had a try in between, though requests came and were answered: all may have been out. */
+static bool had_no_host(const struct track *t, uint32_t before, uint32_t after)
+{
+    uint64_t to_ns = t->tries[after].head_ns;
+    for (uint32_t i = track_request_at(t, t->tries[before].head_ns);
+         after == before + 1 && i < t->request_count && t->requests[i].start_ns < to_ns; i++)
+        if (t->requests[i].seen == 0 && t->requests[i].r->status != 0 &&
+            t->requests[i].done_ns <= to_ns)
+            return true;
+    return false;
+}
+
 static bool is_gap(const struct track *t, const struct track_host *host, uint32_t position)
 {
     uint64_t before = t->tries[host->tries[position - 1]].head_ns;
@@ -21,7 +33,8 @@ static bool is_gap(const struct track *t, const struct track_host *host, uint32_
      * (once in 10^4 gaps): at ten picks a second a gap of a second is nothing rare. */
     uint64_t look = before > LATE_NS ? before - LATE_NS : 0;
     return after - before >= t->unseen_ns / 2 * 3 || spans_within(&t->taint, look, after) > 0 ||
-           track_picks(t, before, after) >= host->least / 2;
+           track_picks(t, before, after) >= host->least / 2 ||
+           had_no_host(t, host->tries[position - 1], host->tries[position]);
 }
 
 void track_find_gaps(struct track *t)
