@@ -16,7 +16,11 @@ struct day {
     struct scenario *s;
     const struct edge_policy *edge;
     const char *edge_text;
+    size_t phase_count;
+    size_t deadly_until; /* an endpoint is dead up to the end of that phase, from 0 */
+    bool keys;
     struct rng rng;
+    struct rng rng_keys; /* apart: the days themselves are the same with keys and without */
 };
 
 static uint64_t below(struct day *d, uint64_t n)
@@ -125,6 +129,29 @@ static struct load_plan draw_load(struct day *d, const char *tag)
     return load;
 }
 
+/* ${s} of the phase ${number} (from 0); ${whole}: it is in force in all of that. */
+static void add_keys(struct day *d, struct step *s, size_t number, bool whole)
+{
+    static const char *const shares[] = {"10%", "30%", "50%", "90%"};
+    static const int times[] = {1, 5, 20, 100};
+    struct rng *rng = &d->rng_keys;
+    const char *when = json_string_value(json_object_get(s->keys, "when"));
+    bool listens = strcmp(s->word, "refuse") == 0 || (when != NULL && strcmp(when, "accept") == 0);
+    if (!d->keys)
+        return;
+    if (!listens && rng_below(rng, 4) == 0)
+        step_set_json(d->p, s, "share", json_string(shares[rng_below(rng, COUNT_OF(shares))]));
+    if (!listens && rng_below(rng, 6) == 0)
+        step_set_json(d->p, s, "times", json_integer(times[rng_below(rng, COUNT_OF(times))]));
+    if (!listens && rng_below(rng, 8) == 0)
+        step_set_json(d->p, s, "streak", json_integer((json_int_t)rng_below(rng, 6) + 2));
+    if (whole && number + 1 < d->phase_count && rng_below(rng, 4) == 0) {
+        uint64_t later = number + 1 + rng_below(rng, d->phase_count - number - 1);
+        step_set_json(d->p, s, "to_end_of", json_sprintf("%llu", (unsigned long long)later + 1));
+        d->deadly_until = listens ? later : d->deadly_until;
+    }
+}
+
 /* In force all the time, from a moment on, or during a part. */
 static struct step windowed(struct day *d, struct step fault, uint64_t lasting_ns)
 {
@@ -156,8 +183,13 @@ static void add_phase(struct day *d, size_t number)
     p->loads[p->load_count++] = draw_load(d, tag);
     p->steps = ARENA_ARRAY(&d->p->arena, struct step, FAULTS_MOST + EXPECTATIONS);
     size_t faults = number == 0 ? 0 : below(d, FAULTS_MOST + 1); /* the first is calm */
-    for (size_t i = 0; i < faults; i++)
-        p->steps[p->step_count++] = windowed(d, draw_fault(d, tag, i == 0), p->lasting_ns);
+    for (size_t i = 0; i < faults; i++) {
+        struct step *s = &p->steps[p->step_count++];
+        bool deadly = i == 0 && number > d->deadly_until;
+        *s = windowed(d, draw_fault(d, tag, deadly), p->lasting_ns);
+        bool whole = s->kind == STEP_FAULT;
+        add_keys(d, whole ? s : &s->steps[0], number, whole);
+    }
     for (size_t i = 0; i < EXPECTATIONS; i++) {
         bool of_service = strcmp(words[i], "ejection") == 0;
         p->steps[p->step_count++] =
@@ -165,15 +197,18 @@ static void add_phase(struct day *d, size_t number)
     }
 }
 
-void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed)
+void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed,
+                bool keys)
 {
     struct day d = {.p = p,
                     .s = s,
                     .edge = edge,
                     .edge_text = arena_printf(&p->arena, "%s -> %s", edge->from, edge->to),
-                    .rng = rng_for(seed, STREAM, 0, 0, 0)};
-    size_t count = 2 + below(&d, PHASES_MOST - 1);
+                    .keys = keys,
+                    .rng = rng_for(seed, STREAM, 0, 0, 0),
+                    .rng_keys = rng_for(seed, STREAM, 1, 0, 0)};
+    d.phase_count = 2 + below(&d, PHASES_MOST - 1);
     s->phases = ARENA_ARRAY(&p->arena, struct phase, PHASES_MOST);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < d.phase_count; i++)
         add_phase(&d, i);
 }

@@ -8,7 +8,9 @@
 #include "plan/plan.h"
 #include "policy/policy.h"
 
-/* Fills ${s}'s phases (in ${p}'s arena). Pure of the seed. */
-void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed);
+/* Fills ${s}'s phases (in ${p}'s arena). Pure of the seed. ${keys}: some faults have a share, a
+ * number of times, a streak, or are carried on to the end of a later phase. */
+void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed,
+                bool keys);
 
 #endif

@@ -1,6 +1,9 @@
 #include "simulate/rig.h"
 
+#include "base/rng.h"
 #include "base/units.h"
+
+#define PPM 1000000
 
 static const char *key(const struct step *s, const char *name)
 {
@@ -25,6 +28,14 @@ static uint64_t duration(const struct step *s, const char *name)
     uint64_t ret = 0;
     const char *text = key(s, name);
     return text != NULL && units_parse_duration(text, &ret, &err) ? ret : 0;
+}
+
+static uint64_t share_ppm(const struct step *s)
+{
+    struct error err = {0};
+    uint64_t ret = PPM;
+    const char *text = key(s, "share");
+    return text != NULL && units_parse_share(text, &ret, &err) ? ret : PPM;
 }
 
 static bool is_key(const struct step *s, const char *name, const char *value)
@@ -87,6 +98,8 @@ static void add(struct rigs *to, struct journal *j, const struct step *s, const 
     r.tag = tag == NULL ? 0 : journal_add_name(j, tag);
     r.first = (uint32_t)number(s, "first");
     r.streak = (uint32_t)number(s, "streak");
+    r.times = (uint32_t)number(s, "times");
+    r.share_ppm = share_ppm(s);
     r.until = key(s, "to_end_of") == NULL ? phase : key(s, "to_end_of");
     to->at[to->count++] = r;
     to->at_connect += at_connect(&r);
@@ -132,14 +145,27 @@ const struct rig *rigs_connect(const struct rigs *r, uint32_t host, uint64_t now
     return NULL;
 }
 
-const struct rig *rigs_find(const struct rigs *r, size_t *nth, uint32_t host, uint32_t tag,
-                            uint32_t k, uint64_t now_ns)
+/* Drawn by the request, so that all its tries meet the same. */
+static bool is_drawn(const struct rig *rig, uint64_t id)
+{
+    return rig->share_ppm >= PPM || rng_mix(id ^ rng_mix(rig->step->fault)) % PPM < rig->share_ppm;
+}
+
+const struct rig *rigs_find(const struct rigs *r, size_t *nth, const struct rig_try *x,
+                            uint64_t now_ns)
 {
     while (*nth < r->count) {
         const struct rig *rig = &r->at[(*nth)++];
-        if (!at_connect(rig) && (!rig->tagged || rig->tag == tag) &&
-            (rig->first == 0 || k <= rig->first) && is_on(rig, host, now_ns))
+        if (!at_connect(rig) && (!rig->tagged || rig->tag == x->tag) &&
+            (rig->first == 0 || x->k <= rig->first) &&
+            (rig->times == 0 || rig->fired < rig->times) && is_on(rig, x->host, now_ns) &&
+            is_drawn(rig, x->id))
             return rig;
     }
     return NULL;
+}
+
+void rigs_fire(struct rigs *r, const struct rig *rig)
+{
+    r->at[rig - r->at].fired++;
 }

@@ -25,7 +25,9 @@ struct rig {
     uint32_t host;     /* from 0; UINT32_MAX: all */
     uint32_t tag;      /* name of the journal; 0: any request */
     bool tagged;       /* only requests with ${tag} */
-    uint32_t first, streak;
+    uint32_t first, streak, times; /* 0: no such key */
+    uint32_t fired;                /* so often up to now: what `times` counts */
+    uint64_t share_ppm;            /* of requests, all tries alike */
     uint16_t status;
     bool works; /* the backend had the request, and began its answer */
     uint64_t wait_ns;
@@ -44,8 +46,15 @@ void rigs_add(struct rigs *r, struct journal *j, const struct phase *phase, uint
 void rigs_end(struct rigs *r, const char *phase);
 /* A fault at connect on that host; NULL: none. */
 const struct rig *rigs_connect(const struct rigs *r, uint32_t host, uint64_t now_ns);
-/* The ${nth} fault (from 0) for try ${k} of a request with ${tag}; NULL: no more. */
-const struct rig *rigs_find(const struct rigs *r, size_t *nth, uint32_t host, uint32_t tag,
-                            uint32_t k, uint64_t now_ns);
+/* A try as faults look at it: the ${k}-th of request ${id}, which has ${tag}. */
+struct rig_try {
+    uint64_t id;
+    uint32_t host, tag, k;
+};
+/* The ${nth} fault (from 0) for ${x}; NULL: no more. */
+const struct rig *rigs_find(const struct rigs *r, size_t *nth, const struct rig_try *x,
+                            uint64_t now_ns);
+/* ${rig}, one of ${r}, fires. */
+void rigs_fire(struct rigs *r, const struct rig *rig);
 
 #endif

@@ -96,7 +96,8 @@ struct visit {
     uint32_t errand, life, epoch; /* of the try that it is */
     uint32_t own;                 /* its own life: slots are used again */
     uint32_t host;
-    const struct rig *rig;
+    struct rig rig;   /* a copy: it outlives its phase */
+    bool rigged;      /* there is one */
     uint64_t slow_ns; /* by a fault beside ${rig} */
     uint64_t left_ns; /* the mesh had gone before the try was read */
     uint16_t status;

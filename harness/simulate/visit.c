@@ -84,7 +84,7 @@ static void finish(struct scene *s, uint32_t visit, enum attempt_outcome outcome
 {
     struct visit *v = &s->visits[visit];
     struct scene_host *h = &s->hosts[v->host];
-    bool held = v->rig != NULL && (v->rig->kind == RIG_HOLD || v->rig->kind == RIG_SLOW);
+    bool held = v->rigged && (v->rig.kind == RIG_HOLD || v->rig.kind == RIG_SLOW);
     if (v->counted_open)
         h->open--;
     if (outcome != OUTCOME_LEFT || held)
@@ -112,13 +112,15 @@ static void observe(struct scene *s, uint32_t host)
 static void choose(struct scene *s, struct visit *v)
 {
     struct scene_host *h = &s->hosts[v->host];
+    struct rig_try x = {.id = v->r.id_lo, .host = v->host, .tag = v->r.tag, .k = v->r.k};
     size_t nth = 0;
-    for (const struct rig *rig;
-         (rig = rigs_find(&s->rigs, &nth, v->host, v->r.tag, v->r.k, s->now_ns)) != NULL;) {
+    for (const struct rig *rig; (rig = rigs_find(&s->rigs, &nth, &x, s->now_ns)) != NULL;) {
         /* One that only slows lets the next ones have their say. */
-        if (rig->kind == RIG_SLOW && v->rig == NULL) {
-            v->rig = rig;
+        if (rig->kind == RIG_SLOW && !v->rigged) {
+            v->rig = *rig;
+            v->rigged = true;
             v->slow_ns = rig->wait_ns;
+            rigs_fire(&s->rigs, rig);
             v->r.fired |= UINT32_C(1) << (rig->step->fault % 32);
             v->r.fault = rig->step->fault;
             continue;
@@ -127,12 +129,14 @@ static void choose(struct scene *s, struct visit *v)
             v->r.guarded |= UINT32_C(1) << (rig->step->fault % 32);
             continue;
         }
-        v->rig = rig;
+        v->rig = *rig;
+        v->rigged = true;
+        rigs_fire(&s->rigs, rig);
         v->r.fired |= UINT32_C(1) << (rig->step->fault % 32);
         v->r.fault = rig->step->fault;
         break;
     }
-    v->counted_open = v->rig != NULL;
+    v->counted_open = v->rigged;
     h->open += v->counted_open;
 }
 
@@ -158,13 +162,13 @@ static void on_head(struct scene *s, uint32_t visit)
         return;
     }
     choose(s, v);
-    if (v->rig != NULL && v->rig->kind == RIG_HOLD) {
+    if (v->rigged && v->rig.kind == RIG_HOLD) {
         if (f->life == v->life)
             scene_add(s, EVENT_GIVE_UP, v->errand, v->life, f->r.due + s->edge_patience_ns);
         return;
     }
-    if (v->rig != NULL)
-        work_ns += v->slow_ns + (v->rig->kind == RIG_SLOW ? 0 : v->rig->wait_ns);
+    if (v->rigged)
+        work_ns += v->slow_ns + (v->rig.kind == RIG_SLOW ? 0 : v->rig.wait_ns);
     scene_add(s, EVENT_OUT, visit, v->own, s->now_ns + work_ns);
 }
 
@@ -172,12 +176,12 @@ static void on_out(struct scene *s, uint32_t visit)
 {
     struct visit *v = &s->visits[visit];
     struct errand *f = &s->errands[v->errand];
-    enum rig_kind kind = v->rig == NULL ? RIG_SLOW : v->rig->kind;
+    enum rig_kind kind = !v->rigged ? RIG_SLOW : v->rig.kind;
     struct try_result result = {
         .end = TRY_ANSWERED, .status = 200, .grpc_status = TRY_NO_GRPC, .written = true};
     enum attempt_outcome outcome = OUTCOME_ANSWERED;
     if (kind == RIG_STATUS)
-        result.status = v->rig->status;
+        result.status = v->rig.status;
     if (kind == RIG_RESET || kind == RIG_FIN) {
         result.end = kind == RIG_RESET ? TRY_RESET : TRY_EOF;
         result.status = 0;
@@ -189,7 +193,7 @@ static void on_out(struct scene *s, uint32_t visit)
     v->r.status = result.status;
     if (result.end == TRY_ANSWERED)
         v->r.head_out = v->r.out;
-    if (v->rig == NULL || v->rig->works)
+    if (!v->rigged || v->rig.works)
         v->r.flags |= ATTEMPT_EFFECT;
     if (outcome == OUTCOME_ANSWERED)
         v->r.done = v->r.out + NS_PER_US;

@@ -24,25 +24,55 @@ static bool is_drawn(const struct step *s)
     return s->on.to.any || (mode != NULL && strcmp(mode, "one") == 0);
 }
 
+/* An earlier phase carries it on to the end of the window's phase, or of a later one. */
+static bool is_carried(const struct window *w, const struct step *s)
+{
+    const char *until = json_string_value(json_object_get(s->keys, "to_end_of"));
+    size_t index = (size_t)(w->phase - w->scenario->phases);
+    for (size_t i = index; until != NULL && i < w->scenario->phase_count; i++)
+        if (strcmp(w->scenario->phases[i].name, until) == 0)
+            return true;
+    return false;
+}
+
 static bool is_dead(const struct window *w, const struct step *steps, size_t count,
-                    uint32_t endpoint)
+                    uint32_t endpoint, bool carried)
 {
     for (size_t i = 0; i < count; i++) {
         const struct step *s = &steps[i];
-        if (is_dead(w, s->steps, s->step_count, endpoint) ||
+        if (is_dead(w, s->steps, s->step_count, endpoint, carried) ||
             (s->has_on && dead_end(w, s) != ALIVE && !is_drawn(s) &&
+             (!carried || is_carried(w, s)) &&
              (s->on.to.endpoint == 0 || s->on.to.endpoint == endpoint)))
             return true;
     }
     return false;
 }
 
-static uint32_t drawn_dead(const struct window *w, const struct step *steps, size_t count)
+static uint32_t drawn_dead(const struct window *w, const struct step *steps, size_t count,
+                           bool carried)
 {
     uint32_t dead = 0;
     for (size_t i = 0; i < count; i++)
-        dead += drawn_dead(w, steps[i].steps, steps[i].step_count) +
-                (dead_end(w, &steps[i]) != ALIVE && is_drawn(&steps[i]));
+        dead += drawn_dead(w, steps[i].steps, steps[i].step_count, carried) +
+                (dead_end(w, &steps[i]) != ALIVE && is_drawn(&steps[i]) &&
+                 (!carried || is_carried(w, &steps[i])));
+    return dead;
+}
+
+/* Of the phase itself, of the whole scenario, and of what earlier phases carry on. */
+static uint32_t dead_in_phase(const struct window *w)
+{
+    const struct scenario *s = w->scenario;
+    uint32_t dead = drawn_dead(w, s->steps, s->step_count, false);
+    for (const struct phase *p = s->phases; p <= w->phase; p++)
+        dead += drawn_dead(w, p->steps, p->step_count, p != w->phase);
+    for (uint32_t h = 1; h <= w->track->host_count; h++) {
+        bool is = is_dead(w, s->steps, s->step_count, h, false);
+        for (const struct phase *p = s->phases; p <= w->phase && !is; p++)
+            is = is_dead(w, p->steps, p->step_count, h, p != w->phase);
+        dead += is;
+    }
     return dead;
 }
 
@@ -50,11 +80,8 @@ static uint32_t drawn_dead(const struct window *w, const struct step *steps, siz
  * need not. */
 static bool finds_a_live_one(const struct edge_policy *edge, const struct window *w)
 {
-    uint32_t dead = drawn_dead(w, w->phase->steps, w->phase->step_count),
-             count = w->track->host_count;
-    for (uint32_t h = 1; h <= count; h++)
-        dead += is_dead(w, w->phase->steps, w->phase->step_count, h);
-    return dead < count && dead <= edge->retry.attempts.number;
+    uint32_t dead = dead_in_phase(w);
+    return dead < w->track->host_count && dead <= edge->retry.attempts.number;
 }
 
 static bool has_end(const struct window *w, const struct step *steps, size_t count,
@@ -68,7 +95,7 @@ static bool has_end(const struct window *w, const struct step *steps, size_t cou
 
 const char *retry_dead_cause(const struct edge_policy *edge, const struct window *w)
 {
-    if (!edge->retry.other_host || w->phase == NULL || !finds_a_live_one(edge, w))
+    if (!edge->retry.other_host || w->phase == NULL || w->scenario == NULL || !finds_a_live_one(edge, w))
         return NULL;
     bool refuses = has_end(w, w->phase->steps, w->phase->step_count, REFUSES),
          resets = has_end(w, w->phase->steps, w->phase->step_count, RESETS);

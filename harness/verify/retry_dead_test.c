@@ -54,6 +54,35 @@ static void as_many_as_there_are_retries_may_be_down(void **state)
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
+/* A phase before took another endpoint down, ${until} the end of the phase that is judged or of
+ * itself. */
+static void what_an_earlier_phase_carries_on_is_down_too(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 3; row++) {
+        struct limits l;
+        refused(&l, (const char *const[]){"payments/1", NULL}, 1);
+        struct scenario *s = &l.plan->scenarios[0];
+        struct phase now = s->phases[0];
+        s->phases = ARENA_ARRAY(&l.plan->arena, struct phase, 2);
+        s->phase_count = 2;
+        s->phases[0] = (struct phase){.name = "before",
+                                      .ends = PHASE_BY_CLOCK,
+                                      .lasting_ns = NS_PER_S,
+                                      .steps = ARENA_ARRAY(&l.plan->arena, struct step, 1),
+                                      .step_count = 1};
+        s->phases[1] = now;
+        s->phases[0].steps[0] =
+            step_make(l.plan, STEP_FAULT, "refuse", row == 2 ? "inventory" : "payments/2",
+                      (struct source){"limits.lua", 5, 0},
+                      row == 0 ? NULL : (const char *const[]){"to_end_of", "limits", NULL});
+        l.j->phases[0].ordinal = 1;
+        limits_are(&l, "retry.must", row == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   row == 1 ? WHY_NEVER_FIRED : WHY_NONE,
+                   row == 1 ? "" : "38 of 38 requests that met refuse");
+    }
+}
+
 /* Of two endpoints one answers 503, and the other refuses: the second try of a request, or its
  * third, may have been there. */
 static void a_try_that_was_refused_may_have_been_the_last(void **state)
@@ -203,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_are_down_no_retry_finds_one),
         cmocka_unit_test(as_many_as_there_are_retries_may_be_down),
+        cmocka_unit_test(what_an_earlier_phase_carries_on_is_down_too),
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
         cmocka_unit_test(what_is_not_retried_may_be_what_was_met),
         cmocka_unit_test(a_connection_read_late_is_nobodys),

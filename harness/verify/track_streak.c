@@ -10,14 +10,13 @@ struct look {
     uint32_t from, to; /* positions of the host's list */
 };
 
-/* No host had a try in between, though requests came and were answered: all may have been out. */
-static bool had_no_host(const struct track *t, uint32_t before, uint32_t after)
+/* A request in between found no host to go to: all were out. */
+static bool had_no_host(const struct track *t, uint64_t before_ns, uint64_t after_ns)
 {
-    uint64_t to_ns = t->tries[after].head_ns;
-    for (uint32_t i = track_request_at(t, t->tries[before].head_ns);
-         after == before + 1 && i < t->request_count && t->requests[i].start_ns < to_ns; i++)
-        if (t->requests[i].seen == 0 && t->requests[i].r->status != 0 &&
-            t->requests[i].done_ns <= to_ns)
+    for (uint32_t i = track_request_at(t, before_ns);
+         i < t->request_count && t->requests[i].start_ns < after_ns; i++)
+        if (t->requests[i].seen == 0 && t->requests[i].r->body_class == BODY_NO_HEALTHY &&
+            t->requests[i].done_ns <= after_ns)
             return true;
     return false;
 }
@@ -34,7 +33,7 @@ static bool is_gap(const struct track *t, const struct track_host *host, uint32_
     uint64_t look = before > LATE_NS ? before - LATE_NS : 0;
     return after - before >= t->unseen_ns / 2 * 3 || spans_within(&t->taint, look, after) > 0 ||
            track_picks(t, before, after) >= host->least / 2 ||
-           had_no_host(t, host->tries[position - 1], host->tries[position]);
+           had_no_host(t, before, after);
 }
 
 void track_find_gaps(struct track *t)
