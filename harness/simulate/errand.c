@@ -249,10 +249,10 @@ static void connected(struct scene *s, uint32_t index)
     uint64_t cut_ns = timeout_try_at_ns(&s->model.timeout, &f->clock);
     const struct rig *rig = rigs_connect(&s->rigs, f->host, s->now_ns);
     if (rig != NULL) {
-        if (rig->kind == RIG_ACCEPT)
-            visit_accept_reset(s, f->host, rig);
+        uint64_t ends_ns =
+            rig->kind == RIG_ACCEPT ? visit_accept_reset(s, f->host, rig) : s->now_ns;
         f->result.end = rig->kind == RIG_ACCEPT ? TRY_RESET : TRY_REFUSED;
-        scene_add(s, EVENT_REFUSED, index, f->epoch, s->now_ns + leg_ns);
+        scene_add(s, EVENT_REFUSED, index, f->epoch, ends_ns + leg_ns);
         return;
     }
     f->visit = visit_new(s, index, f->host);

@@ -118,6 +118,9 @@ static void end_walk(struct scene *s)
     s->phase = NULL;
     for (uint64_t end_ns = s->now_ns + DRAIN_NS; events_next_ns(&s->events) < end_ns;)
         (void)scene_step(s);
+    /* Our loops tell of their last stops. */
+    (void)noise_stopped_ns(&s->noise, NOISE_PROXY, s->now_ns);
+    (void)noise_stopped_ns(&s->noise, NOISE_LOAD, s->now_ns);
     if (s->lost > 0) {
         struct lost_record r = {.at = s->lost_first_ns,
                                 .to = s->lost_last_ns + 1,

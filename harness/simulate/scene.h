@@ -181,8 +181,8 @@ uint32_t visit_new(struct scene *s, uint32_t errand, uint32_t host);
 void visit_event(struct scene *s, const struct event *e);
 /* The mesh has gone from the visit, which may be over. */
 void visit_leave(struct scene *s, uint32_t visit, uint32_t life);
-/* A connection that a fault reset at accept. */
-void visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig);
+/* A connection that a fault reset at accept: when that was, for the mesh cannot know before. */
+uint64_t visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig);
 
 /* walk.c: a phase of the plan; ${again}: which repetition of the confirmation stage, 0: none. */
 void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again);

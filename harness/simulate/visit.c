@@ -238,7 +238,7 @@ void visit_leave(struct scene *s, uint32_t visit, uint32_t life)
     scene_add(s, EVENT_LEFT, visit, life, s->now_ns + noise_leg_ns(&s->noise));
 }
 
-void visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig)
+uint64_t visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig)
 {
     struct connection_record c = {.at = noise_turn_ns(&s->noise, NOISE_PROXY, s->now_ns),
                                   .close = 20 * NS_PER_US,
@@ -248,4 +248,5 @@ void visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig)
                                   .reset = 1,
                                   .closed_by = 2};
     journal_add(s->journal, SCENE_PROC_PROXY, RECORD_CONNECTION, &c);
+    return c.at;
 }

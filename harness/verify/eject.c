@@ -404,7 +404,7 @@ static bool gap_within(const struct track *t, uint32_t host, uint64_t from_ns, u
 
 bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
 {
-    uint64_t window = e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
+    uint64_t window = 2 * e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if (s->host == host)

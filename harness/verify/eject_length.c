@@ -78,8 +78,8 @@ static uint64_t unseen_before(const struct window *w, const struct ejector *e,
     return unseen;
 }
 
-/* How often it may have gone out again before anybody saw it back: by tries that were under way when
- * it went out, and failed when its first time was over. */
+/* How often it may have gone out again before anybody saw it back: by tries that were under way
+ * when it went out, and failed when its first time was over. */
 static uint64_t again_within(const struct track *t, const struct ejector *e,
                              const struct silence *s, uint64_t could_ns)
 {
@@ -91,6 +91,15 @@ static uint64_t again_within(const struct track *t, const struct ejector *e,
         fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= back_ns;
     }
     return fails / ejector_lowest(e);
+}
+
+/* It went out later than the failures that certainly were enough, and the merge window: with no
+ * room under the cap, or its tries waited for connections while it was out. */
+static bool went_later(const struct track *t, const struct ejector *e, const struct silence *s,
+                       uint64_t must_ns)
+{
+    uint64_t shown = must_ns + e->merge_ns + EJECT_GRACE_NS;
+    return s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns);
 }
 
 /* How often the host has been out before: it grows with each, and falls by one with each sweep that
@@ -110,14 +119,11 @@ static void count_before(const struct window *w, const struct ejector *e, size_t
         tripped(t, e, s, &could_ns, &must_ns);
         if (before != NULL && !continues) {
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
-            /* It was back, for the sweeps, while an update that waits for another hid it: that one
-             * came up to two windows before. */
-            uint64_t hid_ns = back > e->merge_ns ? back - e->merge_ns : 0;
-            wait += eject_merged(t, e, s->host, back) || eject_merged(t, e, s->host, hid_ns)
-                        ? e->merge_ns
-                        : 0;
+            /* It was back, for the sweeps, while an update that waits for another hid it. */
+            wait += eject_merged(t, e, s->host, back) ? e->merge_ns : 0;
             uint64_t fewest = sweeps_in(t, e, s->host, back, could_ns);
-            uint64_t sweeps = must_ns > back ? (must_ns - back + wait) / e->interval_ns : 0;
+            uint64_t out_ns = went_later(t, e, s, must_ns) ? s->begin_ns : must_ns;
+            uint64_t sweeps = out_ns > back ? (out_ns - back + wait) / e->interval_ns : 0;
             most = most > fewest ? most - fewest : 0;
             least = least > sweeps ? least - sweeps : 0;
         }
@@ -139,11 +145,8 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
         (s->after != TRACK_NONE && !eject_sent_after(t, &t->tries[s->after], s->begin_ns)))
         return false;
     tripped(t, e, s, &could_ns, &must_ns);
-    /* It went out later than the failures that certainly were enough, and the merge window: with no
-     * room under the cap, or its tries waited for connections while it was out. Its time did not
-     * begin then. */
-    uint64_t shown = must_ns + e->merge_ns + EJECT_GRACE_NS;
-    if (must_ns > s->end_ns || s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns))
+    /* Its time did not begin then. */
+    if (must_ns > s->end_ns || went_later(t, e, s, must_ns))
         return false;
     /* Where all are out, each update waits for another's, and some are never seen. */
     if (eject_out(t, s->host, must_ns) + 1 >= t->host_count ||
@@ -175,8 +178,10 @@ struct lengths {
 /* A panic hid who was out, and how often: the host's count may be larger than what was seen. */
 static bool count_is_hidden(const struct panics *p, const struct ejector *e, uint64_t begin_ns)
 {
-    uint64_t back = FORGET_SWEEPS * e->interval_ns, from = begin_ns > back ? begin_ns - back : 0;
-    return p->blind || spans_within(&p->spans, from, begin_ns) > 0;
+    /* So often may it have been out in all of them: each time is one sweep more. */
+    uint64_t outs = spans_within(&p->spans, 0, begin_ns) / e->base_ns;
+    uint64_t back = (FORGET_SWEEPS + outs) * e->interval_ns;
+    return p->blind || spans_within(&p->spans, begin_ns > back ? begin_ns - back : 0, begin_ns) > 0;
 }
 
 static void collect(const struct window *w, const struct ejector *e, const struct panics *panics,
@@ -189,7 +194,8 @@ static void collect(const struct window *w, const struct ejector *e, const struc
             panics_hide(panics, t->silences[i].end_ns))
             continue;
         bool soon = o.ended && o.most_ns < o.short_ns;
-        bool late = o.least_ns > o.long_ns && !o.again && !count_is_hidden(panics, e, t->silences[i].begin_ns);
+        bool late = o.least_ns > o.long_ns && !o.again &&
+                    !count_is_hidden(panics, e, t->silences[i].begin_ns);
         if (!o.ended && !late) {
             l->open++;
             continue;
@@ -331,6 +337,8 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
     ejector_init(&e, edge, t->host_count);
     uint64_t back = 0, gone = 0, longest = 0;
     uint32_t host = 0;
+    struct panics panics;
+    panics_init(&panics, edge, &e, w);
     for (size_t i = 0; i < t->silence_count; i++) {
         struct outing o;
         const struct silence *s = &t->silences[i];
@@ -339,7 +347,8 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
         uint64_t due = s->end_ns - o.least_ns + ejector_length_ns(&e, o.k_most) + e.interval_ns +
                        e.merge_ns + LONG_NS;
         bool is_gone =
-            due < s->end_ns && !o.again && track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
+            due < s->end_ns && !o.again && !count_is_hidden(&panics, &e, s->begin_ns) &&
+            track_picks(t, due, s->end_ns) >= t->hosts[s->host].least &&
             o.least_ns > o.long_ns + e.merge_ns &&
             spans_within(&t->taint, s->begin_ns, s->end_ns) * 2 < s->end_ns - s->begin_ns;
         back += o.ended && !is_gone;
@@ -351,6 +360,7 @@ static void judge_return(const struct edge_policy *edge, const struct window *w,
         if (is_gone)
             window_witness(ret, NULL, s->begin_ns);
     }
+    panics_release(&panics);
     ret->seen = ret->eligible = back + gone;
     ret->wrong = gone;
     ret->needed = window_enough(w, 1);

@@ -18,14 +18,20 @@ static bool applies(const struct edge_policy *edge)
            edge->retry.attempts.number > 0 && edge->endpoints != 1;
 }
 
+static bool arrived(const struct track *t, uint32_t index)
+{
+    return !t->tries[index].is_connection;
+}
+
 /* Some other endpoint had tries just before and just after: it was in, and the retry had where to
- * go. */
+ * go. One whose connections broke before any request shows no retry that went there. */
 static bool has_other(const struct track *t, uint32_t host, uint64_t t_ns)
 {
     for (uint32_t h = 0; h < t->host_count; h++) {
         const struct track_host *other = &t->hosts[h];
         uint32_t after = eject_position_after(t, h, t_ns);
-        if (h != host && after > 0 && after < other->count &&
+        if (h != host && after > 0 && after < other->count && arrived(t, other->tries[after]) &&
+            arrived(t, other->tries[after - 1]) &&
             t->tries[other->tries[after]].head_ns <= t_ns + NEAR_NS &&
             t->tries[other->tries[after - 1]].head_ns + NEAR_NS >= t_ns)
             return true;
