@@ -79,10 +79,14 @@ static uint64_t active_least(const struct edge_policy *edge, const struct flight
 static void gather(const struct flight *f, struct intervals *out, struct intervals *may,
                    struct intervals *heads)
 {
+    const struct track *t = f->w->track;
+    /* One that was cut begins like all others, though nothing certain shows when it ended. */
+    for (uint32_t i = 0; i < t->try_count; i++)
+        if (flight_of(f, &t->tries[i]) != NULL)
+            intervals_add(heads, t->tries[i].head_ns, t->tries[i].head_ns, i);
     for (size_t i = 0; i < f->tries.count; i++) {
         const struct interval *x = &f->tries.at[i];
         struct span taken;
-        intervals_add(heads, x->from_ns, x->from_ns, x->of);
         if (!flight_retry(f, &f->w->track->tries[x->of], &taken))
             continue;
         intervals_add(out, x->from_ns, x->to_ns, x->of);

@@ -232,6 +232,33 @@ static void tries_that_never_reached_us_count_in_the_interval(void **state)
     }
 }
 
+/* Nor does it matter that nobody knows when they ended: our own side stood still as they were cut. */
+static void tries_of_an_unknown_end_count_in_the_interval(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
+    (void)state;
+    for (uint64_t cut = 0; cut <= 10; cut += 10) {
+        open_empty(&l, &edge, NULL);
+        for (uint64_t i = 0; i < 5; i++)
+            add_round(&l, (i + 1) * S / 2, i == 4 ? USERS : 0, 2 * MS);
+        for (uint64_t i = 0; i < cut; i++) {
+            uint64_t at = 2400 * MS + i * MS, id = limits_request(&l, at, at + 20 * MS, 504, false);
+            add_try(&l, id, 1, at + MS, at + MS);
+            struct attempt_record *a = &l.j->attempts[l.j->attempt_count - 1].r;
+            a->out = a->head_out = a->done = a->status = 0;
+            a->left = 18 * NS_PER_MS;
+            a->outcome = OUTCOME_LEFT;
+        }
+        struct stall_record stall = {.at = LIMITS_T0 + 2410 * NS_PER_MS, .fired = 10 * NS_PER_MS};
+        journal_add(l.j, LIMITS_PROXY, RECORD_STALL, &stall);
+        if (cut > 0)
+            limits_are(&l, "budget.envoy", VERDICT_PASS, WHY_NONE, "at most 10 retries at once");
+        else
+            limits_are(&l, "budget.envoy", VERDICT_FAIL, WHY_NONE, "10 retries at once");
+    }
+}
+
 /* Taken in the instant in which the try before it ended: it was not out before itself. */
 static void a_retry_is_not_counted_against_itself(void **state)
 {
@@ -338,6 +365,7 @@ int main(void)
         cmocka_unit_test(without_an_interval_tries_that_begin_do_not_count),
         cmocka_unit_test(an_interval_forgets),
         cmocka_unit_test(tries_that_never_reached_us_count_in_the_interval),
+        cmocka_unit_test(tries_of_an_unknown_end_count_in_the_interval),
         cmocka_unit_test(a_retry_is_not_counted_against_itself),
         cmocka_unit_test(what_comes_after_the_phase_is_another_ones),
         cmocka_unit_test(what_a_timer_may_have_ended_was_not_refused),

@@ -8,7 +8,7 @@
 /* A connection counts for a request in flight from so long before its accept: the two stamps are
  * ours, the client's may be read a little later (spec/verifier.md 1.4 b). */
 #define ATTRIBUTE_BEFORE_NS (15 * NS_PER_MS) /* so late may one be read with no stall told */
-#define ATTRIBUTE_LOOK_BACK 256
+#define ATTRIBUTE_LOOK_BACK 4096
 #define IDS_SPARSE 4 /* a table of ids is at most so many times as long as there are requests */
 
 enum { PROC_OF_ARM = 1, PROC_OF_SERVICE = 2 };
@@ -269,16 +269,27 @@ static void tie(struct track *t)
     map_release(&ids.map);
 }
 
-/* A failed connection is a request's when exactly one was in flight (1.4 b); where our loops stood
- * still, since they did. */
+static void find_done_before(struct track *t)
+{
+    t->done_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->done_before));
+    for (uint32_t i = 0; i < t->request_count; i++) {
+        uint64_t done_ns = t->requests[i].done_ns == 0 ? UINT64_MAX : t->requests[i].done_ns;
+        t->done_before[i + 1] = done_ns > t->done_before[i] ? done_ns : t->done_before[i];
+    }
+}
+
+/* A failed connection is a request's when exactly one was in flight (1.4 b), however long ago it
+ * began; where our loops stood still, since they did. */
 static void attribute(struct track *t, struct try *x)
 {
     uint64_t from = spans_begin(&t->stalls, x->head_ns);
     if (x->head_ns - from < ATTRIBUTE_BEFORE_NS)
         from = x->head_ns > ATTRIBUTE_BEFORE_NS ? x->head_ns - ATTRIBUTE_BEFORE_NS : 0;
     uint32_t end = track_request_at(t, x->out_ns + 1), found = TRACK_NONE, seen = 0;
-    for (uint32_t i = end; i > 0 && seen < ATTRIBUTE_LOOK_BACK; i--, seen++) {
+    for (uint32_t i = end; i > 0 && t->done_before[i] >= from; i--) {
         const struct request *r = &t->requests[i - 1];
+        if (seen++ == ATTRIBUTE_LOOK_BACK)
+            return;
         if (r->done_ns != 0 && r->done_ns < from)
             continue;
         if (found != TRACK_NONE)
@@ -367,6 +378,7 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
         track_add_refused(t);
     tie(t);
     track_find_stalls(t);
+    find_done_before(t);
     for (uint32_t i = 0; i < t->try_count; i++)
         if (t->tries[i].is_connection && !track_is_refused(&t->tries[i]))
             attribute(t, &t->tries[i]);

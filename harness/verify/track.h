@@ -102,7 +102,7 @@ struct track {
     uint16_t *smin;        /* [2 i + gateway]: track_smin of try i plus 1; 0: not asked yet */
     uint32_t *faulted;     /* tries at which a fault fired or was withheld, in order */
     uint32_t faulted_count;
-    uint64_t *done_before;    /* [i]: when the last of the requests before i was done */
+    uint64_t *done_before;    /* [i]: when all requests before i were done; UINT64_MAX: never */
     uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
     struct spans stalls;      /* the stall guard alone, widened */
     struct spans lags;        /* our loops stood still for more than 250 ms at once, as they were */

@@ -139,12 +139,8 @@ static uint64_t hidden_of(const struct track *t, const struct request *r)
 void track_count_hidden(struct track *t)
 {
     t->hidden_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->hidden_before));
-    t->done_before = check_alloc_zero((size_t)t->request_count + 1, sizeof(*t->done_before));
-    for (uint32_t i = 0; i < t->request_count; i++) {
-        const struct request *r = &t->requests[i];
-        t->hidden_before[i + 1] = t->hidden_before[i] + hidden_of(t, r);
-        t->done_before[i + 1] = r->done_ns > t->done_before[i] ? r->done_ns : t->done_before[i];
-    }
+    for (uint32_t i = 0; i < t->request_count; i++)
+        t->hidden_before[i + 1] = t->hidden_before[i] + hidden_of(t, &t->requests[i]);
 }
 
 uint64_t track_hidden(const struct track *t, uint64_t from_ns, uint64_t to_ns)

@@ -401,6 +401,27 @@ static void a_failed_connection_belongs_to_the_only_request_in_flight(void **sta
     finish(&f, t);
 }
 
+/* A request that has been waiting since long before is in flight too. */
+static void a_request_that_began_long_ago_may_be_the_one(void **state)
+{
+    (void)state;
+    for (int waits = 0; waits < 2; waits++) {
+        struct fixture f;
+        struct connection_record c = {.at = T(4021), .close = 1000, .endpoint = 2, .fault = 9};
+        begin(&f);
+        add(&f, 0, 1, waits ? 9000 : 2, 1, 200, 503);
+        for (int i = 1; i < 400; i++)
+            add(&f, 10 * i, 10 * i + 0.2, 10 * i + 0.4, 1, 200, 200);
+        add(&f, 4020, 4020.5, 4022, 1, 200, 200);
+        f.j->attempts[400].r.n_mesh = 0;
+        journal_add(f.j, 2, RECORD_CONNECTION, &c);
+        struct track *t = track_made(&f);
+        assert_int_equal(t->request_count, 401);
+        assert_int_equal(t->requests[400].refused, waits ? 0 : 1);
+        finish(&f, t);
+    }
+}
+
 /* Read late, it is the request's before: this one's only try was its first, by the mesh's count. */
 static void a_failed_connection_that_the_mesh_does_not_count_is_another_requests(void **state)
 {
@@ -471,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_slow_clean_request_taints_its_time),
         cmocka_unit_test(a_stall_of_our_own_loop_taints_more_than_itself),
         cmocka_unit_test(long_lags_are_told_from_short_stalls),
+        cmocka_unit_test(a_request_that_began_long_ago_may_be_the_one),
         cmocka_unit_test(a_failed_connection_belongs_to_the_only_request_in_flight),
         cmocka_unit_test(a_failed_connection_that_the_mesh_does_not_count_is_another_requests),
         cmocka_unit_test(a_failed_connection_that_a_stall_kept_back_is_nobodys),
