@@ -163,6 +163,38 @@ static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
     }
 }
 
+/* One of three may be out. Endpoint 3 fails from 4.6 s on, and is seen until 5 s: endpoint 1 is out
+ * until 4.8 s, or never was. */
+static void with_no_room_under_the_cap_its_time_begins_later(void **state)
+{
+    (void)state;
+    for (int room = 0; room < 2; room++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        if (!room) {
+            add(&f, 2000, 1, 503);
+            add(&f, 2010, 1, 503);
+        }
+        for (double at = 2020; at < 4600; at += 8) {
+            add(&f, at, room ? 1 : 2, 200);
+            add(&f, at + 2, 2, 200);
+            add(&f, at + 4, 3, 200);
+        }
+        for (double at = 4600; at < 5300; at += 8) {
+            if (at < 5000)
+                add(&f, at + 2, 3, 503);
+            add(&f, at + 4, at < 4800 && !room ? 2 : 1, 200);
+            add(&f, at + 6, 2, 200);
+        }
+        add_clean(&f, 5300, 8500, 4, both, 2);
+        add_clean(&f, 8500, 8800, 10, all, 3);
+        f.from_ms = 4995;
+        is(&f, "eject.length", room ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           room ? "was out for" : "ejections from trip");
+    }
+}
+
 /* The second ejection alone is in the window: what it should have been is what is told. */
 static void a_repeat_is_told_beside_its_own_length(void **state)
 {
@@ -196,6 +228,7 @@ int main(void)
         cmocka_unit_test(pieces_of_time_are_no_sweep_together),
         cmocka_unit_test(all_may_be_out_for_less_than_their_time),
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
+        cmocka_unit_test(with_no_room_under_the_cap_its_time_begins_later),
         cmocka_unit_test(a_repeat_is_told_beside_its_own_length),
     };
     return cmocka_run_group_tests_name("verify/eject_count", tests, NULL, NULL);

@@ -93,13 +93,14 @@ static uint64_t again_within(const struct track *t, const struct ejector *e,
     return fails / ejector_lowest(e);
 }
 
-/* It went out later than the failures that certainly were enough, and the merge window: with no
- * room under the cap, or its tries waited for connections while it was out. */
+/* It went out later than the failures that certainly were enough: there was no room under the cap,
+ * or it took longer than the merge window, for its tries waited for connections while it was out. */
 static bool went_later(const struct track *t, const struct ejector *e, const struct silence *s,
                        uint64_t must_ns)
 {
     uint64_t shown = must_ns + e->merge_ns + EJECT_GRACE_NS;
-    return s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns);
+    return s->begin_ns > shown + spans_within(&t->taint, must_ns, s->begin_ns) ||
+           eject_out(t, s->host, must_ns) >= e->cap;
 }
 
 /* How often the host has been out before: it grows with each, and falls by one with each sweep that
