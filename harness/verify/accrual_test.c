@@ -219,6 +219,27 @@ static void a_refusal_by_a_rate_limit_ends_the_series(void **state)
     }
 }
 
+/* Refusals end each run before it fills the count. Slow answers under way are no break in it: the
+ * failure after them is not the one that filled the count. */
+static void a_slow_answer_does_not_begin_a_run_anew(void **state)
+{
+    (void)state;
+    for (int limited = 0; limited <= 1; limited++) {
+        struct fixture f;
+        shut_twice(&f, &elsewhere, NULL);
+        f.edge.rate = (struct rate_rule){.present = limited == 1, .per_second = number(5)};
+        struct made slow[] = {{362, 2400, 0, 1, 200}, {363, 2400, 0, 1, 200}};
+        for (int i = 0; i < 2; i++)
+            add_request(&f, 361.9 + i, 2401, 200, BODY_OWN, &slow[i], 1);
+        for (int i = 0; i < 6; i++)
+            add(&f, 400 + 100 * i, 1, 503);
+        for (int i = 0; i < 4; i++)
+            add_request(&f, 150 + 100 * i, 151 + 100 * i, 429, BODY_OWN, NULL, 0);
+        is(&f, "accrual", limited == 1 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           limited == 1 ? "runs before a penalty may have been longer" : "too short");
+    }
+}
+
 static void add_change(struct fixture *f, double from_ms, double length_ms)
 {
     struct world_record r = {.at = T(from_ms), .after = (uint64_t)(length_ms * 1e6)};
@@ -374,6 +395,7 @@ int main(void)
         cmocka_unit_test(each_penalty_is_twice_the_one_before),
         cmocka_unit_test(penalties_that_do_not_grow_fail),
         cmocka_unit_test(an_answer_to_an_older_request_ends_the_series),
+        cmocka_unit_test(a_slow_answer_does_not_begin_a_run_anew),
         cmocka_unit_test(a_refusal_by_a_rate_limit_ends_the_series),
         cmocka_unit_test(a_change_of_the_world_ends_the_series),
         cmocka_unit_test(a_probe_that_may_have_gone_well_ends_the_series),

@@ -9,6 +9,7 @@
 #define MAX_NS (300 * NS_PER_S)
 #define MERGE_NS (1 * NS_PER_S)
 #define LOOK_BACK 300
+#define OPENED_BEFORE_NS (15 * NS_PER_MS) /* so late may it be read */
 #define OUT_LOOK_TRIES 8
 #define TAINT_LOOK_NS (4 * NS_PER_S)
 
@@ -249,10 +250,20 @@ bool eject_shown_before(const struct track *t, const struct ejector *e, const st
     return full_before(t, e, s, STREAK_SHOWN, false, &at_ns);
 }
 
+/* A request that came before ${t_ns} was still waiting when the connection broke: it may have been
+ * opened for that one. */
+static bool one_waited(const struct track *t, const struct try *x, uint64_t t_ns)
+{
+    return t->done_before[track_request_at(t, t_ns)] + OPENED_BEFORE_NS >= x->head_ns;
+}
+
 bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
 {
-    return !t->same_clock || t->is_raw || x->request == TRACK_NONE || x->is_connection ||
-           track_sent_after(t, x, t_ns);
+    if (!t->same_clock || t->is_raw)
+        return true;
+    if (x->is_connection)
+        return !one_waited(t, x, t_ns);
+    return x->request == TRACK_NONE || track_sent_after(t, x, t_ns);
 }
 
 bool eject_continues(const struct track *t, const struct silence *s)

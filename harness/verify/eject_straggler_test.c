@@ -67,6 +67,25 @@ static void an_ejection_ends_with_a_try_that_was_sent_after_it_began(void **stat
     }
 }
 
+/* Its connection broke before any request: whose it was, nobody knows. Where a request was waiting
+ * since before the host went out, it may have been opened for that one. */
+static void a_connection_may_be_opened_for_a_request_that_waited(void **state)
+{
+    (void)state;
+    for (int waits = 0; waits < 2; waits++) {
+        struct fixture f;
+        struct connection_record c = {.at = T(3600), .close = 1000, .endpoint = 3, .fault = 1};
+        out(&f, 2, 4700);
+        if (waits)
+            add_request(&f, 2200, 3601, 503, BODY_CONNECT_FAILURE, NULL, 0);
+        add_request(&f, 3599, 3601, 503, BODY_CONNECT_FAILURE, NULL, 0);
+        journal_add(f.j, 2, RECORD_CONNECTION, &c);
+        add_clean(&f, 4700, 5000, 10, all, 3);
+        is(&f, "eject.length", waits ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           waits ? "no ejections" : "at least 2.0 s");
+    }
+}
+
 /* The others' picks show no silence there, for they are few. */
 static void a_brief_ejection_ends_so_too(void **state)
 {
@@ -113,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_try_more_is_late_only_when_it_was_sent_after),
         cmocka_unit_test(an_ejection_ends_with_a_try_that_was_sent_after_it_began),
+        cmocka_unit_test(a_connection_may_be_opened_for_a_request_that_waited),
         cmocka_unit_test(a_brief_ejection_ends_so_too),
         cmocka_unit_test(the_rest_of_an_ejection_is_no_second_one),
     };

@@ -174,6 +174,20 @@ static void follow(const struct series *s, const struct track_host *host, uint32
     }
 }
 
+/* When the first of the ${failures} up to the one at ${position} began. */
+static uint64_t begun_ns(const struct track *t, const struct track_host *host, uint32_t position,
+                         uint64_t failures)
+{
+    uint64_t fails = 0;
+    for (uint32_t i = position + 1; i > 0; i--) {
+        const struct try *x = &t->tries[host->tries[i - 1]];
+        fails += (x->rule[0] & RULE_FAILED) != 0;
+        if (fails == failures || i == 1)
+            return x->head_ns;
+    }
+    return 0;
+}
+
 void penalties_find(const struct window *w, const struct penalty_rule *rule, struct penalties *ret,
                     struct verdict *v)
 {
@@ -185,15 +199,16 @@ void penalties_find(const struct window *w, const struct penalty_rule *rule, str
         uint64_t before = 0;
         for (uint32_t i = 0; i < host->count; i++) {
             const struct try *x = &t->tries[host->tries[i]];
-            uint64_t run = (x->rule[0] & RULE_FAILED) != 0 ? track_smin(t, h, i, false) : 0;
+            if ((x->rule[0] & RULE_FAILED) == 0)
+                continue; /* what is under way for long says nothing yet, and breaks no run */
+            uint64_t run = track_smin(t, h, i, false);
             bool full = run >= rule->failures && before < rule->failures;
             before = run;
             if (!full || x->head_ns < w->span.from_ns || x->head_ns >= w->span.to_ns ||
                 next_after(t, host, i) == NULL)
                 continue;
-            uint32_t begun = i + 1 >= rule->failures ? i + 1 - (uint32_t)rule->failures : 0;
             if (may_be_longer(t, host, i, rule->failures) ||
-                may_be_refused(w, t->tries[host->tries[begun]].lo_ns, x->seen_ns))
+                may_be_refused(w, begun_ns(t, host, i, rule->failures), x->seen_ns))
                 ret->unclear++;
             else
                 follow(&s, host, i);
