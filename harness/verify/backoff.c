@@ -8,7 +8,12 @@
 #define LINKERD_BASE_NS (25 * NS_PER_MS)
 #define LINKERD_MOST_NS (250 * NS_PER_MS)
 #define HOLE_NS (150 * NS_PER_MS)
-#define LINKERD_DOUBLINGS 8 /* past the most by then */
+/* Who waits behind shorter tries waits no longer than a gap may be late; and so late may the end of
+ * a try be stamped that the mesh had let go of. */
+#define SLOW_NS (5 * NS_PER_MS)
+#define FREED_NS (15 * NS_PER_MS)
+#define LONGEST_NS (30 * NS_PER_S) /* no try is out longer, where nothing cuts it */
+#define LINKERD_DOUBLINGS 8        /* past the most by then */
 
 static uint64_t base_ns(const struct edge_policy *edge)
 {
@@ -60,6 +65,39 @@ static bool may_have_waited(const struct window *w, uint64_t from_ns, uint64_t t
     return hole_ns >= HOLE_NS;
 }
 
+/* When the mesh was done with it. */
+static uint64_t over_ns(const struct try *x)
+{
+    uint64_t end = x->left_ns != 0 ? x->left_ns : x->out_ns;
+    return end == 0 ? UINT64_MAX : end;
+}
+
+/* A retry takes its turn for a connection as a first try does. With all of them in use, its
+ * endpoint's among them, it went when one got free: nobody sees when its back-off was over. As
+ * likely for each length of a gap that is right, so that what is left is a fair sample. */
+static bool may_have_queued(const struct window *w, const struct try *x, const struct try *next)
+{
+    const struct value *most = &w->policy->pool.max_connections,
+                       *whole = &w->policy->request_timeout;
+    const struct track *t = w->track;
+    uint64_t right_ns = x->out_ns + backoff_most_ns(w->policy, x->place) + BACKOFF_TOLERANCE_NS,
+             until_ns = next->head_ns + FREED_NS > right_ns ? next->head_ns + FREED_NS : right_ns,
+             longest_ns = whole->set && whole->number != 0 ? whole->number : LONGEST_NS;
+    bool busy = false, freed = false;
+    if (w->policy->flavour != FLAVOUR_ENVOY || !most->set || most->number == 0)
+        return false;
+    for (uint32_t i = track_try_at(t, x->out_ns > longest_ns ? x->out_ns - longest_ns : 0);
+         i < t->try_count && t->tries[i].head_ns < next->head_ns && !(busy && freed); i++) {
+        const struct try *y = &t->tries[i];
+        uint64_t over = over_ns(y);
+        if (y->request == x->request || over <= x->out_ns || over - y->head_ns < SLOW_NS)
+            continue;
+        busy = busy || y->r->endpoint == next->r->endpoint;
+        freed = freed || over < until_ns;
+    }
+    return busy && freed;
+}
+
 bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
 {
     const struct try *next = window_after(w, x);
@@ -75,7 +113,7 @@ bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
     if (next->r->n_mesh == 0 && x->request != TRACK_NONE &&
         retry_dead_any(w, &w->track->requests[x->request]))
         return false;
-    if (may_have_waited(w, x->out_ns, next->head_ns))
+    if (may_have_waited(w, x->out_ns, next->head_ns) || may_have_queued(w, x, next))
         return false;
     *ret_ns = next->head_ns - x->out_ns;
     return window_clean(w, x->out_ns, next->head_ns);

@@ -111,6 +111,48 @@ static void a_profile_retries_at_once(void **state)
     }
 }
 
+/* One connection to endpoint 2, which another request has until ${free_ms} after a retry's request
+ * begins: that takes its place then. Its own back-off was over long since. */
+static void gaps_beside_one(struct fixture *f, uint64_t connections, double free_ms)
+{
+    begin(f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                  .endpoints = 2,
+                                  .pool.max_connections = number(connections),
+                                  .retry = {.attempts = number(1),
+                                            .on = RETRY_GATEWAY_ERROR,
+                                            .conditions = number(0),
+                                            .backoff_base = number(25 * NS_PER_MS)}});
+    f->edge.pool.max_connections.set = connections != 0;
+    add_clean(f, 0, 1000, 10, both, 2);
+    for (int i = 0; i < 44; i++) {
+        double at = 1000 + 500 * i;
+        struct made tries[] = {{at + 0.1, at + 0.3, 0, 1, 503},
+                               {at + 150.5, at + 150.7, 0, 2, 200}},
+                    slow = {at - 49.9, at + free_ms, 0, 2, 200};
+        add_request(f, at - 50, at + free_ms + 0.2, 200, BODY_OWN, &slow, 1);
+        add_request(f, at, at + 151, 200, BODY_OWN, tries, 2);
+    }
+}
+
+/* A retry waits for a connection as a first try does: what is seen then is no back-off alone. */
+static void a_gap_in_which_a_connection_got_free_is_none(void **state)
+{
+    struct fixture f;
+    (void)state;
+    gaps_beside_one(&f, 1, 150);
+    is(&f, "backoff.law", VERDICT_INCONCLUSIVE, "no first gaps");
+    gaps_beside_one(&f, 1, 150);
+    is(&f, "backoff.max", VERDICT_INCONCLUSIVE, "no gaps before retry 1");
+    gaps_beside_one(&f, 0, 150); /* no limit: there is nothing to wait for */
+    is(&f, "backoff.law", VERDICT_FAIL, "44 first gaps come too late");
+    gaps_beside_one(&f, 0, 150);
+    is(&f, "backoff.max", VERDICT_FAIL, "gap 1: 44 of 44 longer than 45 ms");
+    gaps_beside_one(&f, 1, 0.1); /* it was free before the retry could ask */
+    is(&f, "backoff.max", VERDICT_FAIL, "gap 1: 44 of 44 longer than 45 ms");
+    gaps_beside_one(&f, 1, 300); /* and here it did not get free */
+    is(&f, "backoff.max", VERDICT_FAIL, "gap 1: 44 of 44 longer than 45 ms");
+}
+
 /* Each gap of backoff.max is a test of its own at the claim's level. */
 static void a_side_is_counted_for_each_test(void **state)
 {
@@ -125,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_gap_of_linkerd_has_its_own_law),
         cmocka_unit_test(a_profile_retries_at_once),
+        cmocka_unit_test(a_gap_in_which_a_connection_got_free_is_none),
         cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
         cmocka_unit_test(gaps_that_cannot_be_even_fail),
