@@ -1,4 +1,5 @@
 #include "verify/timeout.h"
+#include "verify/retry_dead.h"
 
 #include "base/clock.h"
 
@@ -75,12 +76,18 @@ bool timeout_life(const struct window *w, const struct request *r, const struct 
     return true;
 }
 
+/* Linkerd does not cut the last try that it may make. Which one that is nobody can tell where tries
+ * ended at a dead endpoint, for it does not number them: the last one seen may be it. */
+static bool may_be_uncut(const struct window *w, const struct request *r, const struct try *x)
+{
+    return w->policy->flavour == FLAVOUR_LINKERD &&
+           (x->place > w->policy->retry.attempts.number ||
+            (x->next == TRACK_NONE && retry_dead_any(w, r)));
+}
+
 void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, struct verdict *v)
 {
     uint64_t p = timeout_try_ns(w->policy);
-    uint32_t uncut = w->policy->flavour == FLAVOUR_LINKERD
-                         ? (uint32_t)w->policy->retry.attempts.number + 1
-                         : UINT32_MAX;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))
@@ -88,8 +95,7 @@ void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, st
         for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x)) {
             uint64_t life;
             bool open;
-            /* Linkerd does not cut the last try that it may make. */
-            if (x->place < least || x->place >= uncut || !timeout_life(w, r, x, &life, &open))
+            if (x->place < least || may_be_uncut(w, r, x) || !timeout_life(w, r, x, &life, &open))
                 continue;
             bool late = life > timeout_try_late_ns(p), early = life < timeout_try_early_ns(p);
             if (open && !late)

@@ -88,6 +88,35 @@ static void tries_before_the_one_that_the_client_gave_up_count(void **state)
     }
 }
 
+/* Of Linkerd's last try nobody sees that it is the last where another ended at a dead endpoint: it
+ * is not cut at its own time. One that was followed by another was not the last. */
+static void a_last_try_beside_a_dead_endpoint_may_be_the_uncut_one(void **state)
+{
+    static const struct made last[] = {{0.1, 0, 100, 1, 0},
+                                       {130, 0, 230, 2, 0},
+                                       {430, 0, 1900, 1, 0}},
+                             before[] = {
+                                 {0.1, 0, 100, 1, 0}, {130, 0, 330, 2, 0}, {430, 0, 530, 1, 0}};
+    (void)state;
+    struct step dead = {.kind = STEP_FAULT, .word = "refuse", .keys = json_object()};
+    for (int refused = 0; refused <= 1; refused++) {
+        struct fixture f;
+        eight(&f, waits(FLAVOUR_LINKERD, 3, 100, 1900), last, 3, 1900.2, 504);
+        f.scenario.steps = &dead;
+        f.scenario.step_count = (size_t)refused;
+        if (refused)
+            is(&f, "timeout.try.restart", VERDICT_PASS, "per try 100 ms: 8 of 8 cut at 100 ms");
+        else
+            is(&f, "timeout.try.restart", VERDICT_FAIL, "8 of 16 cut late");
+        eight(&f, waits(FLAVOUR_LINKERD, 3, 100, 1900), before, 3, 1900.2, 504);
+        f.scenario.steps = &dead;
+        f.scenario.step_count = (size_t)refused;
+        is(&f, "timeout.try.restart", VERDICT_FAIL,
+           refused ? "8 of 8 cut late" : "8 of 16 cut late");
+    }
+    json_decref(dead.keys);
+}
+
 static void a_request_that_ends_later_is_late(void **state)
 {
     static const struct made tries[] = {{0.1, 0, 500, 1, 0}};
@@ -213,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_request_that_ends_at_the_timeout_is_in_time),
         cmocka_unit_test(a_try_may_have_as_long_as_its_request),
         cmocka_unit_test(tries_before_the_one_that_the_client_gave_up_count),
+        cmocka_unit_test(a_last_try_beside_a_dead_endpoint_may_be_the_uncut_one),
         cmocka_unit_test(a_request_that_ends_later_is_late),
         cmocka_unit_test(a_try_that_began_after_linkerds_timeout_was_waited_for),
         cmocka_unit_test(tries_that_are_used_up_are_no_early_timeout),
