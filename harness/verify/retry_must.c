@@ -89,7 +89,11 @@ static bool may_have_retried(const struct window *w, const struct request *r, ui
     const struct try *first = window_first(w, r);
     if (first == NULL || r->refused > 0 || r->n_mesh > 1)
         return true;
-    return first->lo_ns <= until_ns && window_failure(first).kind != FAILURE_NONE;
+    enum failure_kind kind = window_failure(first).kind;
+    if (kind == FAILURE_CAUSE || kind == FAILURE_STARTED)
+        return first->lo_ns <= until_ns;
+    /* An answer that the client did not get came too late: a timer had ended the try before. */
+    return !first->taken && first->head_ns <= until_ns;
 }
 
 static void find_longest(const struct window *w, struct tallies *t)
