@@ -241,6 +241,34 @@ static void what_came_before_is_not_taken_in_before(void **state)
     limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 14 refused");
 }
 
+/* The same with a try between the two stops, of one that had waited long: that it got a connection
+ * then says nothing of what the mesh had read. */
+static void a_connection_for_one_that_waited_takes_nothing_in(void **state)
+{
+    struct limits l;
+    struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+    (void)state;
+    edge.pool.max_connections = limits_value(1);
+    edge.pool.max_pending = limits_value(5);
+    limits_open(&l, &edge, LIMITS_S, "breaker", (const char *const[]){"only", "pending", NULL});
+    limits_workers(&l, 1);
+    for (uint64_t i = 0; i < 5; i++) { /* wait from 0 on: two to 110 ms, three to 200 ms */
+        uint64_t head = (i < 2 ? UINT64_C(110) : UINT64_C(200)) * LIMITS_MS + i;
+        uint64_t id = limits_request(&l, 1 + i, 260 * LIMITS_MS, 200, false);
+        limits_add_try(
+            &l, &(struct limits_try){.request = id, .head_us = head, .out_us = 250 * LIMITS_MS});
+    }
+    for (uint64_t i = 0; i < 12; i++)
+        limits_request(&l, (40 + i) * LIMITS_MS, (41 + i) * LIMITS_MS, 503, true);
+    for (uint64_t i = 0; i < 5; i++) { /* read at 110 ms the first two, at 200 ms the others */
+        uint64_t id = limits_request(&l, (70 + 5 * i) * LIMITS_MS, 460 * LIMITS_MS, 200, false);
+        limits_add_try(&l, &(struct limits_try){.request = id,
+                                                .head_us = 400 * LIMITS_MS + i,
+                                                .out_us = 450 * LIMITS_MS});
+    }
+    limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 12 refused");
+}
+
 /* Ten waited when others were refused, five of them too briefly for us to be certain: a queue of
  * five was full then, and so was one of ten. */
 static void a_queue_that_may_have_been_twice_as_long_is_open(void **state)
@@ -382,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_is_too_long_or_too_short_fails),
         cmocka_unit_test(what_a_mesh_that_stood_still_had_not_read_did_not_wait),
         cmocka_unit_test(what_came_before_is_not_taken_in_before),
+        cmocka_unit_test(a_connection_for_one_that_waited_takes_nothing_in),
         cmocka_unit_test(a_queue_that_may_have_been_twice_as_long_is_open),
         cmocka_unit_test(a_queue_that_never_filled_is_open),
         cmocka_unit_test(what_the_limit_of_requests_refuses_says_nothing_of_the_queue),

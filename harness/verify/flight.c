@@ -25,9 +25,10 @@ const struct request *flight_of(const struct flight *f, const struct try *x)
     return is_ours(f, r) ? r : NULL;
 }
 
-/* When the mesh was first seen at work on what came from ${from} on: it sent a try, or refused a
- * request; ${until_ns}: never. */
-static uint64_t at_work_ns(const struct flight *f, uint64_t from, uint64_t until_ns)
+/* When the mesh was first seen at work from ${from} on: it refused a request that came then, or
+ * sent a try. ${again}: that it had taken in more since then, which the try of a request that had
+ * waited says only some time after, for it may go on in the same turn. ${until_ns}: never. */
+static uint64_t at_work_ns(const struct flight *f, uint64_t from, bool again, uint64_t until_ns)
 {
     const struct track *t = f->w->track;
     for (uint32_t i = track_request_at(t, from);
@@ -41,7 +42,9 @@ static uint64_t at_work_ns(const struct flight *f, uint64_t from, uint64_t until
     for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns < until_ns;
          i++) {
         const struct try *x = &t->tries[i];
-        if (flight_of(f, x) != NULL && !x->late_read && !spans_hold(&t->taint, x->head_ns))
+        const struct request *r = flight_of(f, x);
+        if (r != NULL && (!again || r->start_ns >= from || x->head_ns >= from + SENT_NS) &&
+            !x->late_read && !spans_hold(&t->taint, x->head_ns))
             return x->head_ns;
     }
     return until_ns;
@@ -52,8 +55,8 @@ static uint64_t at_work_ns(const struct flight *f, uint64_t from, uint64_t until
  * what was sent after the first of it was done comes after all of it. */
 static uint64_t taken_ns(const struct flight *f, uint64_t start_ns, uint64_t until_ns)
 {
-    uint64_t begun_ns = at_work_ns(f, start_ns + SENT_NS, until_ns);
-    return at_work_ns(f, begun_ns, until_ns);
+    uint64_t begun_ns = at_work_ns(f, start_ns + SENT_NS, false, until_ns);
+    return at_work_ns(f, begun_ns, true, until_ns);
 }
 
 static void add_request(struct flight *f, const struct request *r, uint32_t index)
