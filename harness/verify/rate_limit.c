@@ -89,12 +89,19 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
 {
     const struct window *w = f->w;
     double level = 0, rate = (double)edge->rate.per_second.number / (double)NS_PER_S;
-    uint64_t last_ns = 0;
+    double burst = (double)burst_of(edge);
+    uint64_t last_ns = 0, dead_ns = retry_dead_before(w);
     bool fresh = true;
     for (uint32_t i = 0;
          i < w->track->request_count && w->track->requests[i].start_ns < w->span.to_ns; i++) {
         const struct request *r = &w->track->requests[i];
         level -= fresh ? 0 : rate * (double)(r->start_ns - last_ns);
+        /* Tries that ended at a dead endpoint took their places too: a bucket was full, perhaps. */
+        if (last_ns < dead_ns) {
+            double left =
+                burst - (r->start_ns > dead_ns ? rate * (double)(r->start_ns - dead_ns) : 0);
+            level = level > left ? level : left;
+        }
         level = (level < 0 ? 0 : level) + (r->seen > 1 ? (double)r->seen : 1);
         fresh = false;
         last_ns = r->start_ns;
@@ -105,7 +112,7 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
             continue;
         s->refused++;
         /* At a dead endpoint tries end that nobody counts, each of which took its place. */
-        if (level > SAFE_SHARE * (double)burst_of(edge) || retry_dead_any(w, r) ||
+        if (level > SAFE_SHARE * burst || retry_dead_any(w, r) ||
             !window_clean(w, r->start_ns, r->done_ns))
             continue;
         s->early++;

@@ -127,3 +127,18 @@ bool retry_dead_any(const struct window *w, const struct request *r)
             return true;
     return s != NULL && has_deadly(w, s->steps, s->step_count, false);
 }
+
+uint64_t retry_dead_before(const struct window *w)
+{
+    const struct scenario *s = w->scenario;
+    const struct journal *j = w->journal;
+    uint64_t until_ns = 0;
+    for (size_t i = 0; s != NULL && i < j->phase_count; i++) {
+        const struct journal_phase *p = &j->phases[i];
+        if (p->ordinal < s->phase_count && strcmp(p->arm, w->track->arm) == 0 &&
+            p->t0_ns >= w->track->from_ns && p->t1_ns <= w->span.from_ns && p->t1_ns > until_ns &&
+            has_deadly(w, s->phases[p->ordinal].steps, s->phases[p->ordinal].step_count, false))
+            until_ns = p->t1_ns;
+    }
+    return until_ns;
+}

@@ -12,5 +12,8 @@ const char *retry_dead_cause(const struct edge_policy *edge, const struct window
 /* Whether a try of ${r} may have ended there, unseen: by a step of the phase or of the whole
  * scenario, by one that another phase carries on, or, where it outlives its phase, by any. */
 bool retry_dead_any(const struct window *w, const struct request *r);
+/* When the last phase before the window's that took an endpoint down was over; 0: none did. (What a
+ * phase carries on is retry_dead_any's.) */
+uint64_t retry_dead_before(const struct window *w);
 
 #endif
