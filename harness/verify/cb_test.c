@@ -269,6 +269,33 @@ static void a_connection_for_one_that_waited_takes_nothing_in(void **state)
     limits_are(&l, "cb.pending", VERDICT_PASS, WHY_NONE, "5 of 5 waited at once; 12 refused");
 }
 
+/* Six that no endpoint saw, and that the mesh answered late: with a closed listener they may have
+ * been tried again and again. */
+static void who_may_have_met_a_dead_endpoint_did_not_certainly_wait(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead <= 1; dead++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 1);
+        edge.pool.max_connections = limits_value(1);
+        edge.pool.max_pending = limits_value(5);
+        limits_open(&l, &edge, LIMITS_S, "breaker", (const char *const[]){"only", "pending", NULL});
+        l.phase->steps[l.phase->step_count++] =
+            step_make(l.plan, STEP_FAULT, dead ? "refuse" : "latency", "payments",
+                      (struct source){"limits.lua", 10, 0}, NULL);
+        plan_number_faults(&l.plan->scenarios[0]);
+        limits_workers(&l, 1);
+        for (uint64_t i = 0; i < 6; i++)
+            limits_request(&l, 1 + i, 400 * LIMITS_MS, 503, false);
+        for (uint64_t i = 0; i < 12; i++)
+            limits_request(&l, (40 + i) * LIMITS_MS, (41 + i) * LIMITS_MS, 503, true);
+        if (dead)
+            limits_are(&l, "cb.pending", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "never more than 0");
+        else
+            limits_are(&l, "cb.pending", VERDICT_FAIL, WHY_NONE, "6 requests waited at once");
+    }
+}
+
 /* Ten waited when others were refused, five of them too briefly for us to be certain: a queue of
  * five was full then, and so was one of ten. */
 static void a_queue_that_may_have_been_twice_as_long_is_open(void **state)
@@ -411,6 +438,7 @@ int main(void)
         cmocka_unit_test(what_a_mesh_that_stood_still_had_not_read_did_not_wait),
         cmocka_unit_test(what_came_before_is_not_taken_in_before),
         cmocka_unit_test(a_connection_for_one_that_waited_takes_nothing_in),
+        cmocka_unit_test(who_may_have_met_a_dead_endpoint_did_not_certainly_wait),
         cmocka_unit_test(a_queue_that_may_have_been_twice_as_long_is_open),
         cmocka_unit_test(a_queue_that_never_filled_is_open),
         cmocka_unit_test(what_the_limit_of_requests_refuses_says_nothing_of_the_queue),

@@ -1,4 +1,5 @@
 #include "verify/flight.h"
+#include "verify/retry_dead.h"
 
 #include "base/clock.h"
 
@@ -69,6 +70,9 @@ static void add_request(struct flight *f, const struct request *r, uint32_t inde
     bool hidden = r->refused > 0 || (first != NULL && first->r->n_mesh > 1);
     uint64_t until = first != NULL ? first->head_ns : r->done_ns;
     if (hidden || flight_is_drop(r) || until < r->start_ns + 2 * MARGIN_NS)
+        return;
+    /* Nor need one wait that was tried at a dead endpoint, where no try is seen. */
+    if (first == NULL && (retry_dead_any(f->w, r) || r->start_ns < retry_dead_before(f->w)))
         return;
     /* Until it goes on itself, at the latest. */
     uint64_t taken = taken_ns(f, r->start_ns, until);
