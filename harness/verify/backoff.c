@@ -118,3 +118,16 @@ bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns)
     *ret_ns = next->head_ns - x->out_ns;
     return window_clean(w, x->out_ns, next->head_ns);
 }
+
+bool backoff_unseen(const struct window *w, const struct try *x)
+{
+    const struct try *next = window_after(w, x);
+    struct failure f = window_ended(w, x);
+    if (f.kind != FAILURE_CAUSE || f.cause == CAUSE_HOLD || x->out_ns == 0 ||
+        !window_covers(w, &f) || x->request == TRACK_NONE)
+        return false;
+    if (next != NULL)
+        return next->r->n_mesh > x->r->n_mesh + 1;
+    return x->place <= w->policy->retry.attempts.number &&
+           retry_dead_any(w, &w->track->requests[x->request]);
+}

@@ -19,5 +19,7 @@ uint64_t backoff_width_ns(const struct edge_policy *edge, uint32_t n);
 /* The gap after ${x}, when it is evidence: an immediate listed failure, followed by the mesh's next
  * try, both ends clean. */
 bool backoff_gap(const struct window *w, const struct try *x, uint64_t *ret_ns);
+/* After ${x}, such a failure, a retry may have gone where nobody sees it: its gap is not known. */
+bool backoff_unseen(const struct window *w, const struct try *x);
 
 #endif
