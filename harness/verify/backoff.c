@@ -128,6 +128,9 @@ bool backoff_unseen(const struct window *w, const struct try *x)
         return false;
     if (next != NULL)
         return next->r->n_mesh > x->r->n_mesh + 1;
+    /* A breaker refused it, or the whole timeout came first: later ones are likelier to meet that.
+     */
+    const struct request *r = &w->track->requests[x->request];
     return x->place <= w->policy->retry.attempts.number &&
-           retry_dead_any(w, &w->track->requests[x->request]);
+           (r->r->body_class == BODY_OVERFLOW || window_timed_out(w, r) || retry_dead_any(w, r));
 }

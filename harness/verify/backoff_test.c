@@ -112,12 +112,13 @@ static void a_profile_retries_at_once(void **state)
 }
 
 /* The loads keep time with the turn of the endpoints: a retry after 10 to 20 ms of 25 comes to a
- * dead one, and is seen nowhere. */
-static void a_retry_at_a_dead_endpoint_has_a_gap_that_nobody_saw(void **state)
+ * dead one, or finds a breaker open, and is seen nowhere. */
+static void a_retry_that_reached_nobody_has_a_gap_that_nobody_saw(void **state)
 {
+    enum { DEAD, REFUSED, ALIVE };
     (void)state;
     struct step dead = {.kind = STEP_FAULT, .word = "refuse", .keys = json_object()};
-    for (int alive = 0; alive <= 1; alive++) {
+    for (int how = DEAD; how <= ALIVE; how++) {
         struct fixture f;
         begin(&f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
                                        .endpoints = 2,
@@ -126,7 +127,7 @@ static void a_retry_at_a_dead_endpoint_has_a_gap_that_nobody_saw(void **state)
                                                  .conditions = number(0),
                                                  .backoff_base = number(25 * NS_PER_MS)}});
         f.scenario.steps = &dead;
-        f.scenario.step_count = alive ? 0 : 1;
+        f.scenario.step_count = how == DEAD ? 1 : 0;
         add_clean(&f, 0, 1000, 10, both, 2);
         for (int i = 0; i < 200; i++) {
             double at = 1000 + 500 * i, gap = (i + 0.5) / 200 * 25, again = at + 0.3 + gap;
@@ -134,9 +135,12 @@ static void a_retry_at_a_dead_endpoint_has_a_gap_that_nobody_saw(void **state)
                                    {again, again + 0.2, 0, 2, 200}};
             bool unseen = gap >= 9 && gap < 22;
             add_request(&f, at, again + 0.5, unseen ? 503 : 200,
-                        unseen ? BODY_CONNECT_FAILURE : BODY_OWN, tries, unseen ? 1 : 2);
+                        !unseen          ? BODY_OWN
+                        : how == REFUSED ? BODY_OVERFLOW
+                                         : BODY_CONNECT_FAILURE,
+                        tries, unseen ? 1 : 2);
         }
-        if (alive)
+        if (how == ALIVE)
             is(&f, "backoff.law", VERDICT_FAIL, "come too soon");
         else
             is(&f, "backoff.law", VERDICT_INCONCLUSIVE, "first gaps are off by 0.3");
@@ -200,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_gap_of_linkerd_has_its_own_law),
         cmocka_unit_test(a_profile_retries_at_once),
-        cmocka_unit_test(a_retry_at_a_dead_endpoint_has_a_gap_that_nobody_saw),
+        cmocka_unit_test(a_retry_that_reached_nobody_has_a_gap_that_nobody_saw),
         cmocka_unit_test(a_gap_in_which_a_connection_got_free_is_none),
         cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
