@@ -73,8 +73,8 @@ static uint64_t over_ns(const struct try *x)
 }
 
 /* A retry takes its turn for a connection as a first try does. With all of them in use, its
- * endpoint's among them, it went when one got free: nobody sees when its back-off was over. As
- * likely for each length of a gap that is right, so that what is left is a fair sample. */
+ * endpoint's among them, it went when one got free: nobody sees when its back-off was over. Longer
+ * gaps meet that more often, so that what is left is no fair sample (backoff_unseen). */
 static bool may_have_queued(const struct window *w, const struct try *x, const struct try *next)
 {
     const struct value *most = &w->policy->pool.max_connections,
@@ -127,7 +127,7 @@ bool backoff_unseen(const struct window *w, const struct try *x)
         !window_covers(w, &f) || x->request == TRACK_NONE)
         return false;
     if (next != NULL)
-        return next->r->n_mesh > x->r->n_mesh + 1;
+        return next->r->n_mesh > x->r->n_mesh + 1 || may_have_queued(w, x, next);
     /* A breaker refused it, or the whole timeout came first: later ones are likelier to meet that.
      */
     const struct request *r = &w->track->requests[x->request];

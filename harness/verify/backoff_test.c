@@ -190,6 +190,26 @@ static void a_gap_in_which_a_connection_got_free_is_none(void **state)
     is(&f, "backoff.max", VERDICT_FAIL, "gap 1: 44 of 44 longer than 45 ms");
 }
 
+/* Only beside the longer gaps a connection got free: what is left is no fair sample. */
+static void gaps_that_may_have_been_waits_are_not_forgotten(void **state)
+{
+    struct fixture f;
+    (void)state;
+    gaps_beside_one(&f, 1, 0.1);
+    journal_free(f.j);
+    begin(&f, f.edge);
+    add_clean(&f, 0, 1000, 10, both, 2);
+    for (int i = 0; i < 200; i++) {
+        double at = 1000 + 500 * i, gap = (i + 0.5) / 200 * 25, again = at + 0.3 + gap;
+        struct made tries[] = {{at + 0.1, at + 0.3, 0, 1, 503}, {again, again + 0.2, 0, 2, 200}},
+                    slow = {at - 49.9, at + 5, 0, 2, 200};
+        if (gap >= 9)
+            add_request(&f, at - 50, at + 5.2, 200, BODY_OWN, &slow, 1);
+        add_request(&f, at, again + 0.5, 200, BODY_OWN, tries, 2);
+    }
+    is(&f, "backoff.law", VERDICT_INCONCLUSIVE, "72 first gaps are off by 0.6");
+}
+
 /* Each gap of backoff.max is a test of its own at the claim's level. */
 static void a_side_is_counted_for_each_test(void **state)
 {
@@ -206,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_profile_retries_at_once),
         cmocka_unit_test(a_retry_that_reached_nobody_has_a_gap_that_nobody_saw),
         cmocka_unit_test(a_gap_in_which_a_connection_got_free_is_none),
+        cmocka_unit_test(gaps_that_may_have_been_waits_are_not_forgotten),
         cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
         cmocka_unit_test(gaps_that_cannot_be_even_fail),
