@@ -21,10 +21,10 @@ enum rig_kind {
 struct rig {
     enum rig_kind kind;
     const struct step *step;
-    const char *until; /* carried to the end of that phase; NULL: its own */
-    uint32_t host;     /* from 0; UINT32_MAX: all */
-    uint32_t tag;      /* name of the journal; 0: any request */
-    bool tagged;       /* only requests with ${tag} */
+    const char *until;             /* carried to the end of that phase; NULL: its own */
+    uint32_t host;                 /* from 0; UINT32_MAX: all */
+    uint32_t tag;                  /* name of the journal; 0: any request */
+    bool tagged;                   /* only requests with ${tag} */
     uint32_t first, streak, times; /* 0: no such key */
     uint32_t fired;                /* so often up to now: what `times` counts */
     uint64_t share_ppm;            /* of requests, all tries alike */

@@ -9,7 +9,7 @@
 #define LINKERD_PERCENT 25
 #define LOSES_PERCENT 3
 #define SIGNIFICANT 1e-3
-#define PLAIN_EACH 4 /* of so many game days one has no keys to its faults */
+#define PLAIN_EACH 4    /* of so many game days one has no keys to its faults */
 #define BY_JSON_EACH 16 /* of so many gates one is judged by what its journal says of the plan */
 
 const double tally_levels[TALLY_LEVELS] = {1e-2, 1e-3, 1e-4};

@@ -232,7 +232,8 @@ static void tries_that_never_reached_us_count_in_the_interval(void **state)
     }
 }
 
-/* Nor does it matter that nobody knows when they ended: our own side stood still as they were cut. */
+/* Nor does it matter that nobody knows when they ended: our own side stood still as they were cut.
+ */
 static void tries_of_an_unknown_end_count_in_the_interval(void **state)
 {
     struct limits l;

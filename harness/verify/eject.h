@@ -57,8 +57,8 @@ bool eject_brief(const struct track *t, const struct ejector *e, const struct sp
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
 
 /* The mesh certainly chose the host for it after ${t_ns}: a try that waited for a connection, or
- * was long on its way, arrives when the host is out; a connection may be opened for any request that
- * waits. Across clocks, of raw TCP, and without a request, its arrival is all there is. */
+ * was long on its way, arrives when the host is out; a connection may be opened for any request
+ * that waits. Across clocks, of raw TCP, and without a request, its arrival is all there is. */
 bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns);
 /* ${s} is one of ${t}. What ended the silence before ${s} may have been sent before that began: the
  * two may be one. */

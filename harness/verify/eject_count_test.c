@@ -163,6 +163,37 @@ static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
     }
 }
 
+/* Nor need it have been out at all: what it was out for then may have been its first time. */
+static void an_endpoint_that_was_down_need_not_have_been_out(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        if (!told) {
+            add(&f, 2000, 3, 503);
+            add(&f, 2001, 3, 503);
+        }
+        add_clean(&f, 2002, 4200, 4, both, 2);
+        for (uint16_t step = 1; told && step <= 2; step++) {
+            struct world_record r = {
+                .at = T(step == 1 ? 2000 : 4200),
+                .what = journal_add_name(f.j, step == 1 ? "listener_down" : "listener_up"),
+                .endpoint = 3,
+                .step = (uint8_t)step};
+            journal_add(f.j, 2, RECORD_WORLD, &r);
+        }
+        add(&f, 4201, 3, 503);
+        add(&f, 4202, 3, 503);
+        add_clean(&f, 4204, 7000, 4, both, 2);
+        add_clean(&f, 7000, 7300, 10, all, 3);
+        f.from_ms = 4200.5;
+        is(&f, "eject.length", told ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           told ? "ejections from trip" : "was out for 2.8 s; at least 4.0 s");
+    }
+}
+
 /* One of three may be out. Endpoint 3 fails from 4.6 s on, and is seen until 5 s: endpoint 1 is out
  * until 4.8 s, or never was. */
 static void with_no_room_under_the_cap_its_time_begins_later(void **state)
@@ -228,6 +259,7 @@ int main(void)
         cmocka_unit_test(pieces_of_time_are_no_sweep_together),
         cmocka_unit_test(all_may_be_out_for_less_than_their_time),
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
+        cmocka_unit_test(an_endpoint_that_was_down_need_not_have_been_out),
         cmocka_unit_test(with_no_room_under_the_cap_its_time_begins_later),
         cmocka_unit_test(a_repeat_is_told_beside_its_own_length),
     };

@@ -11,8 +11,9 @@
 #define AGAIN_LOOK_TRIES 300
 #define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
 
-/* When the host's run before the silence could have, and certainly had, tripped. */
-static void tripped(const struct track *t, const struct ejector *e, const struct silence *s,
+/* When the host's run before the silence could have, and certainly had, tripped; false: it need not
+ * have. */
+static bool tripped(const struct track *t, const struct ejector *e, const struct silence *s,
                     uint64_t *ret_could_ns, uint64_t *ret_must_ns)
 {
     const struct track_host *host = &t->hosts[s->host];
@@ -20,6 +21,7 @@ static void tripped(const struct track *t, const struct ejector *e, const struct
     if (!eject_could_before(t, e, s, ret_could_ns))
         *ret_could_ns = s->begin_ns;
     *ret_must_ns = must == TRACK_NONE ? s->end_ns : t->tries[host->tries[must]].seen_ns;
+    return must != TRACK_NONE;
 }
 
 /* Sweeps of [from, to) that certainly found the host in: none of them while it was out, or in a gap
@@ -94,7 +96,8 @@ static uint64_t again_within(const struct track *t, const struct ejector *e,
 }
 
 /* It went out later than the failures that certainly were enough: there was no room under the cap,
- * or it took longer than the merge window, for its tries waited for connections while it was out. */
+ * or it took longer than the merge window, for its tries waited for connections while it was out.
+ */
 static bool went_later(const struct track *t, const struct ejector *e, const struct silence *s,
                        uint64_t must_ns)
 {
@@ -116,8 +119,7 @@ static void count_before(const struct window *w, const struct ejector *e, size_t
         uint64_t could_ns, must_ns;
         if (s->host != last->host)
             continue;
-        bool continues = eject_continues(t, s);
-        tripped(t, e, s, &could_ns, &must_ns);
+        bool continues = eject_continues(t, s), must = tripped(t, e, s, &could_ns, &must_ns);
         if (before != NULL && !continues) {
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
             /* It was back, for the sweeps, while an update that waits for another hid it. */
@@ -129,7 +131,7 @@ static void count_before(const struct window *w, const struct ejector *e, size_t
             least = least > sweeps ? least - sweeps : 0;
         }
         most += outs_within(w, e, s) + again_within(t, e, s, could_ns);
-        least += !continues;
+        least += must && !continues && !eject_explained(w, s);
         before = s;
     }
     *ret_least = least;
@@ -145,7 +147,7 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
         eject_explained(w, s) || eject_continues(t, s) ||
         (s->after != TRACK_NONE && !eject_sent_after(t, &t->tries[s->after], s->begin_ns)))
         return false;
-    tripped(t, e, s, &could_ns, &must_ns);
+    (void)tripped(t, e, s, &could_ns, &must_ns);
     /* Its time did not begin then. */
     if (must_ns > s->end_ns || went_later(t, e, s, must_ns))
         return false;

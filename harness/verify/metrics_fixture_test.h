@@ -75,7 +75,7 @@ static inline void retried(struct limits *l, uint64_t at_us)
 
 /* A try that lasted for ${life_us} and was then cut by the mesh. */
 static inline void cut_try(struct limits *l, uint64_t request, uint64_t head_us, uint64_t life_us,
-                    uint16_t k)
+                           uint16_t k)
 {
     struct attempt_record a = {.at = LIMITS_T0 + head_us * NS_PER_US,
                                .id_hi = 7,

@@ -247,8 +247,8 @@ static void count_unsure(const struct window *w, const struct request *r, struct
     u.last_ones = is_last_ones(r, u.last);
     /* Beside a dead endpoint more than one: each was refused at once. */
     uint64_t bound = 1 + w->policy->retry.attempts.number;
-    ret->untold += (flight_is_drop(r) && u.tries < bound) ||
-                   (may_have_one_more(w, &u) && u.tries + 1 < bound);
+    ret->untold +=
+        (flight_is_drop(r) && u.tries < bound) || (may_have_one_more(w, &u) && u.tries + 1 < bound);
     count_tries(w, &u, ret);
     count_retries(w, &u, ret);
     count_cuts(w, &u, ret);

@@ -95,7 +95,8 @@ static bool has_end(const struct window *w, const struct step *steps, size_t cou
 
 const char *retry_dead_cause(const struct edge_policy *edge, const struct window *w)
 {
-    if (!edge->retry.other_host || w->phase == NULL || w->scenario == NULL || !finds_a_live_one(edge, w))
+    if (!edge->retry.other_host || w->phase == NULL || w->scenario == NULL ||
+        !finds_a_live_one(edge, w))
         return NULL;
     bool refuses = has_end(w, w->phase->steps, w->phase->step_count, REFUSES),
          resets = has_end(w, w->phase->steps, w->phase->step_count, RESETS);

@@ -148,8 +148,7 @@ static uint64_t plain_smin(const struct track *t, uint32_t h, uint32_t position,
     }
     for (uint32_t i = from; i < to; i++) {
         const struct try *f = host_try(t, h, i);
-        bool ended = f->is_connection || (f->out_ns != 0 && f->lo_ns >= f->out_ns) ||
-                     f->seen_ns <= last->seen_ns;
+        bool ended = f->is_connection || f->seen_ns <= last->seen_ns;
         count += (f->rule[gateway] & RULE_FAILED) != 0 && f->lo_ns <= last->lo_ns && ended &&
                  f->lo_ns >= broken_ns;
     }

@@ -32,8 +32,7 @@ static bool is_gap(const struct track *t, const struct track_host *host, uint32_
      * (once in 10^4 gaps): at ten picks a second a gap of a second is nothing rare. */
     uint64_t look = before > LATE_NS ? before - LATE_NS : 0;
     return after - before >= t->unseen_ns / 2 * 3 || spans_within(&t->taint, look, after) > 0 ||
-           track_picks(t, before, after) >= host->least / 2 ||
-           had_no_host(t, before, after);
+           track_picks(t, before, after) >= host->least / 2 || had_no_host(t, before, after);
 }
 
 void track_find_gaps(struct track *t)
@@ -191,12 +190,12 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
     return seen + track_hidden(t, since_ns, t->tries[t->hosts[h].tries[position]].seen_ns);
 }
 
-/* A held try counts from its begin (lo), yet fails at its end: one that began before ${last} may
- * still be under way when that one has failed (ADR 0036). An answer of ours is known soon. */
+/* One that came before ${last} may be known later: it is held, or the mesh, which stood still,
+ * reads what has come in any order (ADR 0036). Of a connection that broke there is no such proof.
+ */
 static bool failed_by(const struct try *f, const struct try *last)
 {
-    bool held = !f->is_connection && (f->out_ns == 0 || f->lo_ns < f->out_ns);
-    return f->lo_ns <= last->lo_ns && (!held || f->seen_ns <= last->seen_ns);
+    return f->lo_ns <= last->lo_ns && (f->is_connection || f->seen_ns <= last->seen_ns);
 }
 
 static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)

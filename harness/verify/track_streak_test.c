@@ -146,11 +146,32 @@ static void a_held_try_has_failed_when_it_ends(void **state)
     journal_free(j);
 }
 
+/* The client got the answers the other way round: the mesh, which had stood still, may have acted
+ * on the second alone. */
+static void failures_that_are_known_later_come_later(void **state)
+{
+    struct journal *j = begin();
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++) {
+        add(j, T(5100) + i * NS_PER_MS, 1);
+        j->attempts[i].r.status = j->requests[i].r.status = 503;
+        j->requests[i].r.head = j->requests[i].r.done = (i == 0 ? 90 : 80) * NS_PER_MS;
+    }
+    struct track *t = track_of(j);
+    assert_int_equal(track_smin(t, 0, 0, false), 1);
+    assert_int_equal(track_smin(t, 0, 1, false), 1);
+    assert_int_equal(track_smin(t, 0, 2, false), 2);
+    assert_int_equal(track_smax(t, 0, 2, false), 3);
+    track_free(t);
+    journal_free(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gap_may_be_an_ejection_where_something_speaks_for_it),
         cmocka_unit_test(a_try_was_sent_after_what_its_request_had_behind_it),
+        cmocka_unit_test(failures_that_are_known_later_come_later),
         cmocka_unit_test(a_held_try_has_failed_when_it_ends),
         cmocka_unit_test(tries_that_never_reached_us_count_while_their_request_was_under_way),
     };

@@ -30,8 +30,9 @@ static bool is_lost_of(const struct window *w, const struct lost_row *row)
 uint64_t window_lost_between(const struct window *w, uint64_t from_ns, uint64_t to_ns)
 {
     const struct journal *j = w->journal;
-    uint64_t lost = 0, until_ns = to_ns > UINT64_MAX - RECORDED_WITHIN_NS ? UINT64_MAX
-                                                                           : to_ns + RECORDED_WITHIN_NS;
+    uint64_t lost = 0, until_ns = to_ns > UINT64_MAX - RECORDED_WITHIN_NS
+                                      ? UINT64_MAX
+                                      : to_ns + RECORDED_WITHIN_NS;
     for (size_t i = 0; i < j->lost_count; i++)
         if (is_lost_of(w, &j->losts[i]) && j->losts[i].r.at < until_ns &&
             j->losts[i].r.to >= from_ns)

@@ -42,7 +42,8 @@ struct window {
  * above
  * ${from} are set by the caller. */
 void window_cut(struct window *w);
-/* Records that the arm lost of what was under way in [from, to), wherever the window's span lies. */
+/* Records that the arm lost of what was under way in [from, to), wherever the window's span lies.
+ */
 uint64_t window_lost_between(const struct window *w, uint64_t from_ns, uint64_t to_ns);
 
 /* The expectation's match alone (window_match.c). */
