@@ -9,7 +9,8 @@
 
 #define REFUSED_LEAST 20
 #define LENGTH_NS (5 * NS_PER_S)
-#define EARLY_LEAST 3  /* refusals that nothing explains */
+#define EARLY_LEAST 3 /* refusals that nothing explains */
+#define WAITED_NS (50 * NS_PER_MS)
 #define SAFE_SHARE 0.8 /* of the burst: so much is left to the timing of arrivals */
 
 static bool applies(const struct edge_policy *edge)
@@ -82,6 +83,12 @@ static bool is_refusal(const struct request *r)
     return r->seen == 0 && r->r->status == STATUS_LIMITED;
 }
 
+/* So long after its begin the request sent its last try, or the mesh answered it. */
+static uint64_t last_taken_ns(const struct track *t, const struct request *r)
+{
+    return r->last != TRACK_NONE ? t->tries[r->last].head_ns : r->done_ns;
+}
+
 /* One bucket that gets the requests of all callers, so that it is fuller than any endpoint's: while
  * it has room, no endpoint has a reason. (A retry is one more, when its request began.) */
 static void look_at_refusals(const struct edge_policy *edge, const struct flight *f, struct seen *s,
@@ -90,7 +97,8 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
     const struct window *w = f->w;
     double level = 0, rate = (double)edge->rate.per_second.number / (double)NS_PER_S;
     double burst = (double)burst_of(edge);
-    uint64_t last_ns = 0, dead_ns = retry_dead_before(w);
+    uint64_t last_ns = 0, dead_ns = retry_dead_before(w), waited_ns = 0;
+    uint64_t drains_ns = (uint64_t)(burst / rate);
     bool fresh = true;
     for (uint32_t i = 0;
          i < w->track->request_count && w->track->requests[i].start_ns < w->span.to_ns; i++) {
@@ -105,6 +113,10 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
         level = (level < 0 ? 0 : level) + (r->seen > 1 ? (double)r->seen : 1);
         fresh = false;
         last_ns = r->start_ns;
+        /* One that waited took its place then, not when it began. */
+        uint64_t taken_ns = last_taken_ns(w->track, r);
+        if (taken_ns > r->start_ns + WAITED_NS && taken_ns > waited_ns)
+            waited_ns = taken_ns;
         if (i < w->from || !window_has(w, r))
             continue;
         s->fullest = (uint64_t)level > s->fullest ? (uint64_t)level : s->fullest;
@@ -113,7 +125,7 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
         s->refused++;
         /* At a dead endpoint tries end that nobody counts, each of which took its place. */
         if (level > SAFE_SHARE * burst || retry_dead_any(w, r) ||
-            !window_clean(w, r->start_ns, r->done_ns))
+            r->start_ns < waited_ns + drains_ns || !window_clean(w, r->start_ns, r->done_ns))
             continue;
         s->early++;
         window_witness(v, r, r->start_ns);

@@ -1,5 +1,4 @@
-/* rate.limit after a phase in which an endpoint was dead: its bucket took in what nobody counted.
- */
+/* rate.limit where a bucket is fuller than the requests' begins say. */
 
 #include "verify/whole_fixture_test.h"
 
@@ -36,9 +35,37 @@ static void a_bucket_may_be_full_after_an_endpoint_was_dead(void **state)
     refused_after("refuse", 2 * S + 800 * MS, VERDICT_FAIL, WHY_NONE, "6 refused although");
 }
 
+/* Twenty requests that began long ago found an endpoint just before, all at once. */
+static void requests_that_waited_fill_a_bucket_late(void **state)
+{
+    (void)state;
+    for (int waited = 0; waited < 2; waited++) {
+        struct whole w;
+        struct edge_policy edge = whole_policy(FLAVOUR_LINKERD, RETRY_STATUS_CODES);
+        edge.rate = (struct rate_rule){.present = true, .per_second = whole_value(RATE)};
+        whole_open(&w, &edge, "http1");
+        struct phase *phase = whole_phase(&w, "all", 0, 10 * S);
+        whole_step(&w, phase, STEP_EXPECT, "rate_limit", "client -> payments", NULL);
+        for (uint64_t i = 0; i < 20; i++) {
+            uint64_t at = i * 10 * MS, head = (waited ? 3 * S : at) + i * 10 + 500,
+                     id = whole_request(&w, at, head + 2 * MS,
+                                        (struct request_record){.status = 200});
+            whole_try(&w, id, head, head + 100, (struct attempt_record){.status = 200});
+        }
+        for (uint64_t i = 0; i < 6; i++)
+            whole_request(&w, 3 * S + (10 + i) * MS, 3 * S + (11 + i) * MS,
+                          (struct request_record){.status = 429});
+        whole_good(&w, 5 * S, MS);
+        whole_are(&w, "rate.limit", waited ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                  waited ? WHY_TOO_FEW : WHY_NONE,
+                  waited ? "of 20 refusals" : "6 refused although");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_that_waited_fill_a_bucket_late),
         cmocka_unit_test(a_bucket_may_be_full_after_an_endpoint_was_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,27 @@ static uint64_t end_of(const struct track *t, const struct try *x)
     return end > x->head_ns ? end : x->head_ns;
 }
 
+static bool was_there_before(const struct track *t, const struct try *x, uint32_t h)
+{
+    if (x->place < 2 || x->request == TRACK_NONE || x->is_connection)
+        return false;
+    for (const struct try *y = &t->tries[t->requests[x->request].first]; y != x;
+         y = &t->tries[y->next])
+        if (y->r->endpoint == h + 1)
+            return true;
+    return false;
+}
+
+/* A retry goes to another host than its request's tries before: where it went tells nothing of
+ * those. */
+static uint64_t avoiders(const struct track *t, uint32_t h, uint32_t from, uint32_t end)
+{
+    uint64_t count = 0;
+    for (uint32_t i = from; i < end; i++)
+        count += t->calm_before[i + 1] > t->calm_before[i] && was_there_before(t, &t->tries[i], h);
+    return count;
+}
+
 /* A balancer that counts requests in flight (LEAST_REQUEST) spares a host that holds some: picks
  * elsewhere tell of the host only from the end of its last try on. */
 static void find_on_host(struct track *t, uint32_t h, size_t *capacity)
@@ -91,6 +112,9 @@ static void find_on_host(struct track *t, uint32_t h, size_t *capacity)
         };
         uint64_t free_ns = s.end_ns > busy_ns ? s.end_ns - busy_ns : 0;
         if (s.picks < host->least || free_ns < SILENCE_LEAST_NS)
+            continue;
+        s.picks -= avoiders(t, h, from, end);
+        if (s.picks < host->least)
             continue;
         add(t, capacity, &s);
         if (after != TRACK_NONE)

@@ -188,6 +188,43 @@ static void shares_are_measured_where_there_are_picks_enough(void **state)
     }
 }
 
+/* Retries of requests that had been at endpoint 3 go elsewhere for two seconds, and nothing else
+ * comes: that it has none is no silence. */
+static void retries_that_had_been_there_show_no_silence(void **state)
+{
+    (void)state;
+    for (int been = 0; been < 2; been++) {
+        struct journal *j = left_out(1, 2, 0, false);
+        for (uint64_t i = 0; i < 200; i++) {
+            uint64_t id = j->request_count + 1, retry = T(320 + 10 * i);
+            struct attempt_record a = try_of(id, 1, T(300), 1000);
+            a.endpoint = been ? 3 : 1;
+            a.status = 503;
+            journal_add(j, 2, RECORD_ATTEMPT, &a);
+            a = try_of(id, 2, retry, 1000);
+            a.endpoint = been ? 1 : 2;
+            journal_add(j, 2, RECORD_ATTEMPT, &a);
+            struct request_record r = {.due = T(300),
+                                       .id_hi = 7,
+                                       .id_lo = id,
+                                       .status = 200,
+                                       .flags = REQUEST_TAGGED,
+                                       .head = retry + NS_PER_MS - T(300),
+                                       .done = retry + NS_PER_MS - T(300),
+                                       .edge = journal_add_name(j, "client -> payments")};
+            journal_add(j, 1, RECORD_REQUEST, &r);
+        }
+        add(j, 2400, 3, 1, 2);
+        struct track *t = track_of(j, FLAVOUR_ENVOY);
+        bool silent = false;
+        for (size_t i = 0; i < t->silence_count; i++)
+            silent = silent || t->silences[i].host == 2;
+        assert_int_equal(silent, !been);
+        track_free(t);
+        journal_free(j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +233,7 @@ int main(void)
         cmocka_unit_test(linkerd_has_no_silences),
         cmocka_unit_test(picks_count_from_the_end_of_its_last_try),
         cmocka_unit_test(a_silence_may_last_to_the_end),
+        cmocka_unit_test(retries_that_had_been_there_show_no_silence),
         cmocka_unit_test(quiet_is_what_lies_between_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
