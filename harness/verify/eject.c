@@ -399,15 +399,26 @@ uint64_t eject_wait_ns(const struct track *t, const struct silence *s)
     return t->tries[back].head_ns - t->tries[from].head_ns;
 }
 
+/* At ${position} of the host's list a gap ends before which it failed often enough to be put out.
+ */
+static bool is_outing(const struct track *t, const struct ejector *e, uint32_t host,
+                      uint32_t position)
+{
+    const struct track_host *h = &t->hosts[host];
+    return track_may_have_been_out(t, host, position) &&
+           could_be_out(t, e, host, t->tries[h->tries[position - 1]].head_ns);
+}
+
 /* A gap of the host in which it may have been out begins or ends in [from, to]. */
-static bool gap_within(const struct track *t, uint32_t host, uint64_t from_ns, uint64_t to_ns)
+static bool gap_within(const struct track *t, const struct ejector *e, uint32_t host,
+                       uint64_t from_ns, uint64_t to_ns)
 {
     const struct track_host *h = &t->hosts[host];
     for (uint32_t i = eject_position_after(t, host, from_ns == 0 ? 0 : from_ns - 1); i < h->count;
          i++) {
         if (t->tries[h->tries[i]].head_ns > to_ns)
             return false;
-        if (track_may_have_been_out(t, host, i) || track_may_have_been_out(t, host, i + 1))
+        if (is_outing(t, e, host, i) || is_outing(t, e, host, i + 1))
             return true;
     }
     return false;
@@ -425,7 +436,7 @@ bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host,
             return true;
     }
     for (uint32_t h = 0; h < t->host_count; h++)
-        if (h != host && gap_within(t, h, from, t_ns))
+        if (h != host && gap_within(t, e, h, from, t_ns))
             return true;
     return false;
 }
