@@ -424,15 +424,18 @@ static bool gap_within(const struct track *t, const struct ejector *e, uint32_t 
     return false;
 }
 
-bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
+bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns)
 {
+    const struct track *t = w->track;
     uint64_t window = 2 * e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if (s->host == host)
             continue;
-        if ((s->begin_ns >= from && s->begin_ns <= t_ns) ||
-            (s->end_ns >= from && s->end_ns <= t_ns))
+        bool within = s->begin_ns <= t_ns && s->end_ns >= from;
+        /* A dead one goes out and comes back, and nobody sees that. */
+        if ((within && (s->begin_ns >= from || s->end_ns <= t_ns)) ||
+            (within && eject_explained(w, s)))
             return true;
     }
     for (uint32_t h = 0; h < t->host_count; h++)

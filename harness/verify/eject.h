@@ -101,9 +101,9 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
  * long. */
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
 /* Another host's health may have changed in the two merge windows before: it went silent or came
- * back, or a gap began or ended in which it may have been out. Two: an update within the window of
+ * back, a gap began or ended in which it may have been out, or its listener was down. Two: an update within the window of
  * another one waits for as long again (ADR 0036; Envoy's ClusterManagerImpl::scheduleUpdate). */
-bool eject_merged(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns);
 /* With so many hosts out that too few are healthy, the mesh sends to all of them: who is out does
  * not show then. When that was, by the mesh's own gauge and up to the scrapes around; all the time,
  * where the policy lets it come so far and nobody read the gauge. */

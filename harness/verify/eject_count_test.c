@@ -80,6 +80,30 @@ static void an_update_may_wait_for_one_that_too_few_picks_show(void **state)
     }
 }
 
+/* Endpoint 1's listener is down: whoever tries it puts it out, and nobody sees when it is back. */
+static void an_update_may_wait_for_a_dead_endpoints(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        struct fixture f;
+        begin(&f, ejects());
+        struct world_record r = {.at = T(3000),
+                                 .what = journal_add_name(f.j, "listener_down"),
+                                 .endpoint = 1,
+                                 .step = 1};
+        if (dead)
+            journal_add(f.j, 2, RECORD_WORLD, &r);
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2252, 3000, 4, both, 2);
+        add_clean(&f, 3000, 6500, 4, one, 1);
+        add_clean(&f, 6500, 6800, 10, all + 1, 2);
+        is(&f, "eject.length", dead ? VERDICT_PASS : VERDICT_FAIL,
+           dead ? "out for 4.3 s" : "was out for 4.3 s");
+    }
+}
+
 /* It may have been out twice before, from 2 to 5 and from ${second_ms} on for 6 s: while it is out,
  * no sweep finds it in. */
 static void time_in_which_it_may_have_been_out_forgets_nothing(void **state)
@@ -260,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_of_tries_sent_before_put_it_out_again),
         cmocka_unit_test(an_update_may_wait_for_one_that_too_few_picks_show),
+        cmocka_unit_test(an_update_may_wait_for_a_dead_endpoints),
         cmocka_unit_test(time_in_which_it_may_have_been_out_forgets_nothing),
         cmocka_unit_test(pieces_of_time_are_no_sweep_together),
         cmocka_unit_test(all_may_be_out_for_less_than_their_time),

@@ -123,7 +123,7 @@ static void count_before(const struct window *w, const struct ejector *e, size_t
         if (before != NULL && !continues) {
             uint64_t back = before->end_ns, wait = eject_wait_ns(t, before);
             /* It was back, for the sweeps, while an update that waits for another hid it. */
-            wait += eject_merged(t, e, s->host, back) ? e->merge_ns : 0;
+            wait += eject_merged(w, e, s->host, back) ? e->merge_ns : 0;
             uint64_t fewest = sweeps_in(t, e, s->host, back, could_ns);
             uint64_t out_ns = went_later(t, e, s, must_ns) ? s->begin_ns : must_ns;
             uint64_t sweeps = out_ns > back ? (out_ns - back + wait) / e->interval_ns : 0;
@@ -167,7 +167,7 @@ bool eject_outing(const struct window *w, const struct ejector *e, size_t index,
     ret->short_ns = least > SHORT_NS ? least - SHORT_NS : 0;
     ret->long_ns = most + e->interval_ns + LONG_NS + eject_wait_ns(t, s) +
                    spans_within(&t->raw, s->begin_ns, s->end_ns) +
-                   (eject_merged(t, e, s->host, s->end_ns) ? e->merge_ns : 0);
+                   (eject_merged(w, e, s->host, s->end_ns) ? e->merge_ns : 0);
     return true;
 }
 
