@@ -10,6 +10,13 @@
  * measured. */
 #define EJECT_GRACE_NS (400 * NS_PER_MS)
 
+/* So much earlier than its time is still right. */
+#define EJECT_SHORT_NS (20 * NS_PER_MS)
+/* So much later than its time, and the next sweep, an endpoint may be seen back. */
+#define EJECT_LONG_NS (100 * NS_PER_MS)
+/* So many sweeps that found it in, and no ejection before counts any more. */
+#define EJECT_FORGET_SWEEPS 8
+
 struct ejector {
     uint64_t
         c[2]; /* failures in a row: [0] of any kind, [1] gateway errors; 0: that detector is off */
@@ -101,8 +108,9 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
  * long. */
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
 /* Another host's health may have changed in the two merge windows before: it went silent or came
- * back, a gap began or ended in which it may have been out, or its listener was down. Two: an update within the window of
- * another one waits for as long again (ADR 0036; Envoy's ClusterManagerImpl::scheduleUpdate). */
+ * back, a gap began or ended in which it may have been out, or its listener was down. Two: an
+ * update within the window of another one waits for as long again (ADR 0036; Envoy's
+ * ClusterManagerImpl::scheduleUpdate). */
 bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns);
 /* With so many hosts out that too few are healthy, the mesh sends to all of them: who is out does
  * not show then. When that was, by the mesh's own gauge and up to the scrapes around; all the time,
