@@ -124,7 +124,8 @@ bool retry_dead_any(const struct window *w, const struct request *r)
     if (w->phase != NULL && has_deadly(w, w->phase->steps, w->phase->step_count, false))
         return true;
     for (size_t i = 0; s != NULL && i < s->phase_count; i++)
-        if (has_deadly(w, s->phases[i].steps, s->phases[i].step_count, !outlives))
+        if (has_deadly(w, s->phases[i].steps, s->phases[i].step_count,
+                       !outlives && w->phase != NULL))
             return true;
     return s != NULL && has_deadly(w, s->steps, s->step_count, false);
 }
