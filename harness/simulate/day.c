@@ -168,11 +168,21 @@ static struct step windowed(struct day *d, struct step fault, uint64_t lasting_n
     return s;
 }
 
-static void add_phase(struct day *d, size_t number)
+/* All that the policy alone decides, asked of a phase or of the whole scenario. */
+static void ask(struct day *d, struct step *steps, size_t *step_count)
 {
     static const char *const words[EXPECTATIONS] = {"retries", "timeout",       "ejection",
                                                     "breaker", "budget",        "rate_limit",
                                                     "metrics", "amplification", "status"};
+    for (size_t i = 0; i < EXPECTATIONS; i++) {
+        bool of_service = strcmp(words[i], "ejection") == 0;
+        steps[(*step_count)++] =
+            step(d, STEP_EXPECT, words[i], of_service ? d->edge->to : d->edge_text, NULL);
+    }
+}
+
+static void add_phase(struct day *d, size_t number)
+{
     struct phase *p = &d->s->phases[d->s->phase_count++];
     *p = (struct phase){.name = arena_printf(&d->p->arena, "%zu", number + 1),
                         .source = d->s->source,
@@ -190,11 +200,7 @@ static void add_phase(struct day *d, size_t number)
         bool whole = s->kind == STEP_FAULT;
         add_keys(d, whole ? s : &s->steps[0], number, whole);
     }
-    for (size_t i = 0; i < EXPECTATIONS; i++) {
-        bool of_service = strcmp(words[i], "ejection") == 0;
-        p->steps[p->step_count++] =
-            step(d, STEP_EXPECT, words[i], of_service ? d->edge->to : d->edge_text, NULL);
-    }
+    ask(d, p->steps, &p->step_count);
 }
 
 void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed,
@@ -211,4 +217,8 @@ void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *ed
     s->phases = ARENA_ARRAY(&p->arena, struct phase, PHASES_MOST);
     for (size_t i = 0; i < d.phase_count; i++)
         add_phase(&d, i);
+    if (keys && rng_below(&d.rng_keys, 2) == 0) {
+        s->steps = ARENA_ARRAY(&p->arena, struct step, EXPECTATIONS);
+        ask(&d, s->steps, &s->step_count);
+    }
 }

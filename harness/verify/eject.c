@@ -143,15 +143,59 @@ bool eject_must(const struct track *t, const struct ejector *e, uint32_t host, u
     return reached(t, e, host, position, STREAK_MUST);
 }
 
+uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint32_t end = 0;
+    for (uint32_t high = h->count; end < high;) {
+        uint32_t middle = end + (high - end) / 2;
+        if (t->tries[h->tries[middle]].head_ns <= t_ns)
+            end = middle + 1;
+        else
+            high = middle;
+    }
+    return end;
+}
+
+/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
+static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
+                         uint64_t t_ns)
+{
+    const struct track_host *h = &t->hosts[host];
+    uint64_t back = e->merge_ns + EJECT_GRACE_NS, from = t_ns > back ? t_ns - back : 0;
+    for (uint32_t i = eject_position_after(t, host, t_ns), seen = 0; i > 0; i--, seen++) {
+        const struct try *x = &t->tries[h->tries[i - 1]];
+        bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
+        if (fails && reached(t, e, host, i - 1, STREAK_COULD))
+            return true;
+        if (x->head_ns < from && seen >= OUT_LOOK_TRIES)
+            return false;
+    }
+    return false;
+}
+
+/* At ${position} of the host's list a gap ends before which it failed often enough to be put out.
+ */
+static bool is_outing(const struct track *t, const struct ejector *e, uint32_t host,
+                      uint32_t position)
+{
+    const struct track_host *h = &t->hosts[host];
+    return track_may_have_been_out(t, host, position) &&
+           could_be_out(t, e, host, t->tries[h->tries[position - 1]].head_ns);
+}
+
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns)
 {
     uint64_t look = e->merge_ns + NS_PER_S / 4, from = t_ns > look ? t_ns - look : 0;
     if (!track_quiet(t, t_ns))
         return false;
-    for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns <= t_ns; i++)
-        if (t->tries[i].r->endpoint != 0 &&
-            track_may_have_been_out(t, t->tries[i].r->endpoint - 1u, track_position(t, i)))
+    for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns <= t_ns; i++) {
+        if (t->tries[i].r->endpoint == 0)
+            continue;
+        uint32_t host = t->tries[i].r->endpoint - 1u, position = track_position(t, i);
+        if (is_outing(t, e, host, position) || is_outing(t, e, host, position + 1))
             return false;
+    }
     return true;
 }
 
@@ -322,20 +366,6 @@ static bool was_silent(const struct track *t, uint32_t host, uint64_t t_ns)
     return false;
 }
 
-uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns)
-{
-    const struct track_host *h = &t->hosts[host];
-    uint32_t end = 0;
-    for (uint32_t high = h->count; end < high;) {
-        uint32_t middle = end + (high - end) / 2;
-        if (t->tries[h->tries[middle]].head_ns <= t_ns)
-            end = middle + 1;
-        else
-            high = middle;
-    }
-    return end;
-}
-
 /* A gap in its picks in which it may have been out, though the picks elsewhere do not make it a
  * silence: they lie in time that is no evidence, or the walk ended within an ejection of whatever
  * length. */
@@ -345,23 +375,6 @@ static bool is_in_gap(const struct track *t, uint32_t host, uint64_t t_ns)
     if (after == 0 || t->unseen_ns == UINT64_MAX)
         return false;
     return after == t->hosts[host].count || track_may_have_been_out(t, host, after);
-}
-
-/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
-static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
-                         uint64_t t_ns)
-{
-    const struct track_host *h = &t->hosts[host];
-    uint64_t back = e->merge_ns + EJECT_GRACE_NS, from = t_ns > back ? t_ns - back : 0;
-    for (uint32_t i = eject_position_after(t, host, t_ns), seen = 0; i > 0; i--, seen++) {
-        const struct try *x = &t->tries[h->tries[i - 1]];
-        bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
-        if (fails && reached(t, e, host, i - 1, STREAK_COULD))
-            return true;
-        if (x->head_ns < from && seen >= OUT_LOOK_TRIES)
-            return false;
-    }
-    return false;
 }
 
 bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
@@ -397,16 +410,6 @@ uint64_t eject_wait_ns(const struct track *t, const struct silence *s)
     if (from < s->before)
         from = s->before;
     return t->tries[back].head_ns - t->tries[from].head_ns;
-}
-
-/* At ${position} of the host's list a gap ends before which it failed often enough to be put out.
- */
-static bool is_outing(const struct track *t, const struct ejector *e, uint32_t host,
-                      uint32_t position)
-{
-    const struct track_host *h = &t->hosts[host];
-    return track_may_have_been_out(t, host, position) &&
-           could_be_out(t, e, host, t->tries[h->tries[position - 1]].head_ns);
 }
 
 /* A gap of the host in which it may have been out begins or ends in [from, to]. */

@@ -60,7 +60,7 @@ bool eject_shown_before(const struct track *t, const struct ejector *e, const st
 bool eject_brief(const struct track *t, const struct ejector *e, const struct span *span,
                  uint32_t host, uint32_t position, uint64_t *ret_out_ns);
 
-/* track_quiet, and no host may have come back unseen just before. */
+/* track_quiet, and no host may have come back or gone out unseen just before. */
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns);
 
 /* The mesh certainly chose the host for it after ${t_ns}: a try that waited for a connection, or
