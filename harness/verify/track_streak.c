@@ -191,11 +191,14 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
 }
 
 /* One that came before ${last} may be known later: it is held, or the mesh, which stood still,
- * reads what has come in any order (ADR 0036). Of a connection that broke there is no such proof.
- */
-static bool failed_by(const struct try *f, const struct try *last)
+ * reads what has come in any order (ADR 0036). In a clean time an answer of ours is known soon,
+ * long before the retry that proves it; of a connection that broke there is no such proof. */
+static bool failed_by(const struct track *t, const struct try *f, const struct try *last)
 {
-    return f->lo_ns <= last->lo_ns && (f->is_connection || f->seen_ns <= last->seen_ns);
+    if (f->lo_ns > last->lo_ns || f->is_connection || f->seen_ns <= last->seen_ns)
+        return f->lo_ns <= last->lo_ns;
+    bool held = f->out_ns == 0 || f->lo_ns < f->out_ns;
+    return !held && spans_within(&t->taint, f->lo_ns, last->seen_ns) == 0;
 }
 
 static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
@@ -216,7 +219,7 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
     }
     for (uint32_t i = from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
-        if ((f->rule[gateway] & RULE_FAILED) != 0 && failed_by(f, last) && f->lo_ns >= broken)
+        if ((f->rule[gateway] & RULE_FAILED) != 0 && failed_by(t, f, last) && f->lo_ns >= broken)
             count++;
     }
     return count;
