@@ -169,6 +169,9 @@ foreach(row IN LISTS defect_rows)
   string(REGEX REPLACE "^DEFECT\\(([a-z0-9_]+),.*" "\\1" defect "${row}")
   add_e2e(real.defect.${defect} defect ${defect})
 endforeach()
+# Of gaps of some milliseconds a starved machine leaves nothing: these were undecided five times with two others beside them.
+set_tests_properties(real.defect.backoff_none real.defect.backoff_constant real.defect.ejects_one_late
+  PROPERTIES PROCESSORS 2)
 foreach(proxy nginx haproxy)
   foreach(variant "" --seed-policy)
     string(REPLACE "--" "." suffix "${variant}")
