@@ -279,6 +279,41 @@ static void a_repeat_is_told_beside_its_own_length(void **state)
     journal_free(f.j);
 }
 
+/* The gauge tells of a panic in the second before: what was silent then need not have gone out, and
+ * 2.8 s may be its first time. */
+static void a_panic_before_leaves_its_first_length_alone(void **state)
+{
+    (void)state;
+    for (int panic = 0; panic < 2; panic++) {
+        struct fixture f;
+        begin(&f, ejects());
+        f.edge.outlier.max_ejection_percent = number(100);
+        f.edge.outlier.min_health_percent = number(50);
+        journal_add_proc(f.j, 3, "mesh", "subject", "client");
+        for (int at = 0; at < 9000; at += 250) {
+            bool out = panic == 1 && at >= 500 && at < 1500;
+            struct metric_record m = {
+                .at = T(at),
+                .answer = NS_PER_MS,
+                .value = out ? 2 : 0,
+                .proxy = journal_add_name(f.j, "client -> payments"),
+                .name = journal_add_name(f.j, "outlier_detection.ejections_active")};
+            journal_add(f.j, 3, RECORD_METRIC, &m);
+        }
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2252, 5000, 4, both, 2);
+        add(&f, 5000, 3, 503);
+        add(&f, 5005, 3, 503);
+        add_clean(&f, 5010, 7800, 4, both, 2);
+        add_clean(&f, 7800, 8100, 10, all, 3);
+        f.from_ms = 5002;
+        is(&f, "eject.length", panic ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           panic ? "ejections from trip" : "at least 4.0 s");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +326,7 @@ int main(void)
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
         cmocka_unit_test(an_endpoint_that_was_down_need_not_have_been_out),
         cmocka_unit_test(with_no_room_under_the_cap_its_time_begins_later),
+        cmocka_unit_test(a_panic_before_leaves_its_first_length_alone),
         cmocka_unit_test(a_repeat_is_told_beside_its_own_length),
     };
     return cmocka_run_group_tests_name("verify/eject_count", tests, NULL, NULL);

@@ -32,16 +32,19 @@ static void collect(const struct window *w, const struct ejector *e, const struc
         if (!eject_touches(&t->silences[i], &w->wide) || !eject_outing(w, e, i, &o) ||
             panics_hide(panics, t->silences[i].end_ns))
             continue;
+        bool hidden = count_is_hidden(panics, e, t->silences[i].begin_ns);
+        uint64_t once_ns = ejector_length_ns(e, 1) - EJECT_SHORT_NS;
+        if (hidden && o.short_ns > once_ns) /* a silence that a panic's end made is no ejection */
+            o.short_ns = once_ns;
         bool soon = o.ended && o.most_ns < o.short_ns;
-        bool late = o.least_ns > o.long_ns && !o.again &&
-                    !count_is_hidden(panics, e, t->silences[i].begin_ns);
+        bool late = o.least_ns > o.long_ns && !o.again && !hidden;
         if (!o.ended && !late) {
             l->open++;
             continue;
         }
         /* Which of its ejections it was must be certain, and when it began, or its length shows
          * nothing: it may have been out for much less than it seems. */
-        bool told = o.least_ns >= o.short_ns && o.most_ns <= o.long_ns && !o.again;
+        bool told = o.least_ns >= o.short_ns && o.most_ns <= o.long_ns && !o.again && !hidden;
         bool first = told && o.k_most == 1, repeat = told && o.k_least > 1;
         l->firsts += first;
         l->repeats += repeat;
