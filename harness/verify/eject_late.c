@@ -36,6 +36,17 @@ static bool is_clear(const struct track *t, const struct ejector *e, const struc
            spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) == 0;
 }
 
+/* The count may have been full before: a gap ends what is certain of a run, not the run. */
+static bool may_be_longer(const struct track *t, const struct ejector *e, uint32_t host,
+                          uint32_t position)
+{
+    for (int gateway = 0; gateway < 2; gateway++)
+        if (e->c[gateway] != 0 && eject_smin(t, e, host, position, gateway != 0) >= e->c[gateway] &&
+            track_smax(t, host, position, gateway != 0) > e->c[gateway])
+            return true;
+    return false;
+}
+
 struct lateness {
     uint64_t episodes, late, extra;
     uint32_t host; /* of the last late one */
@@ -58,7 +69,7 @@ static void look_at(const struct track *t, const struct ejector *e, const struct
         after += is_after;
         unclear += !is_after;
     }
-    if (after == 0 && unclear > 0)
+    if (after == 0 && (unclear > 0 || may_be_longer(t, e, s->host, last)))
         return;
     l->episodes++;
     if (after == 0)

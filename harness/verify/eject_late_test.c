@@ -93,6 +93,34 @@ static void an_ejection_that_too_few_picks_show_makes_it_late(void **state)
     }
 }
 
+/* One failure before a gap of 1.6 s, and two after it: that it went out at once shows nothing, for
+ * it may have been one too late. */
+static void a_run_with_a_gap_in_it_is_no_pass(void **state)
+{
+    static const uint16_t two[] = {1, 2};
+    (void)state;
+    for (int gap = 0; gap < 2; gap++) {
+        struct fixture f;
+        begin(&f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                       .endpoints = 3,
+                                       .outlier = {.present = true,
+                                                   .consecutive_5xx = number(2),
+                                                   .interval = number(NS_PER_S),
+                                                   .base_ejection = number(2 * NS_PER_S),
+                                                   .max_ejection_percent = number(34)}});
+        add_clean(&f, 0, 2000, 10, all, 3);
+        if (gap)
+            add(&f, 2001, 3, 503);
+        add_clean(&f, 2010, 3600, 50, two, 2);
+        add(&f, 3601, 3, 503);
+        add(&f, 3751, 3, 503);
+        add_clean(&f, 3605, 6500, 12, two, 2);
+        add_clean(&f, 6500, 6800, 10, all, 3);
+        is(&f, "eject.late", gap ? VERDICT_INCONCLUSIVE : VERDICT_PASS,
+           gap ? "no quiet" : "out at once");
+    }
+}
+
 /* An ejection is of the phase in which it began, at its very first moment too. */
 static void an_ejection_is_of_the_phase_in_which_it_began(void **state)
 {
@@ -113,6 +141,7 @@ int main(void)
         cmocka_unit_test(an_ejection_is_of_the_phase_in_which_it_began),
         cmocka_unit_test(a_try_just_after_excuses_no_later_one),
         cmocka_unit_test(an_ejection_that_too_few_picks_show_makes_it_late),
+        cmocka_unit_test(a_run_with_a_gap_in_it_is_no_pass),
         cmocka_unit_test(a_late_try_of_a_starved_phase_is_no_witness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
