@@ -6,6 +6,7 @@
 #include "verify/claims.h"
 #include "verify/eject.h"
 #include "verify/retry_dead.h"
+#include "verify/retry_limit.h"
 #include "verify/timeout.h"
 #include "verify/window.h"
 
@@ -41,8 +42,8 @@ struct tallies {
     size_t count;
     uint64_t threshold; /* failures in a row that eject; 0: none in force */
     bool hidden;        /* the phase takes hosts down: their cause is the one that was planned */
-    uint64_t longest_ns, unended; /* of all requests, where retries at once are limited */
-    uint64_t used_up;             /* requests that went on until no retry was left */
+    struct retry_limit limit;
+    uint64_t used_up; /* requests that went on until no retry was left */
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -72,57 +73,6 @@ static bool near_ejection(const struct window *w, const struct tallies *t, const
     uint32_t index = (uint32_t)(x - w->track->tries), position = track_position(w->track, index);
     return position == TRACK_NONE ||
            track_smax(w->track, x->r->endpoint - 1u, position, false) + 1 >= t->threshold;
-}
-
-/* How many retries at once are surely let through: a budget's share never takes it below its least,
- * and it stands over max_retries. NULL: there is no such limit. */
-static const struct value *retries_at_once(const struct edge_policy *edge)
-{
-    const struct value *most =
-        edge->budget.kind == BUDGET_ENVOY ? &edge->budget.least : &edge->pool.max_retries;
-    return most->set ? most : NULL;
-}
-
-/* It may have been in its retries: since its first try failed, as far as we saw one. */
-static bool may_have_retried(const struct window *w, const struct request *r, uint64_t until_ns)
-{
-    const struct try *first = window_first(w, r);
-    if (first == NULL || r->refused > 0 || r->n_mesh > 1)
-        return true;
-    enum failure_kind kind = window_failure(first).kind;
-    if (kind == FAILURE_CAUSE || kind == FAILURE_STARTED)
-        return first->lo_ns <= until_ns;
-    /* An answer that the client did not get came too late: a timer had ended the try before. */
-    return !first->taken && first->head_ns <= until_ns;
-}
-
-static void find_longest(const struct window *w, struct tallies *t)
-{
-    for (uint32_t i = 0; i < w->track->request_count; i++) {
-        const struct request *r = &w->track->requests[i];
-        t->unended += r->done_ns == 0;
-        if (r->done_ns > r->start_ns && r->done_ns - r->start_ns > t->longest_ns)
-            t->longest_ns = r->done_ns - r->start_ns;
-    }
-}
-
-/* Others may have had all the retries at once between ${from_ns} and the end of ${of}, whose own is
- * over when it asks for the next: the client sees the endpoint's own failure, without a mark. */
-static bool limit_refused(const struct edge_policy *edge, const struct window *w,
-                          const struct tallies *t, const struct request *of, uint64_t from_ns)
-{
-    const struct value *most = retries_at_once(edge);
-    if (most == NULL)
-        return false;
-    uint64_t at_once = t->unended, since_ns = from_ns > t->longest_ns ? from_ns - t->longest_ns : 0;
-    for (uint32_t i = track_request_at(w->track, since_ns);
-         i < w->track->request_count && at_once < most->number; i++) {
-        const struct request *r = &w->track->requests[i];
-        if (r->start_ns > of->done_ns)
-            break;
-        at_once += r != of && r->done_ns >= from_ns && may_have_retried(w, r, of->done_ns);
-    }
-    return at_once >= most->number;
 }
 
 /* The next try was refused by the endpoint's own proxy: that is the answer then. */
@@ -191,7 +141,7 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     /* A try before or after it may have ended at a dead endpoint. */
     if ((!own || x->r->n_mesh == 0) && retry_dead_any(w, r))
         return false;
-    if (body_too_big(edge, r) || limit_refused(edge, w, t, r, x->lo_ns) ||
+    if (body_too_big(edge, r) || retry_limit_may_refuse(&t->limit, w, r, x->lo_ns) ||
         (rate_refused(edge, r) && !own) || near_ejection(w, t, x))
         return false;
     if (f->cause != CAUSE_HOLD)
@@ -299,7 +249,7 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
                   window_failure(window_last(w, r)).kind != FAILURE_NONE) ||
                  window_tries(r) > edge->retry.attempts.number;
     bool good = again || (r->r->end == END_COMPLETE && !window_is_error(r));
-    if (!good && limit_refused(edge, w, t, r, r->start_ns))
+    if (!good && retry_limit_may_refuse(&t->limit, w, r, r->start_ns))
         return;
     tally->by_share = true;
     tally->eligible++;
@@ -490,14 +440,12 @@ static void conclude(const struct edge_policy *edge, const struct window *w,
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    struct tallies t = {0};
+    struct tallies t = {.limit = retry_limit_of(edge, w)};
     if (edge->outlier.present && outlier_rule_cap(&edge->outlier, w->track->host_count) > 0)
         t.threshold = outlier_rule_threshold(&edge->outlier, true);
     add_asked(edge, w, &t);
     const char *hidden = retry_dead_cause(edge, w);
     t.hidden = hidden != NULL;
-    if (retries_at_once(edge) != NULL)
-        find_longest(w, &t);
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))

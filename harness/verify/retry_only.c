@@ -1,7 +1,7 @@
 /* retry.only (spec/verifier.md 3.1): what is not listed is not retried, and reaches the client as
  * it is. */
 #include "verify/claims.h"
-#include "verify/window.h"
+#include "verify/retry_limit.h"
 
 #define ALL_LEAST 20
 #define CAUSE_LEAST 5
@@ -15,6 +15,7 @@ struct tallies {
     struct tally at[CAUSES_MOST];
     size_t count;
     uint64_t eligible, retried, swapped;
+    struct retry_limit limit;
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -67,6 +68,9 @@ static void look_at(const struct window *w, const struct request *r, struct tall
         bool swapped = !again && f.cause == CAUSE_STATUS && r->r->end == END_COMPLETE &&
                        !window_same_answer(r, x) && r->n_mesh <= r->seen &&
                        !window_timer_ended(w, r, true);
+        /* A retry that was wrongly made may have been refused, where there was no room for one. */
+        if (!again && !swapped && retry_limit_may_refuse(&t->limit, w, r, x->lo_ns))
+            continue;
         tally->eligible++;
         t->eligible++;
         if (!again && !swapped)
@@ -124,7 +128,7 @@ static void conclude(const struct window *w, const struct tallies *t, struct tex
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
-    struct tallies t = {0};
+    struct tallies t = {.limit = retry_limit_of(edge, w)};
     for (uint32_t i = w->from; i < w->to; i++)
         if (window_has(w, &w->track->requests[i]))
             look_at(w, &w->track->requests[i], &t, ret);

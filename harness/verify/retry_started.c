@@ -1,7 +1,7 @@
 /* retry.started (spec/verifier.md 3.1): once the answer's head has come, nothing is retried, and
  * the client sees the cut. */
 #include "verify/claims.h"
-#include "verify/window.h"
+#include "verify/retry_limit.h"
 
 #define LEAST 10
 
@@ -30,6 +30,7 @@ static bool is_clean_error(const struct window *w, const struct request *r)
 static void judge(const struct edge_policy *edge, const struct window *w, struct arena *arena,
                   struct verdict *ret)
 {
+    struct retry_limit limit = retry_limit_of(edge, w);
     uint64_t eligible = 0, retried = 0, hidden = 0;
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
@@ -41,9 +42,12 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         bool again = x->next != TRACK_NONE;
         if (!head_was_read(w, r, x) || (again && window_other_cause(w, r, x)))
             continue;
-        eligible++;
         bool clean = !again && is_clean_error(w, r) && r->n_mesh <= r->seen &&
                      !window_timer_ended(w, r, true);
+        /* A retry that was wrongly made may have been refused, where there was no room for one. */
+        if (!again && !clean && retry_limit_may_refuse(&limit, w, r, x->lo_ns))
+            continue;
+        eligible++;
         retried += again;
         hidden += clean;
         if (again || clean)
