@@ -212,6 +212,14 @@ static void an_interval_forgets(void **state)
     }
 }
 
+/* Five rounds, of which the last alone is retried, all of it. */
+static void open_last_retried(struct limits *l, const struct edge_policy *edge)
+{
+    open_empty(l, edge, NULL);
+    for (uint64_t i = 0; i < 5; i++)
+        add_round(l, (i + 1) * S / 2, i == 4 ? USERS : 0, 2 * MS);
+}
+
 /* Those that failed before they reached an endpoint too: the mesh began them. Of 10 000 simulated
  * gates one had refused connections in the phase before, and FAILed. */
 static void tries_that_never_reached_us_count_in_the_interval(void **state)
@@ -220,9 +228,7 @@ static void tries_that_never_reached_us_count_in_the_interval(void **state)
     struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
     (void)state;
     for (uint64_t hidden = 0; hidden <= 10; hidden += 10) {
-        open_empty(&l, &edge, NULL);
-        for (uint64_t i = 0; i < 5; i++)
-            add_round(&l, (i + 1) * S / 2, i == 4 ? USERS : 0, 2 * MS);
+        open_last_retried(&l, &edge);
         for (uint64_t i = 0; i < hidden; i++)
             limits_request(&l, 2400 * MS + i * MS, 2420 * MS + i * MS, 503, false);
         if (hidden > 0)
@@ -240,9 +246,7 @@ static void tries_of_an_unknown_end_count_in_the_interval(void **state)
     struct edge_policy edge = policy(300000, 1, 400 * NS_PER_MS);
     (void)state;
     for (uint64_t cut = 0; cut <= 10; cut += 10) {
-        open_empty(&l, &edge, NULL);
-        for (uint64_t i = 0; i < 5; i++)
-            add_round(&l, (i + 1) * S / 2, i == 4 ? USERS : 0, 2 * MS);
+        open_last_retried(&l, &edge);
         for (uint64_t i = 0; i < cut; i++) {
             uint64_t at = 2400 * MS + i * MS, id = limits_request(&l, at, at + 20 * MS, 504, false);
             add_try(&l, id, 1, at + MS, at + MS);

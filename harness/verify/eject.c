@@ -9,7 +9,6 @@
 #define MAX_NS (300 * NS_PER_S)
 #define MERGE_NS (1 * NS_PER_S)
 #define LOOK_BACK 300
-#define OPENED_BEFORE_NS (15 * NS_PER_MS) /* so late may it be read */
 #define OUT_LOOK_TRIES 8
 #define TAINT_LOOK_NS (4 * NS_PER_S)
 
@@ -298,7 +297,7 @@ bool eject_shown_before(const struct track *t, const struct ejector *e, const st
  * opened for that one. */
 static bool one_waited(const struct track *t, const struct try *x, uint64_t t_ns)
 {
-    return t->done_before[track_request_at(t, t_ns)] + OPENED_BEFORE_NS >= x->head_ns;
+    return t->done_before[track_request_at(t, t_ns)] + TRACK_LATE_NS >= x->head_ns;
 }
 
 bool eject_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)

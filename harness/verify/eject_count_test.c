@@ -15,6 +15,16 @@ static struct edge_policy ejects(void)
                                             .max_ejection_percent = number(34)}};
 }
 
+/* The endpoint's listener is closed, or open again. */
+static void add_listener(struct fixture *f, double at_ms, uint16_t endpoint, bool down)
+{
+    struct world_record r = {.at = T(at_ms),
+                             .what = journal_add_name(f->j, down ? "listener_down" : "listener_up"),
+                             .endpoint = endpoint,
+                             .step = down ? 1 : 2};
+    journal_add(f->j, 2, RECORD_WORLD, &r);
+}
+
 /* Endpoint 3 goes out after two failures, at ${at_ms} + 150, and is seen back at ${back_ms}. */
 static void out(struct fixture *f, double at_ms, double back_ms)
 {
@@ -87,12 +97,8 @@ static void an_update_may_wait_for_a_dead_endpoints(void **state)
     for (int dead = 0; dead < 2; dead++) {
         struct fixture f;
         begin(&f, ejects());
-        struct world_record r = {.at = T(3000),
-                                 .what = journal_add_name(f.j, "listener_down"),
-                                 .endpoint = 1,
-                                 .step = 1};
         if (dead)
-            journal_add(f.j, 2, RECORD_WORLD, &r);
+            add_listener(&f, 3000, 1, true);
         add_clean(&f, 0, 2000, 10, all, 3);
         add(&f, 2100, 3, 503);
         add(&f, 2250, 3, 503);
@@ -176,13 +182,9 @@ static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
         add_clean(&f, 0, 2000, 10, all, 3);
         add_clean(&f, 2000, 12000, 4, both, 2);
         add_clean(&f, 12000, 12400, 10, all, 3);
-        for (uint16_t step = 1; told && step <= 2; step++) {
-            struct world_record r = {
-                .at = T(step == 1 ? 2000 : 12000),
-                .what = journal_add_name(f.j, step == 1 ? "listener_down" : "listener_up"),
-                .endpoint = 3,
-                .step = (uint8_t)step};
-            journal_add(f.j, 2, RECORD_WORLD, &r);
+        if (told) {
+            add_listener(&f, 2000, 3, true);
+            add_listener(&f, 12000, 3, false);
         }
         out(&f, 13500, 23000);
         is(&f, "eject.length", told ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
@@ -204,13 +206,9 @@ static void an_endpoint_that_was_down_need_not_have_been_out(void **state)
             add(&f, 2001, 3, 503);
         }
         add_clean(&f, 2002, 4200, 4, both, 2);
-        for (uint16_t step = 1; told && step <= 2; step++) {
-            struct world_record r = {
-                .at = T(step == 1 ? 2000 : 4200),
-                .what = journal_add_name(f.j, step == 1 ? "listener_down" : "listener_up"),
-                .endpoint = 3,
-                .step = (uint8_t)step};
-            journal_add(f.j, 2, RECORD_WORLD, &r);
+        if (told) {
+            add_listener(&f, 2000, 3, true);
+            add_listener(&f, 4200, 3, false);
         }
         add_clean(&f, 4200, 5300, 10, all, 3);
         add(&f, 5301, 3, 503);

@@ -5,18 +5,23 @@
 
 static const uint16_t both[] = {1, 2}, all[] = {1, 2, 3};
 
+static struct edge_policy two_in_a_row(uint64_t base_s, uint64_t percent)
+{
+    return (struct edge_policy){.flavour = FLAVOUR_ENVOY,
+                                .endpoints = 3,
+                                .outlier = {.present = true,
+                                            .consecutive_5xx = number(2),
+                                            .interval = number(NS_PER_S),
+                                            .base_ejection = number(base_s * NS_PER_S),
+                                            .max_ejection_percent = number(percent)}};
+}
+
 /* Endpoint 3 of three fails at 2.1 s and ${more_ms} after that, and is out: two in a row are
  * enough.
  */
 static void fails_and_goes_out(struct fixture *f, const double *more_ms, size_t count)
 {
-    begin(f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
-                                  .endpoints = 3,
-                                  .outlier = {.present = true,
-                                              .consecutive_5xx = number(2),
-                                              .interval = number(NS_PER_S),
-                                              .base_ejection = number(2 * NS_PER_S),
-                                              .max_ejection_percent = number(34)}});
+    begin(f, two_in_a_row(2, 34));
     add_clean(f, 0, 2000, 10, all, 3);
     add_clean(f, 2005, 2100, 10, both, 2);
     add(f, 2100, 3, 503);
@@ -69,13 +74,7 @@ static void an_ejection_that_too_few_picks_show_makes_it_late(void **state)
     (void)state;
     for (int fails = 0; fails < 2; fails++) {
         struct fixture f;
-        begin(&f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
-                                       .endpoints = 3,
-                                       .outlier = {.present = true,
-                                                   .consecutive_5xx = number(2),
-                                                   .interval = number(NS_PER_S),
-                                                   .base_ejection = number(3 * NS_PER_S),
-                                                   .max_ejection_percent = number(100)}});
+        begin(&f, two_in_a_row(3, 100));
         add_clean(&f, 0, 2000, 10, all, 3);
         add(&f, 2001, 1, fails ? 503 : 200);
         add(&f, 2002, 1, fails ? 503 : 200);
@@ -97,24 +96,17 @@ static void an_ejection_that_too_few_picks_show_makes_it_late(void **state)
  * it may have been one too late. */
 static void a_run_with_a_gap_in_it_is_no_pass(void **state)
 {
-    static const uint16_t two[] = {1, 2};
     (void)state;
     for (int gap = 0; gap < 2; gap++) {
         struct fixture f;
-        begin(&f, (struct edge_policy){.flavour = FLAVOUR_ENVOY,
-                                       .endpoints = 3,
-                                       .outlier = {.present = true,
-                                                   .consecutive_5xx = number(2),
-                                                   .interval = number(NS_PER_S),
-                                                   .base_ejection = number(2 * NS_PER_S),
-                                                   .max_ejection_percent = number(34)}});
+        begin(&f, two_in_a_row(2, 34));
         add_clean(&f, 0, 2000, 10, all, 3);
         if (gap)
             add(&f, 2001, 3, 503);
-        add_clean(&f, 2010, 3600, 50, two, 2);
+        add_clean(&f, 2010, 3600, 50, both, 2);
         add(&f, 3601, 3, 503);
         add(&f, 3751, 3, 503);
-        add_clean(&f, 3605, 6500, 12, two, 2);
+        add_clean(&f, 3605, 6500, 12, both, 2);
         add_clean(&f, 6500, 6800, 10, all, 3);
         is(&f, "eject.late", gap ? VERDICT_INCONCLUSIVE : VERDICT_PASS,
            gap ? "no quiet" : "out at once");

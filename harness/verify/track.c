@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* A connection counts for a request in flight from so long before its accept: the two stamps are
- * ours, the client's may be read a little later (spec/verifier.md 1.4 b). */
-#define ATTRIBUTE_BEFORE_NS (15 * NS_PER_MS) /* so late may one be read with no stall told */
 #define ATTRIBUTE_LOOK_BACK 4096
 #define IDS_SPARSE 4 /* a table of ids is at most so many times as long as there are requests */
 
@@ -283,8 +280,8 @@ static void find_done_before(struct track *t)
 static void attribute(struct track *t, struct try *x)
 {
     uint64_t from = spans_begin(&t->stalls, x->head_ns);
-    if (x->head_ns - from < ATTRIBUTE_BEFORE_NS)
-        from = x->head_ns > ATTRIBUTE_BEFORE_NS ? x->head_ns - ATTRIBUTE_BEFORE_NS : 0;
+    if (x->head_ns - from < TRACK_LATE_NS)
+        from = x->head_ns > TRACK_LATE_NS ? x->head_ns - TRACK_LATE_NS : 0;
     uint32_t end = track_request_at(t, x->out_ns + 1), found = TRACK_NONE, seen = 0;
     for (uint32_t i = end; i > 0 && t->done_before[i] >= from; i--) {
         const struct request *r = &t->requests[i - 1];

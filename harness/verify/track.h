@@ -9,6 +9,9 @@
 #include "verify/meaning.h"
 
 #define TRACK_NONE UINT32_MAX
+/* So late may a connection be read with no stall told: one that broke counts for a request in
+ * flight from so long before its accept (spec/verifier.md 1.4 b). */
+#define TRACK_LATE_NS (15 * NS_PER_MS)
 
 struct span {
     uint64_t from_ns, to_ns;
