@@ -132,6 +132,17 @@ static bool are_overdue(const struct panic *p, const struct track *t, uint64_t t
     return sum > p->e.cap;
 }
 
+/* Who is out has been out for so long that a panic, were there one, had put it back. */
+static bool stays_out(const struct track *t, uint64_t t_ns, uint64_t grace_ns)
+{
+    for (size_t i = 0; i < t->silence_count; i++) {
+        const struct silence *s = &t->silences[i];
+        if (s->begin_ns <= t_ns && s->end_ns > t_ns && s->begin_ns + grace_ns > t_ns)
+            return false;
+    }
+    return true;
+}
+
 static void end_run(struct panic *p)
 {
     p->strikes = p->run_ns = 0;
@@ -200,7 +211,8 @@ static void look_at(const struct window *w, struct panic *p, const struct try *x
     bool full = failing(p, t->host_count, x->head_ns) > p->e.cap;
     if (x->after_silence)
         s->due_ns = 0;
-    if (full && out == p->e.cap && are_overdue(p, t, x->head_ns, grace))
+    if (full && out == p->e.cap && are_overdue(p, t, x->head_ns, grace) &&
+        stays_out(t, x->head_ns, grace))
         p->states++;
     if (x->head_ns > p->fresh_ns && !eject_sent_after(t, x, x->head_ns - p->fresh_ns))
         p->stale_ns = x->head_ns;

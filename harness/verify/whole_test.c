@@ -273,9 +273,9 @@ static void a_mesh_in_panic_sends_to_those_that_should_be_out(void **state)
 }
 
 /* The second fails alone from 2 s on and is out for ${out_us}; from 7 s on the third fails too, and
- * the second is out for a second, until an update that waited shows the panic. Ejections last 2 s
- * and up to a sweep of 1 s. */
-static void panicking(struct whole *w, uint64_t out_us, uint64_t to_us)
+ * the second is out for a second, until an update that waited shows the panic. So is the third from
+ * ${third_us} on. Ejections last 2 s and up to a sweep of 1 s. */
+static void panicking(struct whole *w, uint64_t out_us, uint64_t third_us, uint64_t to_us)
 {
     struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_CONNECT_FAILURE);
     uint64_t fifth_us = 0;
@@ -297,6 +297,8 @@ static void panicking(struct whole *w, uint64_t out_us, uint64_t to_us)
             failures = 0;
         if (host == 2 && failures == 5 && at_us - fifth_us < (both ? S : out_us))
             host = (uint16_t)(at_us / (5 * MS) % 2 == 0 ? 1 : 3);
+        if (host == 3 && at_us >= third_us && at_us - third_us < S)
+            host = (uint16_t)(at_us / (5 * MS) % 2 + 1);
         bool fails = (host == 2 && at_us >= 2 * S && (both || failures < 5)) || (host == 3 && both);
         if (fails && host == 2 && failures < 5 && ++failures == 5)
             fifth_us = at_us;
@@ -315,13 +317,17 @@ static void a_panic_that_an_update_delays_is_no_pass(void **state)
 {
     struct whole w;
     (void)state;
-    panicking(&w, 2500 * MS, 8700 * MS);
+    panicking(&w, 2500 * MS, 20 * S, 8700 * MS);
     whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED,
               "more than may be out had long failed");
-    panicking(&w, 2500 * MS, 9500 * MS);
+    panicking(&w, 2500 * MS, 20 * S, 9500 * MS);
     whole_are(&w, "eject.panic", VERDICT_FAIL, WHY_NONE, "0 of 3 out while 2 fail");
-    panicking(&w, 1200 * MS, 9500 * MS); /* it lets all of them back so soon: see eject.length */
+    panicking(&w, 1200 * MS, 20 * S,
+              9500 * MS); /* it lets all of them back so soon: see eject.length */
     whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
+    panicking(&w, 1200 * MS, 9700 * MS, 11 * S);
+    whole_are(&w, "eject.panic", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED,
+              "more than may be out had long failed");
 }
 
 /* Failures that take ${takes_us}: of the second from 2 s on, which is out when its fifth is seen,
