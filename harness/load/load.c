@@ -35,7 +35,7 @@ static uint64_t tag_due(const struct load *l)
 {
     if (l->tag_next == l->tag_count)
         return UINT64_MAX;
-    return l->start_ns + l->plan->warmup_ns + l->tag_next * l->plan->tag_every_ns;
+    return l->start_ns + l->plan->warmup_ns + l->tag_after_ns;
 }
 
 static uint64_t clean_due(const struct load *l)
@@ -46,6 +46,7 @@ static uint64_t clean_due(const struct load *l)
 static uint32_t take_tag(struct load *l)
 {
     uint32_t tag = l->tags[l->tag_next++];
+    l->tag_after_ns += tagged_gap_ns(l->plan, &l->plan->tagged[tag - 1]);
     l->progress.tags_left = l->tag_count - l->tag_next;
     return tag;
 }

@@ -78,6 +78,7 @@ struct load {
     /* tagged requests, in the order of sending: tag numbers as in load_ask */
     uint32_t *tags;
     size_t tag_count, tag_next;
+    uint64_t tag_after_ns; /* open: when the next is due, after the warm-up */
     /* names that every record needs */
     uint32_t edge_name, path_name, *tag_names;
     enum verb verb;

@@ -41,6 +41,9 @@ struct tagged {
     const char *tag;
     uint32_t count;
     uint32_t number; /* of the tag in its scenario, from 1 (plan_number_tags) */
+    /* Of generated plans only: the next tagged request of an open load comes so long after one of
+     * these, at least; 0: tag_every says it. */
+    uint64_t apart_ns;
 };
 struct load_plan {
     bool closed;
@@ -241,6 +244,8 @@ void plan_check_all(struct plan *p, struct errors *errors);
 void plan_number_faults(struct scenario *s);
 /* The same of the tags of its loads, phase by phase, one number a text. */
 void plan_number_tags(struct scenario *s);
+/* From a tagged request of an open load to the next. */
+uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t);
 /* Those tags by number: a JSON array, the caller's. */
 json_t *plan_tags(const struct scenario *s);
 /* One scenario for each arm of those that have several (harness/adr/0021), named "tails, arm

@@ -61,7 +61,7 @@ static struct plan *made(void)
     assert_true(place_parse("client -> b", &p->arena, &phase->loads[0].on, NULL));
     phase->loads[0].tagged_count = 1;
     phase->loads[0].tagged = ARENA_ARRAY(&p->arena, struct tagged, 1);
-    phase->loads[0].tagged[0] = (struct tagged){.tag = "f1:503", .count = 10};
+    phase->loads[0].tagged[0] = (struct tagged){.tag = "f1:503", .count = 10, .apart_ns = 7 * S};
     phase->step_count = 3;
     phase->steps = ARENA_ARRAY(&p->arena, struct step, 3);
     phase->steps[0] =
@@ -98,6 +98,7 @@ static void a_plan_survives_json_with_the_same_hash(void **unused)
     assert_int_equal(strlen(before), 64);
     assert_int_equal(back->scenarios[0].phases[0].steps[2].to_ns, UINT64_MAX);
     assert_int_equal(back->scenarios[0].phases[0].loads[0].heal, 5);
+    assert_int_equal(back->scenarios[0].phases[0].loads[0].tagged[0].apart_ns, 7 * S);
     assert_int_equal(back->scenarios[0].phases[0].steps[0].source.line, 7);
     assert_true(back->scenarios[0].phases[0].steps[0].has_on);
     assert_string_equal(back->scenarios[0].phases[0].steps[0].on.to.service, "b");

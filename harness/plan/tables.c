@@ -117,6 +117,7 @@ TABLE(mesh_table, "mesh", mesh_rows, struct mesh_plan, NULL);
 static const struct row tagged_rows[] = {
     {.name = "tag", TEXT(struct tagged, tag), SAVED},
     {.name = "count", COUNT(struct tagged, count), SAVED},
+    {.name = "apart", TIME(struct tagged, apart_ns), SAVED},
 };
 static TABLE(tagged_table, "tagged", tagged_rows, struct tagged, NULL);
 

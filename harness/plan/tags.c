@@ -2,6 +2,11 @@
 
 /* The tags of a scenario by number: raw TCP has room for a number only (spec/verifier.md 1.3). */
 
+uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t)
+{
+    return t->apart_ns > l->tag_every_ns ? t->apart_ns : l->tag_every_ns;
+}
+
 struct numbering {
     json_t *names; /* [number - 1] */
     bool write;    /* into the loads */

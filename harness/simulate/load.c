@@ -19,7 +19,7 @@ static void draw_tags(struct scene *s, struct scene_load *l)
     l->tags = check_alloc_zero(total, sizeof(*l->tags));
     for (size_t i = 0; i < l->plan->tagged_count; i++)
         for (uint32_t k = 0; k < l->plan->tagged[i].count && count < total; k++)
-            l->tags[count++] = l->plan->tagged[i].tag;
+            l->tags[count++] = &l->plan->tagged[i];
     rng_shuffle(&s->rng, l->tags, count, sizeof(l->tags[0]));
     l->tag_count = count;
 }
@@ -65,7 +65,7 @@ static const char *next_tag(struct scene_load *l)
     if (l->tag_next == l->tag_count)
         return NULL;
     l->heal_left = l->plan->heal;
-    return l->tags[l->tag_next++];
+    return l->tags[l->tag_next++]->tag;
 }
 
 void scene_load_event(struct scene *s, const struct event *e)
@@ -75,15 +75,17 @@ void scene_load_event(struct scene *s, const struct event *e)
     struct scene_load *l = &s->loads[e->index];
     if (s->now_ns >= l->end_ns)
         return;
+    const struct tagged *t;
     const char *tag = NULL;
     switch (e->kind) {
     case EVENT_OPEN:
         scene_add(s, EVENT_OPEN, e->index, s->phase_id, e->t_ns + l->gap_ns);
         break;
     case EVENT_TAGGED:
-        tag = l->tags[l->tag_next++];
+        t = l->tags[l->tag_next++];
+        tag = t->tag;
         if (l->tag_next < l->tag_count)
-            scene_add(s, EVENT_TAGGED, e->index, s->phase_id, e->t_ns + l->plan->tag_every_ns);
+            scene_add(s, EVENT_TAGGED, e->index, s->phase_id, e->t_ns + tagged_gap_ns(l->plan, t));
         break;
     default:
         tag = next_tag(l);

@@ -45,7 +45,7 @@ struct scene_load {
     const struct load_plan *plan;
     uint16_t verb;
     uint64_t gap_ns, end_ns;
-    const char **tags; /* in the order in which they are sent */
+    const struct tagged **tags; /* in the order in which they are sent */
     size_t tag_count, tag_next;
     uint32_t heal_left;
 };

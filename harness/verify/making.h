@@ -75,6 +75,8 @@ uint64_t making_most_per_h(const struct making *m);
  * phase. */
 void making_tags(struct making *m);
 uint64_t making_tag_total(const struct making *m);
+/* generate_room.c: how far apart those tags are, where few retries are let through at once. */
+void making_room(struct making *m);
 /* generate_whole.c: tags and expectation of the work that is done before a request fails. */
 void making_whole(struct making *m);
 /* generate_tls.c: the phases of mTLS and rotations, where the lab speaks it. */

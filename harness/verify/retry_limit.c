@@ -14,12 +14,17 @@ static bool may_have_retried(const struct window *w, const struct request *r, ui
 }
 
 /* A budget's share never takes it below its least, and it stands over max_retries. */
-struct retry_limit retry_limit_of(const struct edge_policy *edge, const struct window *w)
+uint64_t retry_limit_most(const struct edge_policy *edge)
 {
     const struct value *most =
         edge->budget.kind == BUDGET_ENVOY ? &edge->budget.least : &edge->pool.max_retries;
-    struct retry_limit l = {.most = most->set ? most->number : UINT64_MAX};
-    for (uint32_t i = 0; most->set && i < w->track->request_count; i++) {
+    return most->set ? most->number : UINT64_MAX;
+}
+
+struct retry_limit retry_limit_of(const struct edge_policy *edge, const struct window *w)
+{
+    struct retry_limit l = {.most = retry_limit_most(edge)};
+    for (uint32_t i = 0; l.most != UINT64_MAX && i < w->track->request_count; i++) {
         const struct request *r = &w->track->requests[i];
         l.unended += r->done_ns == 0;
         if (r->done_ns > r->start_ns && r->done_ns - r->start_ns > l.longest_ns)

@@ -13,6 +13,8 @@ struct retry_limit {
     uint64_t longest_ns, unended; /* of all requests */
 };
 
+/* The ${most} of an edge. */
+uint64_t retry_limit_most(const struct edge_policy *edge);
 /* Looks at all requests of ${w}'s track where there is a limit. */
 struct retry_limit retry_limit_of(const struct edge_policy *edge, const struct window *w);
 /* Others may have had all the retries at once between ${from_ns} and the end of ${of}, whose own is

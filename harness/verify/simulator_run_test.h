@@ -16,14 +16,17 @@ static inline void sim_load(struct sim *s, const struct phase *p, uint64_t lengt
         uint64_t gap = 3600 * NS_PER_S / load->rate_per_h;
         for (uint64_t t = 0; t < length_ns; t += gap)
             sim_arrive(s, l, s->phase_ns + t, NULL);
-        const char *tags[1024];
+        const struct tagged *tags[1024];
+        uint64_t at_ns = 3 * NS_PER_MS;
         size_t count = 0;
         for (size_t i = 0; i < load->tagged_count; i++)
             for (uint32_t k = 0; k < load->tagged[i].count && count < 1024; k++)
-                tags[count++] = load->tagged[i].tag;
+                tags[count++] = &load->tagged[i];
         rng_shuffle(&s->rng, tags, count, sizeof(tags[0]));
-        for (size_t i = 0; i < count; i++)
-            sim_arrive(s, l, s->phase_ns + i * load->tag_every_ns + 3 * NS_PER_MS, tags[i]);
+        for (size_t i = 0; i < count; i++) {
+            sim_arrive(s, l, s->phase_ns + at_ns, tags[i]->tag);
+            at_ns += tagged_gap_ns(load, tags[i]);
+        }
     }
 }
 
