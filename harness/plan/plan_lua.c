@@ -138,14 +138,6 @@ static void print_labs(const struct plan *p, const struct scenario *s, struct te
     json_decref(external);
 }
 
-static uint64_t longest_apart_ns(const struct load_plan *l)
-{
-    uint64_t longest_ns = 0;
-    for (size_t i = 0; i < l->tagged_count; i++)
-        longest_ns = l->tagged[i].apart_ns > longest_ns ? l->tagged[i].apart_ns : longest_ns;
-    return longest_ns;
-}
-
 static void print_load(const struct load_plan *l, struct text *to)
 {
     char rate[32], apart[32];
@@ -166,11 +158,12 @@ static void print_load(const struct load_plan *l, struct text *to)
         text_add(to, "] = %u", l->tagged[i].count);
     }
     text_add(to, "%s }", l->tagged_count > 0 ? " }" : "");
-    if (longest_apart_ns(l) > l->tag_every_ns)
+    uint64_t longest_ns = tagged_longest_gap_ns(l);
+    if (longest_ns > l->tag_every_ns)
         text_add(to,
                  " --[[ up to %s apart, so that few retries at once are enough; only a saved plan "
                  "keeps it ]]",
-                 units_print_duration(longest_apart_ns(l), apart, sizeof(apart)));
+                 units_print_duration(longest_ns, apart, sizeof(apart)));
     if (l->heal > 0)
         text_add(
             to,

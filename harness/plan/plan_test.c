@@ -465,7 +465,7 @@ static void the_dry_run_names_phases_faults_and_claims(void **unused)
     assert_non_null(strstr(text_get(&t), "phase \"mixed\" 12 s\n"));
     assert_non_null(strstr(text_get(&t), "abort 503 for requests tagged f1:503 on b, first 1"));
     assert_non_null(strstr(text_get(&t), "expect retries client -> b only atmost,happen"));
-    assert_non_null(strstr(text_get(&t), "10 tagged (1 tag)"));
+    assert_non_null(strstr(text_get(&t), "10 tagged (1 tag), up to 7s apart\n"));
     text_release(&t);
     plan_free(p);
 }

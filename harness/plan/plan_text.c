@@ -189,7 +189,7 @@ static uint64_t phase_most_ns(const struct phase *p)
 
 static void print_load(const struct load_plan *l, const char *indent, struct text *to)
 {
-    char rate[32];
+    char rate[32], apart[32];
     text_add(to, "%sload %s  %s  ", indent, l->closed ? "closed" : "open", l->on.text);
     if (l->closed)
         text_add(to, "%u user%s", l->users, l->users == 1 ? "" : "s");
@@ -206,6 +206,9 @@ static void print_load(const struct load_plan *l, const char *indent, struct tex
     if (tagged > 0)
         text_add(to, "  %llu tagged (%zu tag%s)", (unsigned long long)tagged, l->tagged_count,
                  l->tagged_count == 1 ? "" : "s");
+    uint64_t apart_ns = tagged_longest_gap_ns(l);
+    if (apart_ns > l->tag_every_ns)
+        text_add(to, ", up to %s apart", units_print_duration(apart_ns, apart, sizeof(apart)));
     text_add(to, "\n");
 }
 

@@ -7,6 +7,16 @@ uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t)
     return t->apart_ns > l->tag_every_ns ? t->apart_ns : l->tag_every_ns;
 }
 
+uint64_t tagged_longest_gap_ns(const struct load_plan *l)
+{
+    uint64_t longest_ns = 0;
+    for (size_t i = 0; i < l->tagged_count; i++) {
+        uint64_t gap_ns = tagged_gap_ns(l, &l->tagged[i]);
+        longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 struct numbering {
     json_t *names; /* [number - 1] */
     bool write;    /* into the loads */
