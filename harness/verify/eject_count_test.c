@@ -129,6 +129,29 @@ static void time_in_which_it_may_have_been_out_forgets_nothing(void **state)
     }
 }
 
+/* Back at 5 s, and in until 7.5 s: its failures at 6 s may have put it out, which an update that
+ * waits hid, so no sweep after those is certain. What it was out for from 11.5 s on may have been
+ * its third time. */
+static void an_update_that_waits_hides_who_is_out_from_sweeps(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        out(&f, 2100, 5000);
+        add_clean(&f, 5300, 5900, 20, all, 3);
+        add(&f, 5950, 3, fails ? 503 : 200);
+        add(&f, 5960, 3, fails ? 503 : 200);
+        add_clean(&f, 5980, 6950, 20, all, 3);
+        add_clean(&f, 6950, 11000, 100, both, 2);
+        out(&f, 11000, 18400);
+        f.from_ms = 11000;
+        is(&f, "eject.length", fails ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           fails ? "ejections from trip" : "was out for 7.3 s");
+    }
+}
+
 /* In for a second and a half twice, with a gap in between: no sweep of every two seconds is certain
  * there, however long both are together. Without the gap one is. */
 static void pieces_of_time_are_no_sweep_together(void **state)
@@ -319,6 +342,7 @@ int main(void)
         cmocka_unit_test(an_update_may_wait_for_one_that_too_few_picks_show),
         cmocka_unit_test(an_update_may_wait_for_a_dead_endpoints),
         cmocka_unit_test(time_in_which_it_may_have_been_out_forgets_nothing),
+        cmocka_unit_test(an_update_that_waits_hides_who_is_out_from_sweeps),
         cmocka_unit_test(pieces_of_time_are_no_sweep_together),
         cmocka_unit_test(all_may_be_out_for_less_than_their_time),
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),

@@ -21,8 +21,19 @@ static bool tripped(const struct track *t, const struct ejector *e, const struct
     return could && must != TRACK_NONE;
 }
 
+/* The time before the host's try at ${position} as if it had been out in it. */
+static struct silence gap_before(const struct track *t, uint32_t host, uint32_t position)
+{
+    uint32_t before = t->hosts[host].tries[position - 1], after = t->hosts[host].tries[position];
+    return (struct silence){.host = host,
+                            .begin_ns = t->tries[before].head_ns,
+                            .end_ns = t->tries[after].head_ns,
+                            .before = before,
+                            .after = after};
+}
+
 /* Sweeps of [from, to) that certainly found the host in: none of them while it was out, or in a gap
- * in which it may have been. */
+ * in which it may have been, nor since it may have gone out for that, for an update waits. */
 static uint64_t sweeps_in(const struct track *t, const struct ejector *e, uint32_t host,
                           uint64_t from_ns, uint64_t to_ns)
 {
@@ -30,11 +41,14 @@ static uint64_t sweeps_in(const struct track *t, const struct ejector *e, uint32
     uint64_t sweeps = 0, in_ns = from_ns;
     for (uint32_t i = eject_position_after(t, host, from_ns); i > 0 && i < h->count; i++) {
         const struct try *x = &t->tries[h->tries[i]];
-        uint64_t out_ns = t->tries[h->tries[i - 1]].head_ns;
+        struct silence gap = gap_before(t, host, i);
+        uint64_t out_ns = gap.begin_ns, could_ns;
         if (out_ns >= to_ns)
             break;
         if (!x->after_silence && !track_may_have_been_out(t, host, i))
             continue;
+        if (eject_could_before(t, e, &gap, &could_ns) && could_ns < out_ns)
+            out_ns = could_ns;
         sweeps += out_ns > in_ns ? (out_ns - in_ns) / e->interval_ns : 0;
         in_ns = x->head_ns;
     }
@@ -62,16 +76,12 @@ static uint64_t unseen_before(const struct window *w, const struct ejector *e,
                               const struct silence *s)
 {
     const struct track *t = w->track;
-    const struct track_host *host = &t->hosts[s->host];
     uint32_t end = track_position(t, s->before);
     uint64_t unseen = 0;
     for (uint32_t i = 1; i <= end; i++) {
-        const struct try *x = &t->tries[host->tries[i]];
-        struct silence gap = {.host = s->host,
-                              .begin_ns = t->tries[host->tries[i - 1]].head_ns,
-                              .end_ns = x->head_ns};
-        if (!x->after_silence && track_may_have_been_out(t, s->host, i) &&
-            !is_forgotten(t, e, s->host, x->head_ns, s->begin_ns))
+        struct silence gap = gap_before(t, s->host, i);
+        if (!t->tries[gap.after].after_silence && track_may_have_been_out(t, s->host, i) &&
+            !is_forgotten(t, e, s->host, gap.end_ns, s->begin_ns))
             unseen += outs_within(w, e, &gap);
     }
     return unseen;
