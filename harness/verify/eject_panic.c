@@ -88,18 +88,20 @@ static void find_gaps(const struct track *t, struct panic *p)
 }
 
 /* No host went out or came back just before, nor may have, nor may be out unseen: an update that
- * waits for another is no panic. Who comes back sooner than an ejection ends waits for none. */
+ * waits for another is no panic. It waits for as long again as the other was before it (ADR 0036).
+ * Who comes back sooner than an ejection ends waits for none. */
 static bool is_settled(const struct panic *p, const struct track *t, uint64_t t_ns,
                        uint64_t grace_ns)
 {
+    uint64_t late_ns = grace_ns + p->e.merge_ns;
     for (size_t i = 0; i < p->gap_count; i++)
-        if (p->gaps[i].begin_ns <= t_ns && p->gaps[i].end_ns + grace_ns > t_ns)
+        if (p->gaps[i].begin_ns <= t_ns && p->gaps[i].end_ns + late_ns > t_ns)
             return false;
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
-        if ((s->begin_ns <= t_ns && s->begin_ns + grace_ns > t_ns) ||
-            (p->lasted[i] != TOO_SHORT && s->after != TRACK_NONE && s->end_ns <= t_ns &&
-             s->end_ns + grace_ns > t_ns))
+        bool back = s->after != TRACK_NONE && s->end_ns <= t_ns;
+        if ((s->begin_ns <= t_ns && s->begin_ns + (back ? grace_ns : late_ns) > t_ns) ||
+            (back && p->lasted[i] != TOO_SHORT && s->end_ns + late_ns > t_ns))
             return false;
     }
     return true;
