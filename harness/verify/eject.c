@@ -426,24 +426,30 @@ static bool gap_within(const struct track *t, const struct ejector *e, uint32_t 
     return false;
 }
 
-bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns)
+bool eject_changed(const struct window *w, const struct ejector *e, uint32_t host, uint64_t from_ns,
+                   uint64_t to_ns)
 {
     const struct track *t = w->track;
-    uint64_t window = 2 * e->merge_ns + 100 * NS_PER_MS, from = t_ns > window ? t_ns - window : 0;
     for (size_t i = 0; i < t->silence_count; i++) {
         const struct silence *s = &t->silences[i];
         if (s->host == host)
             continue;
-        bool within = s->begin_ns <= t_ns && s->end_ns >= from;
+        bool within = s->begin_ns <= to_ns && s->end_ns >= from_ns;
         /* A dead one goes out and comes back, and nobody sees that. */
-        if ((within && (s->begin_ns >= from || s->end_ns <= t_ns)) ||
+        if ((within && (s->begin_ns >= from_ns || s->end_ns <= to_ns)) ||
             (within && eject_explained(w, s)))
             return true;
     }
     for (uint32_t h = 0; h < t->host_count; h++)
-        if (h != host && gap_within(t, e, h, from, t_ns))
+        if (h != host && gap_within(t, e, h, from_ns, to_ns))
             return true;
     return false;
+}
+
+bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns)
+{
+    uint64_t back = 2 * e->merge_ns + 100 * NS_PER_MS;
+    return eject_changed(w, e, host, t_ns > back ? t_ns - back : 0, t_ns);
 }
 
 const char *eject_name(const struct window *w, uint32_t host, struct arena *arena)

@@ -107,10 +107,12 @@ uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t
 /* How long the cluster took for the m picks before the host came back: it may have been free so
  * long. */
 uint64_t eject_wait_ns(const struct track *t, const struct silence *s);
-/* Another host's health may have changed in the two merge windows before: it went silent or came
- * back, a gap began or ended in which it may have been out, or its listener was down. Two: an
- * update within the window of another one waits for as long again (ADR 0036; Envoy's
- * ClusterManagerImpl::scheduleUpdate). */
+/* Another host's health may have changed in [from, to]: it went silent or came back, a gap began or
+ * ended in which it may have been out, or its listener was down. */
+bool eject_changed(const struct window *w, const struct ejector *e, uint32_t host, uint64_t from_ns,
+                   uint64_t to_ns);
+/* So it may in the two merge windows before. Two: an update within the window of another one waits
+ * for as long again (ADR 0036; Envoy's ClusterManagerImpl::scheduleUpdate). */
 bool eject_merged(const struct window *w, const struct ejector *e, uint32_t host, uint64_t t_ns);
 /* With so many hosts out that too few are healthy, the mesh sends to all of them: who is out does
  * not show then. When that was, by the mesh's own gauge and up to the scrapes around; all the time,

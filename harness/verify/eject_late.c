@@ -24,13 +24,17 @@ static bool is_paced(const struct track *t, const struct track_host *host, uint3
 }
 
 /* In a quiet moment, with room under the cap and no panic: nothing but the count decides. The
- * others may have the places: then it goes out when one is back. */
-static bool is_clear(const struct track *t, const struct ejector *e, const struct panics *panics,
+ * others may have the places: then it goes out when one is back. A held try fills the count when it
+ * is cut: another may go out before, while it lasts. */
+static bool is_clear(const struct window *w, const struct ejector *e, const struct panics *panics,
                      const struct silence *s, uint32_t last)
 {
+    const struct track *t = w->track;
     const struct track_host *host = &t->hosts[s->host];
     const struct try *full = &t->tries[host->tries[last]];
-    return eject_quiet(t, e, full->head_ns - 1) && is_paced(t, host, last, ejector_least(e)) &&
+    return eject_quiet(t, e, full->head_ns - 1) &&
+           !eject_changed(w, e, s->host, full->head_ns, full->seen_ns) &&
+           is_paced(t, host, last, ejector_least(e)) &&
            eject_out_most(t, e, s->host, full->lo_ns) < e->cap &&
            !panics_hide(panics, full->head_ns) &&
            spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) == 0;
@@ -94,7 +98,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
         uint32_t last = s->begin_ns < w->wide.from_ns || s->begin_ns >= w->wide.to_ns
                             ? TRACK_NONE
                             : eject_first(t, &e, s, true);
-        if (last != TRACK_NONE && is_clear(t, &e, &panics, s, last))
+        if (last != TRACK_NONE && is_clear(w, &e, &panics, s, last))
             look_at(t, &e, s, last, &l, ret);
     }
     panics_release(&panics);

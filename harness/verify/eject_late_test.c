@@ -113,6 +113,31 @@ static void a_run_with_a_gap_in_it_is_no_pass(void **state)
     }
 }
 
+/* Tries on endpoint 3 are held and cut after half a second. Endpoint 1 goes out while the one that
+ * fills its count is held, and that update makes this one's wait for a second. */
+static void another_may_go_out_while_the_last_try_is_held(void **state)
+{
+    static const uint16_t two[] = {2};
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        struct fixture f;
+        begin(&f, two_in_a_row(3, 100));
+        add_clean(&f, 0, 2000, 10, all, 3);
+        for (int i = 0; i < 11; i++) {
+            double at = 2050 + 100 * i;
+            struct made held = {at + 0.1, 0, at + 500, 3, 0};
+            add_request(&f, at, at + 500.2, 504, BODY_UPSTREAM_TIMEOUT, &held, 1);
+        }
+        add_clean(&f, 2002, 2400, 20, both, 2);
+        add(&f, 2400, 1, other ? 503 : 200);
+        add(&f, 2410, 1, other ? 503 : 200);
+        add_clean(&f, 2420, 6000, 10, other ? two : both, other ? 1 : 2);
+        add_clean(&f, 6000, 6300, 10, all, 3);
+        is(&f, "eject.late", other ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           other ? "no quiet" : "more tries after 2");
+    }
+}
+
 /* An ejection is of the phase in which it began, at its very first moment too. */
 static void an_ejection_is_of_the_phase_in_which_it_began(void **state)
 {
@@ -133,6 +158,7 @@ int main(void)
         cmocka_unit_test(an_ejection_is_of_the_phase_in_which_it_began),
         cmocka_unit_test(a_try_just_after_excuses_no_later_one),
         cmocka_unit_test(an_ejection_that_too_few_picks_show_makes_it_late),
+        cmocka_unit_test(another_may_go_out_while_the_last_try_is_held),
         cmocka_unit_test(a_run_with_a_gap_in_it_is_no_pass),
         cmocka_unit_test(a_late_try_of_a_starved_phase_is_no_witness),
     };
