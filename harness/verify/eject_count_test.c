@@ -195,6 +195,24 @@ static void all_may_be_out_for_less_than_their_time(void **state)
     }
 }
 
+/* It fails fifty times a second, and has no try from 3.2 to 4.4 s, too few picks for a silence: it
+ * was out for 2 s then, one of which an update that waited hid. */
+static void a_pause_in_a_run_may_be_half_an_ejection(void **state)
+{
+    (void)state;
+    for (int pause = 0; pause < 2; pause++) {
+        struct fixture f;
+        begin(&f, ejects());
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add_clean(&f, 2000, 5600, 40, both, 2);
+        for (double at = 2200; at < 5400; at += 20)
+            if (!pause || at < 3200 || at >= 4400)
+                add(&f, at, 3, 503);
+        is(&f, "eject.trip", pause ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           pause ? "no ejections" : "stayed in");
+    }
+}
+
 /* Whoever tried it while its listener was down put it out again each time that it was let back. */
 static void an_endpoint_that_was_down_may_have_been_out_many_times(void **state)
 {
@@ -345,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_update_that_waits_hides_who_is_out_from_sweeps),
         cmocka_unit_test(pieces_of_time_are_no_sweep_together),
         cmocka_unit_test(all_may_be_out_for_less_than_their_time),
+        cmocka_unit_test(a_pause_in_a_run_may_be_half_an_ejection),
         cmocka_unit_test(an_endpoint_that_was_down_may_have_been_out_many_times),
         cmocka_unit_test(an_endpoint_that_was_down_need_not_have_been_out),
         cmocka_unit_test(with_no_room_under_the_cap_its_time_begins_later),

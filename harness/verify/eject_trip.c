@@ -6,6 +6,8 @@
 
 #define EPISODES_LEAST 2
 #define RUN_LEAST 40
+/* So small a part of the picks that make a silence: chance leaves out one host in ten. */
+#define PAUSE_PART 8
 #define RUN_LEAST_NS (1500 * NS_PER_MS)
 
 struct run {
@@ -20,6 +22,19 @@ static bool was_felt(const struct track *t, const struct try *x)
            (x->request != TRACK_NONE &&
             (t->requests[x->request].r->status >= 500 ||
              (t->is_raw && t->requests[x->request].r->end != END_COMPLETE)));
+}
+
+/* Half an ejection before, the host had its last try, and others had some since: it may have been
+ * out, and a merge window of that does not show. Where they had fewer in that time, what comes
+ * before and after an ejection, together, is no run of RUN_LEAST. */
+static bool is_after_pause(const struct track *t, const struct track_host *host, uint32_t position)
+{
+    if (position == 0)
+        return false;
+    uint64_t before = t->tries[host->tries[position - 1]].head_ns,
+             after = t->tries[host->tries[position]].head_ns;
+    return after - before >= t->unseen_ns &&
+           track_picks(t, before, after) >= host->least / PAUSE_PART;
 }
 
 /* The longest run past the threshold of a host that nobody put out, while the cap left room. */
@@ -37,8 +52,9 @@ static struct run longest_run(const struct window *w, const struct ejector *e,
         for (int gateway = 0; gateway < 2; gateway++)
             past = past || (e->c[gateway] != 0 && (x->rule[gateway] & RULE_FAILED) != 0 &&
                             eject_smin(t, e, h, i, gateway != 0) > e->c[gateway]);
-        if (x->after_silence || track_may_have_been_out(t, h, i) || !past ||
-            eject_out_most(t, e, h, x->head_ns) >= e->cap || panics_hide(panics, x->head_ns)) {
+        if (x->after_silence || track_may_have_been_out(t, h, i) || is_after_pause(t, host, i) ||
+            !past || eject_out_most(t, e, h, x->head_ns) >= e->cap ||
+            panics_hide(panics, x->head_ns)) {
             run = (struct run){0};
             continue;
         }
