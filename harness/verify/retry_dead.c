@@ -1,5 +1,9 @@
 #include "verify/retry_dead.h"
 
+#include <math.h>
+
+#define DRAWS 6 /* Istio: host_selection_retry_max_attempts is 5 */
+
 enum dead_end { ALIVE, REFUSES, RESETS };
 
 /* What the step makes of the endpoints of the window's service; a killed one refuses. */
@@ -105,6 +109,20 @@ const char *retry_dead_cause(const struct edge_policy *edge, const struct window
         (resets && !retry_rule_covers(edge, CAUSE_ACCEPT, 0)))
         return NULL;
     return refuses ? "refuse" : resets ? "accept" : NULL;
+}
+
+double retry_dead_chance(const struct edge_policy *edge, const struct window *w, bool busy)
+{
+    uint32_t dead = dead_in_phase(w), hosts = w->track->host_count;
+    bool least = !edge->balance.set || edge->balance.number == LB_LEAST_REQUEST;
+    if (dead >= hosts || (!least && edge->balance.number != LB_RANDOM))
+        return 0;
+    /* Who is out is not drawn. */
+    uint32_t cap = edge->outlier.present ? outlier_rule_cap(&edge->outlier, hosts) : 0;
+    uint32_t alive = hosts - dead > cap + 1 ? hosts - dead - cap : 1;
+    double elsewhere = (double)alive / (alive + dead);
+    /* Of two that it draws the one with fewer requests: a live one wins beside a live one only. */
+    return pow(1 - (least && busy ? elsewhere * elsewhere : elsewhere), DRAWS);
 }
 
 static bool has_deadly(const struct window *w, const struct step *steps, size_t count, bool carried)

@@ -9,6 +9,10 @@
 /* What requests meet there, "refuse" or "accept", where the policy retries it and every request can
  * still find a live endpoint; NULL: else. */
 const char *retry_dead_cause(const struct edge_policy *edge, const struct window *w);
+/* How often at most the last retry ends there again, though each avoids where its request has been:
+ * of the draws that it has, none may come out elsewhere. ${busy}: the live ones may hold requests,
+ * which a balancer that counts those takes for a reason to spare them. */
+double retry_dead_chance(const struct edge_policy *edge, const struct window *w, bool busy);
 /* Whether a try of ${r} may have ended there, unseen: by a step of the phase or of the whole
  * scenario, by one that another phase carries on, or, where it outlives its phase, by any. */
 bool retry_dead_any(const struct window *w, const struct request *r);

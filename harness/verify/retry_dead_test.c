@@ -54,6 +54,49 @@ static void as_many_as_there_are_retries_may_be_down(void **state)
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_NEVER_FIRED, "");
 }
 
+/* Of two endpoints one refuses, and of 200 requests that meet it 40 do not find the other: with
+ * requests held there, LEAST_REQUEST draws the dead one three times of four, six times in a row
+ * once of six. One at a time, or going round, that is no chance. */
+static void a_balancer_that_counts_requests_prefers_the_dead_one(void **state)
+{
+    static const struct {
+        enum lb_policy balance;
+        bool busy;
+        uint64_t lost;
+        enum verdict_kind kind;
+    } rows[] = {
+        {LB_LEAST_REQUEST, true, 40, VERDICT_PASS},
+        {LB_LEAST_REQUEST, true, 80, VERDICT_FAIL},
+        {LB_LEAST_REQUEST, false, 50, VERDICT_FAIL},
+        {LB_ROUND_ROBIN, true, 50, VERDICT_FAIL},
+    };
+    (void)state;
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        struct limits l;
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 2);
+        edge.balance = limits_value(rows[row].balance);
+        edge.retry.attempts = limits_value(1);
+        edge.retry.on = RETRY_CONNECT_FAILURE;
+        edge.retry.other_host = true;
+        limits_open(&l, &edge, 21 * S, "retries", (const char *const[]){"only", "happen", NULL});
+        l.phase->steps[l.phase->step_count++] = step_make(
+            l.plan, STEP_FAULT, "refuse", "payments/1", (struct source){"limits.lua", 10, 0}, NULL);
+        for (uint64_t i = 0; i < 200; i++) {
+            uint64_t t = i * 100 * MS;
+            if (rows[row].busy)
+                limits_served(&l, t, t + 60 * MS, 2);
+            if (i < rows[row].lost) {
+                limits_request(&l, t + 10 * MS, t + 20 * MS, 503, false);
+                l.j->requests[l.j->request_count - 1].r.body_class = BODY_CONNECT_FAILURE;
+            } else {
+                limits_served(&l, t + 10 * MS, t + 20 * MS, 2);
+                l.j->attempts[l.j->attempt_count - 1].r.n_mesh = 2;
+            }
+        }
+        limits_are(&l, "retry.must", rows[row].kind, WHY_NONE, "");
+    }
+}
+
 /* A phase before took another endpoint down, ${until} the end of the phase that is judged or of
  * itself. */
 static void what_an_earlier_phase_carries_on_is_down_too(void **state)
@@ -245,6 +288,7 @@ int main(void)
         cmocka_unit_test(where_all_are_down_no_retry_finds_one),
         cmocka_unit_test(as_many_as_there_are_retries_may_be_down),
         cmocka_unit_test(what_an_earlier_phase_carries_on_is_down_too),
+        cmocka_unit_test(a_balancer_that_counts_requests_prefers_the_dead_one),
         cmocka_unit_test(a_try_that_was_refused_may_have_been_the_last),
         cmocka_unit_test(what_is_not_retried_may_be_what_was_met),
         cmocka_unit_test(a_connection_read_late_is_nobodys),

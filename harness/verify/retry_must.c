@@ -24,7 +24,7 @@
 /* An Envoy fires its per-try timer up to 4.5 ms early: a cut from here on is that timer's. */
 #define EARLY_NS (15 * NS_PER_MS)
 /* How often a retry may meet a second dead host by chance (same host again: 0.3 % measured, 4 % for
- * the worst balancer), doubled. */
+ * the worst balancer of three hosts), doubled; of two, or beside a busy one, it may be more. */
 #define CHANCE_OF_DEAD_HOST 0.1
 /* With more than chance brings once in a hundred runs nothing passes (spec/verifier.md 5.3). */
 #define PASS_LEVEL 0.01
@@ -34,7 +34,8 @@ struct tally {
     uint64_t eligible, wrong, swapped;
     uint64_t exempt;      /* not retried, and the limit of retries at once may be why */
     bool asked;           /* the plan sends it */
-    bool by_share;        /* refused or reset at accept: one witness may be chance */
+    bool by_share;        /* refused or reset at accept: one witness may be chance, ... */
+    double by_chance;     /* ... and of all eligible so many at most are */
     struct verdict found; /* its first witness */
 };
 struct tallies {
@@ -227,6 +228,15 @@ static bool may_have_no_host(const struct edge_policy *edge, const struct window
     return true;
 }
 
+/* Others were under way meanwhile: the live endpoints may have held them. */
+static bool is_busy(const struct window *w, const struct request *r)
+{
+    const struct track *t = w->track;
+    uint32_t index = (uint32_t)(r - t->requests);
+    return t->done_before[index] > r->start_ns ||
+           (index + 1 < t->request_count && t->requests[index + 1].start_ns < r->done_ns);
+}
+
 /* Refused and reset at accept: no try reaches us (1.4). The request met a dead host when the first
  * try seen is not the mesh's first, or a failed connection can only be its own. */
 static void look_at_hidden(const struct edge_policy *edge, const struct window *w,
@@ -251,8 +261,10 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
     bool good = again || (r->r->end == END_COMPLETE && !window_is_error(r));
     if (!good && retry_limit_may_refuse(&t->limit, w, r, r->start_ns))
         return;
+    double chance = retry_dead_chance(edge, w, is_busy(w, r));
     tally->by_share = true;
     tally->eligible++;
+    tally->by_chance += chance > CHANCE_OF_DEAD_HOST ? chance : CHANCE_OF_DEAD_HOST;
     if (good)
         return;
     if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
@@ -313,11 +325,13 @@ static void add_asked(const struct edge_policy *edge, const struct window *w, st
     add_asked_grpc(w, t);
 }
 
-/* So many at least met a second dead host by chance. */
+/* So many at least met a second dead host by chance. Above their mean, draws of unlike chances have
+ * no more of a tail than as many of the mean one (Hoeffding 1956). */
 static bool exceeds_chance(const struct tally *tally, double level)
 {
-    return tally->wrong > 0 &&
-           exact_binom_tail_ge(tally->wrong, tally->eligible, CHANCE_OF_DEAD_HOST) <= level;
+    double mean = tally->by_chance / (double)tally->eligible;
+    return (double)tally->wrong > tally->by_chance + 1 &&
+           exact_binom_tail_ge(tally->wrong, tally->eligible, mean) <= level;
 }
 
 /* A phase that leaves it open is looked at again, by what it showed (leaves_open), and no look

@@ -534,6 +534,7 @@ static void a_limit_of_retries_explains_those_that_met_a_dead_end_at_once(void *
     (void)state;
     for (int limited = 0; limited <= 1; limited++) {
         dead_end(&l, true, 38);
+        l.edge.balance = limits_value(LB_ROUND_ROBIN); /* busy or not */
         if (limited == 1)
             l.edge.pool.max_retries = limits_value(3);
         turned_away(&l, 22, BODY_CONNECT_FAILURE);
