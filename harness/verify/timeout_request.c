@@ -19,6 +19,7 @@ struct ends {
     struct extent extent;
     uint64_t count, early, late, other_status;
     uint32_t other;
+    struct late_ends late_ends;
 };
 
 static bool applies(const struct edge_policy *edge)
@@ -77,6 +78,8 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
         return;
     ends->count++;
     ends->late += late;
+    if (late)
+        late_ends_add(&ends->late_ends, r->done_ns);
     ends->early += early;
     extent_add(&ends->extent, end);
     bool together = held && last->left_ns + TOGETHER_NS > r->done_ns;
@@ -147,8 +150,9 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     for (uint32_t i = w->from; i < w->to; i++)
         if (window_has(w, &w->track->requests[i]))
             look_at(edge, w, &w->track->requests[i], &ends, ret);
-    struct late late =
-        window_late(w, ends.late, ends.count, timeout_request_late_ns(whole) - whole);
+    struct late late = window_late_together(w, &ends.late_ends, ends.count,
+                                            timeout_request_late_ns(whole) - whole);
+    late_ends_release(&ends.late_ends);
     struct late early =
         window_late(w, ends.early, ends.count, whole - timeout_request_early_ns(whole));
     char declared[32];

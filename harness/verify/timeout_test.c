@@ -204,6 +204,33 @@ static void says_of_its_own(struct fixture *f, bool generated, int timeouts)
     }
 }
 
+/* Four hundred tries are held a second, and the mesh stands still for 0.2 s: what was due meanwhile
+ * it cuts at once. No clean request was under way, and that is one delay, not eighty; as many that
+ * are late one by one are the mesh's. */
+static void what_was_cut_together_was_late_once(void **state)
+{
+    static const char *const claims[] = {"timeout.try", "timeout.request"};
+    (void)state;
+    for (size_t claim = 0; claim < 2; claim++)
+        for (int together = 0; together < 2; together++) {
+            struct fixture f;
+            bool tries = claim == 0;
+            begin(&f, waits(FLAVOUR_ENVOY, 0, tries ? 400 : 900, tries ? 5000 : 400));
+            add_clean(&f, 0, 4000, 1, both, 2);
+            for (double at = 4500; at < 8500; at += 2.5) {
+                double cut = at + 400;
+                if (cut >= 6000 && cut < 6200)
+                    cut = together ? 6200 : cut + 100;
+                struct made held = {at + 0.1, 0, cut, 1, 0};
+                add_request(&f, at, cut + 0.2, 504, BODY_UPSTREAM_TIMEOUT, &held, 1);
+            }
+            is(&f, claims[claim], together ? VERDICT_PASS : VERDICT_FAIL,
+               together ? "1600"
+               : tries  ? "80 of 1600 cut late"
+                        : "80 of 1600 ended late");
+        }
+}
+
 /* A mesh that never had to say of its own that the time was over has not shown what it says then.
  */
 static void honest_needs_a_timeout_where_the_plan_makes_one(void **state)
@@ -248,6 +275,7 @@ int main(void)
         cmocka_unit_test(tries_that_are_used_up_are_no_early_timeout),
         cmocka_unit_test(an_instance_whose_start_is_tainted_is_none),
         cmocka_unit_test(lateness_that_clean_requests_share_is_the_machines),
+        cmocka_unit_test(what_was_cut_together_was_late_once),
         cmocka_unit_test(honest_needs_a_timeout_where_the_plan_makes_one),
         cmocka_unit_test(a_timeout_that_ends_the_second_try_leaves_nothing_to_judge),
     };

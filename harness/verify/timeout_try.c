@@ -47,7 +47,9 @@ static void judge_from(uint32_t least, uint64_t floor, const char *unit, const s
     uint64_t p = timeout_try_ns(edge);
     struct lives lives = {0};
     timeout_lives(w, least, &lives, ret);
-    struct late late = window_late(w, lives.late, lives.count, timeout_try_late_ns(p) - p);
+    struct late late =
+        window_late_together(w, &lives.late_ends, lives.count, timeout_try_late_ns(p) - p);
+    late_ends_release(&lives.late_ends);
     struct late early = window_late(w, lives.early, lives.count, p - timeout_try_early_ns(p));
     char declared[32], range[48];
     verdict_span(p, declared, sizeof(declared));

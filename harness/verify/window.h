@@ -147,6 +147,17 @@ bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns);
 /* The late test of 5.3: ${late} of ${n} instances, against the window's clean background requests
  * that took more than ${tolerance_ns} longer than they usually do. */
 struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns);
+/* When the late ones ended. A mesh that stood still ends at once all that was due meanwhile. */
+struct late_ends {
+    uint64_t *at;
+    size_t count, room;
+};
+void late_ends_add(struct late_ends *ends, uint64_t t_ns);
+void late_ends_release(struct late_ends *ends);
+/* window_late of instances that were under way together: those that ended together are late by one
+ * delay, and weigh as one draw. Sorts ${late}. */
+struct late window_late_together(const struct window *w, struct late_ends *late, uint64_t n,
+                                 uint64_t tolerance_ns);
 
 /* What the asked edge's service speaks by the plan: "http1", "http2", "grpc", "tcp". */
 const char *window_protocol(const struct window *w);

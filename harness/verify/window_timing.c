@@ -8,6 +8,8 @@
 
 /* Envoy's timers fire up to 4.5 ms early (measured); twice that. */
 #define TIMER_SLACK_NS (10 * NS_PER_MS)
+/* What a mesh that stood still ends in its next turn. */
+#define TOGETHER_NS (10 * NS_PER_MS)
 
 static uint64_t per_try_ns(const struct edge_policy *edge)
 {
@@ -72,6 +74,47 @@ struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint6
         delayed += took[i] > median + tolerance_ns;
     free(took);
     return late_test(late, n, delayed, count, w->alpha);
+}
+
+void late_ends_add(struct late_ends *ends, uint64_t t_ns)
+{
+    if (ends->count == ends->room) {
+        ends->room = ends->room == 0 ? 64 : ends->room * 2;
+        ends->at = check_realloc(ends->at, ends->room * sizeof(*ends->at));
+    }
+    ends->at[ends->count++] = t_ns;
+}
+
+void late_ends_release(struct late_ends *ends)
+{
+    free(ends->at);
+    *ends = (struct late_ends){0};
+}
+
+static int by_time(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct late window_late_together(const struct window *w, struct late_ends *late, uint64_t n,
+                                 uint64_t tolerance_ns)
+{
+    uint64_t delays = 0, since = 0;
+    if (late->count == 0)
+        return window_late(w, 0, n, tolerance_ns);
+    qsort(late->at, late->count, sizeof(*late->at), by_time);
+    for (size_t i = 0; i < late->count; i++) {
+        if (delays > 0 && late->at[i] <= since + TOGETHER_NS)
+            continue;
+        since = late->at[i];
+        delays++;
+    }
+    /* The same share of fewer draws. */
+    double each = (double)late->count / (double)delays;
+    struct late ret = window_late(w, delays, (uint64_t)((double)n / each + 0.5), tolerance_ns);
+    ret.needed = (uint64_t)((double)ret.needed * each);
+    return ret;
 }
 
 void window_too_few(const struct window *w, struct verdict *v, struct arena *arena, uint64_t have,
