@@ -156,9 +156,8 @@ uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_n
     return end;
 }
 
-/* A change leaks for the merge window: what could have put it out may be followed by some tries. */
-static bool could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
-                         uint64_t t_ns)
+bool eject_could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
+                        uint64_t t_ns)
 {
     const struct track_host *h = &t->hosts[host];
     uint64_t back = e->merge_ns + EJECT_GRACE_NS, from = t_ns > back ? t_ns - back : 0;
@@ -180,7 +179,7 @@ static bool is_outing(const struct track *t, const struct ejector *e, uint32_t h
 {
     const struct track_host *h = &t->hosts[host];
     return track_may_have_been_out(t, host, position) &&
-           could_be_out(t, e, host, t->tries[h->tries[position - 1]].head_ns);
+           eject_could_be_out(t, e, host, t->tries[h->tries[position - 1]].head_ns);
 }
 
 bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns)
@@ -389,7 +388,8 @@ bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t hos
 
 bool eject_may_be_out(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns)
 {
-    return was_silent(t, host, t_ns) || is_in_gap(t, host, t_ns) || could_be_out(t, e, host, t_ns);
+    return was_silent(t, host, t_ns) || is_in_gap(t, host, t_ns) ||
+           eject_could_be_out(t, e, host, t_ns);
 }
 
 uint32_t eject_out_most(const struct track *t, const struct ejector *e, uint32_t host,

@@ -97,6 +97,10 @@ uint32_t eject_out(const struct track *t, uint32_t host, uint64_t t_ns);
 /* It was silent so soon after that it may have been out by then, and an update that waits for
  * another hid it. */
 bool eject_out_soon(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);
+/* It failed so often just before that time that it could have been put out, and nobody seen it yet:
+ * a change leaks for the merge window. */
+bool eject_could_be_out(const struct track *t, const struct ejector *e, uint32_t host,
+                        uint64_t t_ns);
 /* It may have been out at that time: silent, in a gap that may be an ejection, or it failed so
  * often just before that it could have been. */
 bool eject_may_be_out(const struct track *t, const struct ejector *e, uint32_t host, uint64_t t_ns);

@@ -23,6 +23,16 @@ static bool is_paced(const struct track *t, const struct track_host *host, uint3
     return true;
 }
 
+/* The run before it had filled the count too: it was out by then, and its tries are those that come
+ * before an update which waits shows it. */
+static bool was_full_before(const struct track *t, const struct ejector *e, uint32_t host,
+                            uint32_t last)
+{
+    uint64_t c = ejector_least(e);
+    uint32_t first = last + 1 > c ? last + 1 - (uint32_t)c : 0;
+    return eject_could_be_out(t, e, host, t->tries[t->hosts[host].tries[first]].head_ns - 1);
+}
+
 /* In a quiet moment, with room under the cap and no panic: nothing but the count decides. The
  * others may have the places: then it goes out when one is back. A held try fills the count when it
  * is cut: another may go out before, while it lasts. */
@@ -34,7 +44,7 @@ static bool is_clear(const struct window *w, const struct ejector *e, const stru
     const struct try *full = &t->tries[host->tries[last]];
     return eject_quiet(t, e, full->head_ns - 1) &&
            !eject_changed(w, e, s->host, full->head_ns, full->seen_ns) &&
-           is_paced(t, host, last, ejector_least(e)) &&
+           is_paced(t, host, last, ejector_least(e)) && !was_full_before(t, e, s->host, last) &&
            eject_out_most(t, e, s->host, full->lo_ns) < e->cap &&
            !panics_hide(panics, full->head_ns) &&
            spans_within(&t->taint, full->lo_ns, s->begin_ns + 1) == 0;

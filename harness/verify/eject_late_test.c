@@ -138,6 +138,29 @@ static void another_may_go_out_while_the_last_try_is_held(void **state)
     }
 }
 
+/* It failed twice in a row, which put it out unseen: the success after that and the next run are
+ * what leaks before its update. Where it had failed once, that run fills the count. */
+static void a_run_before_may_have_put_it_out(void **state)
+{
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        struct fixture f;
+        begin(&f, two_in_a_row(2, 34));
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, full ? 503 : 200);
+        add(&f, 2200, 3, 503);
+        add(&f, 2300, 3, 200);
+        add(&f, 2400, 3, 503);
+        add(&f, 2550, 3, 503);
+        add(&f, 2700, 3, 503);
+        add(&f, 2850, 3, 503);
+        add_clean(&f, 2005, 5500, 12, both, 2);
+        add_clean(&f, 5500, 5800, 10, all, 3);
+        is(&f, "eject.late", full ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           full ? "no quiet" : "2 more tries after 2");
+    }
+}
+
 /* An ejection is of the phase in which it began, at its very first moment too. */
 static void an_ejection_is_of_the_phase_in_which_it_began(void **state)
 {
@@ -159,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_try_just_after_excuses_no_later_one),
         cmocka_unit_test(an_ejection_that_too_few_picks_show_makes_it_late),
         cmocka_unit_test(another_may_go_out_while_the_last_try_is_held),
+        cmocka_unit_test(a_run_before_may_have_put_it_out),
         cmocka_unit_test(a_run_with_a_gap_in_it_is_no_pass),
         cmocka_unit_test(a_late_try_of_a_starved_phase_is_no_witness),
     };
