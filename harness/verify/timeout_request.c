@@ -2,6 +2,7 @@
  * timeout. */
 #include "verify/backoff.h"
 #include "verify/claims.h"
+#include "verify/retry_dead.h"
 #include "verify/timeout.h"
 #include "verify/wish.h"
 
@@ -29,10 +30,12 @@ static bool applies(const struct edge_policy *edge)
 
 /* Linkerd looks at it again when the back-off is over: the last try that we saw was done before, or
  * the one after it began, and as much later as that back-off lasts at most it is in time (3.2). A
- * last try may be counted and never sent. */
-static bool end_was_waited(const struct edge_policy *edge, const struct request *r,
-                           const struct try *last, uint64_t whole)
+ * last try may be counted and never sent, and others may have ended at a dead endpoint, unseen:
+ * then the wait is that of a later one, and may have begun as the time was up. */
+static bool end_was_waited(const struct window *w, const struct request *r, const struct try *last,
+                           uint64_t whole)
 {
+    const struct edge_policy *edge = w->policy;
     uint64_t at = timeout_begun_ns(edge, r) + whole;
     uint32_t tries = window_tries(r);
     if (last->head_ns > at)
@@ -40,6 +43,10 @@ static bool end_was_waited(const struct edge_policy *edge, const struct request 
     uint64_t over = last->left_ns != 0 ? last->left_ns : last->out_ns;
     if (over == 0 || over > at + CUT_BEFORE_NS)
         return false;
+    if (tries < edge->retry.attempts.number && retry_dead_any(w, r)) {
+        over = at;
+        tries = (uint32_t)edge->retry.attempts.number;
+    }
     return r->done_ns <=
            over + backoff_most_ns(edge, tries < TRIES_MOST ? tries : TRIES_MOST) + WAITED_NS;
 }
@@ -61,7 +68,7 @@ static void look_at(const struct edge_policy *edge, const struct window *w, cons
     uint64_t end = r->done_ns - timeout_begun_ns(edge, r);
     bool late = end > timeout_request_late_ns(whole);
     /* Linkerd does not look at it during a back-off: only a try in flight then makes it late. */
-    if (edge->flavour == FLAVOUR_LINKERD && late && end_was_waited(edge, r, last, whole))
+    if (edge->flavour == FLAVOUR_LINKERD && late && end_was_waited(w, r, last, whole))
         return;
     if ((!held && !late) || !window_clean(w, r->start_ns, r->done_ns) ||
         (held && !window_clean(w, last->head_ns, last->left_ns)))

@@ -140,6 +140,28 @@ static void a_try_that_began_after_linkerds_timeout_was_waited_for(void **state)
     is(&f, "timeout.request", VERDICT_FAIL, "ended late");
 }
 
+/* After the first try others were refused where nobody sees them, each with its wait: the last of
+ * those, of 250 ms at most, may have begun as the time was up. */
+static void linkerds_wait_for_a_try_that_was_refused_may_be_a_later_one(void **state)
+{
+    static const struct made tries[] = {{0.1, 0.3, 0, 1, 503}, {60, 60.3, 0, 1, 503}};
+    static const struct {
+        double done_ms;
+        bool dead, late;
+    } rows[] = {{560.2, true, false}, {560.2, false, true}, {700.2, true, true}};
+    (void)state;
+    struct step dead = {.kind = STEP_FAULT, .word = "refuse", .keys = json_object()};
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        struct fixture f;
+        eight(&f, waits(FLAVOUR_LINKERD, 4, 600, 400), tries, 2, rows[row].done_ms, 504);
+        f.scenario.steps = &dead;
+        f.scenario.step_count = rows[row].dead;
+        is(&f, "timeout.request", rows[row].late ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           rows[row].late ? "ended late" : "no requests without an answer");
+    }
+    json_decref(dead.keys);
+}
+
 /* 504 before the timeout: both tries that there are had met their own. */
 static void tries_that_are_used_up_are_no_early_timeout(void **state)
 {
@@ -272,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_last_try_beside_a_dead_endpoint_may_be_the_uncut_one),
         cmocka_unit_test(a_request_that_ends_later_is_late),
         cmocka_unit_test(a_try_that_began_after_linkerds_timeout_was_waited_for),
+        cmocka_unit_test(linkerds_wait_for_a_try_that_was_refused_may_be_a_later_one),
         cmocka_unit_test(tries_that_are_used_up_are_no_early_timeout),
         cmocka_unit_test(an_instance_whose_start_is_tainted_is_none),
         cmocka_unit_test(lateness_that_clean_requests_share_is_the_machines),
