@@ -128,6 +128,32 @@ static void a_try_may_be_cut_before_it_arrives(void **state)
     }
 }
 
+/* We stood still, and answered well when the mesh had cut the try long before: its retry met a full
+ * breaker, and that is what the caller has. One that met it sooner than the timer was not cut. */
+static void a_retry_that_a_breaker_refused_may_follow_a_cut(void **state)
+{
+    (void)state;
+    for (int timer = 0; timer < 2; timer++) {
+        struct limits l;
+        struct counts c = after(40);
+        open_with(&l, FLAVOUR_ENVOY, NULL);
+        scrape(&l, SCRAPE_US(0.5), before);
+        traffic(&l, 40);
+        for (uint64_t i = 0; i < 8; i++) {
+            uint64_t at = 5 * LIMITS_S + i * 9000;
+            uint64_t id = limits_request(&l, at, at + (timer ? 601u : 301u) * LIMITS_MS, 503, true);
+            limits_add_try(&l, &(struct limits_try){.request = id,
+                                                    .head_us = at + 640 * LIMITS_MS,
+                                                    .out_us = at + 641 * LIMITS_MS,
+                                                    .k = 1});
+        }
+        c.try_cut += 8;
+        scrape(&l, SCRAPE_US(12), c);
+        limits_are(&l, "metrics.timeouts", timer ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+                   timer ? WHY_NEVER_FIRED : WHY_NONE, timer ? "no tries cut" : "8 tries cut");
+    }
+}
+
 /* What the journal lost is missing on the wire. */
 static void lost_records_leave_the_count_open(void **state)
 {
@@ -159,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_retry_that_waited_for_an_endpoint_is_counted),
         cmocka_unit_test(a_retry_that_a_rate_limit_refused_is_counted),
         cmocka_unit_test(a_try_may_be_cut_before_it_arrives),
+        cmocka_unit_test(a_retry_that_a_breaker_refused_may_follow_a_cut),
         cmocka_unit_test(lost_records_leave_the_count_open),
         cmocka_unit_test(a_504_of_the_meshs_own_is_not_the_last_trys),
     };

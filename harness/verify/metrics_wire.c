@@ -159,15 +159,17 @@ static void count_tries(const struct window *w, const struct unsure *u, struct w
 }
 
 /* We had answered, and the mesh may have cut the try before it read that: what it did next tells.
- */
+ * The caller has what came of a retry that reached nobody, and a timer's time had passed: where the
+ * answer asks for no retry, that was why. */
 static bool may_have_been_cut(const struct window *w, const struct unsure *u, const struct try *x)
 {
     const struct request *r = u->r;
-    if (x == u->last)
-        return !u->last_ones && (x->left_ns != 0 || r->r->status == 504);
     enum failure_kind kind = window_failure(x).kind;
-    return x->left_ns != 0 || kind == FAILURE_NONE || kind == FAILURE_UNKNOWN ||
-           window_other_cause(w, r, x);
+    bool good = kind == FAILURE_NONE || kind == FAILURE_UNKNOWN;
+    if (x == u->last)
+        return !u->last_ones &&
+               (x->left_ns != 0 || r->r->status == 504 || (good && window_timer_ended(w, r, true)));
+    return x->left_ns != 0 || good || window_other_cause(w, r, x);
 }
 
 static void count_cuts(const struct window *w, const struct unsure *u, struct wire *ret)
