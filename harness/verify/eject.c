@@ -319,9 +319,29 @@ bool eject_continues(const struct track *t, const struct silence *s)
     return false;
 }
 
+/* It goes round, and its breaker drops what comes when it is full: at an even rate the turns of one
+ * host may be just those. Picks that chance cannot leave out say nothing then. */
+static bool drops_explain(const struct window *w, const struct silence *s)
+{
+    const struct track *t = w->track;
+    const struct pool_rule *pool = &w->policy->pool;
+    bool goes_round = w->policy->balance.set && w->policy->balance.number == LB_ROUND_ROBIN;
+    if (!goes_round ||
+        (!pool->max_requests.set && !pool->max_pending.set && !pool->max_connections.set))
+        return false;
+    uint64_t drops = 0;
+    for (uint32_t i = track_request_at(t, s->begin_ns);
+         i < t->request_count && t->requests[i].start_ns < s->end_ns; i++)
+        drops += t->requests[i].r->body_class == BODY_OVERFLOW;
+    /* Half of its turns at least: what we read late is no pick. */
+    return drops * 2 * t->host_count >= s->picks + drops;
+}
+
 bool eject_explained(const struct window *w, const struct silence *s)
 {
     const struct journal *j = w->journal;
+    if (drops_explain(w, s))
+        return true;
     for (size_t i = 0; i < j->world_count; i++) {
         const struct world_record *r = &j->worlds[i].r;
         const struct journal_proc *p = journal_proc_of(j, j->worlds[i].proc);

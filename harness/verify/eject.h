@@ -73,7 +73,8 @@ bool eject_continues(const struct track *t, const struct silence *s);
 
 /* The position of the host's first try after ${t_ns}; its count of tries: none. */
 uint32_t eject_position_after(const struct track *t, uint32_t host, uint64_t t_ns);
-/* Something else than ejection explains the silence: its listener was down. */
+/* Something else than ejection explains the silence: its listener was down, or a full breaker
+ * dropped what was to go there. */
 bool eject_explained(const struct window *w, const struct silence *s);
 /* Silences that have begun or ended in ${span}. */
 bool eject_touches(const struct silence *s, const struct span *span);

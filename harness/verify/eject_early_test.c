@@ -196,9 +196,38 @@ static void tries_that_were_held_for_long_put_it_out(void **state)
     }
 }
 
+/* The breaker is full each time that it is endpoint 2's turn, for four seconds. Where nothing was
+ * dropped, or hosts are drawn, it went out, though none may. */
+static void turns_that_a_full_breaker_dropped_are_no_silence(void **state)
+{
+    static const struct {
+        enum lb_policy balance;
+        bool drops;
+    } rows[] = {{LB_ROUND_ROBIN, true}, {LB_ROUND_ROBIN, false}, {LB_RANDOM, true}};
+    (void)state;
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        struct fixture f;
+        begin(&f, ejects(3, 10));
+        f.edge.balance = number(rows[row].balance);
+        f.edge.pool.max_requests = number(8);
+        add_clean(&f, 0, 2000, 10, all, 3);
+        for (double at = 2000; at < 6000; at += 15) {
+            add(&f, at, 1, 200);
+            if (rows[row].drops)
+                add_request(&f, at + 5, at + 5.4, 503, BODY_OVERFLOW, NULL, 0);
+            add(&f, at + 10, 3, 200);
+        }
+        add_clean(&f, 6000, 7000, 10, all, 3);
+        bool explained = row == 0;
+        is(&f, "eject.never", explained ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           explained ? "no endpoint failed" : "payments/2 went out");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(turns_that_a_full_breaker_dropped_are_no_silence),
         cmocka_unit_test(ten_rounds_are_enough_and_nine_are_not),
         cmocka_unit_test(a_round_ends_with_a_success_that_the_client_got),
         cmocka_unit_test(rounds_that_a_panic_hides_are_counted_of_all),
