@@ -39,6 +39,28 @@ static uint32_t panic_from(const struct edge_policy *edge, uint32_t n)
     return UINT32_MAX;
 }
 
+static bool is_same(const struct metric_record *a, const struct metric_record *b)
+{
+    return a->proxy == b->proxy && a->name == b->name && a->labels == b->labels;
+}
+
+/* The gauge said so at ${index}: so it may have been since its scrape before, and until the one
+ * after. */
+static struct span said_at(const struct track *t, size_t index)
+{
+    const struct metric_record *r = t->gauges[index], *before = NULL, *after = NULL;
+    for (size_t i = index; i > 0 && before == NULL; i--)
+        before = is_same(t->gauges[i - 1], r) ? t->gauges[i - 1] : NULL;
+    for (size_t i = index + 1; i < t->gauge_count && after == NULL; i++)
+        after = is_same(t->gauges[i], r) ? t->gauges[i] : NULL;
+    struct span ret = {r->at > AROUND_NS ? r->at - AROUND_NS : 0, r->at + r->answer + AROUND_NS};
+    if (before != NULL && before->at < ret.from_ns)
+        ret.from_ns = before->at;
+    if (after == NULL || after->at > ret.to_ns)
+        ret.to_ns = after == NULL ? UINT64_MAX : after->at;
+    return ret;
+}
+
 void panics_init(struct panics *p, const struct edge_policy *edge, const struct ejector *e,
                  const struct window *w)
 {
@@ -49,8 +71,7 @@ void panics_init(struct panics *p, const struct edge_policy *edge, const struct 
     for (size_t i = 0; i < t->gauge_count; i++) {
         const struct metric_record *r = t->gauges[i];
         if (r->value >= least)
-            ret->at[ret->count++] = (struct span){r->at > AROUND_NS ? r->at - AROUND_NS : 0,
-                                                  r->at + r->answer + AROUND_NS};
+            ret->at[ret->count++] = said_at(t, i);
     }
     spans_merge(ret);
     p->blind = t->gauge_count == 0 && least <= e->cap;

@@ -44,9 +44,50 @@ static void an_update_within_the_window_of_another_waits_as_long_again(void **st
     }
 }
 
+/* The mesh's gauge, each 250 ms: all are out from 2.5 to 2.75 s, and two are back at 3 s, which
+ * ${told} or not. */
+static void add_gauge(struct fixture *f, bool told)
+{
+    journal_add_proc(f->j, 3, "mesh", "subject", "client");
+    for (int at = 0; at < 4000; at += 250) {
+        struct metric_record m = {.at = T(at),
+                                  .answer = NS_PER_MS,
+                                  .value = at < 2500   ? 0
+                                           : at < 3000 ? 3
+                                                       : 1,
+                                  .proxy = journal_add_name(f->j, "client -> payments"),
+                                  .name =
+                                      journal_add_name(f->j, "outlier_detection.ejections_active")};
+        if (told || at < 3000)
+            journal_add(f->j, 3, RECORD_METRIC, &m);
+    }
+}
+
+/* Endpoint 3 is back after 1.3 s, where a panic that nobody saw end may send to all. */
+static void a_panic_lasts_until_a_scrape_says_that_it_is_over(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct fixture f;
+        begin(&f, ejects());
+        f.edge.outlier.consecutive_5xx = number(2);
+        f.edge.outlier.max_ejection_percent = number(100);
+        f.edge.outlier.min_health_percent = number(50);
+        add_clean(&f, 0, 2000, 10, all, 3);
+        add(&f, 2100, 3, 503);
+        add(&f, 2250, 3, 503);
+        add_clean(&f, 2252, 3600, 4, both, 2);
+        add_clean(&f, 3600, 4000, 10, all, 3);
+        add_gauge(&f, told);
+        is(&f, "eject.length", told ? VERDICT_FAIL : VERDICT_INCONCLUSIVE,
+           told ? "was out for 1.4 s; at least 2.0 s" : "ejections from trip");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_panic_lasts_until_a_scrape_says_that_it_is_over),
         cmocka_unit_test(an_update_within_the_window_of_another_waits_as_long_again),
     };
     return cmocka_run_group_tests_name("verify/eject_panic", tests, NULL, NULL);
