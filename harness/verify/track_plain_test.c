@@ -140,7 +140,7 @@ static uint64_t plain_smin(const struct track *t, uint32_t h, uint32_t position,
     const struct try *last = host_try(t, h, position);
     uint32_t from = plain_from(t, h, position, true), to = plain_to(t, h, position);
     uint64_t broken_ns = 0, count = 0;
-    for (uint32_t i = from; i < to; i++) {
+    for (uint32_t i = position > LOOK ? position - LOOK : 0; i < to; i++) {
         const struct try *s = host_try(t, h, i);
         if ((s->rule[gateway] & RULE_CLEARS) != 0 && s->lo_ns < last->seen_ns &&
             s->seen_ns > broken_ns)

@@ -208,8 +208,9 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
     struct look look = look_at(t, h, position, true);
     uint64_t broken = 0;
     uint16_t count = 0; /* a look is two times LOOK_TRIES at most */
-    uint32_t from = look.to;
-    for (; from > look.from &&
+    /* A success may have been under way all through a gap, and have ended what came after it. */
+    uint32_t from = look.to, least = position > LOOK_TRIES ? position - LOOK_TRIES : 0;
+    for (; from > least &&
            (host->past[from - 1].seen_ns > broken || host->past[from - 1].lo_ns >= broken);
          from--) {
         const struct try *s = &t->tries[host->tries[from - 1]];
@@ -217,7 +218,7 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
             s->seen_ns > broken)
             broken = s->seen_ns;
     }
-    for (uint32_t i = from; i < look.to; i++) {
+    for (uint32_t i = from > look.from ? from : look.from; i < look.to; i++) {
         const struct try *f = &t->tries[host->tries[i]];
         if ((f->rule[gateway] & RULE_FAILED) != 0 && failed_by(t, f, last) && f->lo_ns >= broken)
             count++;

@@ -171,12 +171,37 @@ static void failures_that_are_known_later_come_later(void **state)
     }
 }
 
+/* A good answer that takes three seconds ends between two failures that come after a gap: it began
+ * before that, and ends the run all the same. */
+static void a_success_from_before_a_gap_ends_a_run_behind_it(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow < 2; slow++) {
+        struct journal *j = begin();
+        struct attempt_record first = try_of(77, 1, T(5000), slow ? 3 * NS_PER_S : 1000);
+        journal_add(j, 2, RECORD_ATTEMPT, &first);
+        add_request(j, 77, T(5000), first.out + NS_PER_MS, &first);
+        for (int i = 0; i < 3; i++) {
+            add(j, T(7900 + 60 * i), 1);
+            j->attempts[j->attempt_count - 1].r.status = 503;
+            j->requests[j->request_count - 1].r.status = 503;
+        }
+        struct track *t = track_of(j);
+        assert_true(t->tries[1].after_gap);
+        assert_int_equal(track_smin(t, 0, 2, false), 2);
+        assert_int_equal(track_smin(t, 0, 3, false), slow ? 1 : 3);
+        track_free(t);
+        journal_free(j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gap_may_be_an_ejection_where_something_speaks_for_it),
         cmocka_unit_test(a_try_was_sent_after_what_its_request_had_behind_it),
         cmocka_unit_test(failures_that_are_known_later_come_later),
+        cmocka_unit_test(a_success_from_before_a_gap_ends_a_run_behind_it),
         cmocka_unit_test(a_held_try_has_failed_when_it_ends),
         cmocka_unit_test(tries_that_never_reached_us_count_while_their_request_was_under_way),
     };
