@@ -129,8 +129,10 @@ bool backoff_unseen(const struct window *w, const struct try *x)
     if (next != NULL)
         return next->r->n_mesh > x->r->n_mesh + 1 || may_have_queued(w, x, next);
     /* A breaker refused it, or the whole timeout came first: later ones are likelier to meet that.
-     */
+     * Or the endpoint's own proxy did: a bucket that fills evenly keeps time with an even load. */
     const struct request *r = &w->track->requests[x->request];
+    if (w->policy->rate.present && r->r->status == STATUS_LIMITED)
+        return next == NULL;
     return x->place <= w->policy->retry.attempts.number &&
            (r->r->body_class == BODY_OVERFLOW || window_timed_out(w, r) || retry_dead_any(w, r));
 }

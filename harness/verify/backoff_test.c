@@ -210,6 +210,34 @@ static void gaps_that_may_have_been_waits_are_not_forgotten(void **state)
     is(&f, "backoff.law", VERDICT_INCONCLUSIVE, "72 first gaps are off by 0.6");
 }
 
+/* A bucket fills each 25 ms, and the load takes what is in it: of retries after 25 to 50 ms only
+ * those after 44 find some, and the others' caller gets 429. */
+static void a_retry_that_a_rate_limit_refused_has_a_gap_that_nobody_saw(void **state)
+{
+    (void)state;
+    for (int limited = 0; limited < 2; limited++) {
+        struct fixture f;
+        begin(
+            &f,
+            (struct edge_policy){
+                .flavour = FLAVOUR_LINKERD,
+                .endpoints = 2,
+                .retry = {.attempts = number(1), .on = RETRY_STATUS_CODES, .conditions = number(0)},
+                .rate = {.present = limited == 1, .per_second = number(40)}});
+        status_set_add(&f.edge.retry.codes, 503);
+        add_clean(&f, 0, 1000, 10, both, 2);
+        for (int i = 0; i < 400; i++) {
+            double at = 1000 + 200 * i, gap = 25 + (i + 0.5) / 400 * 25, again = at + 0.3 + gap;
+            struct made tries[] = {{at + 0.1, at + 0.3, 0, 1, 503},
+                                   {again, again + 0.2, 0, 2, 200}};
+            bool refused = gap < 44;
+            add_request(&f, at, again + 0.5, refused ? 429 : 200, BODY_OWN, tries, refused ? 1 : 2);
+        }
+        is(&f, "backoff.law", limited ? VERDICT_INCONCLUSIVE : VERDICT_FAIL,
+           limited ? "first gaps are off" : "come too late");
+    }
+}
+
 /* Each gap of backoff.max is a test of its own at the claim's level. */
 static void a_side_is_counted_for_each_test(void **state)
 {
@@ -227,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_retry_that_reached_nobody_has_a_gap_that_nobody_saw),
         cmocka_unit_test(a_gap_in_which_a_connection_got_free_is_none),
         cmocka_unit_test(gaps_that_may_have_been_waits_are_not_forgotten),
+        cmocka_unit_test(a_retry_that_a_rate_limit_refused_has_a_gap_that_nobody_saw),
         cmocka_unit_test(a_side_is_counted_for_each_test),
         cmocka_unit_test(gaps_that_are_even_pass),
         cmocka_unit_test(gaps_that_cannot_be_even_fail),
