@@ -413,12 +413,14 @@ static bool is_missed(const struct tally_defect *d, bool never)
 static void print_gates(const struct trial *t)
 {
     printf("%llu gates of the right mesh: %llu FAIL, %llu PASS, %llu INCONCLUSIVE; %llu "
-           "repeated; %llu at fixed levels; %llu could not be run\n",
+           "repeated; %llu at fixed levels; %llu could not be run",
            (unsigned long long)t->sum.gates, (unsigned long long)t->sum.gates_alarmed,
            (unsigned long long)t->sum.gates_pass, (unsigned long long)t->sum.gates_inconclusive,
            (unsigned long long)t->sum.repeated, (unsigned long long)t->sum.level_gates,
            (unsigned long long)t->sum.broken);
-    printf("%.1f h of virtual time, %llu records\n\n",
+    if (t->sum.broken > 0)
+        printf(" (--show %llx)", (unsigned long long)t->sum.broken_seed);
+    printf("\n%.1f h of virtual time, %llu records\n\n",
            (double)t->sum.virtual_ns / 3600 / (double)NS_PER_S, (unsigned long long)t->sum.records);
 }
 

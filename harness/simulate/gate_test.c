@@ -306,6 +306,8 @@ static void a_sum_is_the_same_in_any_order(void **state)
                  *to = check_alloc_zero(2, sizeof(*to));
     (void)state;
     for (size_t i = 0; i < 2; i++) {
+        parts[i].broken = 1;
+        parts[i].broken_seed = 30 + i;
         parts[i].claims[1] = (struct tally_claim){.judged = 9, .alarms = 2, .alarm_seed = 70 - i};
         parts[i].claims[2 + i] =
             (struct tally_claim){.judged = 5, .alarms = 1, .alarm_seed = 90 + i};
@@ -321,6 +323,8 @@ static void a_sum_is_the_same_in_any_order(void **state)
         tally_add(&to[i], &parts[1 - i]);
     }
     assert_memory_equal(&to[0], &to[1], sizeof(to[0]));
+    assert_int_equal(to[0].broken, 2);
+    assert_int_equal(to[0].broken_seed, 30);
     assert_int_equal(to[0].claims[1].alarm_seed, 69);
     assert_int_equal(to[0].claims[2].alarm_seed, 90);
     assert_int_equal(to[0].claims[3].alarm_seed, 91);

@@ -38,24 +38,25 @@ struct gate_options tally_options(uint64_t seed)
     return o;
 }
 
-static bool run(struct tally *t, const struct gate_options *o, struct gate *g)
-{
-    struct error err = {0};
-    if (!gate_run(o, g, &err)) {
-        gate_release(g);
-        t->broken++;
-        return false;
-    }
-    t->records += g->journal->attempt_count + g->journal->request_count;
-    t->virtual_ns += g->length_ns;
-    return true;
-}
-
 /* Of several gates the one of the smallest seed is named: the same one, in whatever order they were
  * judged. */
 static bool is_named(uint64_t count, uint64_t named, uint64_t seed)
 {
     return count == 0 || seed < named;
+}
+
+static bool run(struct tally *t, uint64_t seed, const struct gate_options *o, struct gate *g)
+{
+    struct error err = {0};
+    if (!gate_run(o, g, &err)) {
+        gate_release(g);
+        if (is_named(t->broken++, t->broken_seed, seed))
+            t->broken_seed = seed;
+        return false;
+    }
+    t->records += g->journal->attempt_count + g->journal->request_count;
+    t->virtual_ns += g->length_ns;
+    return true;
 }
 
 static void count_claim(struct tally_claim *c, const struct judged *d, uint64_t seed)
@@ -72,7 +73,7 @@ void tally_right(struct tally *t, uint64_t seed, bool by_hand)
     struct gate_options o = tally_options(seed);
     struct gate g;
     o.by_hand = by_hand;
-    if (!run(t, &o, &g))
+    if (!run(t, seed, &o, &g))
         return;
     t->gates++;
     t->repeated += g.repeated;
@@ -92,7 +93,7 @@ void tally_level(struct tally *t, uint64_t seed, size_t level)
     struct gate_options o = tally_options(seed);
     struct gate g;
     o.level = tally_levels[level];
-    if (!run(t, &o, &g))
+    if (!run(t, seed, &o, &g))
         return;
     t->level_gates++;
     for (size_t i = 0; i < g.judgement->verdict_count; i++) {
@@ -152,7 +153,7 @@ void tally_defect(struct tally *t, size_t index, const struct tally_defect_type 
         d->not_drawn++;
         return;
     }
-    if (!run(t, &o, &g))
+    if (!run(t, seed, &o, &g))
         return;
     enum verdict_kind kind = gate_verdict(g.judgement, type->claim, NULL);
     d->gates++;
@@ -213,6 +214,8 @@ void tally_add(struct tally *to, const struct tally *from)
     to->level_gates += from->level_gates;
     to->records += from->records;
     to->virtual_ns += from->virtual_ns;
+    if (from->broken > 0 && is_named(to->broken, to->broken_seed, from->broken_seed))
+        to->broken_seed = from->broken_seed;
     to->broken += from->broken;
     for (size_t i = 0; i < TALLY_CLAIMS_MOST; i++)
         add_claim(&to->claims[i], &from->claims[i]);

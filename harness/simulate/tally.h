@@ -40,7 +40,9 @@ struct tally_defect {
 };
 struct tally {
     uint64_t gates, gates_alarmed, gates_pass, gates_inconclusive, repeated, level_gates;
-    uint64_t records, virtual_ns, broken;
+    uint64_t records, virtual_ns;
+    uint64_t broken; /* gates that could not be run at all */
+    uint64_t broken_seed;
     struct tally_claim claims[TALLY_CLAIMS_MOST];
     struct tally_defect defects[TALLY_DEFECTS_MOST];
 };
