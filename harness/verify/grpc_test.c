@@ -29,11 +29,14 @@ static void open_on(struct whole *w, const struct edge_policy *edge, const char 
                (const char *const[]){"code", "CANCEL", NULL});
     whole_step(w, phase, STEP_FAULT, "goaway", "payments",
                (const char *const[]){"last", "none", NULL});
+    whole_step(w, phase, STEP_FAULT, "reset", "payments",
+               (const char *const[]){"when", "request_head", NULL});
     plan_number_faults(w->s);
 }
 #define FAULT_REFUSED 1
 #define FAULT_CANCEL 2
 #define FAULT_GOAWAY 3
+#define FAULT_RESET 4
 
 static void end_call(struct whole *w, uint64_t at_us, const struct ending *e)
 {
@@ -197,6 +200,53 @@ static void an_answer_that_is_not_the_last_trys_fails(void **state)
     whole_are(&w, "retry.must", VERDICT_FAIL, WHY_NONE, "another answer");
 }
 
+/* A call whose one try that was seen ended as ${x} says, and what the mesh says of the next one. */
+static void end_by_loss(struct whole *w, uint64_t at_us, struct attempt_record x)
+{
+    uint64_t id = whole_request(w, at_us, at_us + 10 * MS,
+                                (struct request_record){.grpc_status = UNAVAILABLE + 1,
+                                                        .grpc_where = 1,
+                                                        .body_class = BODY_CONNECT_TERMINATED});
+    x.stream = 5;
+    x.endpoint = 1;
+    x.conn = 7;
+    whole_try(w, id, at_us + MS, at_us + 2 * MS, x);
+}
+
+static void reset_connection(struct whole *w, uint64_t at_us)
+{
+    uint64_t id = whole_request(w, at_us - MS, at_us + 30 * MS,
+                                (struct request_record){.grpc_status = 1, .grpc_where = 2});
+    whole_try(w, id, at_us - MS / 2, at_us,
+              (struct attempt_record){
+                  .endpoint = 1, .conn = 7, .stream = 7, .outcome = OUTCOME_RESET_BY_FAULT});
+    whole_try(w, id, at_us + 20 * MS, at_us + 21 * MS,
+              (struct attempt_record){
+                  .k = 2, .status = 200, .stream = 1, .grpc_status = 1, .grpc_where = 2});
+}
+
+/* The retry was on its way over a connection when that was reset: nobody read it. But of the reset
+ * that ended the seen try the mesh knew before it could retry. */
+static void a_retry_that_the_reset_of_its_connection_lost_is_no_witness(void **state)
+{
+    static const struct attempt_record codes = {
+        .status = 200, .grpc_status = UNAVAILABLE + 1, .grpc_where = 1};
+    static const struct attempt_record lost = {.fault = FAULT_RESET,
+                                               .outcome = OUTCOME_RESET_BY_FAULT};
+    struct whole w;
+    struct edge_policy edge = whole_policy(FLAVOUR_ENVOY, RETRY_GRPC_UNAVAILABLE | RETRY_RESET);
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++) {
+        open_on(&w, &edge, "grpc", "retries");
+        end_calls(&w, 12, (struct ending){.code = UNAVAILABLE, .tries = 3});
+        end_by_loss(&w, 10 * S, i == 2 ? lost : codes);
+        if (i > 0)
+            reset_connection(&w, 10 * S + (i == 2 ? 2 * MS : 9 * MS));
+        whole_are(&w, "retry.must", i == 1 ? VERDICT_PASS : VERDICT_FAIL, WHY_NONE,
+                  i == 1 ? "12 of 12" : "not retried");
+    }
+}
+
 /* Calls that nobody answers, every one cut at ${cut_us}, with ${code} for the client. */
 static void held(struct whole *w, const char *protocol, uint64_t cut_us, uint16_t code,
                  enum body_class body)
@@ -297,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_refused_stream_and_a_goaway_must_be_retried_a_cancelled_one_not),
         cmocka_unit_test(a_stream_lost_by_an_unknown_code_is_no_evidence),
         cmocka_unit_test(an_answer_that_is_not_the_last_trys_fails),
+        cmocka_unit_test(a_retry_that_the_reset_of_its_connection_lost_is_no_witness),
         cmocka_unit_test(a_grpc_call_times_out_as_unavailable_on_an_envoy),
         cmocka_unit_test(an_early_14_of_another_text_is_no_early_timeout),
         cmocka_unit_test(an_ok_that_no_endpoint_gave_is_dishonest),

@@ -142,6 +142,8 @@ static bool must_have_gone_on(const struct edge_policy *edge, const struct windo
     /* A try before or after it may have ended at a dead endpoint. */
     if ((!own || x->r->n_mesh == 0) && retry_dead_any(w, r))
         return false;
+    if (!own && window_may_have_lost(w, r, x))
+        return false;
     if (body_too_big(edge, r) || retry_limit_may_refuse(&t->limit, w, r, x->lo_ns) ||
         (rate_refused(edge, r) && !own) || near_ejection(w, t, x))
         return false;
@@ -169,7 +171,8 @@ static bool was_swapped(const struct edge_policy *edge, const struct window *w,
            last->left_ns == 0 && r->done_ns != 0 && r->r->end == END_COMPLETE &&
            !window_same_answer(r, last) && r->n_mesh <= r->seen &&
            !window_timer_ended(w, r, true) &&
-           (last->place > edge->retry.attempts.number || !retry_dead_any(w, r));
+           (last->place > edge->retry.attempts.number ||
+            (!retry_dead_any(w, r) && !window_may_have_lost(w, r, last)));
 }
 
 static void look_at(const struct edge_policy *edge, const struct window *w, const struct request *r,

@@ -122,6 +122,11 @@ bool window_timed_out(const struct window *w, const struct request *r);
 /* The same, and it cannot be another's: 14 is Envoy's word for a lost connection too, and an
  * endpoint's own; there the text must tell. */
 bool window_says_timeout(const struct window *w, const struct request *r);
+/* Behind ${last}, which was seen, one more try of ${r} may have been on its way when a reset ended
+ * all streams of the connection that it was sent on: nobody reads it, and the mesh says that it was
+ * lost. HTTP/2; the reset is not the one that ended a try of ${r} itself: of that one the mesh
+ * knew before it tried again. */
+bool window_may_have_lost(const struct window *w, const struct request *r, const struct try *last);
 /* Linkerd's own answer where all endpoints were shut, or its time was up: no try gave it. */
 bool window_failed_fast(const struct window *w, const struct request *r);
 /* Status 500 or more, or a grpc-status that is not OK. */

@@ -3,6 +3,8 @@
  * Envoy, linkerd-measured.md 1). */
 #include "verify/window.h"
 
+#include "base/clock.h"
+
 /* grpc-status values (grpc/doc/statuscodes.md). */
 enum {
     GRPC_CANCELLED = 1,
@@ -13,6 +15,8 @@ enum {
 };
 /* Envoy takes each of these words for any reset of a stream (policy-semantics.md A1). */
 #define ANY_RESET (RETRY_5XX | RETRY_GATEWAY_ERROR | RETRY_RESET)
+
+#define LOST_BEFORE_NS (30 * NS_PER_S) /* as long as a client waits */
 
 /* The code of our RST_STREAM is not in the record of the try, but the fault that sent it knows. */
 static enum failure_stream stream_of(const struct step *fault)
@@ -144,4 +148,38 @@ bool window_says_timeout(const struct window *w, const struct request *r)
 bool window_is_error(const struct request *r)
 {
     return r->r->status >= 500 || r->r->grpc_status > 1;
+}
+
+static bool ends_connection(const struct window *w, const struct try *x)
+{
+    bool reset = x->r->outcome == OUTCOME_RESET_BY_FAULT || x->r->outcome == OUTCOME_UPSTREAM_RESET;
+    const struct step *fault = window_fault(w, x->r->fault);
+    return reset && x->r->stream != 0 && (fault == NULL || strcmp(fault->word, "rst_stream") != 0);
+}
+
+static bool ended_with(const struct window *w, const struct request *r, const struct try *reset)
+{
+    for (const struct try *x = window_first(w, r); x != NULL; x = window_after(w, x))
+        if (x->r->endpoint == reset->r->endpoint && x->r->conn == reset->r->conn &&
+            ends_connection(w, x))
+            return true;
+    return false;
+}
+
+bool window_may_have_lost(const struct window *w, const struct request *r, const struct try *last)
+{
+    const struct track *t = w->track;
+    if (last->r->stream == 0 || r->r->body_class != BODY_CONNECT_TERMINATED)
+        return false;
+    /* What a fault delays first is reset long after its head. */
+    uint64_t from_ns = r->start_ns > LOST_BEFORE_NS ? r->start_ns - LOST_BEFORE_NS : 0;
+    for (uint32_t i = track_try_at(t, from_ns); i < t->try_count; i++) {
+        const struct try *x = &t->tries[i];
+        if (x->head_ns >= r->done_ns)
+            break;
+        if (ends_connection(w, x) && x->out_ns >= last->head_ns && x->out_ns <= r->done_ns &&
+            !ended_with(w, r, x))
+            return true;
+    }
+    return false;
 }
