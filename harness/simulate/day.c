@@ -18,7 +18,7 @@ struct day {
     const char *edge_text;
     size_t phase_count;
     size_t deadly_until; /* an endpoint is dead up to the end of that phase, from 0 */
-    bool keys;
+    bool keys, grpc;
     struct rng rng;
     struct rng rng_keys; /* apart: the days themselves are the same with keys and without */
 };
@@ -53,16 +53,75 @@ static struct step step(struct day *d, enum step_kind kind, const char *word, co
     return step_make(d->p, kind, word, on, d->s->source, keys);
 }
 
+/* One of the endpoints, or all. */
+static const char *draw_place(struct day *d)
+{
+    if (below(d, 3) == 0)
+        return d->edge->to;
+    return arena_printf(&d->p->arena, "%s/%llu", d->edge->to,
+                        (unsigned long long)below(d, d->edge->endpoints) + 1);
+}
+
+/* Some requests or tries alone. */
+static struct step narrowed(struct day *d, struct step s, const char *tag)
+{
+    if (tag != NULL && below(d, 2) == 0)
+        step_set_json(d->p, &s, "match", json_pack("{s:s}", "tag", tag));
+    if (below(d, 3) == 0)
+        step_set_json(d->p, &s, "first", json_integer((json_int_t)below(d, 2) + 1));
+    return s;
+}
+
+/* The same for calls of gRPC, which know codes in heads and in trailers. */
+static struct step draw_grpc_fault(struct day *d, const char *tag, bool deadly)
+{
+    static const char *const codes[] = {"CANCELLED",         "UNKNOWN",
+                                        "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
+                                        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
+                                        "INTERNAL",          "UNAVAILABLE",
+                                        "UNAVAILABLE",       "DATA_LOSS"},
+                             *const statuses[] = {"500", "503", "504", "429"},
+                             *const whens[] = {"request_head", "response_head", "accept"},
+                             *const wheres[] = {"headers", "headers", "trailers"};
+    const char *on = draw_place(d);
+    switch (below(d, deadly ? 8 : 7)) {
+    case 0:
+        return narrowed(
+            d, step(d, STEP_FAULT, "latency", on, (const char *const[]){"add", draw_time(d), NULL}),
+            tag);
+    case 1:
+        return narrowed(d, step(d, STEP_FAULT, "blackhole", on, NULL), tag);
+    case 2: {
+        const char *when = pick(d, whens, COUNT_OF(whens));
+        struct step s = step(d, STEP_FAULT, "reset", on, (const char *const[]){"when", when, NULL});
+        return strcmp(when, "accept") == 0 ? s : narrowed(d, s, tag);
+    }
+    case 3:
+        return narrowed(
+            d,
+            step(d, STEP_FAULT, "abort", on,
+                 (const char *const[]){"status", pick(d, statuses, COUNT_OF(statuses)), NULL}),
+            tag);
+    case 7:
+        return step(d, STEP_FAULT, "refuse", on, NULL);
+    default:
+        return narrowed(d,
+                        step(d, STEP_FAULT, "abort", on,
+                             (const char *const[]){"grpc", pick(d, codes, COUNT_OF(codes)), "where",
+                                                   pick(d, wheres, COUNT_OF(wheres)), NULL}),
+                        tag);
+    }
+}
+
 /* ${deadly}: endpoints may be taken down: by one fault of a phase, for a dead one shows no other.
  */
 static struct step draw_fault(struct day *d, const char *tag, bool deadly)
 {
     static const char *const statuses[] = {"500", "502", "503", "503", "504", "400", "429"},
                              *const whens[] = {"request_head", "response_head", "accept"};
-    const char *on = d->edge->to;
-    if (below(d, 3) != 0)
-        on = arena_printf(&d->p->arena, "%s/%llu", d->edge->to,
-                          (unsigned long long)below(d, d->edge->endpoints) + 1);
+    if (d->grpc)
+        return draw_grpc_fault(d, tag, deadly);
+    const char *on = draw_place(d);
     struct step s;
     switch (below(d, deadly ? 8 : 7)) {
     case 0:
@@ -93,11 +152,7 @@ static struct step draw_fault(struct day *d, const char *tag, bool deadly)
     default:
         return step(d, STEP_FAULT, "refuse", on, NULL); /* a listener knows no requests */
     }
-    if (tag != NULL && below(d, 2) == 0)
-        step_set_json(d->p, &s, "match", json_pack("{s:s}", "tag", tag));
-    if (below(d, 3) == 0)
-        step_set_json(d->p, &s, "first", json_integer((json_int_t)below(d, 2) + 1));
-    return s;
+    return narrowed(d, s, tag);
 }
 
 static struct load_plan draw_load(struct day *d, const char *tag)
@@ -113,6 +168,10 @@ static struct load_plan draw_load(struct day *d, const char *tag)
         .connections = 8,
         .clients = 1,
     };
+    if (d->grpc) {
+        load.protocol = "grpc";
+        load.call = "shop.Payments/Charge";
+    }
     INVARIANT(place_parse(d->edge_text, &d->p->arena, &load.on, NULL));
     load.closed = below(d, 4) == 0;
     if (load.closed) {
@@ -211,6 +270,7 @@ void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *ed
                     .edge = edge,
                     .edge_text = arena_printf(&p->arena, "%s -> %s", edge->from, edge->to),
                     .keys = keys,
+                    .grpc = strcmp(s->lab.services[0].protocol, "grpc") == 0,
                     .rng = rng_for(seed, STREAM, 0, 0, 0),
                     .rng_keys = rng_for(seed, STREAM, 1, 0, 0)};
     d.phase_count = 2 + below(&d, PHASES_MOST - 1);

@@ -9,7 +9,8 @@
 #include "policy/policy.h"
 
 /* Fills ${s}'s phases (in ${p}'s arena). Pure of the seed. ${keys}: some faults have a share, a
- * number of times, a streak, or are carried on to the end of a later phase. */
+ * number of times, a streak, or are carried on to the end of a later phase. Where the service of
+ * ${s}'s lab speaks gRPC the load does, and the faults are those of gRPC. */
 void day_phases(struct plan *p, struct scenario *s, const struct edge_policy *edge, uint64_t seed,
                 bool keys);
 

@@ -4,6 +4,7 @@
 
 #define PPM_OF_PERCENT 10000
 #define LIMITS_STREAM UINT64_C(0x6c696d697473)
+#define GRPC_STREAM UINT64_C(0x67727063)
 
 static struct value value(uint64_t number, uint32_t line)
 {
@@ -199,6 +200,29 @@ struct edge_policy draw_policy(struct rng *rng, enum flavour flavour)
     else
         draw_envoy_budget(&own, &e);
     return e;
+}
+
+void draw_grpc(uint64_t seed, struct edge_policy *e)
+{
+    static const uint32_t lists[] = {
+        RETRY_CONNECT_FAILURE | RETRY_REFUSED_STREAM | RETRY_GRPC_UNAVAILABLE |
+            RETRY_GRPC_CANCELLED,
+        RETRY_GRPC_UNAVAILABLE,
+        RETRY_GRPC_RESOURCE_EXHAUSTED | RETRY_GRPC_INTERNAL,
+        RETRY_GRPC_DEADLINE_EXCEEDED | RETRY_GRPC_CANCELLED | RETRY_RESET,
+        RETRY_5XX | RETRY_GRPC_UNAVAILABLE,
+        RETRY_5XX,
+        RETRY_GATEWAY_ERROR | RETRY_CONNECT_FAILURE | RETRY_GRPC_INTERNAL,
+        RETRY_RESET_BEFORE_REQUEST | RETRY_CONNECT_FAILURE | RETRY_GRPC_DEADLINE_EXCEEDED,
+    };
+    struct rng rng = rng_for(seed, GRPC_STREAM, 0, 0, 0);
+    uint32_t on = lists[rng_below(&rng, COUNT_OF(lists))];
+    struct value max_requests = e->pool.max_requests, max_retries = e->pool.max_retries;
+    e->pool = (struct pool_rule){.max_requests = max_requests, .max_retries = max_retries};
+    if (e->retry.attempts.number == 0)
+        return;
+    e->retry.on = on;
+    e->retry.codes = (struct status_set){{0}};
 }
 
 bool draw_is_safe(const struct edge_policy *edge)

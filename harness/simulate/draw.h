@@ -11,6 +11,10 @@
 /* ${flavour}: FLAVOUR_ENVOY or FLAVOUR_LINKERD. Text is constant. */
 struct edge_policy draw_policy(struct rng *rng, enum flavour flavour);
 
+/* Makes it the policy of a service that speaks gRPC: other words for its retries, where it has any,
+ * and no limit of connections, which such calls share. Envoy's. */
+void draw_grpc(uint64_t seed, struct edge_policy *edge);
+
 /* Retried is only what was certainly not processed. */
 bool draw_is_safe(const struct edge_policy *edge);
 

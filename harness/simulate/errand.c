@@ -57,7 +57,10 @@ uint32_t errand_new(struct scene *s, uint32_t load, const char *tag, uint64_t du
         .load = load,
         .phase = s->phase_id,
         .visit = NO_VISIT,
+        .grpc = s->loads[load].grpc,
     };
+    f->r.path = s->loads[load].path;
+    f->r.protocol = f->grpc ? REQUEST_HTTP2 : REQUEST_HTTP1;
     return index;
 }
 
@@ -87,6 +90,8 @@ static void give_conn(struct scene *s, struct errand *f, bool kept)
     if (!f->has_conn)
         return;
     f->has_conn = false;
+    if (f->grpc)
+        return; /* shared: it stays */
     f->conn.carried++;
     if (kept && !pool_is_last(&s->model.pool, f->conn.carried) &&
         h->idle_count < COUNT_OF(h->idle)) {
@@ -108,6 +113,10 @@ static void drop_idle(struct scene *s, uint32_t host)
 static bool take_conn(struct scene *s, struct errand *f)
 {
     struct scene_host *h = &s->hosts[f->host];
+    if (f->grpc) {
+        stream_take(s, f);
+        return true;
+    }
     if (h->idle_count > 0) {
         f->conn = h->idle[--h->idle_count];
     } else {
@@ -190,6 +199,8 @@ static void answer_made(struct scene *s, uint32_t index, enum why why)
     try_cancel(s, &s->errands[index]);
     answer(s, index, status, linkerd || status == 200 ? BODY_OWN : rows[why].body, marks,
            END_COMPLETE);
+    if (s->errands[index].grpc)
+        stream_made(&s->errands[index]);
 }
 
 static bool retry_follows(struct scene *s, uint32_t index)
@@ -247,7 +258,13 @@ static void connected(struct scene *s, uint32_t index)
         set_alarm(s, index);
     uint64_t leg_ns = noise_leg_ns(&s->noise);
     uint64_t cut_ns = timeout_try_at_ns(&s->model.timeout, &f->clock);
-    const struct rig *rig = rigs_connect(&s->rigs, f->host, s->now_ns);
+    if (f->grpc && stream_is_lost(s, f)) {
+        f->result = (struct try_result){.end = TRY_RESET, .grpc_status = TRY_NO_GRPC};
+        scene_add(s, EVENT_ANSWER, index, f->epoch, s->hosts[f->host].lost_ns);
+        return;
+    }
+    const struct rig *rig =
+        f->grpc ? stream_connect(s, f) : rigs_connect(&s->rigs, f->host, s->now_ns);
     if (rig != NULL) {
         uint64_t ends_ns =
             rig->kind == RIG_ACCEPT ? visit_accept_reset(s, f->host, rig) : s->now_ns;
@@ -356,7 +373,7 @@ static void try_pick(struct scene *s, uint32_t index)
         refused_by_rate(s, index);
         return;
     }
-    if (rigs_connect(&s->rigs, f->host, s->now_ns) != NULL)
+    if (!f->grpc && rigs_connect(&s->rigs, f->host, s->now_ns) != NULL)
         drop_idle(s, f->host);
     if (take_conn(s, f))
         connected(s, index);
@@ -394,6 +411,8 @@ static void on_passed(struct scene *s, uint32_t index, bool broke)
         if (retry_follows(s, index))
             return;
     }
+    f->r.grpc_status = f->code;
+    f->r.grpc_where = f->where;
     answer(s, index, f->result.status, BODY_OWN, mark, broke ? END_TRUNCATED : END_COMPLETE);
 }
 

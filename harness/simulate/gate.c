@@ -47,14 +47,16 @@ static const char *draw_method(const struct edge_policy *edge, uint64_t seed)
     return rng_below(&rng, draw_is_safe(edge) ? 2 : 8) == 0 ? "POST" : "GET";
 }
 
-static bool make_day(const struct edge_policy *edge, uint64_t seed, bool keys, struct plan **ret,
-                     struct error *err)
+static bool make_day(const struct edge_policy *edge, uint64_t seed, const struct gate_options *o,
+                     struct plan **ret, struct error *err)
 {
     struct plan *p = plan_new();
     fill_scenario(p, edge, DEPTH_QUICK);
     p->scenarios[0].name = "a game day";
     p->scenarios[0].from_policy = false;
-    day_phases(p, &p->scenarios[0], edge, seed, keys);
+    if (o->grpc)
+        p->scenarios[0].lab.services[0].protocol = "grpc";
+    day_phases(p, &p->scenarios[0], edge, seed, o->keys);
     if (!plan_check(p, err)) {
         plan_free(p);
         return false;
@@ -166,8 +168,10 @@ bool gate_run(const struct gate_options *o, struct gate *ret, struct error *err)
     struct gate *g = ret;
     struct judge_options judge = {.level = o->level};
     uint64_t seed = rng_next(&rng);
+    if (o->by_hand && o->grpc)
+        draw_grpc(seed, &g->edge);
     const char *method = o->method != NULL ? o->method : draw_method(&g->edge, o->seed);
-    if (o->by_hand ? !make_day(&g->edge, seed, o->keys, &g->plan, err)
+    if (o->by_hand ? !make_day(&g->edge, seed, o, &g->plan, err)
                    : !make_plan(&g->edge, o->depth, seed, method, &g->plan, err))
         return false;
     g->journal = new_journal(g->plan, &g->edge, o->by_json);

@@ -16,6 +16,7 @@ struct gate_options {
     enum depth depth;
     bool loses;
     bool by_hand; /* a game day at random (day.h) instead of the plan that the policy asks for */
+    bool grpc;    /* its load speaks gRPC, and its policy has words for that; Envoy only */
     bool keys;    /* its faults have keys that say how many requests meet them, and for how long */
     /* The plan is in the journal, and judged as it is read there, as that of a run is; else the
      * journal has none, and the plan is judged as it was generated: the same, with less work. */

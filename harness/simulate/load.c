@@ -1,6 +1,7 @@
 /* The load generator's side: when each request of a phase is due. */
 #include "simulate/scene.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,16 @@ static uint16_t verb_of(const char *method)
     return method != NULL && strcmp(method, "POST") == 0 ? VERB_POST : VERB_GET;
 }
 
+/* "shop.Payments/Charge": gRPC has it as its path, and knows only POST. */
+static void call_of(struct scene *s, struct scene_load *l)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "/%s", l->plan->call);
+    l->grpc = true;
+    l->verb = VERB_POST;
+    l->path = journal_add_name(s->journal, path);
+}
+
 void scene_load_begin(struct scene *s, const struct phase *phase, uint64_t end_ns)
 {
     const struct load_plan *plans = phase->loads != NULL ? phase->loads : s->scenario->loads;
@@ -40,6 +51,8 @@ void scene_load_begin(struct scene *s, const struct phase *phase, uint64_t end_n
         struct scene_load *l = &s->loads[i];
         *l = (struct scene_load){
             .plan = &plans[i], .verb = verb_of(plans[i].method), .end_ns = end_ns};
+        if (plans[i].protocol != NULL && strcmp(plans[i].protocol, "grpc") == 0)
+            call_of(s, l);
         draw_tags(s, l);
         if (l->plan->closed) {
             for (uint32_t u = 0; u < l->plan->users; u++)

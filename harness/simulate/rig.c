@@ -44,9 +44,32 @@ static bool is_key(const struct step *s, const char *name, const char *value)
     return text != NULL && strcmp(text, value) == 0;
 }
 
+/* A number, or the name that the suite may have written. */
+static uint16_t grpc_plus_1(const struct step *s)
+{
+    static const char *const names[] = {
+#define GRPC_STATUS(number, name) [number] = (name),
+#include "base/grpc_status.def"
+#undef GRPC_STATUS
+    };
+    const char *text = key(s, "grpc");
+    for (size_t i = 0; text != NULL && i < COUNT_OF(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (uint16_t)(i + 1);
+    return (uint16_t)(number(s, "grpc") + 1);
+}
+
 static bool read_kind(const struct step *s, struct rig *r)
 {
     const char *when = key(s, "when");
+    if (strcmp(s->word, "abort") == 0 && json_object_get(s->keys, "grpc") != NULL) {
+        r->kind = RIG_STATUS;
+        r->works = is_key(s, "reply", "after");
+        r->status = 200;
+        r->grpc = grpc_plus_1(s);
+        r->in_trailers = is_key(s, "where", "trailers");
+        return true;
+    }
     if (strcmp(s->word, "abort") == 0 && json_object_get(s->keys, "status") != NULL) {
         r->kind = RIG_STATUS;
         r->works = is_key(s, "reply", "after");

@@ -29,6 +29,8 @@ struct rig {
     uint32_t fired;                /* so often up to now: what `times` counts */
     uint64_t share_ppm;            /* of requests, all tries alike */
     uint16_t status;
+    uint16_t grpc; /* plus 1: answers so, status 200; 0: no such key */
+    bool in_trailers;
     bool works; /* the backend had the request, and began its answer */
     uint64_t wait_ns;
     uint64_t from_ns, to_ns; /* of the clock of the scene */

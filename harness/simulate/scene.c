@@ -13,7 +13,7 @@ static const enum noise_who whose[EVENT_KINDS] = {
     [EVENT_DONE] = NOISE_LOAD,   [EVENT_GIVE_UP] = NOISE_LOAD, [EVENT_EXPIRE] = NOISE_MESH,
     [EVENT_ANSWER] = NOISE_MESH, [EVENT_BREAK] = NOISE_MESH,   [EVENT_REFUSED] = NOISE_MESH,
     [EVENT_CUT] = NOISE_MESH,    [EVENT_HEAD] = NOISE_PROXY,   [EVENT_OUT] = NOISE_PROXY,
-    [EVENT_LEFT] = NOISE_PROXY,  [EVENT_SCRAPE] = NOISE_MESH,
+    [EVENT_LEFT] = NOISE_PROXY,  [EVENT_SCRAPE] = NOISE_MESH,  [EVENT_DOWN] = NOISE_WHO,
 };
 
 static void on_stall(void *cookie, enum noise_who who, uint64_t due_ns, uint64_t late_ns)
@@ -173,6 +173,9 @@ static void handle(struct scene *s, const struct event *e)
     case EVENT_OUT:
     case EVENT_LEFT:
         visit_event(s, e);
+        return;
+    case EVENT_DOWN:
+        stream_cut(s, e->index, 0);
         return;
     case EVENT_SCRAPE:
         if (s->phase == NULL && s->phase_id > 0)

@@ -4,8 +4,8 @@
 /* One edge in virtual time: clients (scene.c, load.c), the mesh between (errand.c, made of
  * harness/model, so that a defect is the same change of configuration as in the builtin mesh), the
  * endpoints with their faults (visit.c), and the noise of a real machine. It writes the journal
- * that a real run would, and it judges nothing. One arm, HTTP/1.1, one proxy process; TLS, HTTP/2
- * and request bodies are not played: their faults never fire. */
+ * that a real run would, and it judges nothing. One arm, HTTP/1.1 or unary gRPC (stream.c), one
+ * proxy process; TLS and request bodies are not played: their faults never fire. */
 
 #include "journal/journal.h"
 #include "model/model.h"
@@ -38,12 +38,15 @@ enum scene_event {
     EVENT_OUT,
     EVENT_LEFT,
     EVENT_SCRAPE,
+    EVENT_DOWN, /* index: a host whose listener closes, with the connections that it had */
     EVENT_KINDS,
 };
 
 struct scene_load {
     const struct load_plan *plan;
     uint16_t verb;
+    bool grpc;
+    uint32_t path; /* name of the journal */
     uint64_t gap_ns, end_ns;
     const struct tagged **tags; /* in the order in which they are sent */
     size_t tag_count, tag_next;
@@ -59,6 +62,8 @@ struct scene_host {
     uint32_t open; /* chosen by a fault, and not ended */
     struct scene_conn idle[64];
     uint32_t idle_count, open_count;
+    struct scene_conn shared; /* by all gRPC calls to it; number 0: there is none */
+    uint64_t lost_ns;         /* when the mesh reads that the last one is lost */
     /* What the conductor sees of it, for awaits. */
     uint64_t last_ns, elsewhere, gap_ns, picks, picks_before;
 };
@@ -89,6 +94,9 @@ struct errand {
     uint64_t start_ns, queued_ns;
     bool in_retries, in_requests, has_conn, expired;
     bool breaks, broke; /* the answer under way will; and has, before it was read */
+    bool grpc;
+    uint16_t code; /* its grpc-status plus 1; 0: none, as of an HTTP status */
+    uint8_t where; /* in its head, or in trailers: as the records say it */
 };
 /* A try at an endpoint. */
 struct visit {
@@ -101,7 +109,7 @@ struct visit {
     uint64_t slow_ns; /* by a fault beside ${rig} */
     uint64_t left_ns; /* the mesh had gone before the try was read */
     uint16_t status;
-    bool read, ended, counted_open;
+    bool read, ended, counted_open, grpc;
 };
 
 struct scene {
@@ -183,6 +191,21 @@ void visit_event(struct scene *s, const struct event *e);
 void visit_leave(struct scene *s, uint32_t visit, uint32_t life);
 /* A connection that a fault reset at accept: when that was, for the mesh cannot know before. */
 uint64_t visit_accept_reset(struct scene *s, uint32_t host, const struct rig *rig);
+
+/* stream.c: gRPC calls, which share a connection to each endpoint. */
+void stream_take(struct scene *s, struct errand *f);
+/* The fault at connect that the call's connection meets; NULL: it is a good one, or an old one. */
+const struct rig *stream_connect(struct scene *s, const struct errand *f);
+/* True: its connection is lost, and the mesh has not read that yet. */
+bool stream_is_lost(const struct scene *s, const struct errand *f);
+/* All calls on the endpoint's connection end by its reset; ${fault}: by that one, 0: none. */
+void stream_cut(struct scene *s, uint32_t host, uint16_t fault);
+void stream_of_visit(struct visit *v, const struct errand *f);
+/* The answer that ${rig} (NULL: none) makes of the try, and what the mesh reads in its head. */
+void stream_answer(struct visit *v, struct errand *f, struct try_result *result);
+/* The mesh's own answer, as a caller of gRPC gets it. */
+void stream_made(struct errand *f);
+void visit_reset(struct scene *s, uint32_t visit, uint16_t fault);
 
 /* walk.c: a phase of the plan; ${again}: which repetition of the confirmation stage, 0: none. */
 void scene_walk(struct scene *s, uint32_t ordinal, uint32_t again);

@@ -9,6 +9,8 @@
 #define LINKERD_PERCENT 25
 #define LOSES_PERCENT 3
 #define SIGNIFICANT 1e-3
+#define GRPC_EACH 8 /* of so many game days one speaks gRPC */
+#define GRPC_NTH 5
 #define PLAIN_EACH 4    /* of so many game days one has no keys to its faults */
 #define BY_JSON_EACH 16 /* of so many gates one is judged by what its journal says of the plan */
 
@@ -35,6 +37,7 @@ struct gate_options tally_options(uint64_t seed)
     o.seed = rng_next(&rng);
     o.by_json = seed % BY_JSON_EACH == 0;
     o.keys = seed % PLAIN_EACH != 0;
+    o.grpc = o.flavour == FLAVOUR_ENVOY && seed % GRPC_EACH == GRPC_NTH;
     return o;
 }
 

@@ -4,6 +4,7 @@
 #define WORK_NS (80 * NS_PER_US)
 #define WORK_MORE_NS (120 * NS_PER_US)
 #define STREAK_SUCCESSES 2
+#define STREAM_CANCEL 8 /* RFC 9113 7 */
 
 static uint32_t take_slot(struct scene *s)
 {
@@ -20,6 +21,7 @@ static uint32_t take_slot(struct scene *s)
 
 static void free_slot(struct scene *s, uint32_t visit)
 {
+    s->visits[visit].ended = true;
     s->visits[visit].own++;
     s->visits_free[s->visit_free_count++] = visit;
 }
@@ -43,6 +45,8 @@ uint32_t visit_new(struct scene *s, uint32_t errand, uint32_t host)
     v->r.n_mesh = s->model.flavour == FLAVOUR_LINKERD ? 0 : (uint16_t)tries;
     v->r.verb = f->r.verb;
     v->r.how_tied = TIED_OWN_ID;
+    if (f->grpc)
+        stream_of_visit(v, f);
     return visit;
 }
 
@@ -80,6 +84,20 @@ static bool withholds(const struct scene_host *h, uint32_t limit)
     return (uint64_t)run + h->open + 1 >= limit;
 }
 
+/* As the streak guard of the fault proxy takes it (net/call.c). */
+static bool grpc_has_failed(const struct attempt_record *r)
+{
+    uint32_t code = r->grpc_where == 1 ? r->grpc_status - 1u : 0;
+    return code == 2 || code == 4 || code == 13 || code == 14 || code == 15;
+}
+
+static void note_left(struct visit *v, uint64_t left_ns)
+{
+    v->r.left = left_ns;
+    v->r.left_kind = v->grpc ? LEFT_RST_STREAM : LEFT_RST;
+    v->r.left_code = v->grpc ? STREAM_CANCEL : 0;
+}
+
 static void finish(struct scene *s, uint32_t visit, enum attempt_outcome outcome)
 {
     struct visit *v = &s->visits[visit];
@@ -88,7 +106,7 @@ static void finish(struct scene *s, uint32_t visit, enum attempt_outcome outcome
     if (v->counted_open)
         h->open--;
     if (outcome != OUTCOME_LEFT || held)
-        streak_add(h, outcome != OUTCOME_ANSWERED || v->r.status >= 500);
+        streak_add(h, outcome != OUTCOME_ANSWERED || v->r.status >= 500 || grpc_has_failed(&v->r));
     v->r.outcome = (uint16_t)outcome;
     write_down(s, SCENE_PROC_PROXY, &v->r);
     free_slot(s, visit);
@@ -156,8 +174,7 @@ static void on_head(struct scene *s, uint32_t visit)
     v->r.at = s->now_ns;
     observe(s, v->host);
     if (v->left_ns != 0) {
-        v->r.left = 1;
-        v->r.left_kind = LEFT_RST;
+        note_left(v, 1);
         finish(s, visit, OUTCOME_LEFT);
         return;
     }
@@ -189,6 +206,13 @@ static void on_out(struct scene *s, uint32_t visit)
     }
     if (kind == RIG_STARTED)
         outcome = OUTCOME_RESET_BY_FAULT;
+    if (v->grpc && kind == RIG_RESET) {
+        v->r.flags |= v->rig.works ? ATTEMPT_EFFECT : 0;
+        stream_cut(s, v->host, v->r.fault);
+        return;
+    }
+    if (v->grpc)
+        stream_answer(v, f, &result);
     v->r.out = s->now_ns - v->r.at;
     v->r.status = result.status;
     if (result.end == TRY_ANSWERED)
@@ -228,8 +252,7 @@ void visit_event(struct scene *s, const struct event *e)
         v->left_ns = s->now_ns;
         return;
     }
-    v->r.left = s->now_ns > v->r.at ? s->now_ns - v->r.at : 1;
-    v->r.left_kind = LEFT_RST;
+    note_left(v, s->now_ns > v->r.at ? s->now_ns - v->r.at : 1);
     finish(s, e->index, OUTCOME_LEFT);
 }
 
@@ -249,4 +272,16 @@ uint64_t visit_accept_reset(struct scene *s, uint32_t host, const struct rig *ri
                                   .closed_by = 2};
     journal_add(s->journal, SCENE_PROC_PROXY, RECORD_CONNECTION, &c);
     return c.at;
+}
+
+void visit_reset(struct scene *s, uint32_t visit, uint16_t fault)
+{
+    struct visit *v = &s->visits[visit];
+    if (!v->read) { /* on its way: nobody reads it any more */
+        free_slot(s, visit);
+        return;
+    }
+    v->r.out = s->now_ns > v->r.at ? s->now_ns - v->r.at : 1;
+    v->r.fault = fault;
+    finish(s, visit, OUTCOME_RESET_BY_FAULT);
 }

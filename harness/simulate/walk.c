@@ -103,6 +103,7 @@ static void tell_listeners(struct scene *s, uint64_t end_ns)
             if ((r->host != UINT32_MAX && r->host != h) || r->from_ns >= end_ns)
                 continue;
             tell_listener(s, r, h, r->from_ns, true);
+            scene_add(s, EVENT_DOWN, h, 0, r->from_ns);
             tell_listener(s, r, h, r->to_ns < end_ns ? r->to_ns : end_ns, false);
         }
     }
