@@ -82,6 +82,7 @@ static struct step draw_grpc_fault(struct day *d, const char *tag, bool deadly)
                                         "UNAVAILABLE",       "DATA_LOSS"},
                              *const statuses[] = {"500", "503", "504", "429"},
                              *const whens[] = {"request_head", "response_head", "accept"},
+                             *const ends[] = {"CANCEL", "INTERNAL_ERROR"},
                              *const wheres[] = {"headers", "headers", "trailers"};
     const char *on = draw_place(d);
     switch (below(d, deadly ? 8 : 7)) {
@@ -94,7 +95,12 @@ static struct step draw_grpc_fault(struct day *d, const char *tag, bool deadly)
     case 2: {
         const char *when = pick(d, whens, COUNT_OF(whens));
         struct step s = step(d, STEP_FAULT, "reset", on, (const char *const[]){"when", when, NULL});
-        return strcmp(when, "accept") == 0 ? s : narrowed(d, s, tag);
+        if (strcmp(when, "accept") == 0)
+            return s;
+        if (below(d, 2) == 0) /* the call alone, and not its connection */
+            s = step(d, STEP_FAULT, "rst_stream", on,
+                     (const char *const[]){"code", pick(d, ends, COUNT_OF(ends)), NULL});
+        return narrowed(d, s, tag);
     }
     case 3:
         return narrowed(

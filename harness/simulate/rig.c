@@ -77,6 +77,10 @@ static bool read_kind(const struct step *s, struct rig *r)
         r->wait_ns = duration(s, "after");
         return r->status >= 200;
     }
+    if (strcmp(s->word, "rst_stream") == 0) {
+        r->kind = RIG_STREAM;
+        return when == NULL && key(s, "code") != NULL && !is_key(s, "code", "REFUSED_STREAM");
+    }
     if (strcmp(s->word, "latency") == 0 && key(s, "add") != NULL) {
         r->kind = RIG_SLOW;
         r->works = true;

@@ -13,6 +13,7 @@ enum rig_kind {
     RIG_SLOW,    /* answers well, later */
     RIG_HOLD,    /* never answers */
     RIG_RESET,   /* RST before the head */
+    RIG_STREAM,  /* RST_STREAM before the head, of any code but REFUSED_STREAM */
     RIG_FIN,     /* closes before the head */
     RIG_STARTED, /* a head and three bytes, then RST */
     RIG_REFUSE,  /* the listener is down */

@@ -61,6 +61,25 @@ static void the_records_are_those_of_a_run(void **state)
     assert_true(made > 0 && late > 0 && left > 0 && http > 0);
 }
 
+/* RST_STREAM leaves the connection, and the calls that follow on it, alone. */
+static void a_call_may_be_reset_alone(void **state)
+{
+    size_t alone = 0;
+    (void)state;
+    for (uint64_t nth = 0; nth < DAYS && alone == 0; nth++) {
+        struct gate g;
+        run(&g, nth, NULL);
+        const struct attempt_record *reset = NULL;
+        for (size_t i = 0; i < g.journal->attempt_count && alone == 0; i++) {
+            const struct attempt_record *x = &g.journal->attempts[i].r;
+            alone += reset != NULL && x->conn == reset->conn && x->at > reset->at + reset->out;
+            reset = x->outcome == OUTCOME_RESET_BY_FAULT ? x : reset;
+        }
+        gate_release(&g);
+    }
+    assert_true(alone > 0);
+}
+
 /* Of two tries on one connection that ended by one reset. */
 static bool is_shared(const struct attempt_record *a, const struct attempt_record *b)
 {
@@ -122,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_records_are_those_of_a_run),
+        cmocka_unit_test(a_call_may_be_reset_alone),
         cmocka_unit_test(a_reset_ends_all_calls_on_the_connection),
         cmocka_unit_test(a_mesh_that_takes_codes_amiss_is_caught),
     };

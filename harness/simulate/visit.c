@@ -199,10 +199,10 @@ static void on_out(struct scene *s, uint32_t visit)
     enum attempt_outcome outcome = OUTCOME_ANSWERED;
     if (kind == RIG_STATUS)
         result.status = v->rig.status;
-    if (kind == RIG_RESET || kind == RIG_FIN) {
-        result.end = kind == RIG_RESET ? TRY_RESET : TRY_EOF;
+    if (kind == RIG_RESET || kind == RIG_STREAM || kind == RIG_FIN) {
+        result.end = kind == RIG_FIN ? TRY_EOF : TRY_RESET;
         result.status = 0;
-        outcome = kind == RIG_RESET ? OUTCOME_RESET_BY_FAULT : OUTCOME_CLOSED_BY_FAULT;
+        outcome = kind == RIG_FIN ? OUTCOME_CLOSED_BY_FAULT : OUTCOME_RESET_BY_FAULT;
     }
     if (kind == RIG_STARTED)
         outcome = OUTCOME_RESET_BY_FAULT;
@@ -211,7 +211,7 @@ static void on_out(struct scene *s, uint32_t visit)
         stream_cut(s, v->host, v->r.fault);
         return;
     }
-    if (v->grpc)
+    if (v->grpc && kind != RIG_STREAM)
         stream_answer(v, f, &result);
     v->r.out = s->now_ns - v->r.at;
     v->r.status = result.status;
