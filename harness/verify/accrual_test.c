@@ -88,6 +88,32 @@ static void a_gate_that_may_have_been_shut_before_is_no_witness(void **state)
     is(&f, "accrual", VERDICT_FAIL, "2 of 2 penalties were too short");
 }
 
+/* Under way at the last success, it may have failed after it: then the second of those that came
+ * later filled the count, not the third. Where it ended before that success it says nothing. */
+static void a_failure_that_was_under_way_at_a_success_counts_after_it(void **state)
+{
+    static const struct made late = {1250, 0, 0, 1, 503};
+    static const struct {
+        double left_ms;
+        enum verdict_kind kind;
+        const char *text;
+    } rows[] = {
+        {120, VERDICT_INCONCLUSIVE, "2 of 2 runs before a penalty may have been longer"},
+        {30, VERDICT_FAIL, "2 of 2 penalties were too short"},
+    };
+    struct fixture f;
+    (void)state;
+    for (size_t k = 0; k < COUNT_OF(rows); k++) {
+        shut_twice(&f, &elsewhere, &late);
+        for (int i = 0; i < 2; i++) {
+            double at = 3000 * i;
+            struct made cut = {at + 25, 0, at + rows[k].left_ms, 1, 0};
+            add_request(&f, at + 25, at + rows[k].left_ms + 1, 504, BODY_OWN, &cut, 1);
+        }
+        is(&f, "accrual", rows[k].kind, rows[k].text);
+    }
+}
+
 /* Both tries of the third request were read late, at once: the first had been cut by then, and the
  * second may have begun, and filled the count, any time since the request did. */
 static void a_try_that_was_read_late_with_the_one_before_filled_the_count_before(void **state)
@@ -390,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_retry_on_the_same_host_leaves_it_open),
         cmocka_unit_test(a_run_that_may_have_been_longer_leaves_it_open),
         cmocka_unit_test(a_gate_that_may_have_been_shut_before_is_no_witness),
+        cmocka_unit_test(a_failure_that_was_under_way_at_a_success_counts_after_it),
         cmocka_unit_test(a_try_that_was_read_late_with_the_one_before_filled_the_count_before),
         cmocka_unit_test(a_try_that_was_under_way_leaves_it_open),
         cmocka_unit_test(each_penalty_is_twice_the_one_before),

@@ -5,7 +5,7 @@
 #define SOON_NS (20 * NS_PER_MS)
 #define LATE_NS (100 * NS_PER_MS)
 #define WAIT_MOST_NS (10 * NS_PER_S) /* of a request, for an endpoint */
-#define STALE_LOOK_BACK 64
+#define LOOK_BACK 64
 #define PPM 1000000
 /* Defaults of linkerd2-proxy (policy-semantics.md D5). */
 #define FAILURES 7
@@ -58,16 +58,19 @@ static const struct try *next_after(const struct track *t, const struct track_ho
 }
 
 /* More tries than that may have failed since the last certain success, or since the gate may have
- * opened. */
+ * opened. Such as were under way at that success may have failed after it. */
 static bool may_be_longer(const struct track *t, const struct track_host *host, uint32_t full,
                           uint64_t failures)
 {
-    uint64_t fails = 0;
-    for (uint32_t i = full + 1; i > 0 && fails <= failures; i--) {
+    uint64_t fails = 0, cleared_ns = 0;
+    for (uint32_t i = full + 1, looked = 0; i > 0 && fails <= failures && looked < LOOK_BACK; i--) {
         const struct try *x = &t->tries[host->tries[i - 1]];
-        fails += (x->rule[0] & RULE_FAILS) != 0;
-        if ((x->rule[0] & RULE_CLEARED) != 0 || x->after_gap)
+        fails += (x->rule[0] & RULE_FAILS) != 0 && x->seen_ns > cleared_ns;
+        if (x->after_gap)
             break;
+        if ((x->rule[0] & RULE_CLEARED) != 0 && cleared_ns == 0)
+            cleared_ns = x->lo_ns;
+        looked += cleared_ns != 0;
     }
     return fails > failures;
 }
@@ -77,7 +80,7 @@ static bool may_be_longer(const struct track *t, const struct track_host *host, 
 static bool may_be_stale(const struct track *t, const struct track_host *host, uint32_t position)
 {
     const struct try *shut = &t->tries[host->tries[position]];
-    for (uint32_t i = position, looked = 0; i > 0 && looked < STALE_LOOK_BACK; i--, looked++) {
+    for (uint32_t i = position, looked = 0; i > 0 && looked < LOOK_BACK; i--, looked++) {
         const struct try *x = &t->tries[host->tries[i - 1]];
         bool ended = x->seen_ns != UINT64_MAX && x->seen_ns <= shut->lo_ns;
         if (!ended && (x->out_ns == 0 || x->out_ns > shut->lo_ns || x->left_ns > shut->lo_ns))
