@@ -213,7 +213,7 @@ static void add_keys(struct day *d, struct step *s, size_t number, bool whole)
     if (whole && number + 1 < d->phase_count && rng_below(rng, 4) == 0) {
         uint64_t later = number + 1 + rng_below(rng, d->phase_count - number - 1);
         step_set_json(d->p, s, "to_end_of", json_sprintf("%llu", (unsigned long long)later + 1));
-        d->deadly_until = listens ? later : d->deadly_until;
+        d->deadly_until = listens && later > d->deadly_until ? later : d->deadly_until;
     }
 }
 

@@ -13,7 +13,9 @@ static void a_game_day_is_drawn_by_its_seed(void **state)
     struct gate g, again;
     struct error err = {0};
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t i = 1; i <= 13; i++) {
+        /* the last: one fault that kills an endpoint outlives another that is carried on, too */
+        uint64_t seed = i <= 12 ? i : 0xac1c734a5663dab2;
         struct gate_options o = tally_options(seed);
         o.by_hand = true;
         if (!gate_run(&o, &g, &err) || !gate_run(&o, &again, &err))
