@@ -220,6 +220,7 @@ static void an_answer_to_an_older_request_ends_the_series(void **state)
     for (int i = 0; i < 2; i++) {
         struct made slow = {20000 * i + 60.1, 20000 * i + 1305, 0, 1, 200};
         add_request(&f, 20000 * i + 60, 20000 * i + 1306, 200, BODY_OWN, &slow, 1);
+        add_clean(&f, 20000 * i + 61, 20000 * i + 91, 0.3, one, 1); /* a hundred since */
     }
     is(&f, "accrual", VERDICT_PASS, "after 3 failures in a row, 2 times");
 }

@@ -5,7 +5,7 @@
 #define SOON_NS (20 * NS_PER_MS)
 #define LATE_NS (100 * NS_PER_MS)
 #define WAIT_MOST_NS (10 * NS_PER_S) /* of a request, for an endpoint */
-#define LOOK_BACK 64
+#define LOOK_BACK 4096               /* as many may be under way on one endpoint */
 #define PPM 1000000
 /* Defaults of linkerd2-proxy (policy-semantics.md D5). */
 #define FAILURES 7
