@@ -75,7 +75,6 @@ static void count_lives(const struct window *w, uint32_t least, struct counts *c
     c->cut += lives.count;
     c->off += lives.late + lives.early;
     c->kept += lives.count < lives.room ? lives.count : lives.room;
-    late_ends_release(&lives.late_ends);
 }
 
 static void count_tries(const struct window *w, void *counts)

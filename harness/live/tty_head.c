@@ -125,7 +125,7 @@ static size_t draw_bar(const struct tty *t, size_t row)
 static size_t draw_next(const struct tty *t, size_t row)
 {
     const struct live_snapshot *s = t->s;
-    char line[2 * LIVE_TEXT_BYTES + 100], left[40] = "";
+    char line[3 * LIVE_TEXT_BYTES], left[40] = "";
     size_t width = canvas_columns(t->c) - 2;
     const char *now = "", *between = "all phases are over";
     for (size_t i = 0; i < s->phase_count; i++)

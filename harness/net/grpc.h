@@ -1,19 +1,13 @@
 #ifndef NET_GRPC_H
 #define NET_GRPC_H
 
-/* What gRPC adds to HTTP/2 that a proxy must know (gRPC over HTTP2, PROTOCOL-HTTP2.md): the names
- * and numbers of its status, where that status stands, and how its message is spelled. Not
- * messages, not protobuf: bodies are bytes. Records and replies hold the status plus 1, so that 0
- * means none. */
+/* What gRPC adds to HTTP/2 that a proxy must know (gRPC over HTTP2, PROTOCOL-HTTP2.md): where its
+ * status (base/grpc_status.h) stands, and how its message is spelled. Not messages, not protobuf:
+ * bodies are bytes. Records and replies hold the status plus 1, so that 0 means none. */
 
+#include "base/grpc_status.h"
 #include "net/stream.h"
 
-/* "UNAVAILABLE" of 14; NULL for a number without a name (above 16). */
-const char *grpc_status_name(unsigned status);
-/* "UNAVAILABLE", "unavailable" or "14", 0 to 16; false: neither. */
-bool grpc_status_parse(struct bytes text, unsigned *ret);
-/* All names, by number, then NULL: for nearest-word hints. */
-const char *const *grpc_status_names(void);
 /* The grpc-status among ${fields}, plus 1; 0: there is none, or it is not a number below 1000. */
 uint16_t grpc_status_of(struct fields fields);
 /* content-type is application/grpc, with any +suffix or parameter. */

@@ -6,27 +6,6 @@
 
 #include <cmocka.h>
 
-static void names_and_numbers_are_each_others(void **state)
-{
-    (void)state;
-    unsigned status = 99;
-    for (unsigned i = 0; i <= 16; i++) {
-        assert_true(grpc_status_parse(bytes_of(grpc_status_name(i)), &status));
-        assert_int_equal(status, i);
-        assert_ptr_equal(grpc_status_names()[i], grpc_status_name(i));
-    }
-    assert_null(grpc_status_name(17));
-    assert_null(grpc_status_names()[17]);
-    assert_string_equal(grpc_status_name(14), "UNAVAILABLE");
-    assert_true(grpc_status_parse(BYTES("deadline_exceeded"), &status));
-    assert_int_equal(status, 4);
-    assert_true(grpc_status_parse(BYTES("8"), &status));
-    assert_int_equal(status, 8);
-    assert_false(grpc_status_parse(BYTES("17"), &status));
-    assert_false(grpc_status_parse(BYTES("UNAVAIL"), &status));
-    assert_false(grpc_status_parse(BYTES(""), &status));
-}
-
 static void the_status_of_fields_is_one_more_than_it_says(void **state)
 {
     (void)state;
@@ -67,7 +46,6 @@ static void a_message_is_percent_encoded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_and_numbers_are_each_others),
         cmocka_unit_test(the_status_of_fields_is_one_more_than_it_says),
         cmocka_unit_test(the_type_may_have_a_suffix_but_not_another_name),
         cmocka_unit_test(a_message_is_percent_encoded),

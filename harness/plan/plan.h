@@ -244,11 +244,11 @@ void plan_check_all(struct plan *p, struct errors *errors);
 void plan_number_faults(struct scenario *s);
 /* The same of the tags of its loads, phase by phase, one number a text. */
 void plan_number_tags(struct scenario *s);
+/* Those tags by number: a JSON array, the caller's. */
+json_t *plan_tags(const struct scenario *s);
 /* From a tagged request of an open load to the next; the longest such gap, 0 without tags. */
 uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t);
 uint64_t tagged_longest_gap_ns(const struct load_plan *l);
-/* Those tags by number: a JSON array, the caller's. */
-json_t *plan_tags(const struct scenario *s);
 /* One scenario for each arm of those that have several (harness/adr/0021), named "tails, arm
  * linkerd", next to each other; the rest as they are. */
 bool plan_split_arms(struct plan *p, struct error *err) WARN_UNUSED;

@@ -1,21 +1,7 @@
 #include "plan/plan.h"
 
-/* The tags of a scenario by number: raw TCP has room for a number only (spec/verifier.md 1.3). */
-
-uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t)
-{
-    return t->apart_ns > l->tag_every_ns ? t->apart_ns : l->tag_every_ns;
-}
-
-uint64_t tagged_longest_gap_ns(const struct load_plan *l)
-{
-    uint64_t longest_ns = 0;
-    for (size_t i = 0; i < l->tagged_count; i++) {
-        uint64_t gap_ns = tagged_gap_ns(l, &l->tagged[i]);
-        longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
-    }
-    return longest_ns;
-}
+/* The tags of a scenario by number: raw TCP has room for a number only (spec/verifier.md 1.3). And
+ * how far apart the requests of an open load are that carry them. */
 
 struct numbering {
     json_t *names; /* [number - 1] */
@@ -65,4 +51,19 @@ json_t *plan_tags(const struct scenario *s)
     struct numbering n = {json_array(), false};
     walk(&n, s);
     return n.names;
+}
+
+uint64_t tagged_gap_ns(const struct load_plan *l, const struct tagged *t)
+{
+    return t->apart_ns > l->tag_every_ns ? t->apart_ns : l->tag_every_ns;
+}
+
+uint64_t tagged_longest_gap_ns(const struct load_plan *l)
+{
+    uint64_t longest_ns = 0;
+    for (size_t i = 0; i < l->tagged_count; i++) {
+        uint64_t gap_ns = tagged_gap_ns(l, &l->tagged[i]);
+        longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
+    }
+    return longest_ns;
 }

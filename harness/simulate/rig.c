@@ -1,5 +1,6 @@
 #include "simulate/rig.h"
 
+#include "base/grpc_status.h"
 #include "base/rng.h"
 #include "base/units.h"
 
@@ -47,15 +48,10 @@ static bool is_key(const struct step *s, const char *name, const char *value)
 /* A number, or the name that the suite may have written. */
 static uint16_t grpc_plus_1(const struct step *s)
 {
-    static const char *const names[] = {
-#define GRPC_STATUS(number, name) [number] = (name),
-#include "base/grpc_status.def"
-#undef GRPC_STATUS
-    };
     const char *text = key(s, "grpc");
-    for (size_t i = 0; text != NULL && i < COUNT_OF(names); i++)
-        if (strcmp(text, names[i]) == 0)
-            return (uint16_t)(i + 1);
+    unsigned status;
+    if (text != NULL && grpc_status_parse(bytes_of(text), &status))
+        return (uint16_t)(status + 1);
     return (uint16_t)(number(s, "grpc") + 1);
 }
 

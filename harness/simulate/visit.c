@@ -84,11 +84,13 @@ static bool withholds(const struct scene_host *h, uint32_t limit)
     return (uint64_t)run + h->open + 1 >= limit;
 }
 
-/* As the streak guard of the fault proxy takes it (net/call.c). */
-static bool grpc_has_failed(const struct attempt_record *r)
+/* What the streak guard counts, as outlier detection does: codes in heads, none in trailers. */
+static bool has_failed(const struct attempt_record *r)
 {
-    uint32_t code = r->grpc_where == 1 ? r->grpc_status - 1u : 0;
-    return code == 2 || code == 4 || code == 13 || code == 14 || code == 15;
+    struct try_result x = {.end = TRY_ANSWERED,
+                           .status = r->status,
+                           .grpc_status = r->grpc_where == 1 ? r->grpc_status - 1u : TRY_NO_GRPC};
+    return model_outlier_result(&x) != OUTLIER_SUCCESS;
 }
 
 static void note_left(struct visit *v, uint64_t left_ns)
@@ -106,7 +108,7 @@ static void finish(struct scene *s, uint32_t visit, enum attempt_outcome outcome
     if (v->counted_open)
         h->open--;
     if (outcome != OUTCOME_LEFT || held)
-        streak_add(h, outcome != OUTCOME_ANSWERED || v->r.status >= 500 || grpc_has_failed(&v->r));
+        streak_add(h, outcome != OUTCOME_ANSWERED || has_failed(&v->r));
     v->r.outcome = (uint16_t)outcome;
     write_down(s, SCENE_PROC_PROXY, &v->r);
     free_slot(s, visit);

@@ -1,23 +1,16 @@
 #include "verify/answers.h"
 
 #include "base/bytes.h"
-
-static const char *const grpc_names[] = {
-#define GRPC_STATUS(number, name) [number] = (name),
-#include "base/grpc_status.def"
-#undef GRPC_STATUS
-};
+#include "base/grpc_status.h"
 
 /* A gRPC call has its status in grpc-status alone: HTTP 200 says nothing (PROTOCOL-HTTP2.md). */
 static bool grpc_word_holds(struct bytes word, uint32_t status_plus_1)
 {
     if (bytes_equal(word, BYTES("any")))
         return true;
-    if (!bytes_starts(word, BYTES("grpc:")) || status_plus_1 == 0 ||
-        status_plus_1 > COUNT_OF(grpc_names))
-        return false;
-    return bytes_equal_nocase((struct bytes){word.at + 5, word.len - 5},
-                              bytes_of(grpc_names[status_plus_1 - 1]));
+    const char *name = status_plus_1 == 0 ? NULL : grpc_status_name(status_plus_1 - 1);
+    return name != NULL && bytes_starts(word, BYTES("grpc:")) &&
+           bytes_equal_nocase((struct bytes){word.at + 5, word.len - 5}, bytes_of(name));
 }
 
 /* One word of "2xx,3xx,204,grpc:OK,any". */

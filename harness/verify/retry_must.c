@@ -43,6 +43,7 @@ struct tallies {
     size_t count;
     uint64_t threshold; /* failures in a row that eject; 0: none in force */
     bool hidden;        /* the phase takes hosts down: their cause is the one that was planned */
+    double chance[2];   /* of meeting a dead host again by chance, at most; [1]: beside others */
     struct retry_limit limit;
     uint64_t used_up; /* requests that went on until no retry was left */
 };
@@ -264,10 +265,9 @@ static void look_at_hidden(const struct edge_policy *edge, const struct window *
     bool good = again || (r->r->end == END_COMPLETE && !window_is_error(r));
     if (!good && retry_limit_may_refuse(&t->limit, w, r, r->start_ns))
         return;
-    double chance = retry_dead_chance(edge, w, is_busy(w, r));
     tally->by_share = true;
     tally->eligible++;
-    tally->by_chance += chance > CHANCE_OF_DEAD_HOST ? chance : CHANCE_OF_DEAD_HOST;
+    tally->by_chance += t->chance[is_busy(w, r)];
     if (good)
         return;
     if (!window_timer_ended(w, r, true) && !body_too_big(edge, r)) {
@@ -463,6 +463,10 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     add_asked(edge, w, &t);
     const char *hidden = retry_dead_cause(edge, w);
     t.hidden = hidden != NULL;
+    for (int busy = 0; busy < 2 && t.hidden; busy++) {
+        double chance = retry_dead_chance(edge, w, busy != 0);
+        t.chance[busy] = chance > CHANCE_OF_DEAD_HOST ? chance : CHANCE_OF_DEAD_HOST;
+    }
     for (uint32_t i = w->from; i < w->to; i++) {
         const struct request *r = &w->track->requests[i];
         if (!window_has(w, r))

@@ -104,8 +104,8 @@ void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, st
                 ret->each[ret->count] = life;
             ret->count++;
             ret->late += late;
-            if (late)
-                late_ends_add(&ret->late_ends, x->head_ns + life);
+            if (late && ret->late_ends != NULL)
+                late_ends_add(ret->late_ends, x->head_ns + life);
             ret->early += early;
             extent_add(&ret->extent, life);
             if (late || early)

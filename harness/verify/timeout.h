@@ -34,12 +34,11 @@ bool timeout_may_be_whole(const struct window *w, const struct request *r, const
 struct lives {
     struct extent extent;
     uint64_t count, early, late;
-    struct late_ends late_ends;
-    uint64_t *each; /* room for the first ${room} of them; NULL: nobody asks */
+    struct late_ends *late_ends; /* of the late ones; NULL: nobody asks */
+    uint64_t *each;              /* room for the first ${room} of them; NULL: nobody asks */
     size_t room;
 };
-/* Lives of all tries from the ${least}th of each request on. The caller releases their
- * late_ends. */
+/* Lives of all tries from the ${least}th of each request on. */
 void timeout_lives(const struct window *w, uint32_t least, struct lives *ret, struct verdict *v);
 
 #endif

@@ -45,11 +45,11 @@ static void judge_from(uint32_t least, uint64_t floor, const char *unit, const s
 {
     const struct edge_policy *edge = w->policy;
     uint64_t p = timeout_try_ns(edge);
-    struct lives lives = {0};
+    struct late_ends late_ends = {0};
+    struct lives lives = {.late_ends = &late_ends};
     timeout_lives(w, least, &lives, ret);
-    struct late late =
-        window_late_together(w, &lives.late_ends, lives.count, timeout_try_late_ns(p) - p);
-    late_ends_release(&lives.late_ends);
+    struct late late = window_late_together(w, &late_ends, lives.count, timeout_try_late_ns(p) - p);
+    late_ends_release(&late_ends);
     struct late early = window_late(w, lives.early, lives.count, p - timeout_try_early_ns(p));
     char declared[32], range[48];
     verdict_span(p, declared, sizeof(declared));

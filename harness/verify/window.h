@@ -152,7 +152,8 @@ bool window_clean(const struct window *w, uint64_t a_ns, uint64_t b_ns);
 /* The late test of 5.3: ${late} of ${n} instances, against the window's clean background requests
  * that took more than ${tolerance_ns} longer than they usually do. */
 struct late window_late(const struct window *w, uint64_t late, uint64_t n, uint64_t tolerance_ns);
-/* When the late ones ended. A mesh that stood still ends at once all that was due meanwhile. */
+/* When the late ones ended, no more than the tries of a track. A mesh that stood still ends at once
+ * all that was due meanwhile. */
 struct late_ends {
     uint64_t *at;
     size_t count, room;

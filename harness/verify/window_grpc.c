@@ -173,9 +173,9 @@ bool window_may_have_lost(const struct window *w, const struct request *r, const
         return false;
     /* What a fault delays first is reset long after its head. */
     uint64_t from_ns = r->start_ns > LOST_BEFORE_NS ? r->start_ns - LOST_BEFORE_NS : 0;
-    for (uint32_t i = track_try_at(t, from_ns); i < t->try_count; i++) {
-        const struct try *x = &t->tries[i];
-        if (x->head_ns >= r->done_ns)
+    for (uint32_t i = track_try_at(t, r->done_ns); i > 0; i--) { /* it is one of the last, mostly */
+        const struct try *x = &t->tries[i - 1];
+        if (x->head_ns < from_ns)
             break;
         if (ends_connection(w, x) && x->out_ns >= last->head_ns && x->out_ns <= r->done_ns &&
             !ended_with(w, r, x))

@@ -3,6 +3,7 @@
 #include "verify/window.h"
 
 #include "base/clock.h"
+#include "base/sort.h"
 
 #include <stdlib.h>
 
@@ -91,19 +92,13 @@ void late_ends_release(struct late_ends *ends)
     *ends = (struct late_ends){0};
 }
 
-static int by_time(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 struct late window_late_together(const struct window *w, struct late_ends *late, uint64_t n,
                                  uint64_t tolerance_ns)
 {
     uint64_t delays = 0, since = 0;
     if (late->count == 0)
         return window_late(w, 0, n, tolerance_ns);
-    qsort(late->at, late->count, sizeof(*late->at), by_time);
+    sort_rows(late->at, late->count, sizeof(*late->at), sort_by_u64);
     for (size_t i = 0; i < late->count; i++) {
         if (delays > 0 && late->at[i] <= since + TOGETHER_NS)
             continue;
