@@ -51,9 +51,9 @@ static struct edge_policy policy_of(const struct numbers *n)
     return e;
 }
 
-/* ${declared} NULL: what is played. */
-static void discover(const struct edge_policy *played, const struct edge_policy *declared,
-                     enum noise_kind noise, uint64_t seed, struct discovery *ret)
+/* The journal of one run. ${declared} NULL: what is played. */
+static struct journal *probe(const struct edge_policy *played, const struct edge_policy *declared,
+                             enum noise_kind noise, uint64_t seed)
 {
     struct error err = {0};
     struct plan *p = plan_new();
@@ -99,10 +99,22 @@ static void discover(const struct edge_policy *played, const struct edge_policy 
     j->policy =
         json_pack("{s:[{s:s, s:i, s:o}], s:[]}", "edges", "arm", "subject", "scenario", 0, "edge",
                   edge_policy_to_json(declared == NULL ? played : declared), "findings");
+    plan_free(p);
+    return j;
+}
+
+static void infer(struct journal *j, struct discovery *ret)
+{
+    struct error err = {0};
     if (!discover_infer(j, ret, &err))
         fail_msg("%s", err.text);
     journal_free(j);
-    plan_free(p);
+}
+
+static void discover(const struct edge_policy *played, const struct edge_policy *declared,
+                     enum noise_kind noise, uint64_t seed, struct discovery *ret)
+{
+    infer(probe(played, declared, noise, seed), ret);
 }
 
 static const struct discovered *row_of(const struct discovery *d, const char *name)
@@ -238,6 +250,39 @@ static void a_busy_machine_makes_nothing_differ(void **state)
     }
 }
 
+/* The machine stood still in the middle of each phase of that name. */
+static void discover_stalled(const char *phases, struct discovery *ret)
+{
+    struct edge_policy edge = policy_of(&meshes[0]);
+    struct journal *j = probe(&edge, NULL, NOISE_QUIET, 7);
+    size_t stalled = 0;
+    for (size_t i = 0; i < j->phase_count; i++) {
+        uint64_t length_ns = j->phases[i].t1_ns - j->phases[i].t0_ns;
+        struct stall_record r = {.at = j->phases[i].t0_ns + length_ns / 4, .fired = length_ns / 3};
+        if (strncmp(j->phases[i].name, phases, strlen(phases)) != 0)
+            continue;
+        journal_add(j, SCENE_PROC_PROXY, RECORD_STALL, &r);
+        stalled++;
+    }
+    assert_int_equal(stalled, edge.endpoints);
+    infer(j, ret);
+}
+
+static void what_put_an_endpoint_out_is_told_though_its_time_out_is_hidden(void **state)
+{
+    struct discovery d;
+    (void)state;
+    discover_stalled("out ", &d);
+    is(&d, "outlier.consecutive", DISCOVER_SAME);
+    is(&d, "outlier.interval", DISCOVER_OPEN);
+    is(&d, "outlier.base_ejection", DISCOVER_OPEN);
+    discovery_release(&d);
+    discover_stalled("trip ", &d);
+    is(&d, "outlier.consecutive", DISCOVER_OPEN);
+    is(&d, "outlier.base_ejection", DISCOVER_OPEN);
+    discovery_release(&d);
+}
+
 static void a_journal_of_something_else_is_refused(void **state)
 {
     struct journal *j = journal_new();
@@ -256,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_number_that_is_not_as_declared_differs),
         cmocka_unit_test(retries_of_what_is_not_sent_are_not_told),
         cmocka_unit_test(a_busy_machine_makes_nothing_differ),
+        cmocka_unit_test(what_put_an_endpoint_out_is_told_though_its_time_out_is_hidden),
         cmocka_unit_test(a_journal_of_something_else_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

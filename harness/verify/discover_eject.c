@@ -103,22 +103,32 @@ static void see_endpoint(struct discovering *g, uint32_t number, struct ejection
         return;
     snprintf(name, sizeof(name), "out %u", number);
     out = discover_span(g, name, &back) ? back : trip;
-    if (discover_starved(g, &trip) || discover_starved(g, &out)) {
+    if (discover_starved(g, &trip)) {
         e->starved++;
         return;
     }
-    const struct silence *s = silence_of(t, number - 1, trip.from_ns, out.to_ns);
-    uint64_t until = s == NULL ? out.to_ns : s->begin_ns;
+    /* What put it out was seen though the machine stood still afterwards; how long it was is not.
+     */
+    bool hidden = discover_starved(g, &out);
+    uint64_t seen_to_ns = hidden ? trip.to_ns : out.to_ns;
+    const struct silence *s = silence_of(t, number - 1, trip.from_ns, seen_to_ns);
+    uint64_t until = s == NULL ? seen_to_ns : s->begin_ns;
     uint64_t in_a_row = failures_in(t, number - 1, trip.from_ns, until);
     if (s == NULL) {
         e->unmoved = in_a_row > e->unmoved ? in_a_row : e->unmoved;
         return;
     }
+    size_t before = e->count;
     add(e, t, s, 1, trip.from_ns, 0);
-    uint64_t first = e->count == 0 ? 0 : e->at[e->count - 1].failures;
+    if (e->count == before)
+        return;
+    struct episode *first = &e->at[before];
+    first->ended = first->ended && !hidden;
+    if (hidden)
+        return;
     const struct silence *again = silence_of(t, number - 1, s->end_ns, out.to_ns);
     if (again != NULL && s->after != TRACK_NONE)
-        add(e, t, again, 2, s->end_ns, first);
+        add(e, t, again, 2, s->end_ns, first->failures);
 }
 
 static void threshold(struct discovering *g, const struct ejections *e)
