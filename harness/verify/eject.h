@@ -4,6 +4,7 @@
 /* What all ejection claims share (spec/verifier.md 3.3): the rule's numbers, and where a run of
  * failures could have, and certainly had, reached the threshold before a silence. */
 
+#include "base/clock.h"
 #include "verify/window.h"
 
 /* A change of who is out is certainly seen so long after the update that may wait (merge_ns):
@@ -14,6 +15,8 @@
 #define EJECT_SHORT_NS (20 * NS_PER_MS)
 /* So much later than its time, and the next sweep, an endpoint may be seen back. */
 #define EJECT_LONG_NS (100 * NS_PER_MS)
+/* Base and interval up to which a generated plan shows two ejections, not one (eject.length). */
+#define EJECT_BRIEF_NS (10 * NS_PER_S)
 /* So many sweeps that found it in, and no ejection before counts any more. */
 #define EJECT_FORGET_SWEEPS 8
 
@@ -34,6 +37,10 @@ uint64_t ejector_least(const struct ejector *e);
 uint64_t ejector_lowest(const struct ejector *e);
 /* min(B k, max(300 s, B)). */
 uint64_t ejector_length_ns(const struct ejector *e, uint64_t k);
+static inline bool eject_is_brief(const struct ejector *e)
+{
+    return e->base_ns + e->interval_ns <= EJECT_BRIEF_NS;
+}
 
 /* Could (certainly: did) some detector reach its threshold at ${position} of the host's list? */
 bool eject_could(const struct track *t, const struct ejector *e, uint32_t host, uint32_t position);

@@ -5,8 +5,6 @@
 
 #include "base/clock.h"
 
-#define BRIEF_NS (10 * NS_PER_S) /* base + interval up to which two first ejections are asked */
-
 struct lengths {
     uint64_t firsts, repeats, soon, late, open;
     struct extent first, repeat, due; /* due: what the repeats should have been */
@@ -140,7 +138,7 @@ static void judge(const struct edge_policy *edge, const struct window *w, struct
     bool full = window_is_generated(w) && w->scenario->depth == DEPTH_FULL;
     const char *base = seconds(e.base_ns, e.base_ns, arena);
     ret->seen = ret->eligible = l.firsts + l.repeats;
-    bool brief = e.base_ns + e.interval_ns <= BRIEF_NS && window_is_generated(w);
+    bool brief = eject_is_brief(&e) && window_is_generated(w);
     ret->needed = window_enough(w, brief ? 2 : 1);
     ret->unit = "ejections";
     verdict_policy(ret, &edge->outlier.base_ejection, arena,

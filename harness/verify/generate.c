@@ -45,7 +45,7 @@ static uint64_t usual_ns(const struct phase *p, const struct step *s)
     uint64_t within = within_of(s);
     if (strcmp(s->word, "readmitted") == 0 && strncmp(p->name, "heal ", 5) == 0)
         return within < HEAL_NS ? within : HEAL_NS;
-    if (strcmp(s->word, "ejected") == 0 && strcmp(p->name, "trip") == 0)
+    if (strcmp(s->word, "ejected") == 0 && strncmp(p->name, "trip", 4) == 0)
         return within / 8 + TRIP_MORE_NS;
     return within * 2 / 3;
 }

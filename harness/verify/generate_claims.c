@@ -5,17 +5,13 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "verify/claims.h"
+#include "verify/retry_limit.h"
 #include "verify/timeout.h"
 
 #define CAUSE_LEAST 10
 #define STRICT_LEAST 66
 #define UNLISTED_LEAST 6
-#define HOLD_LEAST 16 /* 6 are needed; the guard and stalls take some */
-#define SLOW_LEAST 16 /* 8 are needed; some fall into stalls */
-#define SLOW_ROOM_NS (40 * NS_PER_MS)
 #define FIRST_RETRIES_LEAST 66 /* retry.other_host asks for 60, backoff.law for 40 */
-#define PATIENT_LEAST 4
-#define PATIENCE_NS (16 * NS_PER_S)
 
 void making_step(struct making *m, struct step step)
 {
@@ -30,12 +26,21 @@ const char *making_ms(const struct making *m, uint64_t ns)
                         units_print_duration(ns / NS_PER_MS * NS_PER_MS, text, sizeof(text)));
 }
 
+bool making_hides_retries(const struct edge_policy *edge, const struct claim_type *type)
+{
+    return edge->flavour == FLAVOUR_ENVOY && edge->retry.attempts.number > 0 &&
+           retry_limit_most(edge) == 0 &&
+           (strncmp(type->id, "retry.", 6) == 0 || strncmp(type->id, "backoff.", 8) == 0 ||
+            strcmp(type->id, "timeout.try.restart") == 0 ||
+            strcmp(type->id, "metrics.retries") == 0);
+}
+
 bool making_wants(const struct making *m, const char *id)
 {
     const struct claim_type *type = claim_type_find(id);
     const struct generate_options *o = m->options;
     bool wanted = o->claim_count == 0;
-    if (type == NULL || !type->applies(m->edge))
+    if (type == NULL || !type->applies(m->edge) || making_hides_retries(m->edge, type))
         return false;
     for (size_t i = 0; i < o->claim_count; i++)
         wanted = wanted || claim_type_is(type, o->claims[i]);
@@ -71,18 +76,6 @@ void making_expect(struct making *m, const char *word, const char *on, const cha
     making_step(m, step);
 }
 
-bool making_reaches_timeout(const struct edge_policy *edge)
-{
-    uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
-    if (whole == 0)
-        return false;
-    bool again = edge->retry.attempts.number > 0 && retry_rule_covers(edge, CAUSE_HOLD, 0);
-    uint64_t tries = again ? 1 + edge->retry.attempts.number : 1;
-    /* Linkerd does not cut the last try that it may make. */
-    return edge->flavour == FLAVOUR_LINKERD || p == 0 || p >= whole ||
-           tries * p > whole + 50 * NS_PER_MS;
-}
-
 /* With the streak guard on, some faults are withheld: the fewer failures in a row are safe, the
  * more. */
 static uint32_t with_guard(const struct making *m, uint32_t count)
@@ -93,14 +86,13 @@ static uint32_t with_guard(const struct making *m, uint32_t count)
     return (uint32_t)((double)count * more + 0.5);
 }
 
-static uint32_t cause_least(const struct making *m)
+uint32_t making_cause_least(const struct making *m)
 {
     return m->options->strict ? STRICT_LEAST : CAUSE_LEAST;
 }
 
-/* One cause: ${fails} first tries (0: all) of ${count} requests get the fault. */
-static void add_tag(struct making *m, uint32_t fails, const char *cause, uint32_t count,
-                    const char *word, const char *const *keys, bool is_failure)
+void making_tag(struct making *m, uint32_t fails, const char *cause, uint32_t count,
+                const char *word, const char *const *keys, bool is_failure)
 {
     if (m->tag_count == MAKING_TAGS_MOST)
         return;
@@ -120,15 +112,16 @@ static void add_tag(struct making *m, uint32_t fails, const char *cause, uint32_
 static void add_status(struct making *m, uint32_t fails, uint32_t status, uint32_t count)
 {
     const char *text = arena_printf(&m->p->arena, "%u", status);
-    add_tag(m, fails, text, count, "abort", (const char *const[]){"status", text, NULL},
-            status >= 500);
+    making_tag(m, fails, text, count, "abort", (const char *const[]){"status", text, NULL},
+               status >= 500);
 }
 
 static const uint16_t errors[] = {503, 500, 502, 504};
 
 static void add_listed(struct making *m)
 {
-    uint32_t retries = (uint32_t)m->edge->retry.attempts.number, least = cause_least(m), first = 0;
+    uint32_t retries = (uint32_t)m->edge->retry.attempts.number, least = making_cause_least(m),
+             first = 0;
     bool main_done = false;
     if (retries == 0 || (m->ejects && m->c <= 2))
         return;
@@ -147,8 +140,8 @@ static void add_listed(struct making *m)
         first += retries > 1 ? 2 * least : least;
     }
     if (reset) {
-        add_tag(m, 1, "reset", least, "reset", NULL, true);
-        add_tag(m, 0, "reset", least, "reset", NULL, true);
+        making_tag(m, 1, "reset", least, "reset", NULL, true);
+        making_tag(m, 0, "reset", least, "reset", NULL, true);
         first += 2 * least;
     }
     /* The back-off and the other host are told from first retries: as many as they need. */
@@ -177,37 +170,8 @@ static void add_unlisted(struct making *m)
 
 static void add_started(struct making *m)
 {
-    add_tag(m, 0, "started", cause_least(m), "reset",
-            (const char *const[]){"when", "response_body", "after", "3B", NULL}, false);
-}
-
-/* Three quarters of the per-try timeout, and so much before it that neither its timer nor the way
- * there and back makes the answer late. */
-static uint64_t slow_ns(uint64_t per_try)
-{
-    uint64_t usual = per_try / 4 * 3, room = per_try > 2 * SLOW_ROOM_NS ? SLOW_ROOM_NS : 0;
-    return usual + SLOW_ROOM_NS > per_try ? per_try - room : usual;
-}
-
-static void add_timeouts(struct making *m)
-{
-    uint64_t p = timeout_try_ns(m->edge), whole = timeout_request_ns(m->edge);
-    bool cut = p != 0 && (whole == 0 || p < whole);
-    bool safe = !m->ejects || m->c > 2;
-    if (cut && safe && making_wants(m, "timeout.try"))
-        add_tag(m, 1, "hold", cause_least(m), "blackhole", NULL, true);
-    if (safe && ((cut && making_wants(m, "timeout.try.restart")) ||
-                 (making_reaches_timeout(m->edge) &&
-                  (making_wants(m, "timeout.request") || making_wants(m, "honest")))))
-        add_tag(m, 0, "hold", HOLD_LEAST, "blackhole", NULL, true);
-    if (cut && making_wants(m, "timeout.try.kept"))
-        add_tag(m, 1, "slow", SLOW_LEAST, "latency",
-                (const char *const[]){"add", making_ms(m, slow_ns(p)), NULL}, false);
-    if (making_wants(m, "timeout.none")) {
-        uint64_t patience = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
-        add_tag(m, 0, "patience", PATIENT_LEAST, "latency",
-                (const char *const[]){"add", making_ms(m, patience), NULL}, false);
-    }
+    making_tag(m, 0, "started", making_cause_least(m), "reset",
+               (const char *const[]){"when", "response_body", "after", "3B", NULL}, false);
 }
 
 void making_tags(struct making *m)
@@ -225,7 +189,7 @@ void making_tags(struct making *m)
         add_unlisted(m);
     if (making_wants(m, "retry.started"))
         add_started(m);
-    add_timeouts(m);
+    making_timeouts(m);
 }
 
 uint64_t making_tag_total(const struct making *m)

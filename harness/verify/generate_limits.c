@@ -13,7 +13,9 @@
 #define ANSWER_LEAST_NS (20 * NS_PER_MS)
 #define ANSWER_MOST_NS (500 * NS_PER_MS)
 #define LIMIT_NS (2 * NS_PER_S)
-#define QUEUE_RATE 66 /* one in 15 ms */
+#define QUEUE_RATE 66            /* one in 15 ms */
+#define SEEN_NS (60 * NS_PER_MS) /* of a wait, until it is certain (verify/flight.c) */
+#define WORKERS_USUAL 2
 #define KEPT_RATE 400
 #define KEPT_LEAST 3
 #define KEPT_LEAST_STRICT 66
@@ -96,26 +98,42 @@ static void requests(struct making *m)
     making_heal(m);
 }
 
+/* So late that the queue is seen full: all that wait have been taken in, and nobody is served yet.
+ * Then the last in it is answered before a timer ends it, as long as endpoints share it evenly. */
+static bool fills_queue(const struct making *m, uint64_t conns, uint64_t wait,
+                        uint64_t *ret_answer_ns, uint64_t *ret_per_s)
+{
+    uint64_t least = conns > m->n ? conns : m->n, coming = conns + WORKERS_USUAL * m->n + wait,
+             timer_ns = 4 * answer_most_ns(m);
+    uint64_t late_ns = timer_ns * 4 / 5 * 2 / (2 * wait / least + 3);
+    late_ns = late_ns < ANSWER_MOST_NS ? late_ns : ANSWER_MOST_NS;
+    if (late_ns < SEEN_NS + coming * NS_PER_S / RATE_MOST)
+        return false;
+    uint64_t per_s = coming * NS_PER_S / (late_ns - SEEN_NS) + 1;
+    *ret_answer_ns = late_ns;
+    *ret_per_s = per_s > QUEUE_RATE ? per_s : QUEUE_RATE;
+    return true;
+}
+
 /* Connections are busy, and what comes waits: the queue's length, where one is declared, is asked
  * too. */
 static void queue(struct making *m)
 {
-    bool full = making_wants(m, "cb.pending");
-    const char *const parts[] = {"connections", full ? "pending" : NULL, NULL};
-    uint64_t conns = limit_of(&m->edge->pool.max_connections), wait = 0, late_ns, per_s,
+    uint64_t conns = limit_of(&m->edge->pool.max_connections), late_ns, per_s,
+             wait = limit_of(&m->edge->pool.max_pending),
              most = limit_of(&m->edge->pool.max_requests);
+    bool full = making_wants(m, "cb.pending") && fills_queue(m, conns, wait, &late_ns, &per_s);
+    const char *const parts[] = {"connections", full ? "pending" : NULL, NULL};
     if (!full && !making_wants(m, "cb.connections"))
         return;
-    wait = full ? limit_of(&m->edge->pool.max_pending) : SPARE;
-    /* Twice what the connections take is under way, and the queue is full within a second; the last
-     * in it is answered before a timer ends it. */
-    uint64_t turns = wait / conns + 1, late_most_ns = answer_most_ns(m);
-    if (turns > 2)
-        late_most_ns = 2 * late_most_ns / turns;
-    if ((most != 0 && most < conns + m->n + wait) ||
-        !fills(2 * (conns + m->n), late_most_ns, &late_ns, &per_s))
+    wait = full ? wait : SPARE;
+    if (most != 0 && most < conns + m->n + wait)
         return;
-    per_s += wait + (per_s < QUEUE_RATE ? QUEUE_RATE : 0);
+    /* Twice what the connections take is under way, and all are busy within a second. */
+    if (!full && !fills(2 * (conns + m->n), answer_most_ns(m), &late_ns, &per_s))
+        return;
+    if (!full)
+        per_s += wait + (per_s < QUEUE_RATE ? QUEUE_RATE : 0);
     if (per_s > RATE_MOST)
         return;
     making_begin(m);

@@ -1,6 +1,7 @@
 /* Which phases a generated plan has for limits, budgets and rates, and which it leaves out. */
 #include "verify/limits_fixture_test.h"
 
+#include "base/units.h"
 #include "verify/making.h"
 
 struct made {
@@ -112,8 +113,42 @@ static void a_queue_is_asked_where_one_is_declared(void **state)
     plan_free(x.p);
     edge.pool.max_pending = limits_value(400); /* the last in it would wait for twenty seconds */
     make(&x, &edge, false);
-    assert_null(phase_of(&x, "too few connections"));
+    assert_string_equal(parts_of(&x, phase_of(&x, "too few connections")), "connections ");
     plan_free(x.p);
+}
+
+/* Until it is full, and all that wait have certainly been taken in, nobody is served; and then the
+ * last in it is answered in time. */
+static void a_queue_is_asked_where_it_can_be_seen_full(void **state)
+{
+    static const struct {
+        uint64_t connections, pending, per_try_ms;
+        bool asked;
+    } rows[] = {{2, 6, 0, true},    {2, 6, 600, true},  {2, 6, 400, true},  {2, 6, 250, false},
+                {2, 6, 120, false}, {6, 4, 250, true},  {6, 4, 120, false}, {1, 1, 250, true},
+                {4, 10, 800, true}, {4, 10, 250, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
+        struct made x;
+        edge.pool.max_connections = limits_value(rows[i].connections);
+        edge.pool.max_pending = limits_value(rows[i].pending);
+        if (rows[i].per_try_ms != 0)
+            edge.retry.per_try_timeout = limits_value(rows[i].per_try_ms * NS_PER_MS);
+        make(&x, &edge, false);
+        const struct phase *p = phase_of(&x, "too few connections");
+        if (p == NULL || (strstr(parts_of(&x, p), "pending") != NULL) != rows[i].asked)
+            fail_msg("row %zu", i);
+        uint64_t coming = rows[i].connections + 6 + rows[i].pending, late_ns = 0;
+        const char *add = json_string_value(json_object_get(p->steps[0].keys, "add"));
+        struct error err = {0};
+        assert_true(add != NULL && units_parse_duration(add, &late_ns, &err));
+        uint64_t late_ms = late_ns / NS_PER_MS;
+        if (rows[i].asked && coming * 1000 / rate_of(p) + 59 > late_ms)
+            fail_msg("row %zu: %llu ms, %llu a second", i, (unsigned long long)late_ms,
+                     (unsigned long long)rate_of(p));
+        plan_free(x.p);
+    }
 }
 
 static void connections_are_worn_within_four_thousand_requests(void **state)
@@ -295,64 +330,6 @@ static void nothing_else_is_sent_faster_than_one_endpoint_takes(void **state)
     plan_free(x.p);
 }
 
-/* The tag's requests in the phase "mixed" of ${edge}: how far apart, and how long the phase is. */
-static uint64_t apart_of(const struct edge_policy *edge, const char *tag, uint64_t *ret_lasting_ns)
-{
-    struct made x;
-    uint64_t apart_ns = UINT64_MAX;
-    make(&x, edge, false);
-    x.m.phase_count = 0;
-    making_phases(&x.m);
-    const struct phase *mixed = phase_of(&x, "mixed");
-    assert_non_null(mixed);
-    const struct load_plan *load = &mixed->loads[0];
-    for (size_t i = 0; i < load->tagged_count; i++)
-        if (strcmp(load->tagged[i].tag, tag) == 0)
-            apart_ns = load->tagged[i].apart_ns;
-    *ret_lasting_ns = mixed->lasting_ns;
-    plan_free(x.p);
-    return apart_ns;
-}
-
-/* At most one fewer under way than retries are let through at once; what is never retried takes
- * none. */
-static void few_retries_at_once_have_room_for_each(void **state)
-{
-    static const struct {
-        uint64_t most, held_ms, all_503_ms, f1_503_ms, started_ms;
-    } rows[] = {{0, 0, 0, 0, 0},
-                {1, 2000, 295, 45, 1020}, /* the whole timeout; 25 + 75 + 175 ms, and the way */
-                {2, 2000, 295, 45, 1020},
-                {3, 1000, 147, 22, 510},
-                {5, 500, 73, 11, 255}};
-    uint64_t lasting_ns[COUNT_OF(rows)];
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
-        edge.retry.attempts = limits_value(3);
-        edge.retry.per_try_timeout = limits_value(600 * NS_PER_MS);
-        edge.retry.on = RETRY_5XX;
-        edge.request_timeout = limits_value(2 * NS_PER_S);
-        if (rows[i].most > 0)
-            edge.pool.max_retries = limits_value(rows[i].most);
-        uint64_t held = apart_of(&edge, "all:hold", &lasting_ns[i]);
-        assert_int_equal(held / NS_PER_MS, rows[i].held_ms);
-        assert_int_equal(apart_of(&edge, "all:503", &lasting_ns[i]) / NS_PER_MS,
-                         rows[i].all_503_ms);
-        assert_int_equal(apart_of(&edge, "f1:503", &lasting_ns[i]) / NS_PER_MS, rows[i].f1_503_ms);
-        assert_int_equal(apart_of(&edge, "all:started", &lasting_ns[i]) / NS_PER_MS,
-                         rows[i].started_ms);
-        assert_int_equal(apart_of(&edge, "all:404", &lasting_ns[i]), 0);
-        /* The budget stands over it. */
-        edge.budget = (struct budget_rule){.kind = BUDGET_ENVOY, .least = limits_value(1000)};
-        uint64_t usual_ns;
-        assert_true(apart_of(&edge, "all:hold", &usual_ns) < 60 * NS_PER_MS);
-        assert_int_equal(usual_ns, lasting_ns[0]);
-    }
-    assert_true(lasting_ns[1] == lasting_ns[2] && lasting_ns[2] > lasting_ns[3] &&
-                lasting_ns[3] > lasting_ns[4] && lasting_ns[4] > lasting_ns[0]);
-}
-
 static void linkerd_has_no_pool(void **state)
 {
     struct edge_policy edge = limits_policy(FLAVOUR_LINKERD, 3);
@@ -370,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_limit_of_requests_is_filled_and_passed),
         cmocka_unit_test(what_the_lab_cannot_fill_is_not_asked),
         cmocka_unit_test(a_queue_is_asked_where_one_is_declared),
+        cmocka_unit_test(a_queue_is_asked_where_it_can_be_seen_full),
         cmocka_unit_test(connections_are_worn_within_four_thousand_requests),
         cmocka_unit_test(a_budget_is_asked_where_nothing_ejects),
         cmocka_unit_test(a_budget_with_an_interval_is_asked_where_answers_can_be_slow_enough),
@@ -377,7 +355,6 @@ int main(void)
         cmocka_unit_test(tokens_are_not_asked_where_they_are_too_many_or_tries_are_refused),
         cmocka_unit_test(a_rate_is_asked_from_below_and_from_above),
         cmocka_unit_test(nothing_else_is_sent_faster_than_one_endpoint_takes),
-        cmocka_unit_test(few_retries_at_once_have_room_for_each),
         cmocka_unit_test(linkerd_has_no_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

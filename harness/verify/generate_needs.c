@@ -83,10 +83,14 @@ static const char *why_not(const struct making *m, const struct claim_type *type
 {
     if (!type->applies(m->edge))
         return nothing_to_judge;
+    if (making_hides_retries(m->edge, type))
+        return "its retry budget may let none through where little is under way";
     if (!making_wants(m, type->id))
         return left_out;
     if (strcmp(type->id, "timeout.request") == 0 && !making_reaches_timeout(m->edge))
         return "the tries are used up before the whole timeout";
+    if (strcmp(type->id, "timeout.request") == 0 && !making_tells_timeout(m->edge))
+        return "it ends with a try's own timeout, and cannot be told from it";
     bool of_retries = strncmp(type->id, "retry.", 6) == 0 || strncmp(type->id, "backoff.", 8) == 0;
     if (seconds == 0 && of_retries && m->ejects && m->c <= 2)
         return "so few failures eject that retries cannot be told from ejections";

@@ -20,7 +20,6 @@
 #define EARLY_ROUNDS 10
 #define QUIET_NS (300 * NS_PER_MS)
 #define AWAIT_MORE_NS (2 * NS_PER_S)
-#define PATIENCE_NS (16 * NS_PER_S)
 #define HEALED_NS (2 * NS_PER_S)
 #define TRIP_TRIES 48 /* enough to show that a host is never put out (eject.trip) */
 
@@ -172,7 +171,7 @@ static void mixed(struct making *m)
                                           "spacing", "other_host", NULL};
     static const char *const unretried[] = {"conditions", "committed", NULL};
     /* What no request can meet is not asked: it would stay open for ever. */
-    bool held = making_reaches_timeout(m->edge) && (!m->ejects || m->c > 2);
+    bool held = making_tells_timeout(m->edge) && (!m->ejects || m->c > 2);
     const char *const timeouts[] = {"per_try", "none", held ? "request" : NULL, NULL};
     static const char *const status[] = {"status", NULL};
     making_begin(m);
@@ -189,7 +188,7 @@ static void mixed(struct making *m)
     uint64_t whole = timeout_request_ns(m->edge), p = timeout_try_ns(m->edge);
     uint64_t longest = whole != 0 ? whole : p * (1 + m->edge->retry.attempts.number);
     if (making_wants(m, "timeout.none"))
-        longest = m->options->patience_ns == 0 ? PATIENCE_NS : m->options->patience_ns;
+        longest = making_patience_ns(m);
     m->loads[0].tag_every_ns = mixed_every_ns(m) * m->longer;
     making_room(m);
     making_end(m, "mixed", "each cause on requests of its own tag",
@@ -282,26 +281,38 @@ static void quiet(struct making *m, const char *name)
                m->ejector.merge_ns + QUIET_NS);
 }
 
-static void trip_and_length(struct making *m)
+/* Whether a phase of its own fails one endpoint more than may be out. */
+static bool has_cap(const struct making *m)
 {
-    static const char *const trips[] = {"trips", NULL}, *const stays[] = {"stays", "returns", NULL};
-    bool length = making_wants(m, "eject.length") || making_wants(m, "eject.return");
-    if (!making_wants(m, "eject.trip") && !making_wants(m, "eject.late") && !length)
-        return;
-    bool full = m->options->depth == DEPTH_FULL;
-    const char *bad = making_endpoint(m, m->other);
-    quiet(m, "quiet");
+    return making_wants(m, "eject.cap") && m->ejector.cap + 1 <= m->n;
+}
+
+/* "trip", and "trip 2" of a second round. */
+static const char *round_name(const struct making *m, const char *name, uint32_t round)
+{
+    return round == 0 ? name : arena_printf(&m->p->arena, "%s %u", name, round + 1);
+}
+
+static void trip(struct making *m, uint32_t round, const char *bad, const char *to_end_of)
+{
+    static const char *const trips[] = {"trips", NULL};
     making_begin(m);
     making_closed(m, 1, THINK_NS);
     struct step fault = step_make(m->p, STEP_FAULT, "abort", bad, m->options->source,
                                   (const char *const[]){"status", "503", NULL});
-    if (full)
-        step_set_json(m->p, &fault, "to_end_of", json_string("length"));
+    if (to_end_of != NULL)
+        step_set_json(m->p, &fault, "to_end_of", json_string(to_end_of));
     making_step(m, fault);
     making_expect(m, "ejection", m->to, trips);
     add_await(m, "ejected", bad,
               (TRIP_TRIES + ejector_least(&m->ejector)) * m->n * THINK_NS + AWAIT_MORE_NS);
-    making_end(m, "trip", "one endpoint fails every try, one request at a time", 0);
+    making_end(m, round_name(m, "trip", round),
+               "one endpoint fails every try, one request at a time", 0);
+}
+
+static void length(struct making *m, uint32_t round, const char *bad, bool again)
+{
+    static const char *const stays[] = {"stays", "returns", NULL};
     making_begin(m);
     uint64_t rate = silence_picks(m) * 2 * NS_PER_S / m->ejector.base_ns + 1;
     /* A short ejection leaves little time after it was awaited: enough picks must fit into the
@@ -310,10 +321,27 @@ static void trip_and_length(struct making *m)
     making_open(m, rate > least_rate ? rate : least_rate);
     making_expect(m, "ejection", m->to, stays);
     add_await(m, "readmitted", bad, back_ns(m, 1));
-    if (full)
+    if (again)
         add_await(m, "ejected", bad,
                   m->ejector.interval_ns + m->ejector.merge_ns + 2 * AWAIT_MORE_NS);
-    making_end(m, "length", full ? "out, back, and out again for longer" : "out, and back", 0);
+    making_end(m, round_name(m, "length", round),
+               again ? "out, back, and out again for longer" : "out, and back", 0);
+}
+
+static void trip_and_length(struct making *m)
+{
+    bool wants_length = making_wants(m, "eject.length") || making_wants(m, "eject.return");
+    if (!making_wants(m, "eject.trip") && !making_wants(m, "eject.late") && !wants_length)
+        return;
+    bool full = m->options->depth == DEPTH_FULL;
+    /* Two brief ones are asked for: the second is one that `cap` shows, or another endpoint's. */
+    bool twice = !full && m->n > 1 && eject_is_brief(&m->ejector) && wants_length && !has_cap(m);
+    for (uint32_t round = 0; round < (twice ? 2U : 1U); round++) {
+        const char *bad = making_endpoint(m, (m->other + round - 1) % m->n + 1);
+        quiet(m, round_name(m, "quiet", round));
+        trip(m, round, bad, full ? "length" : NULL);
+        length(m, round, bad, full);
+    }
     if (!full)
         return;
     making_begin(m);
@@ -325,7 +353,7 @@ static void trip_and_length(struct making *m)
 static void cap(struct making *m)
 {
     static const char *const parts[] = {"cap", "panic", NULL};
-    if (!making_wants(m, "eject.cap") || m->ejector.cap + 1 > m->n)
+    if (!has_cap(m))
         return;
     /* Out, and certainly seen so; then, twice over, the picks that show a panic, which may be over
      * when the first ejection is. */

@@ -1,6 +1,8 @@
-/* Room for retries (spec/verifier.md 6: at most one fewer failing requests under way than retries
- * are let through): where a mesh makes so few at once, one more is left out in silence, and what
- * was not retried then is no evidence of anything (verify/retry_limit.h). */
+/* Room for retries and for connections. Where a mesh makes few retries at once, one more is left
+ * out in silence, and what was not retried then is no evidence of anything (spec/verifier.md 6,
+ * verify/retry_limit.h). Where it has few connections, a request that is held has one for itself,
+ * and all that is sent to that endpoint meanwhile waits: nothing is on time then. Where few
+ * requests may be under way, one that is held takes a place, and what comes next may be refused. */
 #include "verify/making.h"
 
 #include "base/bytes.h"
@@ -8,6 +10,10 @@
 #include "verify/retry_limit.h"
 #include "verify/timeout.h"
 
+#define WORKERS 2 /* of a sidecar, as it is installed: each has a connection to every endpoint */
+#define SPARE 2   /* at once, of what is sent beside the held requests */
+#define ALONE_PER_H 1
+#define ALONE_LEAST 100         /* answers, which `honest` asks for */
 #define WAY_NS (20 * NS_PER_MS) /* through the mesh and back, of all tries */
 /* An Envoy that has begun an answer which is cut closes so much later (delayed_close_timeout):
  * until then nothing shows that it has seen the cut. Measured: 1.000 to 1.009 s. */
@@ -24,34 +30,82 @@ static bool is_retried(const struct edge_policy *edge, const char *cause)
     return strcmp(cause, "reset") == 0 && retry_rule_covers(edge, CAUSE_RESET, 0);
 }
 
-/* How long a request of that tag is under way at most; 0: it never takes a retry, and is over at
- * once. */
-static uint64_t takes_ns(const struct making *m, const char *tag)
+/* How long a request whose first ${fails} tries fail is under way at most; 0 fails: all do. */
+static uint64_t lasts_ns(const struct making *m, uint32_t fails, bool retried, bool held)
 {
     uint64_t whole = timeout_request_ns(m->edge), p = timeout_try_ns(m->edge), sum = WAY_NS;
-    uint64_t retries = m->edge->retry.attempts.number;
+    uint64_t retries = retried ? m->edge->retry.attempts.number : 0;
+    bool all = fails == 0 || fails > retries;
+    retries = all ? retries : fails;
+    for (uint32_t k = 1; k <= retries; k++)
+        sum += backoff_most_ns(m->edge, k);
+    if (held)
+        sum = p == 0 ? whole : sum + p * (all ? retries + 1 : fails);
+    return whole != 0 && sum > whole ? whole : sum;
+}
+
+/* How long a request of that tag may have a retry at most, for all that is seen of it: one whose
+ * try nobody answers may have been tried anew at any time. 0: it is over at once. */
+static uint64_t takes_ns(const struct making *m, const char *tag)
+{
     uint32_t fails;
     const char *cause;
     if (!tag_parse(tag, &fails, &cause))
         return 0;
     if (strcmp(cause, "started") == 0)
         return CLOSES_AFTER_NS + WAY_NS;
-    if (!is_retried(m->edge, cause))
+    bool held = strcmp(cause, "hold") == 0, retried = is_retried(m->edge, cause);
+    return held || retried ? lasts_ns(m, fails, retried, held) : 0;
+}
+
+/* How long it has a connection for itself at most; 0: not worth a word. */
+static uint64_t keeps_ns(const struct making *m, const char *tag)
+{
+    uint32_t fails;
+    const char *cause;
+    if (!tag_parse(tag, &fails, &cause))
         return 0;
-    bool all = fails == 0;
-    retries = all || fails > retries ? retries : fails;
-    for (uint32_t k = 1; k <= retries; k++)
-        sum += backoff_most_ns(m->edge, k);
-    if (strcmp(cause, "hold") == 0)
-        sum += p * (all ? retries + 1 : fails);
-    return whole != 0 && sum > whole ? whole : sum;
+    if (strcmp(cause, "patience") == 0)
+        return making_patience_ns(m) + WAY_NS;
+    if (strcmp(cause, "slow") == 0)
+        return making_slow_ns(timeout_try_ns(m->edge)) + WAY_NS;
+    return strcmp(cause, "hold") == 0 ? lasts_ns(m, fails, is_retried(m->edge, cause), true) : 0;
+}
+
+static uint64_t beside(const struct value *limit, uint64_t others)
+{
+    if (!limit->set || limit->number == 0)
+        return UINT64_MAX;
+    return limit->number > others ? limit->number - others : 0;
+}
+
+/* How many requests may be held at once, so that what else is sent finds a connection, and is not
+ * one too many; 0: none; UINT64_MAX: no limit. */
+static uint64_t held_most(const struct making *m)
+{
+    const struct pool_rule *pool = &m->edge->pool;
+    uint64_t by_connections = beside(&pool->max_connections, (uint64_t)WORKERS * m->n + SPARE),
+             by_requests = beside(&pool->max_requests, SPARE);
+    if (m->edge->flavour != FLAVOUR_ENVOY)
+        return UINT64_MAX;
+    return by_connections < by_requests ? by_connections : by_requests;
 }
 
 void making_room(struct making *m)
 {
-    uint64_t most = retry_limit_most(m->edge);
-    if (most == UINT64_MAX || m->edge->retry.attempts.number == 0)
+    uint64_t retries = retry_limit_most(m->edge), held = held_most(m);
+    bool few_retries = retries != UINT64_MAX && m->edge->retry.attempts.number > 0, alone = false;
+    for (size_t i = 0; i < m->tag_count; i++) {
+        struct tagged *t = &m->tags[i];
+        uint64_t keeps = held == UINT64_MAX ? 0 : keeps_ns(m, t->tag) / (held > 0 ? held : 1);
+        t->apart_ns = few_retries ? takes_ns(m, t->tag) / (retries > 1 ? retries - 1 : 1) : 0;
+        t->apart_ns = keeps > t->apart_ns ? keeps : t->apart_ns;
+        alone = alone || (held == 0 && keeps > 0);
+    }
+    if (!alone)
         return;
-    for (size_t i = 0; i < m->tag_count; i++)
-        m->tags[i].apart_ns = takes_ns(m, m->tags[i].tag) / (most > 1 ? most - 1 : 1);
+    /* What else is sent has its turn among them, when nothing is held. */
+    m->loads[0].rate_per_h = ALONE_PER_H;
+    if (m->tag_count < MAKING_TAGS_MOST)
+        m->tags[m->tag_count++] = (struct tagged){.tag = "plain", .count = ALONE_LEAST};
 }

@@ -208,6 +208,38 @@ static void a_full_gate_asks_for_the_repeat_ejection(void **state)
     plan_free(p);
 }
 
+/* Two brief ejections are asked for: where no phase fails one endpoint too many, a second round
+ * shows the other. */
+static void a_quick_gate_without_a_cap_shows_two_ejections(void **state)
+{
+    static const struct {
+        uint64_t percent, base_s;
+        enum depth depth;
+        bool twice;
+    } rows[] = {{34, 2, DEPTH_QUICK, false},
+                {100, 2, DEPTH_QUICK, true},
+                {100, 30, DEPTH_QUICK, false},
+                {100, 2, DEPTH_FULL, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = sim_policy();
+        struct scenario *s;
+        struct error err = {0};
+        bool ok;
+        edge.outlier.max_ejection_percent.number = rows[i].percent;
+        edge.outlier.base_ejection.number = rows[i].base_s * NS_PER_S;
+        struct plan *p = made(&edge, rows[i].depth, &s, &err, 0, &ok);
+        assert_true(ok && plan_check(p, &err));
+        assert_true((phase_of(s, "cap") != NULL) == (rows[i].percent < 100));
+        const struct phase *first = phase_of(s, "trip"), *second = phase_of(s, "trip 2");
+        assert_true((second != NULL) == rows[i].twice &&
+                    (phase_of(s, "length 2") != NULL) == rows[i].twice);
+        if (second != NULL)
+            assert_string_not_equal(second->steps[0].on.text, first->steps[0].on.text);
+        plan_free(p);
+    }
+}
+
 static void more_than_the_budget_is_refused_with_the_costs(void **state)
 {
     struct edge_policy edge = sim_policy();
@@ -364,6 +396,7 @@ int main(void)
         cmocka_unit_test(held_requests_are_as_far_apart_as_the_streak_guard_needs),
         cmocka_unit_test(a_cap_of_nobody_asks_that_nobody_is_ever_out),
         cmocka_unit_test(a_full_gate_asks_for_the_repeat_ejection),
+        cmocka_unit_test(a_quick_gate_without_a_cap_shows_two_ejections),
         cmocka_unit_test(more_than_the_budget_is_refused_with_the_costs),
         cmocka_unit_test(nothing_declared_waits_for_the_patience),
         cmocka_unit_test(many_endpoints_have_room),

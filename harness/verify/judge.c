@@ -465,9 +465,9 @@ size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *a
             const struct judged_phase *p = &g->phases[k];
             if (p->scenario == scenario && p->ordinal < from && strcmp(p->name, "quiet") == 0)
                 from = p->ordinal;
-            /* A repeat ejection ends in "return". */
+            /* A second one is out in "length 2"; a repeat ejection ends in "return". */
             if (p->scenario == scenario && p->ordinal > to &&
-                (strcmp(p->name, "length") == 0 || strcmp(p->name, "return") == 0))
+                (strncmp(p->name, "length", 6) == 0 || strcmp(p->name, "return") == 0))
                 to = p->ordinal;
         }
         for (uint32_t ordinal = from; ordinal <= to; ordinal++) {

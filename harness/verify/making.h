@@ -51,6 +51,9 @@ void making_init(struct making *m, struct plan *p, struct scenario *s,
  * unasked claims, when its phases are made. */
 uint64_t making_seconds(const struct scenario *s, const char *word, const char *only);
 void making_tell_unasked(struct making *m);
+/* The retry budget may let no retry through where little is under way: a retry that was not made is
+ * no evidence then, and the claim has nothing to judge. */
+bool making_hides_retries(const struct edge_policy *edge, const struct claim_type *type);
 /* Whether a claim is asked for and the policy gives it something to judge. */
 bool making_wants(const struct making *m, const char *id);
 
@@ -75,7 +78,23 @@ uint64_t making_most_per_h(const struct making *m);
  * phase. */
 void making_tags(struct making *m);
 uint64_t making_tag_total(const struct making *m);
-/* generate_room.c: how far apart those tags are, where few retries are let through at once. */
+/* One cause: ${fails} first tries (0: all) of ${count} requests get the fault. */
+void making_tag(struct making *m, uint32_t fails, const char *cause, uint32_t count,
+                const char *word, const char *const *keys, bool is_failure);
+uint32_t making_cause_least(const struct making *m);
+/* generate_timeouts.c: the tags of held and of slow requests. */
+void making_timeouts(struct making *m);
+/* How late an answer is that must be kept: three quarters of the per-try timeout, and so much
+ * before it that neither its timer nor the way there and back makes it late. */
+uint64_t making_slow_ns(uint64_t per_try_ns);
+/* How late one is that shows that no timeout is in force. */
+uint64_t making_patience_ns(const struct making *m);
+/* Whether the whole timeout can end a request before its tries are used up; and whether it often
+ * enough does so in the midst of a try, so that it cannot be the per-try timeout. */
+bool making_reaches_timeout(const struct edge_policy *edge);
+bool making_tells_timeout(const struct edge_policy *edge);
+/* generate_room.c: how far apart those tags are, and whether anything is sent beside them, where
+ * few retries are let through at once, or there are few connections. */
 void making_room(struct making *m);
 /* generate_whole.c: tags and expectation of the work that is done before a request fails. */
 void making_whole(struct making *m);
@@ -86,7 +105,5 @@ void making_expect(struct making *m, const char *word, const char *on, const cha
 
 void making_step(struct making *m, struct step step);
 const char *making_ms(const struct making *m, uint64_t ns);
-/* Whether the whole timeout can end a request before its tries are used up. */
-bool making_reaches_timeout(const struct edge_policy *edge);
 
 #endif

@@ -111,6 +111,7 @@ static void look_at_refusals(const struct edge_policy *edge, const struct flight
             level = level > left ? level : left;
         }
         level = (level < 0 ? 0 : level) + (r->seen > 1 ? (double)r->seen : 1);
+        level = level < burst ? level : burst; /* what was refused took no place */
         fresh = false;
         last_ns = r->start_ns;
         /* One that waited took its place then, not when it began. */

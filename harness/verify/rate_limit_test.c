@@ -62,9 +62,34 @@ static void requests_that_waited_fill_a_bucket_late(void **state)
     }
 }
 
+/* A bucket cannot be emptier than empty: two seconds after many times the limit was sent, as much
+ * as may be has room again, and nothing was refused. */
+static void what_was_refused_long_ago_took_no_place(void **state)
+{
+    struct whole w;
+    struct edge_policy edge = whole_policy(FLAVOUR_LINKERD, RETRY_STATUS_CODES);
+    (void)state;
+    edge.rate = (struct rate_rule){.present = true, .per_second = whole_value(RATE)};
+    whole_open(&w, &edge, "http1");
+    (void)whole_phase(&w, "before", 0, 2 * S);
+    struct phase *after = whole_phase(&w, "after", 4 * S, 10 * S);
+    whole_step(&w, after, STEP_EXPECT, "rate_limit", "client -> payments", NULL);
+    w.j->phases[1].ordinal = 1;
+    for (uint64_t i = 0; i < 600; i++)
+        whole_request(&w, i * 3 * MS, i * 3 * MS + MS, (struct request_record){.status = 429});
+    for (uint64_t i = 0; i < 90; i++) {
+        uint64_t at = 4 * S + i * 65 * MS,
+                 id = whole_request(&w, at, at + 3 * MS, (struct request_record){.status = 200});
+        whole_try(&w, id, at + MS, at + 2 * MS, (struct attempt_record){.status = 200});
+    }
+    whole_good(&w, 11 * S, MS);
+    whole_are(&w, "rate.limit", VERDICT_PASS, WHY_NONE, "none of 90 refused");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_refused_long_ago_took_no_place),
         cmocka_unit_test(requests_that_waited_fill_a_bucket_late),
         cmocka_unit_test(a_bucket_may_be_full_after_an_endpoint_was_dead),
     };
