@@ -77,12 +77,14 @@ void making_expect(struct making *m, const char *word, const char *on, const cha
 }
 
 /* With the streak guard on, some faults are withheld: the fewer failures in a row are safe, the
- * more. */
-static uint32_t with_guard(const struct making *m, uint32_t count)
+ * more; and the more of one request's tries must fail of all that the endpoints may keep. */
+static uint32_t with_guard(const struct making *m, uint32_t count, uint64_t tries)
 {
     if (!m->ejects)
         return count;
     double more = m->c <= 3 ? 3 : m->c <= 4 ? 2 : m->c <= 6 ? 1.4 : 1.15;
+    if (tries * 2 > m->n * (m->c - 1))
+        more *= 2;
     return (uint32_t)((double)count * more + 0.5);
 }
 
@@ -105,8 +107,9 @@ void making_tag(struct making *m, uint32_t fails, const char *cause, uint32_t co
     if (is_failure && m->ejects)
         step_set_json(m->p, &step, "streak", json_integer((json_int_t)m->c - 1));
     making_step(m, step);
+    uint64_t tries = fails == 0 ? m->edge->retry.attempts.number + 1 : fails;
     m->tags[m->tag_count++] =
-        (struct tagged){.tag = tag, .count = is_failure ? with_guard(m, count) : count};
+        (struct tagged){.tag = tag, .count = is_failure ? with_guard(m, count, tries) : count};
 }
 
 static void add_status(struct making *m, uint32_t fails, uint32_t status, uint32_t count)
@@ -146,7 +149,7 @@ static void add_listed(struct making *m)
     }
     /* The back-off and the other host are told from first retries: as many as they need. */
     if (first > 0 && first < FIRST_RETRIES_LEAST && m->tag_count > 0)
-        m->tags[0].count += with_guard(m, FIRST_RETRIES_LEAST - first);
+        m->tags[0].count += with_guard(m, FIRST_RETRIES_LEAST - first, 1);
 }
 
 /* Nothing retries: the failures must still come through as they are, and once. */

@@ -13,8 +13,10 @@
 #define ANSWER_LEAST_NS (20 * NS_PER_MS)
 #define ANSWER_MOST_NS (500 * NS_PER_MS)
 #define LIMIT_NS (2 * NS_PER_S)
-#define QUEUE_RATE 66            /* one in 15 ms */
-#define SEEN_NS (60 * NS_PER_MS) /* of a wait, until it is certain (verify/flight.c) */
+#define QUEUE_RATE 66                /* one in 15 ms */
+#define SEEN_NS (60 * NS_PER_MS)     /* of a wait, until it is certain (verify/flight.c) */
+#define QUEUE_GAP_NS (4 * NS_PER_MS) /* of what fills it, where answers can be as late as that */
+#define QUEUE_WAITS 16               /* at least: cb.connections asks for ten */
 #define WORKERS_USUAL 2
 #define KEPT_RATE 400
 #define KEPT_LEAST 3
@@ -104,10 +106,11 @@ static bool fills_queue(const struct making *m, uint64_t conns, uint64_t wait,
                         uint64_t *ret_answer_ns, uint64_t *ret_per_s)
 {
     uint64_t least = conns > m->n ? conns : m->n, coming = conns + WORKERS_USUAL * m->n + wait,
-             timer_ns = 4 * answer_most_ns(m);
-    uint64_t late_ns = timer_ns * 4 / 5 * 2 / (2 * wait / least + 3);
-    late_ns = late_ns < ANSWER_MOST_NS ? late_ns : ANSWER_MOST_NS;
-    if (late_ns < SEEN_NS + coming * NS_PER_S / RATE_MOST)
+             timer_ns = 4 * answer_most_ns(m), late_ns = SEEN_NS + coming * QUEUE_GAP_NS,
+             late_most_ns = timer_ns * 4 / 5 * 2 / (2 * wait / least + 3);
+    late_ns = late_ns < ANSWER_NS ? ANSWER_NS : late_ns;
+    late_ns = late_ns < late_most_ns ? late_ns : late_most_ns;
+    if (late_ns > ANSWER_MOST_NS || late_ns < SEEN_NS + coming * NS_PER_S / RATE_MOST)
         return false;
     uint64_t per_s = coming * NS_PER_S / (late_ns - SEEN_NS) + 1;
     *ret_answer_ns = late_ns;
@@ -141,7 +144,7 @@ static void queue(struct making *m)
     answer_late(m, late_ns);
     making_expect(m, "breaker", m->edge_text, parts);
     making_end(m, "too few connections", "slow answers, until requests wait for a connection",
-               LIMIT_NS + late_ns);
+               (QUEUE_WAITS * late_ns > LIMIT_NS ? QUEUE_WAITS * late_ns : LIMIT_NS) + late_ns);
     making_heal(m);
 }
 

@@ -3,12 +3,14 @@
 #include "verify/making.h"
 
 #include "base/clock.h"
+#include "verify/backoff.h"
 #include "verify/timeout.h"
 
 #include <math.h>
 #include <string.h>
 
 #define PER_S 3600 /* rates are kept per hour */
+#define PPM 1000000
 #define WARM_NS NS_PER_S
 #define TAG_EVERY_NS (60 * NS_PER_MS)
 #define AFTER_TAGS_NS (200 * NS_PER_MS)
@@ -202,14 +204,30 @@ static uint32_t dead_count(const struct making *m)
     return m->n - 1 < retries ? m->n - 1 : (uint32_t)retries;
 }
 
+/* What a request that meets dead endpoints lasts on average, back-offs and all: it meets one, and
+ * perhaps others after it. */
+static uint64_t meeting_ns(const struct making *m)
+{
+    uint32_t dead = dead_count(m);
+    uint64_t sum_ns = 0, meets_ppm = PPM;
+    for (uint32_t k = 1; k <= dead; k++) {
+        sum_ns += meets_ppm * (backoff_most_ns(m->edge, k) / 2) / PPM;
+        meets_ppm = meets_ppm * (dead - k) / (m->n - k);
+    }
+    return sum_ns;
+}
+
 /* Down for at most c - 1 requests, then up until every endpoint has answered: nothing is ejected
  * meanwhile. */
 static uint64_t add_windows(struct making *m, const char *word, const char *const *keys)
 {
     uint32_t dead = dead_count(m);
     uint64_t down_ns = (m->c - 1) * ALONE_NS - ALONE_NS / 6, up_ns = 4 * m->n * ALONE_NS;
-    uint64_t per_window = (m->c - 1) * dead / m->n;
-    uint64_t windows = (MET_LEAST * 3 / 2 + per_window) / (per_window == 0 ? 1 : per_window);
+    /* One in n / dead meets one, and takes the time of several. */
+    uint64_t alone_ms = ALONE_NS / NS_PER_MS,
+             met_ppm = (m->c - 1) * alone_ms * dead * PPM /
+                       (alone_ms * m->n + meeting_ns(m) / NS_PER_MS * dead);
+    uint64_t windows = met_ppm == 0 ? MAKING_STEPS_MOST : MET_LEAST * 5 * PPM / 4 / met_ppm + 1;
     while (windows > 1 && windows * dead + windows + 8 > MAKING_STEPS_MOST)
         windows--;
     for (uint64_t i = 0; i < windows; i++) {
@@ -233,7 +251,8 @@ static uint64_t add_throughout(struct making *m, const char *word, const char *c
     for (uint32_t k = 0; k < dead; k++)
         making_step(m, step_make(m->p, STEP_FAULT, word, making_endpoint(m, k + 1),
                                  m->options->source, keys));
-    return (MET_LEAST * 5 / 2) * m->n / dead * (ALONE_NS + 3 * NS_PER_MS);
+    uint64_t met = MET_LEAST * 5 / 2;
+    return met * m->n / dead * (ALONE_NS + 3 * NS_PER_MS) + met * meeting_ns(m);
 }
 
 static void one_at_a_time(struct making *m, enum cause cause, const char *name, const char *word,
@@ -273,12 +292,16 @@ static void early(struct making *m)
 }
 
 /* An ejection just after another change may leak for the merge window: let that pass. */
-static void quiet(struct making *m, const char *name)
+static uint64_t quiet_ns(const struct making *m)
+{
+    return m->ejector.merge_ns + QUIET_NS;
+}
+
+static void quiet(struct making *m, const char *name, uint64_t lasting_ns)
 {
     making_begin(m);
     making_open(m, 50);
-    making_end(m, name, "nothing changes, so that the next ejection is the only one",
-               m->ejector.merge_ns + QUIET_NS);
+    making_end(m, name, "nothing changes, so that the next ejection is the only one", lasting_ns);
 }
 
 /* Whether a phase of its own fails one endpoint more than may be out. */
@@ -336,9 +359,12 @@ static void trip_and_length(struct making *m)
     bool full = m->options->depth == DEPTH_FULL;
     /* Two brief ones are asked for: the second is one that `cap` shows, or another endpoint's. */
     bool twice = !full && m->n > 1 && eject_is_brief(&m->ejector) && wants_length && !has_cap(m);
+    /* Before, what nobody saw of ejections is forgotten: then both are first ones. */
+    uint64_t forgets_ns = (EJECT_FORGET_SWEEPS + 1) * m->ejector.interval_ns,
+             first_ns = quiet_ns(m) + (twice ? forgets_ns : 0);
     for (uint32_t round = 0; round < (twice ? 2U : 1U); round++) {
         const char *bad = making_endpoint(m, (m->other + round - 1) % m->n + 1);
-        quiet(m, round_name(m, "quiet", round));
+        quiet(m, round_name(m, "quiet", round), round == 0 ? first_ns : quiet_ns(m));
         trip(m, round, bad, full ? "length" : NULL);
         length(m, round, bad, full);
     }
@@ -360,7 +386,7 @@ static void cap(struct making *m)
     uint64_t lasting =
         m->ejector.merge_ns + EJECT_GRACE_NS + NS_PER_S / 2 +
         (ejector_least(&m->ejector) * m->n + 2 * silence_picks(m)) * NS_PER_S / CAP_RATE;
-    quiet(m, "quiet again");
+    quiet(m, "quiet again", quiet_ns(m));
     making_begin(m);
     making_open(m, CAP_RATE);
     for (uint32_t i = 0; i <= m->ejector.cap; i++)
@@ -376,7 +402,8 @@ static void never(struct making *m)
     static const char *const parts[] = {"cap", NULL};
     if (!making_wants(m, "eject.never"))
         return;
-    uint64_t by_picks = 3 * silence_picks(m) * NS_PER_S / EARLY_RATE,
+    /* Three silences' worth, by shares that a short baseline leaves uncertain. */
+    uint64_t by_picks = 5 * silence_picks(m) * NS_PER_S / EARLY_RATE,
              by_sweep = m->ejector.interval_ns + 2 * NS_PER_S;
     making_begin(m);
     making_open(m, EARLY_RATE);

@@ -104,8 +104,11 @@ void making_room(struct making *m)
     }
     if (!alone)
         return;
-    /* What else is sent has its turn among them, when nothing is held. */
+    /* What else is sent has its turn among them, when nothing is held; it ends runs of failures,
+     * too, which the streak guard would not let grow. */
+    uint64_t others = m->ejects ? making_tag_total(m) : 0;
     m->loads[0].rate_per_h = ALONE_PER_H;
     if (m->tag_count < MAKING_TAGS_MOST)
-        m->tags[m->tag_count++] = (struct tagged){.tag = "plain", .count = ALONE_LEAST};
+        m->tags[m->tag_count++] =
+            (struct tagged){.tag = "plain", .count = ALONE_LEAST + (uint32_t)others};
 }

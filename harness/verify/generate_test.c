@@ -176,6 +176,54 @@ static void the_streak_guard_is_on_only_where_an_ejection_can_happen(void **stat
     plan_free(p);
 }
 
+/* Five tries of one request fail on the two that each of three endpoints may keep: of few requests
+ * all do. */
+static void what_the_guard_often_withholds_is_sent_more_often(void **state)
+{
+    static const struct {
+        uint64_t retries, failures;
+        uint32_t all, first;
+    } rows[] = {{3, 5, 14, 14}, {3, 3, 60, 30}, {1, 3, 30, 30}, {6, 5, 28, 14}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct edge_policy edge = sim_policy();
+        struct scenario *s;
+        struct error err = {0};
+        bool ok;
+        edge.retry.attempts.number = rows[i].retries;
+        edge.outlier.consecutive_5xx.number = rows[i].failures;
+        struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+        const struct phase *mixed = phase_of(s, "mixed");
+        if (!ok || tags_of(mixed, "all:503") != rows[i].all ||
+            tags_of(mixed, "f1:500") != rows[i].first)
+            fail_msg("row %zu: %u and %u", i, tags_of(mixed, "all:503"), tags_of(mixed, "f1:500"));
+        plan_free(p);
+    }
+}
+
+/* Back-offs take the time in which others would meet dead endpoints. */
+static void one_at_a_time_lasts_as_long_as_back_offs_make_it(void **state)
+{
+    uint64_t lasting[2][2];
+    (void)state;
+    for (int slow = 0; slow < 2; slow++)
+        for (int ejects = 0; ejects < 2; ejects++) {
+            struct edge_policy edge = sim_policy();
+            struct scenario *s;
+            struct error err = {0};
+            bool ok;
+            edge.outlier.present = ejects == 1;
+            edge.retry.backoff_base.number = (slow ? 100 : 25) * NS_PER_MS;
+            struct plan *p = made(&edge, DEPTH_QUICK, &s, &err, 0, &ok);
+            assert_true(ok);
+            lasting[slow][ejects] = phase_of(s, "one at a time")->lasting_ns;
+            plan_free(p);
+        }
+    assert_true(lasting[0][1] == 3860 * NS_PER_MS); /* eight windows */
+    assert_true(lasting[1][1] > 2 * lasting[0][1]);
+    assert_true(lasting[1][0] > 2 * lasting[0][0] - NS_PER_S);
+}
+
 static void a_cap_of_nobody_asks_that_nobody_is_ever_out(void **state)
 {
     struct edge_policy edge = sim_policy();
@@ -236,6 +284,8 @@ static void a_quick_gate_without_a_cap_shows_two_ejections(void **state)
                     (phase_of(s, "length 2") != NULL) == rows[i].twice);
         if (second != NULL)
             assert_string_not_equal(second->steps[0].on.text, first->steps[0].on.text);
+        /* Nine sweeps before, that both are first ones. */
+        assert_true(phase_of(s, "quiet")->lasting_ns == (rows[i].twice ? 10300 : 1300) * NS_PER_MS);
         plan_free(p);
     }
 }
@@ -394,6 +444,8 @@ int main(void)
         cmocka_unit_test(each_listed_cause_has_its_tags_and_each_unlisted_status_five),
         cmocka_unit_test(the_streak_guard_is_on_only_where_an_ejection_can_happen),
         cmocka_unit_test(held_requests_are_as_far_apart_as_the_streak_guard_needs),
+        cmocka_unit_test(what_the_guard_often_withholds_is_sent_more_often),
+        cmocka_unit_test(one_at_a_time_lasts_as_long_as_back_offs_make_it),
         cmocka_unit_test(a_cap_of_nobody_asks_that_nobody_is_ever_out),
         cmocka_unit_test(a_full_gate_asks_for_the_repeat_ejection),
         cmocka_unit_test(a_quick_gate_without_a_cap_shows_two_ejections),
