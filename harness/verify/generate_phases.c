@@ -158,15 +158,6 @@ static uint64_t mixed_every_ns(const struct making *m)
     return every > TAG_EVERY_NS ? every : TAG_EVERY_NS;
 }
 
-/* From the first tag to after the last, of a load that is making_end's ${longer} times as long. */
-static uint64_t tags_take_ns(const struct making *m)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < m->tag_count; i++)
-        sum += m->tags[i].count * tagged_gap_ns(&m->loads[0], &m->tags[i]);
-    return (sum + m->longer - 1) / m->longer;
-}
-
 static void mixed(struct making *m)
 {
     static const char *const retries[] = {"atmost",  "happen",     "conditions", "committed",
@@ -192,9 +183,8 @@ static void mixed(struct making *m)
     if (making_wants(m, "timeout.none"))
         longest = making_patience_ns(m);
     m->loads[0].tag_every_ns = mixed_every_ns(m) * m->longer;
-    making_room(m);
     making_end(m, "mixed", "each cause on requests of its own tag",
-               tags_take_ns(m) + longest + AFTER_TAGS_NS);
+               making_room(m) + longest + AFTER_TAGS_NS);
 }
 
 /* So many endpoints may be dead that a retry still finds a live one. */

@@ -12,8 +12,8 @@
 
 #define WORKERS 2 /* of a sidecar, as it is installed: each has a connection to every endpoint */
 #define SPARE 2   /* at once, of what is sent beside the held requests */
-#define ALONE_PER_H 1
-#define ALONE_LEAST 100         /* answers, which `honest` asks for */
+#define ALONE_NS (10 * NS_PER_MS) /* between requests that are sent one at a time */
+#define ANSWERED_NS (2 * NS_PER_MS)
 #define WAY_NS (20 * NS_PER_MS) /* through the mesh and back, of all tries */
 /* An Envoy that has begun an answer which is cut closes so much later (delayed_close_timeout):
  * until then nothing shows that it has seen the cut. Measured: 1.000 to 1.009 s. */
@@ -91,24 +91,37 @@ static uint64_t held_most(const struct making *m)
     return by_connections < by_requests ? by_connections : by_requests;
 }
 
-void making_room(struct making *m)
+/* One request after the other, and between them others without a fault: they end runs of failures,
+ * and show how late this machine is. */
+static uint64_t one_by_one(struct making *m)
 {
-    uint64_t retries = retry_limit_most(m->edge), held = held_most(m);
-    bool few_retries = retries != UINT64_MAX && m->edge->retry.attempts.number > 0, alone = false;
+    struct load_plan *l = &m->loads[0];
+    l->closed = true;
+    l->users = 1;
+    l->rate_per_h = 0;
+    l->think_ns = ALONE_NS;
+    l->heal = m->ejects ? 2 * m->n : 2;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->tag_count; i++) {
+        uint64_t takes = takes_ns(m, m->tags[i].tag), keeps = keeps_ns(m, m->tags[i].tag);
+        sum += m->tags[i].count *
+               ((takes > keeps ? takes : keeps) + (1 + l->heal) * (ALONE_NS + ANSWERED_NS));
+    }
+    return sum;
+}
+
+uint64_t making_room(struct making *m)
+{
+    uint64_t retries = retry_limit_most(m->edge), held = held_most(m), sum = 0;
+    bool few_retries = retries != UINT64_MAX && m->edge->retry.attempts.number > 0;
     for (size_t i = 0; i < m->tag_count; i++) {
         struct tagged *t = &m->tags[i];
-        uint64_t keeps = held == UINT64_MAX ? 0 : keeps_ns(m, t->tag) / (held > 0 ? held : 1);
+        uint64_t keeps = held == UINT64_MAX ? 0 : keeps_ns(m, t->tag);
+        if (held == 0 && keeps > 0)
+            return one_by_one(m);
         t->apart_ns = few_retries ? takes_ns(m, t->tag) / (retries > 1 ? retries - 1 : 1) : 0;
-        t->apart_ns = keeps > t->apart_ns ? keeps : t->apart_ns;
-        alone = alone || (held == 0 && keeps > 0);
+        t->apart_ns = keeps > 0 && keeps / held > t->apart_ns ? keeps / held : t->apart_ns;
+        sum += t->count * tagged_gap_ns(&m->loads[0], t);
     }
-    if (!alone)
-        return;
-    /* What else is sent has its turn among them, when nothing is held; it ends runs of failures,
-     * too, which the streak guard would not let grow. */
-    uint64_t others = m->ejects ? making_tag_total(m) : 0;
-    m->loads[0].rate_per_h = ALONE_PER_H;
-    if (m->tag_count < MAKING_TAGS_MOST)
-        m->tags[m->tag_count++] =
-            (struct tagged){.tag = "plain", .count = ALONE_LEAST + (uint32_t)others};
+    return (sum + m->longer - 1) / m->longer;
 }

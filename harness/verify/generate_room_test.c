@@ -125,8 +125,8 @@ static void held_requests_leave_connections_to_the_others(void **state)
         uint64_t connections, requests, hold_ms, slow_ms;
         bool alone;
     } rows[] = {{0, 0, 0, 0, false},      {100, 1000, 21, 5, false}, {10, 0, 1000, 235, false},
-                {9, 0, 2000, 470, false}, {8, 0, 2000, 470, true},   {1, 0, 2000, 470, true},
-                {0, 4, 1000, 235, false}, {0, 2, 2000, 470, true},   {100, 1, 2000, 470, true}};
+                {9, 0, 2000, 470, false}, {8, 0, 0, 0, true},        {1, 0, 0, 0, true},
+                {0, 4, 1000, 235, false}, {0, 2, 0, 0, true},        {100, 1, 0, 0, true}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct edge_policy edge = retries_thrice();
@@ -136,16 +136,20 @@ static void held_requests_leave_connections_to_the_others(void **state)
         if (rows[i].requests > 0)
             edge.pool.max_requests = limits_value(rows[i].requests);
         const struct phase *mixed = make(&x, &edge);
-        const struct tagged *hold = tag_of(mixed, "all:hold"), *slow = tag_of(mixed, "f1:slow"),
-                            *plain = tag_of(mixed, "plain");
+        const struct load_plan *load = &mixed->loads[0];
+        const struct tagged *hold = tag_of(mixed, "all:hold"), *slow = tag_of(mixed, "f1:slow");
         if (hold->apart_ns / NS_PER_MS != rows[i].hold_ms ||
             slow->apart_ns / NS_PER_MS != rows[i].slow_ms)
             fail_msg("row %zu: %llu and %llu ms", i, (unsigned long long)hold->apart_ns / NS_PER_MS,
                      (unsigned long long)slow->apart_ns / NS_PER_MS);
         assert_int_equal(tag_of(mixed, "all:503")->apart_ns, 0); /* a back-off needs none */
-        /* Nothing comes beside them then; what `honest` counts has its turn among them. */
-        assert_int_equal(mixed->loads[0].rate_per_h, rows[i].alone ? 1 : 100 * 3600);
-        assert_true((plain != NULL) == rows[i].alone && (plain == NULL || plain->count == 100));
+        assert_int_equal(load->rate_per_h, rows[i].alone ? 0 : 100 * 3600);
+        /* One by one where there is no room, and others between them; for as long as all take. */
+        assert_true(load->closed == rows[i].alone && load->users == rows[i].alone);
+        assert_true((load->heal > 0) == rows[i].alone);
+        if (rows[i].alone)
+            assert_true(mixed->lasting_ns > hold->count * 2 * NS_PER_S &&
+                        mixed->lasting_ns < hold->count * 2 * NS_PER_S + 60 * NS_PER_S);
         plan_free(x.p);
     }
 }

@@ -93,9 +93,9 @@ uint64_t making_patience_ns(const struct making *m);
  * enough does so in the midst of a try, so that it cannot be the per-try timeout. */
 bool making_reaches_timeout(const struct edge_policy *edge);
 bool making_tells_timeout(const struct edge_policy *edge);
-/* generate_room.c: how far apart those tags are, and whether anything is sent beside them, where
- * few retries are let through at once, or there are few connections. */
-void making_room(struct making *m);
+/* generate_room.c: how far apart those tags are where few retries are let through at once, or there
+ * are few connections; or one after the other. How long all of them take: to making_end. */
+uint64_t making_room(struct making *m);
 /* generate_whole.c: tags and expectation of the work that is done before a request fails. */
 void making_whole(struct making *m);
 /* generate_tls.c: the phases of mTLS and rotations, where the lab speaks it. */
