@@ -160,10 +160,10 @@ static void print_load(const struct load_plan *l, struct text *to)
     text_add(to, "%s }", l->tagged_count > 0 ? " }" : "");
     uint64_t longest_ns = tagged_longest_gap_ns(l);
     if (longest_ns > l->tag_every_ns)
-        text_add(to,
-                 " --[[ up to %s apart, so that few retries at once are enough; only a saved plan "
-                 "keeps it ]]",
-                 units_print_duration(longest_ns, apart, sizeof(apart)));
+        text_add(
+            to,
+            " --[[ up to %s apart, so that few at once have room; only a saved plan keeps it ]]",
+            units_print_duration(longest_ns, apart, sizeof(apart)));
     if (l->heal > 0)
         text_add(
             to,

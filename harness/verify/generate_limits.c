@@ -108,9 +108,10 @@ static bool fills_queue(const struct making *m, uint64_t conns, uint64_t wait,
     uint64_t least = conns > m->n ? conns : m->n, coming = conns + WORKERS_USUAL * m->n + wait,
              timer_ns = 4 * answer_most_ns(m), late_ns = SEEN_NS + coming * QUEUE_GAP_NS,
              late_most_ns = timer_ns * 4 / 5 * 2 / (2 * wait / least + 3);
+    late_most_ns = late_most_ns < ANSWER_MOST_NS ? late_most_ns : ANSWER_MOST_NS;
     late_ns = late_ns < ANSWER_NS ? ANSWER_NS : late_ns;
     late_ns = late_ns < late_most_ns ? late_ns : late_most_ns;
-    if (late_ns > ANSWER_MOST_NS || late_ns < SEEN_NS + coming * NS_PER_S / RATE_MOST)
+    if (late_ns < SEEN_NS + coming * NS_PER_S / RATE_MOST)
         return false;
     uint64_t per_s = coming * NS_PER_S / (late_ns - SEEN_NS) + 1;
     *ret_answer_ns = late_ns;

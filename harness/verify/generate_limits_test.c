@@ -124,9 +124,9 @@ static void a_queue_is_asked_where_it_can_be_seen_full(void **state)
     static const struct {
         uint64_t connections, pending, per_try_ms;
         bool asked;
-    } rows[] = {{2, 6, 0, true},    {2, 6, 600, true},  {2, 6, 400, true},  {2, 6, 250, false},
-                {2, 6, 120, false}, {6, 4, 250, true},  {6, 4, 120, false}, {1, 1, 250, true},
-                {4, 10, 800, true}, {4, 10, 250, false}};
+    } rows[] = {{2, 6, 0, true},    {2, 6, 600, true},   {2, 6, 400, true},  {2, 6, 250, false},
+                {2, 6, 120, false}, {6, 4, 250, true},   {6, 4, 120, false}, {1, 1, 250, true},
+                {4, 10, 800, true}, {4, 10, 250, false}, {100, 120, 0, true}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct edge_policy edge = limits_policy(FLAVOUR_ENVOY, 3);
