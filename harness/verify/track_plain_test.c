@@ -149,6 +149,7 @@ static uint64_t plain_smin(const struct track *t, uint32_t h, uint32_t position,
     for (uint32_t i = from; i < to; i++) {
         const struct try *f = host_try(t, h, i);
         bool soon = f->out_ns != 0 && f->lo_ns >= f->out_ns &&
+                    f->lo_ns + 5 * NS_PER_MS <= last->seen_ns &&
                     spans_within(&t->taint, f->lo_ns, last->seen_ns) == 0;
         bool ended = f->is_connection || f->seen_ns <= last->seen_ns || soon;
         count += (f->rule[gateway] & RULE_FAILED) != 0 && f->lo_ns <= last->lo_ns && ended &&

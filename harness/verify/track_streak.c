@@ -5,6 +5,8 @@
 #define LOOK_TRIES 300
 #define LOOK_REQUESTS 1000
 #define LATE_NS UINT64_C(1000000000) /* so late may a try be read */
+#define SOON_NS UINT64_C(5000000) /* so long after we sent it is an answer known, in a clean time \
+                                   */
 
 struct look {
     uint32_t from, to; /* positions of the host's list */
@@ -191,14 +193,16 @@ uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool g
 }
 
 /* One that came before ${last} may be known later: it is held, or the mesh, which stood still,
- * reads what has come in any order (ADR 0036). In a clean time an answer of ours is known soon,
- * long before the retry that proves it; of a connection that broke there is no such proof. */
+ * reads what has come in any order (ADR 0036). In a clean time an answer of ours is known soon (of
+ * two that were sent within that, either may be known first), long before the retry that proves it;
+ * of a connection that broke there is no such proof. */
 static bool failed_by(const struct track *t, const struct try *f, const struct try *last)
 {
     if (f->lo_ns > last->lo_ns || f->is_connection || f->seen_ns <= last->seen_ns)
         return f->lo_ns <= last->lo_ns;
     bool held = f->out_ns == 0 || f->lo_ns < f->out_ns;
-    return !held && spans_within(&t->taint, f->lo_ns, last->seen_ns) == 0;
+    return !held && f->lo_ns + SOON_NS <= last->seen_ns &&
+           spans_within(&t->taint, f->lo_ns, last->seen_ns) == 0;
 }
 
 static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)

@@ -171,6 +171,26 @@ static void failures_that_are_known_later_come_later(void **state)
     }
 }
 
+/* Two answers on their way at once, in a clean time, of which the client gets the second first: the
+ * mesh may have, too. One that was sent well before is known. */
+static void of_two_that_are_on_their_way_either_may_come_first(void **state)
+{
+    (void)state;
+    for (int apart = 0; apart < 2; apart++) {
+        struct journal *j = begin();
+        for (uint64_t i = 0; i < 2; i++) {
+            add(j, T(5100) + i * (apart ? 6 * NS_PER_MS : 200 * NS_PER_US), 1);
+            j->attempts[i].r.status = j->requests[i].r.status = 503;
+            j->requests[i].r.head = j->requests[i].r.done = (i == 0 ? 8 : 1) * NS_PER_MS;
+        }
+        struct track *t = track_of(j);
+        assert_int_equal(track_smin(t, 0, 1, false), apart ? 2 : 1);
+        assert_int_equal(track_smax(t, 0, 1, false), 2);
+        track_free(t);
+        journal_free(j);
+    }
+}
+
 /* A good answer that takes three seconds ends between two failures that come after a gap: it began
  * before that, and ends the run all the same. */
 static void a_success_from_before_a_gap_ends_a_run_behind_it(void **state)
@@ -201,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_gap_may_be_an_ejection_where_something_speaks_for_it),
         cmocka_unit_test(a_try_was_sent_after_what_its_request_had_behind_it),
         cmocka_unit_test(failures_that_are_known_later_come_later),
+        cmocka_unit_test(of_two_that_are_on_their_way_either_may_come_first),
         cmocka_unit_test(a_success_from_before_a_gap_ends_a_run_behind_it),
         cmocka_unit_test(a_held_try_has_failed_when_it_ends),
         cmocka_unit_test(tries_that_never_reached_us_count_while_their_request_was_under_way),
