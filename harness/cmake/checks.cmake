@@ -8,7 +8,7 @@ endforeach()
 # optimised build. 77: cannot run here, and says why.
 function(add_e2e name)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/suites/selftest/e2e ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200
     ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>;MESHPROOF_ENVOY=${MESHPROOF_DEPS}/envoy/envoy")
 endfunction()
 foreach(case bad_input settings meshless doctor_lab never_fired altered port_in_use missing_envoy interrupt deadline kill9)
@@ -18,7 +18,7 @@ endforeach()
 # `meshproof proxy` and `certs` as a user drives them, by clients and servers that we did not write.
 function(add_client_test name script)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/suites/selftest/${script} ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200
     ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>;MESHPROOF_ENVOY=${MESHPROOF_DEPS}/envoy/envoy;PYTHONPATH=${MESHPROOF_DEPS}/python;MESHPROOF_DEPS=${MESHPROOF_DEPS}")
 endfunction()
 add_client_test(e2e.start start/run)
@@ -84,7 +84,7 @@ add_client_test(real.report report/run)
 set_tests_properties(e2e.canary_indexed PROPERTIES PROCESSORS 2)
 # The other proxies want a machine of their own: ./dev test discover.
 add_client_test(real.discover discover/run builtin)
-set_tests_properties(real.discover PROPERTIES RUN_SERIAL TRUE TIMEOUT 900) # a run whose values are hidden is made again
+set_tests_properties(real.discover PROPERTIES RUN_SERIAL TRUE) # a run whose values are hidden is made again
 foreach(case right interrupt halt guard wish bad_input)
   add_client_test(e2e.explore_${case} explore/run ${case})
 endforeach()
@@ -111,7 +111,7 @@ foreach(case builtin envoy kill9 kill9_envoy unprivileged)
   add_client_test(e2e.netns_${case} netns/run ${case})
 endforeach()
 add_test(NAME real.judge COMMAND meshproof judge --gates 2000 --seed 5eed --jobs 2 --no-miss)
-set_tests_properties(real.judge PROPERTIES TIMEOUT 600)
+set_tests_properties(real.judge PROPERTIES TIMEOUT 1200)
 # One journal of a hundred processes that dial in, its counts theirs (harness/bench/agents.c; by hand: the limits).
 add_test(NAME real.hundred_agents COMMAND bench_agents 100 20 5 ${CMAKE_BINARY_DIR}/hundred.db)
 set_tests_properties(real.hundred_agents PROPERTIES TIMEOUT 120
@@ -178,7 +178,7 @@ foreach(proxy nginx haproxy)
     string(REPLACE "--" "." suffix "${variant}")
     add_test(NAME real.external.${proxy}${suffix} COMMAND ${CMAKE_SOURCE_DIR}/suites/selftest/external/run ${proxy} ${variant}
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(real.external.${proxy}${suffix} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
+    set_tests_properties(real.external.${proxy}${suffix} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200
       ENVIRONMENT "MESHPROOF=$<TARGET_FILE:meshproof>")
   endforeach()
 endforeach()
