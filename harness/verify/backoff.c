@@ -14,6 +14,7 @@
 #define FREED_NS (15 * NS_PER_MS)
 #define LONGEST_NS (30 * NS_PER_S) /* no try is out longer, where nothing cuts it */
 #define LINKERD_DOUBLINGS 8        /* past the most by then */
+#define ENVOY_DOUBLINGS 20         /* so long a back-off is past any maximum */
 
 static uint64_t base_ns(const struct edge_policy *edge)
 {
@@ -38,9 +39,10 @@ uint64_t backoff_most_ns(const struct edge_policy *edge, uint32_t n)
         uint64_t most = 2 * linkerd_base_ns(n);
         return most < LINKERD_MOST_NS ? most : LINKERD_MOST_NS;
     }
-    uint64_t base = base_ns(edge), most = base * ((UINT64_C(1) << n) - 1);
+    uint64_t base = base_ns(edge);
     bool set = edge->retry.backoff_max.set && edge->retry.backoff_max.number != 0;
     uint64_t limit = set ? edge->retry.backoff_max.number : 10 * base;
+    uint64_t most = n < ENVOY_DOUBLINGS ? base * ((UINT64_C(1) << n) - 1) : limit;
     return most < limit ? most : limit;
 }
 

@@ -247,9 +247,21 @@ static void a_side_is_counted_for_each_test(void **state)
     assert_int_equal(claim_type_sides(claim_type_find("retry.max")), 0);
 }
 
+/* attempts may be any number: a power of two has no more than 64 bits. */
+static void a_back_off_never_passes_its_most(void **state)
+{
+    struct edge_policy edge = {.flavour = FLAVOUR_ENVOY};
+    (void)state;
+    assert_int_equal(backoff_most_ns(&edge, 1), 25 * NS_PER_MS);
+    assert_int_equal(backoff_most_ns(&edge, 3), 175 * NS_PER_MS);
+    for (uint32_t n = 4; n < 200; n++)
+        assert_int_equal(backoff_most_ns(&edge, n), 250 * NS_PER_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_back_off_never_passes_its_most),
         cmocka_unit_test(each_gap_of_linkerd_has_its_own_law),
         cmocka_unit_test(a_profile_retries_at_once),
         cmocka_unit_test(a_retry_that_reached_nobody_has_a_gap_that_nobody_saw),
