@@ -16,11 +16,9 @@ static uint64_t number(const struct value *v)
     return v->set ? v->number : 0;
 }
 
-/* A budget of no retry at least refuses them where little is under way. */
 static bool has_retries(const struct edge_policy *e)
 {
-    return number(&e->retry.attempts) > 0 &&
-           (e->budget.kind != BUDGET_ENVOY || number(&e->budget.least) > 0);
+    return number(&e->retry.attempts) > 0;
 }
 
 static bool retries_status(const struct edge_policy *e)

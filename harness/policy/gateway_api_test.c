@@ -330,6 +330,11 @@ static void istio_makes_a_budget_of_retries_at_once(void **state)
     assert_int_equal(e.budget.interval.number, 0); /* read since 1.31 */
     testing_has(p, "gateway.budget_interval_ignored", 7, "since Istio 1.31");
     policy_free(p);
+    p = with_budget("istio@1.31", "    minRetryRate: {count: 0}\n");
+    e = testing_resolve(p, "a", "/");
+    assert_int_equal(e.budget.least.number, 10); /* the API server refuses it */
+    testing_has(p, "object.value", 7, "must be 1 to 1000000");
+    policy_free(p);
     p = with_budget("istio@1.31", "    minRetryRate: {}\n");
     e = testing_resolve(p, "a", "/");
     assert_int_equal(e.budget.ratio_ppm.number, 200000);

@@ -18,8 +18,12 @@ static void read_constraint(struct place at, struct budget_rule *rule)
         percent.number *= 10000;
         rule->ratio_ppm = percent;
     }
-    place_count(rate, "count", 1000000, &rule->least); /* of retries at once: its interval is not
-                                                          read */
+    struct value count = {0};
+    if (place_count(rate, "count", 1000000, &count) && count.number > 0)
+        rule->least = count; /* of retries at once: its interval is not read */
+    else if (count.set)
+        lint_add(p, LINT_OBJECT_VALUE, count.source,
+                 "%s must be 1 to 1000000: the API server refuses it", count.origin);
     if (!target_since(p->options.target, 1, 31))
         return; /* gateway.budget_interval_ignored */
     rule->interval = value_default(p, 10 * S);

@@ -123,7 +123,7 @@ static void draw_envoy_budget(struct rng *rng, struct edge_policy *e)
         e->budget = (struct budget_rule){
             .kind = BUDGET_ENVOY,
             .ratio_ppm = value(PICK(rng, 5, 10, 20, 20, 30, 50) * PPM_OF_PERCENT, 60),
-            .least = value(PICK(rng, 0, 1, 3, 3, 5), 61),
+            .least = value(PICK(rng, 1, 1, 3, 3, 5), 61),
             .interval = value(chance(rng, 70) ? 0 : PICK(rng, 200, 500, 800) * NS_PER_MS, 62)};
         if (chance(rng, 20))
             e->pool.max_retries = value(2, 54); /* says nothing beside it */

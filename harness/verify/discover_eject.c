@@ -107,8 +107,7 @@ static void see_endpoint(struct discovering *g, uint32_t number, struct ejection
         e->starved++;
         return;
     }
-    /* What put it out was seen though the machine stood still afterwards; how long it was is not.
-     */
+    /* The machine stood still afterwards: what put it out was seen, how long it was out is not. */
     bool hidden = discover_starved(g, &out);
     uint64_t seen_to_ns = hidden ? trip.to_ns : out.to_ns;
     const struct silence *s = silence_of(t, number - 1, trip.from_ns, seen_to_ns);

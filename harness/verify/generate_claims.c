@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "verify/claims.h"
-#include "verify/retry_limit.h"
 #include "verify/timeout.h"
 
 #define CAUSE_LEAST 10
@@ -26,21 +25,12 @@ const char *making_ms(const struct making *m, uint64_t ns)
                         units_print_duration(ns / NS_PER_MS * NS_PER_MS, text, sizeof(text)));
 }
 
-bool making_hides_retries(const struct edge_policy *edge, const struct claim_type *type)
-{
-    return edge->flavour == FLAVOUR_ENVOY && edge->retry.attempts.number > 0 &&
-           retry_limit_most(edge) == 0 &&
-           (strncmp(type->id, "retry.", 6) == 0 || strncmp(type->id, "backoff.", 8) == 0 ||
-            strcmp(type->id, "timeout.try.restart") == 0 ||
-            strcmp(type->id, "metrics.retries") == 0);
-}
-
 bool making_wants(const struct making *m, const char *id)
 {
     const struct claim_type *type = claim_type_find(id);
     const struct generate_options *o = m->options;
     bool wanted = o->claim_count == 0;
-    if (type == NULL || !type->applies(m->edge) || making_hides_retries(m->edge, type))
+    if (type == NULL || !type->applies(m->edge))
         return false;
     for (size_t i = 0; i < o->claim_count; i++)
         wanted = wanted || claim_type_is(type, o->claims[i]);

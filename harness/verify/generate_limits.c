@@ -17,7 +17,6 @@
 #define SEEN_NS (60 * NS_PER_MS)     /* of a wait, until it is certain (verify/flight.c) */
 #define QUEUE_GAP_NS (4 * NS_PER_MS) /* of what fills it, where answers can be as late as that */
 #define QUEUE_WAITS 16               /* at least: cb.connections asks for ten */
-#define WORKERS_USUAL 2
 #define KEPT_RATE 400
 #define KEPT_LEAST 3
 #define KEPT_LEAST_STRICT 66
@@ -105,7 +104,7 @@ static void requests(struct making *m)
 static bool fills_queue(const struct making *m, uint64_t conns, uint64_t wait,
                         uint64_t *ret_answer_ns, uint64_t *ret_per_s)
 {
-    uint64_t least = conns > m->n ? conns : m->n, coming = conns + WORKERS_USUAL * m->n + wait,
+    uint64_t least = conns > m->n ? conns : m->n, coming = conns + MAKING_WORKERS * m->n + wait,
              timer_ns = 4 * answer_most_ns(m), late_ns = SEEN_NS + coming * QUEUE_GAP_NS,
              late_most_ns = timer_ns * 4 / 5 * 2 / (2 * wait / least + 3);
     late_most_ns = late_most_ns < ANSWER_MOST_NS ? late_most_ns : ANSWER_MOST_NS;
@@ -133,11 +132,11 @@ static void queue(struct making *m)
     wait = full ? wait : SPARE;
     if (most != 0 && most < conns + m->n + wait)
         return;
-    /* Twice what the connections take is under way, and all are busy within a second. */
-    if (!full && !fills(2 * (conns + m->n), answer_most_ns(m), &late_ns, &per_s))
-        return;
-    if (!full)
+    if (!full) { /* twice what the connections take is under way: all are busy within a second */
+        if (!fills(2 * (conns + m->n), answer_most_ns(m), &late_ns, &per_s))
+            return;
         per_s += wait + (per_s < QUEUE_RATE ? QUEUE_RATE : 0);
+    }
     if (per_s > RATE_MOST)
         return;
     making_begin(m);

@@ -83,8 +83,6 @@ static const char *why_not(const struct making *m, const struct claim_type *type
 {
     if (!type->applies(m->edge))
         return nothing_to_judge;
-    if (making_hides_retries(m->edge, type))
-        return "its retry budget may let none through where little is under way";
     if (!making_wants(m, type->id))
         return left_out;
     if (strcmp(type->id, "timeout.request") == 0 && !making_reaches_timeout(m->edge))

@@ -183,8 +183,9 @@ static void mixed(struct making *m)
     if (making_wants(m, "timeout.none"))
         longest = making_patience_ns(m);
     m->loads[0].tag_every_ns = mixed_every_ns(m) * m->longer;
+    uint64_t tags_ns = making_room(m);
     making_end(m, "mixed", "each cause on requests of its own tag",
-               making_room(m) + longest + AFTER_TAGS_NS);
+               tags_ns + longest + AFTER_TAGS_NS);
 }
 
 /* So many endpoints may be dead that a retry still finds a live one. */

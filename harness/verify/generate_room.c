@@ -10,8 +10,7 @@
 #include "verify/retry_limit.h"
 #include "verify/timeout.h"
 
-#define WORKERS 2 /* of a sidecar, as it is installed: each has a connection to every endpoint */
-#define SPARE 2   /* at once, of what is sent beside the held requests */
+#define SPARE 2                   /* at once, of what is sent beside the held requests */
 #define ALONE_NS (10 * NS_PER_MS) /* between requests that are sent one at a time */
 #define ANSWERED_NS (2 * NS_PER_MS)
 #define WAY_NS (20 * NS_PER_MS) /* through the mesh and back, of all tries */
@@ -84,7 +83,8 @@ static uint64_t beside(const struct value *limit, uint64_t others)
 static uint64_t held_most(const struct making *m)
 {
     const struct pool_rule *pool = &m->edge->pool;
-    uint64_t by_connections = beside(&pool->max_connections, (uint64_t)WORKERS * m->n + SPARE),
+    uint64_t by_connections =
+                 beside(&pool->max_connections, (uint64_t)MAKING_WORKERS * m->n + SPARE),
              by_requests = beside(&pool->max_requests, SPARE);
     if (m->edge->flavour != FLAVOUR_ENVOY)
         return UINT64_MAX;
@@ -110,17 +110,25 @@ static uint64_t one_by_one(struct making *m)
     return sum;
 }
 
+static bool holds_any(const struct making *m)
+{
+    for (size_t i = 0; i < m->tag_count; i++)
+        if (keeps_ns(m, m->tags[i].tag) > 0)
+            return true;
+    return false;
+}
+
 uint64_t making_room(struct making *m)
 {
     uint64_t retries = retry_limit_most(m->edge), held = held_most(m), sum = 0;
     bool few_retries = retries != UINT64_MAX && m->edge->retry.attempts.number > 0;
+    if (held == 0 && holds_any(m))
+        return one_by_one(m);
     for (size_t i = 0; i < m->tag_count; i++) {
         struct tagged *t = &m->tags[i];
-        uint64_t keeps = held == UINT64_MAX ? 0 : keeps_ns(m, t->tag);
-        if (held == 0 && keeps > 0)
-            return one_by_one(m);
-        t->apart_ns = few_retries ? takes_ns(m, t->tag) / (retries > 1 ? retries - 1 : 1) : 0;
-        t->apart_ns = keeps > 0 && keeps / held > t->apart_ns ? keeps / held : t->apart_ns;
+        uint64_t takes = few_retries ? takes_ns(m, t->tag) / (retries > 1 ? retries - 1 : 1) : 0,
+                 keeps = held == UINT64_MAX || held == 0 ? 0 : keeps_ns(m, t->tag) / held;
+        t->apart_ns = takes > keeps ? takes : keeps;
         sum += t->count * tagged_gap_ns(&m->loads[0], t);
     }
     return (sum + m->longer - 1) / m->longer;

@@ -154,6 +154,21 @@ static void held_requests_leave_connections_to_the_others(void **state)
     }
 }
 
+/* One user waits for each answer: few retries at once ask for no more. */
+static void one_by_one_needs_no_room_for_retries(void **state)
+{
+    struct edge_policy edge = retries_thrice();
+    struct made x;
+    (void)state;
+    edge.pool.max_connections = limits_value(1);
+    edge.pool.max_retries = limits_value(1);
+    const struct phase *mixed = make(&x, &edge);
+    assert_true(mixed->loads[0].closed);
+    for (size_t i = 0; i < mixed->loads[0].tagged_count; i++)
+        assert_int_equal(mixed->loads[0].tagged[i].apart_ns, 0);
+    plan_free(x.p);
+}
+
 static bool asks(const struct phase *p, const char *part)
 {
     for (size_t i = 0; i < p->step_count; i++) {
@@ -193,38 +208,14 @@ static void a_timeout_that_falls_together_with_a_trys_is_met_more_often(void **s
     }
 }
 
-/* A budget of no retry at least: what was not retried is no evidence, and is not asked. */
-static void a_budget_that_may_let_none_through_hides_retries(void **state)
-{
-    struct edge_policy edge = retries_thrice();
-    struct made x;
-    (void)state;
-    edge.budget = (struct budget_rule){
-        .kind = BUDGET_ENVOY, .ratio_ppm = limits_value(200000), .least = limits_value(1)};
-    assert_true(asks(make(&x, &edge), "happen"));
-    plan_free(x.p);
-    edge.budget.least = limits_value(0);
-    const struct phase *mixed = make(&x, &edge);
-    assert_true(!asks(mixed, "happen") && !asks(mixed, "conditions") && !asks(mixed, "spacing"));
-    assert_true(asks(mixed, "per_try") && asks(mixed, "request"));
-    assert_non_null(phase_of(&x, "too many retries"));
-    making_tell_unasked(&x.m);
-    size_t told = 0;
-    for (size_t i = 0; i < x.scenario.unasked_count; i++)
-        if (strstr(x.scenario.unasked[i].why, "budget") != NULL)
-            told += x.scenario.unasked[i].claim_count;
-    assert_true(told >= 6); /* retry.* and backoff.* that the policy has */
-    plan_free(x.p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_retries_at_once_have_room_for_each),
         cmocka_unit_test(a_held_request_has_room_though_it_is_not_retried),
         cmocka_unit_test(held_requests_leave_connections_to_the_others),
+        cmocka_unit_test(one_by_one_needs_no_room_for_retries),
         cmocka_unit_test(a_timeout_that_falls_together_with_a_trys_is_met_more_often),
-        cmocka_unit_test(a_budget_that_may_let_none_through_hides_retries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

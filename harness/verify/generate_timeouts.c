@@ -20,11 +20,17 @@
 #define DRAWS 400
 #define TOLD_LEAST (DRAWS / 10)
 
+/* How many tries a held request may have. */
+static uint64_t held_tries(const struct edge_policy *edge)
+{
+    return retry_rule_covers(edge, CAUSE_HOLD, 0) ? 1 + edge->retry.attempts.number : 1;
+}
+
 /* Whether a held request is cut in the midst of a try, by its back-offs as they are drawn. */
 static bool is_told(const struct edge_policy *edge, struct rng *rng)
 {
     uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge), begun_ns = 0;
-    uint64_t tries = edge->retry.attempts.number + 1;
+    uint64_t tries = held_tries(edge);
     for (uint32_t k = 1; k <= tries && begun_ns + SENT_NS < whole; k++) {
         /* Linkerd does not cut the last try that it may make. */
         bool uncut = edge->flavour == FLAVOUR_LINKERD && k == tries;
@@ -41,12 +47,11 @@ static bool is_told(const struct edge_policy *edge, struct rng *rng)
 static uint32_t told_of_draws(const struct edge_policy *edge)
 {
     uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
-    bool again = edge->retry.attempts.number > 0 && retry_rule_covers(edge, CAUSE_HOLD, 0);
     struct rng rng = rng_of(whole);
     uint32_t told = 0;
-    if (whole == 0 || p == 0 || p >= whole || (edge->flavour == FLAVOUR_LINKERD && !again))
+    if (p == 0 || p >= whole)
         return whole == 0 ? 0 : DRAWS;
-    for (uint32_t i = 0; again && i < DRAWS; i++)
+    for (uint32_t i = 0; i < DRAWS; i++)
         told += is_told(edge, &rng);
     return told;
 }
@@ -56,11 +61,9 @@ bool making_reaches_timeout(const struct edge_policy *edge)
     uint64_t p = timeout_try_ns(edge), whole = timeout_request_ns(edge);
     if (whole == 0)
         return false;
-    bool again = edge->retry.attempts.number > 0 && retry_rule_covers(edge, CAUSE_HOLD, 0);
-    uint64_t tries = again ? 1 + edge->retry.attempts.number : 1;
     /* Linkerd does not cut the last try that it may make. */
     return edge->flavour == FLAVOUR_LINKERD || p == 0 || p >= whole ||
-           tries * p > whole + TIMEOUT_LEFT_OVER_NS;
+           held_tries(edge) * p > whole + TIMEOUT_LEFT_OVER_NS;
 }
 
 bool making_tells_timeout(const struct edge_policy *edge)
@@ -68,11 +71,12 @@ bool making_tells_timeout(const struct edge_policy *edge)
     return making_reaches_timeout(edge) && told_of_draws(edge) >= TOLD_LEAST;
 }
 
+/* So many that HOLD_LEAST of them show it, where it is asked. */
 static uint32_t hold_least(const struct making *m)
 {
-    uint32_t told = told_of_draws(m->edge), count = told == 0 ? 0 : HOLD_LEAST * DRAWS / told;
-    if (count < HOLD_LEAST || !making_tells_timeout(m->edge))
+    if (!making_tells_timeout(m->edge))
         return HOLD_LEAST;
+    uint32_t count = HOLD_LEAST * DRAWS / told_of_draws(m->edge);
     return count < HOLD_MOST ? count : HOLD_MOST;
 }
 

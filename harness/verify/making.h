@@ -10,6 +10,7 @@
 #define MAKING_PHASES_MOST 64
 #define MAKING_STEPS_MOST 160 /* and two for each endpoint */
 #define MAKING_TAGS_MOST 64
+#define MAKING_WORKERS 2 /* of a sidecar, as it is installed: each has connections of its own */
 #define MAKING_HELD "all:hold" /* the tag of the requests that no try answers */
 
 struct making {
@@ -51,9 +52,6 @@ void making_init(struct making *m, struct plan *p, struct scenario *s,
  * unasked claims, when its phases are made. */
 uint64_t making_seconds(const struct scenario *s, const char *word, const char *only);
 void making_tell_unasked(struct making *m);
-/* The retry budget may let no retry through where little is under way: a retry that was not made is
- * no evidence then, and the claim has nothing to judge. */
-bool making_hides_retries(const struct edge_policy *edge, const struct claim_type *type);
 /* Whether a claim is asked for and the policy gives it something to judge. */
 bool making_wants(const struct making *m, const char *id);
 

@@ -5,8 +5,7 @@
 #define LOOK_TRIES 300
 #define LOOK_REQUESTS 1000
 #define LATE_NS UINT64_C(1000000000) /* so late may a try be read */
-#define SOON_NS UINT64_C(5000000) /* so long after we sent it is an answer known, in a clean time \
-                                   */
+#define SOON_NS UINT64_C(5000000)    /* so soon an answer is known, in a clean time */
 
 struct look {
     uint32_t from, to; /* positions of the host's list */
