@@ -4,7 +4,9 @@ target_compile_definitions(house INTERFACE _GNU_SOURCE MESHPROOF_VERSION="${PROJ
 target_include_directories(house INTERFACE ${CMAKE_SOURCE_DIR}/harness ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(house INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-  -Wcast-qual -Wswitch-enum -Wformat=2 -fno-common)
+  -Wcast-qual -Wswitch-enum -Wformat=2 -fno-common
+  # C has had no implicit declarations since C99, nor pointers of two kinds in one: never only a warning.
+  -Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion)
 if(MESHPROOF_WERROR)
   target_compile_options(house INTERFACE -Werror)
 endif()

@@ -1,5 +1,6 @@
 /* backoff.law, a sample at a time: what is even, what is not, and what is neither. */
 
+#include "verify/backoff.h"
 #include "verify/tries_fixture_test.h"
 
 static const uint16_t both[] = {1, 2};
