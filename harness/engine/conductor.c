@@ -355,6 +355,7 @@ static void set_deadline(struct conductor *c, const struct scenario *scenario)
     loop_hold_remove(c->loop, &c->deadline_hold);
     if (at_ns != UINT64_MAX)
         loop_hold_add(c->loop, &c->deadline_hold, at_ns, on_deadline);
+    c->deadline_ns = at_ns;
 }
 
 /* Walks that stand beside each other. False when none could be started. */

@@ -44,6 +44,7 @@ struct conductor {
     uint64_t paused_ns;
     struct hold pause_hold; /* the longest pause */
     struct hold commit_hold, host_hold, deadline_hold;
+    uint64_t deadline_ns; /* of the scenario under way; UINT64_MAX: none */
     struct loop_task step;
 };
 

@@ -14,7 +14,22 @@ static void finish(struct conductor *c, struct walk *w)
     walk_finish(w);
 }
 
-/* Phases of the walk that are asked for again (the confirmation stage). */
+/* Whether these phases are over by the deadline, should they last as long as they may. */
+static bool is_time_for(const struct conductor *c, const struct walk *w, const uint32_t *ordinals,
+                        size_t count)
+{
+    uint64_t now_ns = clock_now_ns(), sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct phase *p = &w->scenario->phases[ordinals[i]];
+        sum += phase_most_ns(p) + p->settle_ns;
+    }
+    return c->deadline_ns == UINT64_MAX ||
+           (c->deadline_ns > now_ns && sum < c->deadline_ns - now_ns);
+}
+
+/* Phases of the walk that are asked for again (the confirmation stage). The first time they are
+ * walked whatever the deadline, for a FAIL that nobody tried to confirm would stand; what is only
+ * undecided after that is not worth a run that ends as aborted. */
 static size_t ask_repeats(struct conductor *c, const struct walk *w, uint32_t *ret, size_t most)
 {
     size_t count = 0;
@@ -25,7 +40,8 @@ static size_t ask_repeats(struct conductor *c, const struct walk *w, uint32_t *r
         count = c->options->repeats(c->options->cookie, c->options->journal, w->plan->scenario,
                                     w->plan->arm, w->repeats, ret, most);
     c->away_ns = clock_now_ns();
-    return count < most ? count : most;
+    count = count < most ? count : most;
+    return w->repeats == 0 || is_time_for(c, w, ret, count) ? count : 0;
 }
 
 void conductor_walk_idle(struct conductor *c, struct walk *w)

@@ -182,6 +182,35 @@ static void a_phase_is_repeated_while_it_is_asked_for(void **state)
     rig_release(&r);
 }
 
+static size_t ask_for_an_hour(void *cookie, const char *journal, uint32_t scenario, const char *arm,
+                              uint32_t done, uint32_t *ret, size_t most)
+{
+    struct rig *r = cookie;
+    (void)journal;
+    (void)scenario;
+    (void)arm;
+    (void)most;
+    r->repeats_asked++;
+    r->plan->scenarios[0].phases[0].lasting_ns = done == 0 ? 50 * NS_PER_MS : 3600 * NS_PER_S;
+    ret[0] = 0;
+    return 1;
+}
+
+static void what_would_pass_the_deadline_is_not_begun_a_second_time(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.options.repeats = ask_for_an_hour;
+    r.options.deadline_ns = 60 * NS_PER_S;
+    add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
+    rig_run(&r);
+    assert_int_equal(r.outcome, ENGINE_COMPLETE);
+    assert_int_equal(r.repeats_asked, 2);
+    assert_int_equal(r.read->phase_count, 2);
+    rig_release(&r);
+}
+
 /* A phase has its own; nothing at all is a value too. */
 static void a_phase_settles_as_it_says_and_not_as_its_scenario_does(void **state)
 {
@@ -226,6 +255,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(to_end_of_carries_a_fault_over),
         cmocka_unit_test(drawn_endpoints_depend_on_the_seed_alone),
         cmocka_unit_test(a_phase_is_repeated_while_it_is_asked_for),
+        cmocka_unit_test(what_would_pass_the_deadline_is_not_begun_a_second_time),
         cmocka_unit_test(a_phase_settles_as_it_says_and_not_as_its_scenario_does),
         cmocka_unit_test(what_cannot_be_walked_starts_nothing),
     };

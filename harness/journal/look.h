@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOOKS_MOST 3 /* at a phase: its walk, and two repetitions (harness/adr/0009) */
+#define LOOKS_MOST 5 /* at a phase: its walk, and four repetitions (harness/adr/0009) */
 #define LOOK_NAME_MOST 256
 
 /* "storm"; its repetitions are "storm (again)" and "storm (again, 2)". ${resumed}: the rest of one

@@ -83,6 +83,8 @@ struct phase {
     struct step *steps;
     size_t step_count;
 };
+/* How long its walk may take, without settle_ns. */
+uint64_t phase_most_ns(const struct phase *p);
 
 /* A stub service of the lab, and its calls. */
 struct call_plan {

@@ -174,7 +174,7 @@ static uint64_t awaits_most_ns(const struct phase *p)
     return total;
 }
 
-static uint64_t phase_most_ns(const struct phase *p)
+uint64_t phase_most_ns(const struct phase *p)
 {
     switch (p->ends) {
     case PHASE_BY_CLOCK:

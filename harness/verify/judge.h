@@ -93,7 +93,7 @@ bool judge_sliced(struct journal *j, const struct judge_options *options, struct
 void judgement_free(struct judgement *g);
 /* The phases (ordinals of ${scenario}) that ${arm}, the subject or a control, is to walk once more,
  * when that was done ${done} times: those of a FAIL of class P or T, to confirm it (5.5), and those
- * that stalls or chance left undecided in a generated plan (ADR 0009). None after the second time.
+ * that stalls or chance left undecided in a generated plan (ADR 0009). None after LOOKS_MOST looks.
  * Returns the count. */
 size_t judge_repeats(const struct judgement *g, uint32_t scenario, const char *arm, uint32_t done,
                      uint32_t *ret_ordinals, size_t most);

@@ -17,6 +17,7 @@ struct looking {
     const struct step *asked;
     const struct edge_policy *edge;
     uint64_t wrong, eligible; /* of the looks so far that had enough to see, or some of it */
+    bool unconfirmed;         /* a FAIL, and no look after it has seen enough yet */
 };
 
 /* What repetition ${look} shows at ${level}, or, where it was cut short, why that counts for
@@ -38,16 +39,23 @@ static bool judge_look(const struct looking *l, uint32_t look, double level, str
     return true;
 }
 
-/* A FAIL of class P or T, found in look ${look}, stands when the next look agrees. False: there was
- * no next look, and ${v} is as before. */
-static bool confirm(const struct looking *l, uint32_t look, struct verdict *v)
+/* A FAIL of class P or T, found in look ${look}, stands when the next look that sees enough agrees:
+ * whether one does, does not depend on what it shows. False: there was no next look, and ${v} is as
+ * before. */
+static bool confirm(struct looking *l, uint32_t look, struct verdict *v)
 {
     struct window again;
     struct verdict second;
     struct arena *arena = &l->st->h->g->arena;
-    if (!judge_look(l, look + 1, CONFIRM_ALPHA, &again, &second))
+    bool seen = false;
+    l->unconfirmed = true;
+    while (l->unconfirmed && judge_look(l, ++look, CONFIRM_ALPHA, &again, &second)) {
+        stand_mind_journal(l->st, l->type, &again, &second);
+        l->unconfirmed = wants_more(&second);
+        seen = true;
+    }
+    if (!seen)
         return false;
-    stand_mind_journal(l->st, l->type, &again, &second);
     if (second.kind == VERDICT_FAIL) {
         v->certain = arena_printf(arena, "%s; the phase was repeated, and said the same",
                                   v->certain == NULL ? "" : v->certain);
@@ -131,20 +139,16 @@ bool stand_look_again(const struct stand *st, const struct claim_type *type,
                       const struct step *asked, const struct edge_policy *edge, struct verdict *v)
 {
     struct looking l = {.st = st, .type = type, .asked = asked, .edge = edge};
-    struct window next;
     uint32_t n = 1;
     if (st->phase == NULL) /* the whole scenario, its repetitions too, was looked at */
         return false;
     if (v->kind == VERDICT_FAIL && type->class != CLAIM_DETERMINISTIC)
         confirm(&l, 0, v);
-    if (!wants_more(v))
-        return false;
     if (v->why == WHY_TOO_FEW) {
         l.wrong = v->wrong;
         l.eligible = v->eligible;
     }
     while (wants_more(v) && look(&l, n, v))
         n++;
-    return wants_more(v) ||
-           (v->why == WHY_NOT_REPEATED && !stand_window(st, asked, edge, n, 0, &next));
+    return wants_more(v) || (v->why == WHY_NOT_REPEATED && l.unconfirmed);
 }

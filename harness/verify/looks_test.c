@@ -104,7 +104,8 @@ static void a_third_look_decides_what_two_did_not_see(void **state)
     assert_true(three_looks(&s, true, s.mesh.p_ns, s.mesh.p_ns) > 0);
     struct judgement *g = judged(&s);
     is(g, "timeout.try", VERDICT_PASS, WHY_NONE, "in the repeated phase");
-    assert_int_equal(judge_repeats(g, 0, "subject", 2, ordinals, COUNT_OF(ordinals)), 0);
+    assert_int_equal(judge_repeats(g, 0, "subject", LOOKS_MOST - 1, ordinals, COUNT_OF(ordinals)),
+                     0);
     judgement_free(g);
     sim_close(&s);
 }
@@ -122,6 +123,42 @@ static void what_the_second_look_refuses_the_third_must_confirm(void **state)
             is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NOT_REPEATED, "seen once");
         else
             is(g, "timeout.try", VERDICT_FAIL, WHY_NONE, "cut late");
+        judgement_free(g);
+        sim_close(&s);
+    }
+}
+
+/* The look that was to confirm was starved: that says neither yes nor no, and one more is asked. */
+static void a_confirmation_that_saw_nothing_is_asked_again(void **state)
+{
+    for (int heals = 0; heals < 2; heals++) {
+        struct sim s;
+        uint32_t ordinals[16];
+        (void)state;
+        right(&s, 32);
+        uint64_t right_ns = s.mesh.p_ns;
+        s.mesh.p_ns = right_ns * 6 / 5;
+        sim_run(&s);
+        for (uint32_t done = 0; done < 2; done++) {
+            struct judgement *g = judged(&s);
+            if (done > 0)
+                is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NOT_REPEATED, "(then: ");
+            assert_int_equal(judge_repeats(g, 0, "subject", done, ordinals, COUNT_OF(ordinals)), 1);
+            assert_int_equal(ordinals[0], ordinal_of(&s, "mixed"));
+            judgement_free(g);
+            s.mesh.p_ns = done == 0 || !heals ? right_ns * 6 / 5 : right_ns;
+            sim_phase(&s, ordinals[0], done == 0 ? " (again)" : " (again, 2)");
+            while (s.heap_count > 0)
+                sim_step(&s);
+            if (done == 0)
+                starve(&s, "mixed (again)");
+        }
+        struct judgement *g = judged(&s);
+        if (heals)
+            is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_NOT_REPEATED, "not repeated");
+        else
+            is(g, "timeout.try", VERDICT_FAIL, WHY_NONE, "cut late");
+        assert_int_equal(judge_repeats(g, 0, "subject", 2, ordinals, COUNT_OF(ordinals)), 0);
         judgement_free(g);
         sim_close(&s);
     }
@@ -191,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_failure_that_does_not_repeat_is_open),
         cmocka_unit_test(a_third_look_decides_what_two_did_not_see),
         cmocka_unit_test(what_the_second_look_refuses_the_third_must_confirm),
+        cmocka_unit_test(a_confirmation_that_saw_nothing_is_asked_again),
         cmocka_unit_test(an_ejection_that_was_late_is_repeated_from_its_quiet_beginning),
         cmocka_unit_test(a_late_ejection_that_its_picks_hide_is_not_passed),
     };

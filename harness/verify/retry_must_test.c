@@ -94,11 +94,11 @@ static void each_look_spends_its_part_of_the_alpha(void **state)
     struct limits l;
     (void)state;
     dead_end(&l, true, 20);
-    l.plan->false_alarms = 2.5 * tail; /* of this claim alone */
+    l.plan->false_alarms = (LOOKS_MOST - 0.5) * tail; /* of this claim alone */
     limits_are(&l, "retry.must", VERDICT_INCONCLUSIVE, WHY_TOO_FEW,
                "18 of 38 requests that met refuse were not retried: too many for chance");
     dead_end(&l, true, 20);
-    l.plan->false_alarms = 3.5 * tail;
+    l.plan->false_alarms = (LOOKS_MOST + 0.5) * tail;
     limits_are(&l, "retry.must", VERDICT_FAIL, WHY_NONE, "18 of 38");
 }
 
