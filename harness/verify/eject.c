@@ -190,7 +190,7 @@ bool eject_quiet(const struct track *t, const struct ejector *e, uint64_t t_ns)
     for (uint32_t i = track_try_at(t, from); i < t->try_count && t->tries[i].head_ns <= t_ns; i++) {
         if (t->tries[i].r->endpoint == 0)
             continue;
-        uint32_t host = t->tries[i].r->endpoint - 1u, position = track_position(t, i);
+        uint32_t host = t->tries[i].r->endpoint - 1u, position = t->tries[i].position;
         if (is_outing(t, e, host, position) || is_outing(t, e, host, position + 1))
             return false;
     }
@@ -201,7 +201,7 @@ uint32_t eject_first(const struct track *t, const struct ejector *e, const struc
                      bool must)
 {
     const struct track_host *host = &t->hosts[s->host];
-    uint32_t position = track_position(t, s->before), found = TRACK_NONE;
+    uint32_t position = t->tries[s->before].position, found = TRACK_NONE;
     enum streak streak = must ? STREAK_MUST : STREAK_COULD;
     for (uint32_t i = 0; i < LOOK_BACK; i++) {
         const struct try *x = &t->tries[host->tries[position]];
@@ -226,7 +226,7 @@ static bool hidden_could(const struct track *t, const struct ejector *e, const s
 {
     const struct track_host *host = &t->hosts[s->host];
     uint64_t until = s->end_ns, fails = 0;
-    for (uint32_t position = track_position(t, s->before) + 1; position > 0; position--) {
+    for (uint32_t position = t->tries[s->before].position + 1; position > 0; position--) {
         const struct try *x = &t->tries[host->tries[position - 1]];
         fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0;
         /* Back from an ejection it began to count anew, a little before it was seen again. */
@@ -265,7 +265,7 @@ static bool full_before(const struct track *t, const struct ejector *e, const st
 {
     const struct track_host *host = &t->hosts[s->host];
     uint64_t back = reach_ns(t, e, s), from = s->begin_ns > back ? s->begin_ns - back : 0;
-    for (uint32_t position = track_position(t, s->before);; position--) {
+    for (uint32_t position = t->tries[s->before].position;; position--) {
         const struct try *x = &t->tries[host->tries[position]];
         bool fails = ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= from;
         if (fails && (!found || x->lo_ns < *ret_ns) && reached(t, e, s->host, position, streak)) {

@@ -76,7 +76,7 @@ static void look_at(const struct track *t, const struct ejector *e, const struct
     const struct track_host *host = &t->hosts[s->host];
     const struct try *full = &t->tries[host->tries[last]];
     uint64_t after = 0, unclear = 0, until = full->seen_ns + e->base_ns / 2;
-    for (uint32_t k = last + 1; k <= track_position(t, s->before); k++) {
+    for (uint32_t k = last + 1; k <= t->tries[s->before].position; k++) {
         const struct try *x = &t->tries[host->tries[k]];
         bool is_after = x->head_ns > full->seen_ns + AFTER_NS && x->head_ns < until &&
                         eject_sent_after(t, x, full->seen_ns);

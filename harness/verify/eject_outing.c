@@ -47,7 +47,9 @@ static uint64_t sweeps_in(const struct track *t, const struct ejector *e, uint32
             break;
         if (!x->after_silence && !track_may_have_been_out(t, host, i))
             continue;
-        if (eject_could_before(t, e, &gap, &could_ns) && could_ns < out_ns)
+        /* Where no sweep lay between, an earlier end of it takes none away. */
+        if (out_ns >= in_ns + e->interval_ns && eject_could_before(t, e, &gap, &could_ns) &&
+            could_ns < out_ns)
             out_ns = could_ns;
         sweeps += out_ns > in_ns ? (out_ns - in_ns) / e->interval_ns : 0;
         in_ns = x->head_ns;
@@ -76,7 +78,7 @@ static uint64_t unseen_before(const struct window *w, const struct ejector *e,
                               const struct silence *s)
 {
     const struct track *t = w->track;
-    uint32_t end = track_position(t, s->before);
+    uint32_t end = t->tries[s->before].position;
     uint64_t unseen = 0;
     for (uint32_t i = 1; i <= end; i++) {
         struct silence gap = gap_before(t, s->host, i);
@@ -94,7 +96,7 @@ static uint64_t again_within(const struct track *t, const struct ejector *e,
 {
     const struct track_host *host = &t->hosts[s->host];
     uint64_t back_ns = could_ns + e->base_ns, fails = 0;
-    uint32_t end = track_position(t, s->before) + 1;
+    uint32_t end = t->tries[s->before].position + 1;
     for (uint32_t i = end; i > 0 && end - i < AGAIN_LOOK_TRIES; i--) {
         const struct try *x = &t->tries[host->tries[i - 1]];
         fails += ((x->rule[0] | x->rule[1]) & RULE_FAILS) != 0 && x->seen_ns >= back_ns;

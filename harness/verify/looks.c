@@ -3,6 +3,10 @@
 
 #define CONFIRM_ALPHA 1e-3 /* of a repetition that is to confirm (spec/verifier.md 5.5) */
 #define SHARE_WRONG 10     /* one in so many may be (5.3) */
+/* So many looks that see too few will hardly be followed by one that sees enough, but for stalls:
+ * those pass. */
+#define LOOKS_CALM 3
+#define STALLED_PPM 100000 /* of a look's time, from which on they may be the cause */
 
 static bool wants_more(const struct verdict *v)
 {
@@ -18,6 +22,7 @@ struct looking {
     const struct edge_policy *edge;
     uint64_t wrong, eligible; /* of the looks so far that had enough to see, or some of it */
     bool unconfirmed;         /* a FAIL, and no look after it has seen enough yet */
+    bool stalled;             /* the last look was, at least in part */
 };
 
 /* What repetition ${look} shows at ${level}, or, where it was cut short, why that counts for
@@ -115,6 +120,7 @@ static bool look(struct looking *l, uint32_t look, struct verdict *v)
     struct arena *arena = &l->st->h->g->arena;
     if (!judge_look(l, look, l->st->h->alpha, &again, &next))
         return false;
+    l->stalled = next.why == WHY_STALLED || again.tainted_ppm >= STALLED_PPM;
     if (is_outweighed(l, &next))
         return true;
     if (next.kind == VERDICT_PASS)
@@ -138,7 +144,8 @@ static bool look(struct looking *l, uint32_t look, struct verdict *v)
 bool stand_look_again(const struct stand *st, const struct claim_type *type,
                       const struct step *asked, const struct edge_policy *edge, struct verdict *v)
 {
-    struct looking l = {.st = st, .type = type, .asked = asked, .edge = edge};
+    struct looking l = {
+        .st = st, .type = type, .asked = asked, .edge = edge, .stalled = v->why == WHY_STALLED};
     uint32_t n = 1;
     if (st->phase == NULL) /* the whole scenario, its repetitions too, was looked at */
         return false;
@@ -150,5 +157,6 @@ bool stand_look_again(const struct stand *st, const struct claim_type *type,
     }
     while (wants_more(v) && look(&l, n, v))
         n++;
-    return wants_more(v) || (v->why == WHY_NOT_REPEATED && l.unconfirmed);
+    return (wants_more(v) && (l.stalled || n < LOOKS_CALM)) ||
+           (v->why == WHY_NOT_REPEATED && l.unconfirmed);
 }

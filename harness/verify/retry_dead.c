@@ -9,16 +9,19 @@ enum dead_end { ALIVE, REFUSES, RESETS };
 /* What the step makes of the endpoints of the window's service; a killed one refuses. */
 static enum dead_end dead_end(const struct window *w, const struct step *s)
 {
-    const char *what = json_string_value(json_object_get(s->keys, "what")),
-               *when = json_string_value(json_object_get(s->keys, "when"));
     if (s->kind != STEP_FAULT ||
         (s->has_on && s->on.to.service != NULL && strcmp(s->on.to.service, w->track->service) != 0))
         return ALIVE;
-    if (strcmp(s->word, "refuse") == 0 ||
-        (strcmp(s->word, "kill") == 0 && (what == NULL || strcmp(what, "endpoint") == 0)))
+    if (strcmp(s->word, "refuse") == 0)
         return REFUSES;
-    return strcmp(s->word, "reset") == 0 && when != NULL && strcmp(when, "accept") == 0 ? RESETS
-                                                                                        : ALIVE;
+    if (strcmp(s->word, "kill") == 0) {
+        const char *what = json_string_value(json_object_get(s->keys, "what"));
+        return what == NULL || strcmp(what, "endpoint") == 0 ? REFUSES : ALIVE;
+    }
+    if (strcmp(s->word, "reset") != 0)
+        return ALIVE;
+    const char *when = json_string_value(json_object_get(s->keys, "when"));
+    return when != NULL && strcmp(when, "accept") == 0 ? RESETS : ALIVE;
 }
 
 /* "payments/any": one, whichever. */
@@ -135,17 +138,23 @@ static bool has_deadly(const struct window *w, const struct step *steps, size_t 
     return false;
 }
 
-bool retry_dead_any(const struct window *w, const struct request *r)
+void retry_dead_find(struct window *w)
 {
     const struct scenario *s = w->scenario;
-    bool outlives = r->done_ns == 0 || r->done_ns >= w->span.to_ns;
-    if (w->phase != NULL && has_deadly(w, w->phase->steps, w->phase->step_count, false))
-        return true;
-    for (size_t i = 0; s != NULL && i < s->phase_count; i++)
-        if (has_deadly(w, s->phases[i].steps, s->phases[i].step_count,
-                       !outlives && w->phase != NULL))
-            return true;
-    return s != NULL && has_deadly(w, s->steps, s->step_count, false);
+    w->dead_end =
+        (w->phase != NULL && has_deadly(w, w->phase->steps, w->phase->step_count, false)) ||
+        (s != NULL && has_deadly(w, s->steps, s->step_count, false));
+    w->dead_end_ever = w->dead_end;
+    for (size_t i = 0; s != NULL && i < s->phase_count; i++) {
+        const struct phase *p = &s->phases[i];
+        w->dead_end = w->dead_end || has_deadly(w, p->steps, p->step_count, w->phase != NULL);
+        w->dead_end_ever = w->dead_end_ever || has_deadly(w, p->steps, p->step_count, false);
+    }
+}
+
+bool retry_dead_any(const struct window *w, const struct request *r)
+{
+    return r->done_ns == 0 || r->done_ns >= w->span.to_ns ? w->dead_end_ever : w->dead_end;
 }
 
 uint64_t retry_dead_before(const struct window *w)

@@ -16,6 +16,8 @@ double retry_dead_chance(const struct edge_policy *edge, const struct window *w,
 /* Whether a try of ${r} may have ended there, unseen: by a step of the phase or of the whole
  * scenario, by one that another phase carries on, or, where it outlives its phase, by any. */
 bool retry_dead_any(const struct window *w, const struct request *r);
+/* Looks that up, once for the window (window_cut). */
+void retry_dead_find(struct window *w);
 /* When the last phase before the window's that took an endpoint down was over; 0: none did. (What a
  * phase carries on is retry_dead_any's.) */
 uint64_t retry_dead_before(const struct window *w);

@@ -72,9 +72,8 @@ static bool near_ejection(const struct window *w, const struct tallies *t, const
 {
     if (t->threshold == 0)
         return false;
-    uint32_t index = (uint32_t)(x - w->track->tries), position = track_position(w->track, index);
-    return position == TRACK_NONE ||
-           track_smax(w->track, x->r->endpoint - 1u, position, false) + 1 >= t->threshold;
+    return x->position == TRACK_NONE ||
+           track_smax(w->track, x->r->endpoint - 1u, x->position, false) + 1 >= t->threshold;
 }
 
 /* The next try was refused by the endpoint's own proxy: that is the answer then. */

@@ -319,9 +319,12 @@ static void index_hosts(struct track *t, uint32_t endpoints)
         t->hosts[h].count = 0;
     }
     for (uint32_t i = 0; i < t->try_count; i++) {
-        if (t->tries[i].r->endpoint == 0)
+        struct try *x = &t->tries[i];
+        x->position = TRACK_NONE;
+        if (x->r->endpoint == 0)
             continue;
-        struct track_host *host = &t->hosts[t->tries[i].r->endpoint - 1];
+        struct track_host *host = &t->hosts[x->r->endpoint - 1];
+        x->position = host->count;
         host->tries[host->count++] = i;
     }
 }
@@ -384,6 +387,7 @@ struct track *track_new(const struct journal *j, const struct track_options *opt
     index_hosts(t, options->endpoints);
     list_faulted(t);
     t->smin = check_alloc_zero(2 * (size_t)t->try_count + 1, sizeof(*t->smin));
+    t->smax = check_alloc_zero(2 * (size_t)t->try_count + 1, sizeof(*t->smax));
     track_class(t);
     track_find_clear(t);
     track_count_hidden(t);
@@ -415,6 +419,7 @@ void track_free(struct track *t)
     free(t->hidden_before);
     free(t->done_before);
     free(t->smin);
+    free(t->smax);
     free(t->faulted);
     free(t->stalls.at);
     free(t->lags.at);

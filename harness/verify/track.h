@@ -37,6 +37,7 @@ try {
     uint64_t lo_ns;         /* the earliest moment the mesh could know the outcome */
     uint64_t seen_ns;       /* the first proof that it has; UINT64_MAX: none */
     uint32_t request, next; /* next: the next try of the same request; TRACK_NONE */
+    uint32_t position;      /* in its host's list; TRACK_NONE: no host of the service's */
     uint16_t place;         /* order in its request, from 1 */
     uint8_t rule[2];        /* [0]: all failures, [1]: gateway errors only */
     bool late_read;     /* read after the mesh had given it up, or out of order: counts, but times
@@ -102,8 +103,9 @@ struct track {
     struct track_host *hosts; /* [endpoint - 1] */
     uint32_t host_count;
     uint32_t *calm_before; /* [i]: untainted picks before try i; one more than tries */
-    uint16_t *smin;        /* [2 i + gateway]: track_smin of try i plus 1; 0: not asked yet */
-    uint32_t *faulted;     /* tries at which a fault fired or was withheld, in order */
+    /* [2 i + gateway]: track_smin and track_smax of try i plus 1; 0: not asked yet. */
+    uint16_t *smin, *smax;
+    uint32_t *faulted; /* tries at which a fault fired or was withheld, in order */
     uint32_t faulted_count;
     uint64_t *done_before;    /* [i]: when all requests before i were done; UINT64_MAX: never */
     uint64_t *hidden_before;  /* [i]: tries that never reached us of the requests before i */
@@ -157,8 +159,6 @@ uint64_t track_active_ns(const struct track *t, uint64_t from_ns, uint64_t to_ns
 /* Sorts and merges in place. */
 void spans_merge(struct spans *s);
 
-/* The position of try ${index} in its host's list, TRACK_NONE when it has no known host. */
-uint32_t track_position(const struct track *t, uint32_t index);
 /* The request, or the end of the try before, came not before ${t_ns}, so the mesh chose the host
  * for ${x} later. False: it may have been under way, or nobody knows. Needs same_clock. */
 bool track_sent_after(const struct track *t, const struct try *x, uint64_t t_ns);

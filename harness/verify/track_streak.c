@@ -96,14 +96,6 @@ static uint32_t position_at(const struct track_host *host, uint32_t index)
     return low;
 }
 
-uint32_t track_position(const struct track *t, uint32_t index)
-{
-    uint32_t endpoint = t->tries[index].r->endpoint;
-    if (endpoint == 0 || endpoint > t->host_count)
-        return TRACK_NONE;
-    return position_at(&t->hosts[endpoint - 1], index);
-}
-
 bool track_sent_after(const struct track *t, const struct try *x, uint64_t t_ns)
 {
     if (x->request == TRACK_NONE || x->late_read || x->is_connection)
@@ -184,11 +176,20 @@ uint64_t track_smax_seen(const struct track *t, uint32_t h, uint32_t position, b
     return count;
 }
 
-/* Those that never reached us since the last success: each may have been this host's. */
+/* With those that never reached us since the last success: each may have been this host's. Ejection
+ * is one story over several phases, and each claim of it asks in each of them: what is counted when
+ * it is first asked is kept, here and in track_smin. */
 uint64_t track_smax(const struct track *t, uint32_t h, uint32_t position, bool gateway)
 {
+    uint32_t index = t->hosts[h].tries[position];
+    uint16_t *known = &t->smax[2 * (size_t)index + gateway];
+    if (*known != 0)
+        return *known - 1u;
     uint64_t since_ns, seen = track_smax_seen(t, h, position, gateway, &since_ns);
-    return seen + track_hidden(t, since_ns, t->tries[t->hosts[h].tries[position]].seen_ns);
+    seen += track_hidden(t, since_ns, t->tries[index].seen_ns);
+    if (seen < UINT16_MAX)
+        *known = (uint16_t)(seen + 1);
+    return seen;
 }
 
 /* One that came before ${last} may be known later: it is held, or the mesh, which stood still,
@@ -229,8 +230,6 @@ static uint16_t count_smin(const struct track *t, uint32_t h, uint32_t position,
     return count;
 }
 
-/* Ejection is one story over several phases, and each claim of it asks in each of them: it is
- * counted when it is first asked, and kept. */
 uint64_t track_smin(const struct track *t, uint32_t h, uint32_t position, bool gateway)
 {
     uint16_t *known = &t->smin[2 * (size_t)t->hosts[h].tries[position] + gateway];

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "verify/retry_dead.h"
 
 #include <stdlib.h>
 
@@ -76,6 +77,7 @@ void window_cut(struct window *w)
                                 : (uint64_t)((double)spans_within(&t->lags, w->span.from_ns, end) *
                                              1e6 / (double)length);
     find_lost(w);
+    retry_dead_find(w);
 }
 
 /* "b@v2": the last try was at an endpoint of the subset. */
