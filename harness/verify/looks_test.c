@@ -164,6 +164,42 @@ static void a_confirmation_that_saw_nothing_is_asked_again(void **state)
     }
 }
 
+/* Requests are too few in each look. Stalls may be the cause, and pass; a calm look tells that
+ * there are no more. */
+static void looks_beyond_the_third_are_for_stalls(void **state)
+{
+    for (int starved = 0; starved < 2; starved++) {
+        struct sim s;
+        uint32_t ordinals[64], looks = 1;
+        size_t count;
+        struct judgement *g;
+        (void)state;
+        right(&s, 33);
+        for (size_t i = 0; i < s.s->phases[ordinal_of(&s, "mixed")].loads[0].tagged_count; i++)
+            s.s->phases[ordinal_of(&s, "mixed")].loads[0].tagged[i].count = 1;
+        sim_run(&s);
+        while (g = judged(&s),
+               (count = judge_repeats(g, 0, "subject", looks - 1, ordinals, 64)) > 0) {
+            char name[LOOK_NAME_MOST];
+            is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "");
+            judgement_free(g);
+            look_name(name, sizeof(name), "", looks, false);
+            for (size_t i = 0; i < count; i++)
+                sim_phase(&s, ordinals[i], name);
+            while (s.heap_count > 0)
+                sim_step(&s);
+            look_name(name, sizeof(name), "mixed", looks, false);
+            if (starved)
+                starve(&s, name);
+            looks++;
+        }
+        is(g, "timeout.try", VERDICT_INCONCLUSIVE, WHY_TOO_FEW, "");
+        assert_int_equal(looks, starved ? LOOKS_MOST : 3);
+        judgement_free(g);
+        sim_close(&s);
+    }
+}
+
 static void an_ejection_that_was_late_is_repeated_from_its_quiet_beginning(void **state)
 {
     struct sim s;
@@ -229,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_third_look_decides_what_two_did_not_see),
         cmocka_unit_test(what_the_second_look_refuses_the_third_must_confirm),
         cmocka_unit_test(a_confirmation_that_saw_nothing_is_asked_again),
+        cmocka_unit_test(looks_beyond_the_third_are_for_stalls),
         cmocka_unit_test(an_ejection_that_was_late_is_repeated_from_its_quiet_beginning),
         cmocka_unit_test(a_late_ejection_that_its_picks_hide_is_not_passed),
     };
