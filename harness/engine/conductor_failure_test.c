@@ -175,17 +175,10 @@ static void a_stalled_loop_of_our_own_aborts(void **state)
     rig_release(&r);
 }
 
-static size_t ask_slowly(void *cookie, const char *journal, uint32_t scenario, const char *arm,
-                         uint32_t done, uint32_t *ret, size_t most)
+static bool wants_slowly(struct rig *r, uint32_t done)
 {
-    struct rig *r = cookie;
-    (void)journal;
-    (void)scenario;
-    (void)arm;
-    (void)most;
+    (void)r;
     poll(NULL, 0, 1500);
-    r->repeats_asked++;
-    ret[0] = 0;
     return done == 0;
 }
 
@@ -195,7 +188,7 @@ static void a_slow_judge_is_no_stall(void **state)
     struct rig r;
     (void)state;
     rig_init(&r);
-    r.options.repeats = ask_slowly;
+    r.wants = wants_slowly;
     r.options.stall_most_ns = NS_PER_S;
     add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
     rig_run(&r);

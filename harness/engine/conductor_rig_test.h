@@ -32,8 +32,9 @@ struct rig {
     char lines[4096];
     struct journal *read;
     unsigned repeats_asked;
-    bool insist;  /* a second SIGINT when the first has its effect */
-    int block_ms; /* holds up the loop when the first phase begins */
+    bool (*wants)(struct rig *r, uint32_t done); /* the first phase once more (rig_repeats) */
+    bool insist;                                 /* a second SIGINT when the first has its effect */
+    int block_ms;                                /* holds up the loop when the first phase begins */
     char told[2048];
 };
 
@@ -123,8 +124,24 @@ static inline void rig_init(struct rig *r)
                                          .inflight_most = 100};
 }
 
+/* engine_options.repeats of a rig that has ${wants}. */
+static inline size_t rig_repeats(void *cookie, const char *journal, uint32_t scenario,
+                                 const char *arm, uint32_t done, uint32_t *ret, size_t most)
+{
+    struct rig *r = cookie;
+    (void)journal;
+    assert_int_equal(scenario, 0);
+    assert_string_equal(arm, "subject");
+    assert_true(most > 0);
+    assert_int_equal(done, r->repeats_asked++);
+    ret[0] = 0;
+    return r->wants(r, done);
+}
+
 static inline void rig_run(struct rig *r)
 {
+    if (r->wants != NULL)
+        r->options.repeats = rig_repeats;
     r->options.cookie = r;
     assert_true(plan_check(r->plan, &r->err));
     assert_true(engine_run(r->plan, &r->walk, 1, &r->options, &r->outcome, &r->err));

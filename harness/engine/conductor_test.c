@@ -147,21 +147,14 @@ static void drawn_endpoints_depend_on_the_seed_alone(void **state)
     json_decref(drawn[1]);
 }
 
-static size_t ask_twice(void *cookie, const char *journal, uint32_t scenario, const char *arm,
-                        uint32_t done, uint32_t *ret, size_t most)
+static bool wants_two_more(struct rig *r, uint32_t done)
 {
-    struct rig *r = cookie;
     struct journal *read;
     struct error err = {0};
-    assert_int_equal(scenario, 0);
-    assert_string_equal(arm, "subject");
-    assert_true(most > 0);
-    assert_true(journal_open(journal, &read, &err)); /* it is committed and can be read meanwhile */
+    assert_true(
+        journal_open(r->journal, &read, &err)); /* it is committed and can be read meanwhile */
     assert_int_equal(read->request_count, 1 + 5 * (done + 1)); /* the calm one too */
-    assert_int_equal(done, r->repeats_asked);
     journal_free(read);
-    r->repeats_asked++;
-    ret[0] = 0;
     return done < 2;
 }
 
@@ -170,7 +163,7 @@ static void a_phase_is_repeated_while_it_is_asked_for(void **state)
     struct rig r;
     (void)state;
     rig_init(&r);
-    r.options.repeats = ask_twice;
+    r.wants = wants_two_more;
     add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
     rig_run(&r);
     assert_int_equal(r.repeats_asked, 3);
@@ -182,18 +175,10 @@ static void a_phase_is_repeated_while_it_is_asked_for(void **state)
     rig_release(&r);
 }
 
-static size_t ask_for_an_hour(void *cookie, const char *journal, uint32_t scenario, const char *arm,
-                              uint32_t done, uint32_t *ret, size_t most)
+static bool wants_an_hour(struct rig *r, uint32_t done)
 {
-    struct rig *r = cookie;
-    (void)journal;
-    (void)scenario;
-    (void)arm;
-    (void)most;
-    r->repeats_asked++;
     r->plan->scenarios[0].phases[0].lasting_ns = done == 0 ? 50 * NS_PER_MS : 3600 * NS_PER_S;
-    ret[0] = 0;
-    return 1;
+    return true;
 }
 
 static void what_would_pass_the_deadline_is_not_begun_a_second_time(void **state)
@@ -201,7 +186,7 @@ static void what_would_pass_the_deadline_is_not_begun_a_second_time(void **state
     struct rig r;
     (void)state;
     rig_init(&r);
-    r.options.repeats = ask_for_an_hour;
+    r.wants = wants_an_hour;
     r.options.deadline_ns = 60 * NS_PER_S;
     add_phase(&r, "calm", PHASE_BY_CLOCK, 50 * NS_PER_MS);
     rig_run(&r);

@@ -18,15 +18,7 @@ void live_phases_open(struct live *l)
 /* As planned, by all arms; UINT64_MAX: its awaits set no time. */
 static uint64_t length_ns(const struct live *l, const struct phase *p)
 {
-    uint64_t arms = 0;
-    uint64_t length = p->ends == PHASE_BY_CLOCK ? p->lasting_ns : p->atmost_ns;
-    for (size_t i = 0; length == 0 && i < p->step_count; i++) {
-        const char *within = json_string_value(json_object_get(p->steps[i].keys, "within"));
-        uint64_t ns;
-        if (p->steps[i].kind == STEP_AWAIT && within != NULL &&
-            units_parse_duration(within, &ns, NULL))
-            length = ns;
-    }
+    uint64_t arms = 0, length = phase_most_ns(p);
     for (size_t i = 0; i < l->plan->scenario_count; i++)
         arms += plan_same_arms(&l->plan->scenarios[i], l->scenario);
     return length == 0 || length > UINT64_MAX / arms ? UINT64_MAX : length * arms;

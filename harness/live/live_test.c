@@ -171,6 +171,31 @@ static void a_guard_of_a_connection(struct journal *j)
     json_object_set_new(probe, "address", json_string("127.0.0.1:80"));
 }
 
+/* The third phase waits for two things, one after the other. */
+static void two_awaits(struct journal *j)
+{
+    json_t *scenario = json_array_get(json_object_get(j->plan, "scenarios"), 0),
+           *phase = json_array_get(json_object_get(scenario, "phases"), 2),
+           *steps = json_object_get(phase, "steps");
+    json_object_del(phase, "lasting");
+    json_object_set_new(phase, "ends", json_string("awaits"));
+    for (int i = 1; i <= 2; i++)
+        json_array_append_new(steps, json_pack("{s:s, s:{s:s, s:s}}", "word", "await.readmitted",
+                                               "keys", "on", i == 1 ? "payments/1" : "payments/2",
+                                               "within", "4s"));
+}
+
+static void awaits_take_their_times_one_after_the_other(void **state)
+{
+    struct replay r;
+    (void)state;
+    replay_open_changed(&r, REPLAY_JOURNAL, two_awaits);
+    replay_until(&r, 7 * NS_PER_S);
+    replay_show(&r, 7 * NS_PER_S, &s);
+    assert_int_equal(s.expected_total_ns / NS_PER_S, 24 - 7 + 8);
+    replay_close(&r);
+}
+
 /* 0 or 1: what is within its limit is not near it. */
 static void a_guard_of_yes_or_no_is_never_near_its_limit(void **state)
 {
@@ -471,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_fault_in_force_has_its_time_and_reach),
         cmocka_unit_test(a_fault_ends_by_its_ttl_where_that_is_first),
         cmocka_unit_test(phases_and_what_is_next),
+        cmocka_unit_test(awaits_take_their_times_one_after_the_other),
         cmocka_unit_test(a_guard_shows_its_value_beside_its_limit),
         cmocka_unit_test(a_guard_of_yes_or_no_is_never_near_its_limit),
         cmocka_unit_test(the_end_is_told),

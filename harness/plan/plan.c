@@ -1,5 +1,7 @@
 #include "plan/plan.h"
 
+#include "base/units.h"
+
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -94,4 +96,30 @@ uint64_t plan_settle_ns(const struct scenario *s)
     for (size_t i = 0; i + 1 < s->phase_count; i++)
         sum += s->phases[i].settle_ns;
     return sum;
+}
+
+/* All of them, in order. */
+static uint64_t awaits_most_ns(const struct phase *p)
+{
+    uint64_t total = 0, within;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const char *text = json_string_value(json_object_get(p->steps[i].keys, "within"));
+        if (p->steps[i].kind == STEP_AWAIT && text != NULL &&
+            units_parse_duration(text, &within, NULL))
+            total += within;
+    }
+    return total;
+}
+
+uint64_t phase_most_ns(const struct phase *p)
+{
+    switch (p->ends) {
+    case PHASE_BY_CLOCK:
+        return p->lasting_ns;
+    case PHASE_BY_AWAITS:
+        return awaits_most_ns(p);
+    case PHASE_DECIDED:
+        return p->atmost_ns;
+    }
+    UNREACHABLE();
 }

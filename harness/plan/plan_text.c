@@ -162,31 +162,6 @@ static void add_steps(struct line *l, const struct step *steps, size_t count)
     }
 }
 
-static uint64_t awaits_most_ns(const struct phase *p)
-{
-    uint64_t total = 0, within;
-    for (size_t i = 0; i < p->step_count; i++) {
-        const char *text = json_string_value(json_object_get(p->steps[i].keys, "within"));
-        if (p->steps[i].kind == STEP_AWAIT && text != NULL &&
-            units_parse_duration(text, &within, NULL))
-            total += within;
-    }
-    return total;
-}
-
-uint64_t phase_most_ns(const struct phase *p)
-{
-    switch (p->ends) {
-    case PHASE_BY_CLOCK:
-        return p->lasting_ns;
-    case PHASE_BY_AWAITS:
-        return awaits_most_ns(p);
-    case PHASE_DECIDED:
-        return p->atmost_ns;
-    }
-    UNREACHABLE();
-}
-
 static void print_load(const struct load_plan *l, const char *indent, struct text *to)
 {
     char rate[32], apart[32];

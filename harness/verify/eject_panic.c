@@ -188,7 +188,7 @@ static void prove_lengths(const struct track *t, struct panic *p)
     bool is_right = false, is_short = false;
     for (uint32_t i = 0; i < t->try_count; i++) {
         const struct try *x = &t->tries[i];
-        uint32_t position = t->tries[i].position;
+        uint32_t position = x->position;
         if (position == TRACK_NONE)
             continue;
         if (x->after_silence && failing(p, t->host_count, x->head_ns) <= p->e.cap) {
@@ -235,9 +235,9 @@ static void walk(const struct window *w, struct panic *p, struct verdict *ret)
     prove_lengths(t, p);
     find_gaps(t, p);
     for (uint32_t i = track_try_at(t, w->wide.from_ns); i < end; i++) {
-        uint32_t position = t->tries[i].position;
-        if (position != TRACK_NONE)
-            look_at(w, p, &t->tries[i], t->tries[i].r->endpoint - 1u, position, ret);
+        const struct try *x = &t->tries[i];
+        if (x->position != TRACK_NONE)
+            look_at(w, p, x, x->r->endpoint - 1u, x->position, ret);
     }
     free(p->hosts);
     free(p->gaps);

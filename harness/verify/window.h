@@ -35,8 +35,8 @@ struct window {
     uint64_t lost;                  /* records that the arm lost in ${span} */
     bool agent_lost;                /* and an agent of it was missing for a while */
     uint64_t tainted_ppm;           /* share of ${span} that is no evidence */
+    uint64_t lagged_ppm;            /* share in which a loop of ours stood still for long (5.4) */
     bool dead_end, dead_end_ever; /* retry_dead_any, of those that end in ${span}, and of others */
-    uint64_t lagged_ppm;          /* share in which a loop of ours stood still for long (5.4) */
 };
 
 /* Cuts ${w}'s track to ${w}'s span, and looks up once what is asked of each request. The fields
